@@ -1,0 +1,3 @@
+"""The detection server: HTTP in front, one worker process for each model behind."""
+
+__version__ = "0.1.0"

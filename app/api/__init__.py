@@ -1,0 +1,1 @@
+"""HTTP: routes, the wire's schemas, errors as answers, and the ASGI layers below FastAPI."""

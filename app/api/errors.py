@@ -1,0 +1,83 @@
+"""Errors on the wire: the one table from error to status, and the one body that all of them have."""
+
+import json
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app import errors
+from app.errors import ServiceError
+
+STATUS: dict[type[ServiceError], int] = {
+    errors.BadRequest: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.ConversionRunning: 409,
+    errors.BodyTooLarge: 413,
+    errors.ImageTooLarge: 413,
+    errors.NotAJpeg: 415,
+    errors.BadParameter: 422,
+    errors.InvalidImage: 422,
+    errors.Overloaded: 429,
+    errors.ModelFailed: 500,
+    errors.BackendUnavailable: 503,
+    errors.DeadlineExceeded: 504,
+}
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+Handler = Callable[[Request, Any], Awaitable[Response]]
+
+
+def answer(
+    request_id: str, status: int, code: str, sentence: str, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The response for one error."""
+    body = json.dumps({"error": sentence, "code": code, "request_id": request_id}, ensure_ascii=False)
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+def of_service(request_id: str, error: ServiceError) -> Response:
+    """The response for a ServiceError."""
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(min(60, max(1, math.ceil(error.retry_after_s))))
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.BodyTooLarge):
+        headers["Connection"] = "close"  # the rest of the body is not read
+    return answer(request_id, STATUS[type(error)], error.code, str(error), headers=headers)
+
+
+async def _service(request: Request, error: ServiceError) -> Response:
+    return of_service(request.state.request_id, error)
+
+
+async def _validation(request: Request, error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    sentence = f"{name}: {first['msg']}"
+    status, code = (400, "bad_request") if first["type"].startswith("json") else (422, "bad_parameter")
+    return answer(request.state.request_id, status, code, sentence)
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    if isinstance(error.__cause__, ServiceError):  # FastAPI wraps what reading the body raises
+        return await _service(request, error.__cause__)
+    code = _CODES.get(error.status_code, "bad_request")
+    sentence = (
+        f"{request.method} {request.url.path[:200]} is not served here" if code in _CODES.values() else error.detail
+    )
+    return answer(request.state.request_id, error.status_code, code, sentence, headers=error.headers)
+
+
+HANDLERS: dict[int | type[Exception], Handler] = {
+    ServiceError: _service,
+    RequestValidationError: _validation,
+    HTTPException: _http,
+}

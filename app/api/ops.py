@@ -1,0 +1,88 @@
+"""For ops: health, metrics, and what is served."""
+
+from fastapi import APIRouter, Response
+
+from app.api.schemas import BackendAnswer, ModelAnswer
+from app.errors import BackendUnavailable
+from app.metrics import Metrics
+from app.models import Model
+from app.service import Detector
+from app.slot import Slot
+
+
+class Health:
+    """What the probes ask: draining is told as not ready."""
+
+    def __init__(self, detector: Detector, *, wait_for_copies: bool) -> None:
+        self._detector = detector
+        self.copies_done = not wait_for_copies
+        self.started = False
+        self.draining = False
+
+    def unready(self) -> str | None:
+        """A sentence saying why no request should be sent here, or None."""
+        if self.draining:
+            return "the server is stopping"
+        if not self.copies_done:
+            return "the copies are being prepared"
+        slots = [lane.slot for lane in self._detector.lanes.values()]
+        if not any(slot.ready for slot in slots):
+            return "no backend is warm: " + "; ".join(f"{slot.name} is {slot.state}, {slot.reason}" for slot in slots)
+        self.started = True
+        return None
+
+
+def routes(detector: Detector, model: Model, sha256: str, metrics: Metrics, health: Health) -> APIRouter:
+    """The router; nothing here needs a token."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/healthz", summary="Is the process alive?")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz", summary="Is a backend warm?")
+    async def readyz() -> dict[str, str]:
+        if reason := health.unready():
+            raise BackendUnavailable(reason, retry_after_s=2)
+        return {"status": "ready"}
+
+    @router.get("/startupz", summary="Has it been ready once?")
+    async def startupz() -> dict[str, str]:
+        reason = health.unready()
+        if not health.started:
+            raise BackendUnavailable(reason or "the server is starting", retry_after_s=2)
+        return {"status": "started"}
+
+    @router.get("/metrics", summary="Prometheus' text format", response_class=Response)
+    async def show_metrics() -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @router.get("/model", summary="What is served, and every backend's state with its reason")
+    async def show_model() -> ModelAnswer:
+        slots = {name: lane.slot for name, lane in detector.lanes.items()}
+        facts = slots["native"].facts
+        return ModelAnswer(
+            name=model.name,
+            version=model.version,
+            sha256=sha256,
+            signature=dict(facts.signature) if facts else None,
+            labels=model.labels,
+            active=next((name for name, slot in slots.items() if slot.state == "active"), None),
+            backends={name: _backend(slot) for name, slot in slots.items()},
+        )
+
+    return router
+
+
+def _backend(slot: Slot) -> BackendAnswer:
+    facts = slot.facts
+    if facts is None:
+        return BackendAnswer(state=slot.state, reason=slot.reason)
+    return BackendAnswer(
+        state=slot.state,
+        reason=slot.reason,
+        device=facts.device,
+        batch_sizes=list(facts.batch_sizes),
+        load_seconds=facts.load_seconds,
+        warm_seconds=facts.warm_seconds,
+    )

@@ -1,0 +1,78 @@
+"""Backends: what every one of them can do, and the table of the programs that run them. No TensorFlow here."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.images import Image
+from converter.detections import Detections
+
+# The program of each kind of backend; it runs in a child process and is imported nowhere else.
+PROGRAMS = {
+    "native": "app.backends.savedmodel",
+    "frozen": "app.backends.savedmodel",
+    "trt": "app.backends.savedmodel",
+}
+
+
+class ModelRefused(Exception):
+    """The worker looked at the model and will not serve it; one sentence why. Trying again does not help."""
+
+
+class WorkerDied(Exception):
+    """The worker's process ended with work in it; how it ended, in words."""
+
+
+class BatchFailed(Exception):
+    """The model raised on this batch; `kind` is invalid (a bad input), exhausted (memory) or other."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a worker is told: which folder to load as which backend, and how to run it."""
+
+    name: str
+    folder: Path
+    max_batch: int
+    batch_sizes: tuple[int, ...] = ()  # if given, only these: an engine exists for each
+    batches_in_flight: int | None = None  # None: the worker chooses by its hardware
+    load_seconds: float = 600
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a worker says of its model once it is warm."""
+
+    batch_sizes: tuple[int, ...]  # the largest is the most a batch may have
+    batches_in_flight: int
+    padded: bool  # smaller batches are filled up to the next size
+    device: str  # "CPU" or the GPU's name
+    load_seconds: float
+    warm_seconds: float
+    signature: Mapping[str, Any]
+
+
+class Backend(Protocol):
+    """A loaded, warm model somewhere."""
+
+    name: str
+    facts: Facts
+
+    async def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Run one batch; Detections in the images' order. BatchFailed or WorkerDied if there are none."""
+
+    async def died(self) -> str:
+        """Wait until it ends by itself; how it ended."""
+
+    async def close(self) -> None:
+        """End it; work still in it fails with WorkerDied."""
+
+
+# Starts a backend and returns when it is warm; ModelRefused or WorkerDied if it does not come to that.
+Starter = Callable[[Spec], Awaitable[Backend]]

@@ -1,0 +1,118 @@
+"""A worker process's side of the pipe: load, warm, say so, then answer batches until the server is gone."""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from app.backends import BatchFailed, Facts, ModelRefused, wire
+from converter.detections import Detections
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The worker's command line."""
+
+    name: str
+    folder: Path
+    max_batch: int
+    batch_sizes: tuple[int, ...]
+    batches_in_flight: int | None
+
+
+class Runner(Protocol):
+    """A loaded and warm model in this process; `run` is called from several threads at once."""
+
+    facts: Facts
+
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+        """Answer one batch; `sizes` are widths and heights. BatchFailed if the model raises."""
+
+
+def main(load: Callable[[Job], Runner]) -> None:
+    """Serve the model that `load` makes over the socket whose number is on the command line.
+
+    The socket is read from the start, in a thread of its own: when its other end is gone the process ends, whatever
+    it does, so that no worker outlives its server.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides
+    job, handle = _parse()
+    channel = Channel(socket.socket(fileno=handle))
+    threading.Thread(target=channel.read_forever, daemon=True).start()
+    try:
+        runner = load(job)
+    except ModelRefused as error:
+        channel.send({"refused": str(error)})
+        return
+    channel.send({"ready": asdict(runner.facts)})
+    with ThreadPoolExecutor(runner.facts.batches_in_flight) as pool:
+        while True:
+            header, payload = channel.next()
+            pool.submit(_answer, channel, runner, header, payload)
+
+
+class Channel:
+    """The socket: whole messages in and out, from any thread."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._stream = connection.makefile("rb", buffering=1 << 20)
+        self._sending = threading.Lock()
+        self._messages: SimpleQueue[tuple[dict[str, Any], bytes]] = SimpleQueue()
+
+    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        """Write one message; it is dropped if the server is gone, since then so is this process."""
+        with self._sending, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.sendall(b"".join(wire.frame(header, [payload])))
+
+    def next(self) -> tuple[dict[str, Any], bytes]:
+        """Wait for the next message."""
+        return self._messages.get()
+
+    def read_forever(self) -> None:
+        """Take messages as they come; end the process at the end of the stream."""
+        with contextlib.suppress(OSError):
+            while prefix := self._stream.read(wire.PREFIX.size):
+                head, size = wire.PREFIX.unpack(prefix)
+                self._messages.put((json.loads(self._stream.read(head)), self._stream.read(size)))
+        os._exit(0)  # threads may be inside the model: nothing to wait for
+
+
+def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: bytes) -> None:
+    try:
+        jpegs, at = [], 0
+        for _, _, length in header["images"]:
+            jpegs.append(payload[at : at + length])
+            at += length
+        started = time.perf_counter()
+        detections = runner.run(jpegs, [(width, height) for width, height, _ in header["images"]])
+        fields, rows = wire.pack(detections)
+        channel.send({"id": header["id"], "seconds": time.perf_counter() - started, **fields}, rows)
+    except BatchFailed as error:
+        channel.send({"id": header["id"], "failed": error.kind, "message": str(error)})
+    # The edge of this process: whatever else the model raises is told to the server, which decides.
+    except Exception as error:
+        channel.send({"id": header["id"], "failed": "other", "message": f"{type(error).__name__}: {error}"})
+
+
+def _parse() -> tuple[Job, int]:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket", type=int, required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--max-batch", type=int, required=True)
+    parser.add_argument("--batch-size", type=int, action="append", default=[])
+    parser.add_argument("--batches-in-flight", type=int)
+    args = parser.parse_args()
+    job = Job(args.name, args.folder, args.max_batch, tuple(args.batch_size), args.batches_in_flight)
+    return job, args.socket

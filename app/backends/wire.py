@@ -1,0 +1,42 @@
+"""The pipe between the server and a worker: a JSON header with the sizes of what follows it, then the bytes.
+
+Both ends are this program; the header is JSON and the payload raw arrays, so nothing a worker sends is executed.
+"""
+
+import json
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.detections import Detections
+
+PREFIX = struct.Struct("!II")  # bytes of the header, bytes of the payload
+_ROW = 6  # left, top, right, bottom, score, class
+
+
+def frame(header: dict[str, Any], payload: Sequence[bytes | memoryview] = ()) -> list[bytes | memoryview]:
+    """The pieces of a message, to be written one after the other."""
+    head = json.dumps(header, separators=(",", ":")).encode()
+    size = sum(len(part) for part in payload)
+    return [PREFIX.pack(len(head), size) + head, *payload]
+
+
+def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
+    """Header fields and payload for the answers of one batch."""
+    rows = np.concatenate(
+        [np.column_stack([d.boxes, d.scores, d.classes]).astype(np.float32).reshape(-1, _ROW) for d in detections]
+    )
+    return {"counts": [len(d) for d in detections], "dropped": [d.dropped for d in detections]}, rows.tobytes()
+
+
+def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
+    """The answers that `pack` made."""
+    rows: NDArray[np.float32] = np.frombuffer(payload, np.float32).reshape(-1, _ROW)
+    ends = np.cumsum(header["counts"])
+    return [
+        Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped)
+        for part, dropped in zip(np.split(rows, ends[:-1]), header["dropped"], strict=True)
+    ]

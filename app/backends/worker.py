@@ -1,0 +1,186 @@
+"""The server's side of a worker process: start it, send it batches, notice at once when it dies, read its log."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from app.backends import PROGRAMS, BatchFailed, Facts, ModelRefused, Spec, WorkerDied, wire
+from app.images import Image
+from app.streams import lines
+from converter.detections import Detections
+
+log = logging.getLogger(__name__)
+
+LogListener = Callable[[str, str], None]  # backend's name, line
+
+# 2026-11-25 09:00:00.123456: W tensorflow/core/…] text
+_TENSORFLOW_LINE = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+: ([IWEF]) (\S+?)\] (.*)")
+_LEVELS = {"I": logging.DEBUG, "W": logging.INFO, "E": logging.WARNING, "F": logging.ERROR}
+# TensorFlow 2.14 says this as an error at every start, GPU or not (tensorflow issue 62075).
+_HARMLESS = "Unable to register cu"
+_END_SECONDS = 5.0
+
+
+async def start_worker(spec: Spec, listen: LogListener | None = None) -> "Worker":
+    """A warm worker for `spec`; ModelRefused if it will not serve the model, WorkerDied if it ended or took too long."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = await asyncio.create_subprocess_exec(
+            *_command(spec, theirs.fileno()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=[theirs.fileno()],
+            env={"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1", **os.environ, **spec.environ},
+        )
+    reader, writer = await asyncio.open_connection(sock=ours)
+    worker = Worker(spec, process, reader, writer, listen)
+    try:
+        async with asyncio.timeout(spec.load_seconds):
+            await worker.wait_until_ready()
+    except TimeoutError:
+        await worker.close()
+        raise WorkerDied(f"it did not load and warm up within {spec.load_seconds:.0f} s") from None
+    except BaseException:
+        await worker.close()
+        raise
+    return worker
+
+
+class Worker:
+    """A model in a child process (the protocol `Backend`)."""
+
+    facts: Facts
+
+    def __init__(
+        self,
+        spec: Spec,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        listen: LogListener | None,
+    ) -> None:
+        self.name = spec.name
+        self._process, self._reader, self._writer, self._listen = process, reader, writer, listen
+        self._numbers = itertools.count()
+        self._waiting: dict[int, asyncio.Future[list[Detections]]] = {}
+        self._last_lines: deque[str] = deque(maxlen=5)
+        self._logging = asyncio.create_task(self._read_log())
+        self._answers: asyncio.Task[str] | None = None
+        self._closing = False
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    async def wait_until_ready(self) -> None:
+        """Read the worker's first message, then begin to read answers."""
+        try:
+            header, _ = await self._read()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise WorkerDied(await self._how_it_ended()) from None
+        if "refused" in header:
+            raise ModelRefused(header["refused"])
+        ready = header["ready"]
+        self.facts = Facts(**{**ready, "batch_sizes": tuple(ready["batch_sizes"])})
+        self._answers = asyncio.create_task(self._read_answers())
+
+    async def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Run one batch (see `Backend`)."""
+        if self._answers is None or self._answers.done():
+            raise WorkerDied("the worker has ended")
+        number = next(self._numbers)
+        future: asyncio.Future[list[Detections]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        header = {"id": number, "images": [(image.width, image.height, len(image.data)) for image in images]}
+        try:
+            self._writer.writelines(wire.frame(header, [image.data for image in images]))
+            with contextlib.suppress(ConnectionError):  # told by `_read_answers`, with how it ended
+                await self._writer.drain()
+            return await future
+        finally:
+            self._waiting.pop(number, None)
+
+    async def died(self) -> str:
+        """Wait until the process ends by itself; how it ended."""
+        if self._answers is None:
+            return await self._how_it_ended()
+        return await asyncio.shield(self._answers)
+
+    async def close(self) -> None:
+        """End the process: it goes when its socket closes, and is killed if it does not."""
+        self._closing = True
+        self._writer.close()
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        await self._logging
+        if self._answers is not None:
+            await self._answers
+
+    async def _read(self) -> tuple[dict[str, Any], bytes]:
+        head, size = wire.PREFIX.unpack(await self._reader.readexactly(wire.PREFIX.size))
+        return json.loads(await self._reader.readexactly(head)), await self._reader.readexactly(size)
+
+    async def _read_answers(self) -> str:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                header, payload = await self._read()
+                future = self._waiting.get(header["id"])
+                if future is None or future.done():
+                    continue  # its caller was cancelled
+                if "failed" in header:
+                    future.set_exception(BatchFailed(header["failed"], header["message"]))
+                else:
+                    future.set_result(wire.unpack(header, payload))
+        how = await self._how_it_ended()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(WorkerDied(how))
+        return how
+
+    async def _how_it_ended(self) -> str:
+        if self._closing:
+            return "it was closed"
+        code = await self._process.wait()
+        await self._logging
+        how = (
+            f"its process ended by {signal.Signals(-code).name}" if code < 0 else f"its process ended with code {code}"
+        )
+        last = self._last_lines[-1][:300] if self._last_lines else ""
+        log.warning("worker ended backend=%s pid=%d how=%r last_line=%r", self.name, self.pid, how, last)
+        return how
+
+    async def _read_log(self) -> None:
+        async for text in lines(self._process.stdout):
+            self._last_lines.append(text)
+            found = _TENSORFLOW_LINE.match(text)
+            level = _LEVELS[found[1]] if found and not found[3].startswith(_HARMLESS) else logging.DEBUG
+            log.log(level, "worker says backend=%s text=%r", self.name, f"{found[2]}: {found[3]}" if found else text)
+            if self._listen:
+                self._listen(self.name, text)
+
+
+def _command(spec: Spec, handle: int) -> list[str]:
+    command = [sys.executable, "-m", PROGRAMS[spec.name], "--socket", str(handle), "--name", spec.name]
+    command += ["--folder", str(spec.folder), "--max-batch", str(spec.max_batch)]
+    for size in spec.batch_sizes:
+        command += ["--batch-size", str(size)]
+    if spec.batches_in_flight is not None:
+        command += ["--batches-in-flight", str(spec.batches_in_flight)]
+    return command

@@ -1,0 +1,154 @@
+"""The micro-batcher: a bounded queue, greedy batches, answers to each caller; a failed batch is repaired.
+
+Greedy: a batch is whatever waits when the model has room, so an idle server adds no wait. (Nicolas Patry and others,
+text-embeddings-inference; https://github.com/huggingface/text-embeddings-inference, its queue.)
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from app import repair
+from app.backends import BatchFailed
+from app.errors import DeadlineExceeded, InvalidImage, ModelFailed, Overloaded
+from app.images import Image
+from converter.detections import Detections
+
+Run = Callable[[Sequence[Image]], Awaitable[list[Detections]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One image's detections and how they came about."""
+
+    detections: Detections
+    batch_size: int
+    queue_s: float  # from submit to the hand-over of the batch
+    infer_s: float  # from the hand-over to the outputs
+
+
+@dataclass(slots=True)
+class Job:
+    """An image in the queue and the caller's future."""
+
+    image: Image
+    answer: asyncio.Future[Answer]
+    arrived: float = field(default_factory=time.perf_counter)
+
+
+class MicroBatcher:
+    """Collects images into batches for `run`. `max_batch` and `max_in_flight` may be changed at any time."""
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        limit: int,
+        executor: Executor,
+        batched: Callable[[int], None] = lambda size: None,
+        repaired: Callable[[str], None] = lambda how: None,
+    ) -> None:
+        self.max_batch, self.max_in_flight = 1, 1
+        self._run, self._limit, self._executor = run, limit, executor
+        self._batched, self._repaired = batched, repaired
+        self._waiting: deque[Job] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self._rate = 0.0  # images answered per second while busy, a moving average
+
+    @property
+    def depth(self) -> int:
+        """Images waiting, those whose callers have left not counted."""
+        return sum(not job.answer.done() for job in self._waiting)
+
+    @property
+    def in_flight(self) -> int:
+        """Batches running."""
+        return len(self._running)
+
+    async def submit(self, image: Image, *, timeout_s: float) -> Answer:
+        """The answer for one image.
+
+        Overloaded at once if the queue is full, DeadlineExceeded after `timeout_s`, InvalidImage or ModelFailed if
+        the model can't take the image; whatever `run` raises besides BatchFailed comes through as it is.
+        """
+        if len(self._waiting) >= self._limit and self.depth >= self._limit:
+            raise Overloaded(f"{self._limit} images are waiting already", retry_after_s=self._seconds_to_empty())
+        job = Job(image, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        self._dispatch()
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await job.answer
+        except TimeoutError:
+            raise DeadlineExceeded(f"there was no answer within {timeout_s:g} s") from None
+
+    def _dispatch(self) -> None:
+        while len(self._running) < self.max_in_flight and (batch := self._take()):
+            task = asyncio.create_task(self._answer(batch))
+            self._running.add(task)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._dispatch()
+
+    def _take(self) -> list[Job]:
+        batch: list[Job] = []
+        while self._waiting and len(batch) < self.max_batch:
+            job = self._waiting.popleft()
+            if not job.answer.done():  # its caller has left
+                batch.append(job)
+        return batch
+
+    async def _answer(self, batch: list[Job]) -> None:
+        """Run a batch and answer everybody in it, whatever happens."""
+        started = time.perf_counter()
+        self._batched(len(batch))
+        try:
+            detections = await self._run([job.image for job in batch])
+        except BatchFailed as error:
+            await self._repair(batch, error)
+        # Whatever else happens belongs to the callers: nobody may wait for an answer that never comes.
+        except Exception as error:
+            _refuse(batch, error)
+        else:
+            seconds = time.perf_counter() - started
+            self._rate = 0.9 * self._rate + 0.1 * self.max_in_flight * len(batch) / seconds
+            for job, found in zip(batch, detections, strict=True):
+                if not job.answer.done():
+                    job.answer.set_result(Answer(found, len(batch), started - job.arrived, seconds))
+
+    async def _repair(self, batch: list[Job], error: BatchFailed) -> None:
+        """Answer the pictures that are to blame and run the others again."""
+        broken = await repair.find_culprits([job.image for job in batch], self._executor)
+        culprits = [job for job, is_broken in zip(batch, broken, strict=True) if is_broken]
+        innocent = [job for job, is_broken in zip(batch, broken, strict=True) if not is_broken]
+        _refuse(culprits, InvalidImage("the JPEG file can't be decoded: it is damaged or cut off"))
+        if culprits:
+            self._repaired("culprits")
+            await self._again(innocent)
+        elif len(innocent) == 1:
+            self._repaired("given_up")
+            _refuse(innocent, ModelFailed("the model failed on this picture, which decodes well"))
+        else:
+            self._repaired("halved" if error.kind == "exhausted" else "split")
+            middle = (len(innocent) + 1) // 2
+            await self._again(innocent[:middle])
+            await self._again(innocent[middle:])
+
+    async def _again(self, batch: list[Job]) -> None:
+        batch = [job for job in batch if not job.answer.done()]
+        if batch:
+            await self._answer(batch)
+
+    def _seconds_to_empty(self) -> float:
+        return len(self._waiting) / self._rate if self._rate else 1.0
+
+
+def _refuse(batch: Sequence[Job], error: Exception) -> None:
+    for job in batch:
+        if not job.answer.done():
+            job.answer.set_exception(error)

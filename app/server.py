@@ -1,0 +1,46 @@
+"""uvicorn's server with a drain: after SIGTERM not ready at once, still accepting for a while, then the end."""
+
+import asyncio
+import signal
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.settings import Settings
+
+
+class DrainingServer(uvicorn.Server):
+    """Runs `api`. A load balancer that probes `/readyz` has `drain_seconds` to send its requests elsewhere.
+
+    After that uvicorn finishes what it has and the process ends by the signal (exit code 143 for SIGTERM).
+    """
+
+    def __init__(self, api: FastAPI, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                api,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=None,  # every admitted request is answered
+            )
+        )
+        self._health, self._drain_seconds = api.state.health, settings.drain_seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Serve until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)  # type: ignore[arg-type]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM drains first; a second one, or SIGINT, ends at once."""
+        if sig != signal.SIGTERM or self._health.draining or self._loop is None:
+            super().handle_exit(sig, frame)
+            return
+        self._health.draining = True
+        end = super().handle_exit
+        self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, end, sig, frame)

@@ -1,0 +1,134 @@
+"""Settings: one frozen model, read from DETECTOR_* variables; the descriptions are the documentation."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+
+PREFIX = "DETECTOR_"
+
+
+class WrongSetting(Exception):
+    """A setting's value can't be used; the message is one sentence for the person who set it."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[Literal["trt", "frozen"], ...], BeforeValidator(_split)]
+
+
+def bundled_model() -> Path:
+    """The model that comes with the project: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "models" / "yolox_nano"
+    return installed if installed.is_dir() else package.parent / "models" / "yolox_nano"
+
+
+class Settings(BaseModel, frozen=True, extra="forbid"):
+    """Everything that can be set. Only `main` sees it; below, constructors take plain values."""
+
+    model: Path = Field(
+        default_factory=bundled_model,
+        description="A SavedModel's folder, or a folder of versions named by digits (the newest is taken). "
+        "Default: the bundled YOLOX-Nano.",
+    )
+    bind: str = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
+    cache: Path | None = Field(
+        default=None, description="Folder for copies when the model's own folder can't be written to."
+    )
+    copies: Names = Field(
+        default=("trt", "frozen"),
+        description="Copies to load or make, separated by commas; empty for none. Those that can't exist here say why.",
+    )
+    startup_conversion: Literal["background", "blocking", "off"] = Field(
+        default="background",
+        description="Make missing copies at start while native serves, before the server is ready, or not at all.",
+    )
+    precision: Literal["FP32", "FP16"] = Field(
+        default="FP32", description="Precision of the TF-TRT copy that is made at start."
+    )
+    token: SecretStr | None = Field(
+        default=None, description="If set, `/detect` needs it as `Authorization: Bearer …`."
+    )
+    admin_token: SecretStr | None = Field(
+        default=None, description="Token for `/convert`; the admin routes are off without it."
+    )
+    max_batch: int = Field(default=8, ge=1, le=256, description="Most images in one call of the model.")
+    batches_in_flight: int | None = Field(
+        default=None, ge=1, le=32, description="Batches a model works on at once. Default: 2 on a CPU, 4 on a GPU."
+    )
+    queue_limit: int = Field(
+        default=64, ge=1, description="Images that may wait for a backend; one more is refused with 429."
+    )
+    timeout_seconds: float = Field(
+        default=30, gt=0, description="Longest a request waits for its answer before it gets 504."
+    )
+    max_body_bytes: int = Field(default=20_000_000, ge=1, description="Largest request body.")
+    max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels a picture may declare.")
+    load_seconds: float = Field(
+        default=600, gt=0, description="Longest a model may take to load and warm up before its worker is ended."
+    )
+    convert_seconds: float = Field(default=3600, gt=0, description="Longest a conversion may run.")
+    drain_seconds: float = Field(
+        default=5, ge=0, description="After SIGTERM: not ready, but still accepting, for this long."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least important log lines to write."
+    )
+
+    @field_validator("bind")
+    @classmethod
+    def _has_a_port(cls, value: str) -> str:
+        _, _, port = value.rpartition(":")
+        if not port.isdigit() or not 0 <= int(port) <= 65535:
+            raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000")
+        return value
+
+    @field_validator("token", "admin_token")
+    @classmethod
+    def _is_not_empty(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is not None and value.get_secret_value() else None
+
+    @property
+    def host(self) -> str:
+        """The address to listen on; brackets of an IPv6 address removed."""
+        return self.bind.rpartition(":")[0].strip("[]") or "127.0.0.1"
+
+    @property
+    def port(self) -> int:
+        """The port to listen on; 0 lets the system choose."""
+        return int(self.bind.rpartition(":")[2])
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], options: Mapping[str, str] | None = None) -> Self:
+        """Read DETECTOR_* variables; `options`, by field name, win. WrongSetting with a sentence if one is wrong."""
+        names = {name: PREFIX + name.upper() for name in cls.model_fields}
+        values = {name: environ[variable] for name, variable in names.items() if variable in environ}
+        try:
+            return cls.model_validate({**values, **(options or {})})
+        except ValidationError as error:
+            raise WrongSetting(_sentence(error, options or {})) from None
+
+
+def misspelt(environ: Mapping[str, str]) -> list[str]:
+    """Sentences about DETECTOR_* variables that are no setting but look like one.
+
+    Others are passed over: Kubernetes sets DETECTOR_PORT and the like for a service called "detector".
+    """
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    strange = [name for name in environ if name.startswith(PREFIX) and name not in known]
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.8) for name in strange}
+    return [f"{name} is no setting; did you mean {match[0]}?" for name, match in near.items() if match]
+
+
+def _sentence(error: ValidationError, options: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    called = f"--{name.replace('_', '-')}" if name in options else PREFIX + name.upper()
+    secret = "token" in name
+    value = "" if secret else f" (it is {first['input']!r})"
+    return f"{called}: {first['msg'].removeprefix('Value error, ')}{value}"

@@ -1,0 +1,171 @@
+"""A slot: who serves now under a backend's name, in which state and why; swap, drain, and restart after a crash."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from app.backends import Backend, Facts, ModelRefused, Spec, Starter, WorkerDied
+from app.errors import BackendUnavailable
+from app.images import Image
+from converter.detections import Detections
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+STEADY_S = 60.0  # a worker that lived this long starts the pauses anew
+
+
+class Lease:
+    """A warm backend, how many batches it has in it, and when it is free of them."""
+
+    def __init__(self, backend: Backend, spec: Spec) -> None:
+        self.backend, self.spec = backend, spec
+        self.since = time.monotonic()
+        self._users = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Run one batch, counted."""
+        self._users += 1
+        self._idle.clear()
+        try:
+            return await self.backend.detect(images)
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._idle.set()
+
+    async def drained(self) -> None:
+        """Wait until no batch is in it."""
+        await self._idle.wait()
+
+
+class Slot:
+    """The place of one backend. `changed` is called with the slot after every change of state."""
+
+    def __init__(
+        self,
+        name: str,
+        start: Starter,
+        *,
+        changed: Callable[["Slot"], None] = lambda slot: None,
+        restarting: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.name = name
+        self.state, self.reason = "unavailable", "the server is starting"
+        self._start, self._changed, self._restarting = start, changed, restarting
+        self._resting = ("standby", "it has not been compared with native yet")
+        self._lease: Lease | None = None
+        self._opening = asyncio.Lock()
+        self._pause_s = FIRST_PAUSE_S
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def facts(self) -> Facts | None:
+        """What the serving worker said of its model; None while nothing serves."""
+        return self._lease.backend.facts if self._lease else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether a batch given to `run` now would reach a warm model."""
+        return self._lease is not None
+
+    def set_state(self, state: str, reason: str = "") -> None:
+        """Say what the slot is now and why; while a warm backend serves, only `rest` changes that."""
+        self.state, self.reason = state, reason
+        log.info("backend state backend=%s state=%s reason=%r", self.name, state, reason)
+        self._changed(self)
+
+    def rest_as(self, state: str, reason: str = "") -> None:
+        """The state that this slot has whenever a warm backend serves in it: `active` or `standby`."""
+        self._resting = (state, reason)
+        if self._lease:
+            self.set_state(*self._resting)
+
+    async def run(self, images: Sequence[Image]) -> list[Detections]:
+        """One batch on the backend that serves now; BackendUnavailable with the state's reason if none does."""
+        if self._lease is None:
+            raise self.unavailable()
+        return await self._lease.detect(images)
+
+    def unavailable(self) -> BackendUnavailable:
+        """The error that says why this slot can't answer."""
+        retry = {"loading": 5.0, "crashed": 2.0, "converting": 30.0}.get(self.state)
+        return BackendUnavailable(f"the backend {self.name!r} is {self.state}: {self.reason}", retry_after_s=retry)
+
+    async def open(self, spec: Spec) -> None:
+        """Start a worker for `spec`, publish it, then drain and end the one that served before.
+
+        ModelRefused or WorkerDied if it does not start: then the old one, if there is one, serves on.
+        """
+        async with self._opening:
+            await self._open(spec)
+
+    async def _open(self, spec: Spec) -> None:
+        if self._lease is None:
+            self.set_state("loading", f"the model in {spec.folder.name} is being loaded and warmed up")
+        fresh = Lease(await self._start(spec), spec)
+        stale = self._publish(fresh)
+        if stale is not None:
+            await stale.drained()
+            await stale.backend.close()
+
+    async def close(self) -> None:
+        """End the worker and everything the slot has under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await lease.backend.close()
+
+    def _publish(self, fresh: Lease) -> Lease | None:
+        stale, self._lease = self._lease, fresh
+        facts = fresh.backend.facts
+        log.info(
+            "backend ready backend=%s device=%r batch_sizes=%s load_seconds=%.1f warm_seconds=%.1f",
+            self.name,
+            facts.device,
+            facts.batch_sizes,
+            facts.load_seconds,
+            facts.warm_seconds,
+        )
+        self.set_state(*self._resting)
+        self._spawn(self._watch(fresh))
+        return stale
+
+    async def _watch(self, lease: Lease) -> None:
+        how = await lease.backend.died()
+        if lease is not self._lease:
+            return  # it was swapped out and closed
+        self._lease = None
+        await lease.backend.close()
+        if time.monotonic() - lease.since > STEADY_S:
+            self._pause_s = FIRST_PAUSE_S
+        await self._restart(lease.spec, how)
+
+    async def _restart(self, spec: Spec, how: str) -> None:
+        """Start the same model again, after a pause that doubles each time, until one serves or it is refused."""
+        while self._lease is None:
+            pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
+            self.set_state("crashed", f"{how}; it is started again after {pause_s:g} s")
+            await asyncio.sleep(pause_s)
+            async with self._opening:
+                if self._lease is not None:
+                    return  # a swap put another model here meanwhile
+                self._restarting(self.name)
+                try:
+                    await self._open(spec)
+                except WorkerDied as error:
+                    how = str(error)
+                except ModelRefused as error:
+                    self.set_state("refused", str(error))
+                    return
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,61 @@
+"""Detections: what a model found in one picture, and how a model's raw outputs become that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BOXES, SCORES, CLASSES, COUNT = "detection_boxes", "detection_scores", "detection_classes", "num_detections"
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """The objects in one picture, best first."""
+
+    boxes: NDArray[np.float32]  # (n, 4): left, top, right, bottom, in pixels of the image as sent
+    scores: NDArray[np.float32]  # (n,), 0 to 1, falling
+    classes: NDArray[np.int32]  # (n,), the model's own ids
+    dropped: int = 0  # detections left out because a number in them was not finite
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def best(self, *, threshold: float, limit: int) -> "Detections":
+        """Those with a score of `threshold` or more, at most `limit` of them."""
+        keep = min(limit, int(np.count_nonzero(self.scores >= threshold)))
+        return Detections(self.boxes[:keep], self.scores[:keep], self.classes[:keep], self.dropped)
+
+
+def from_outputs(outputs: Mapping[str, NDArray[np.float32]], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+    """The outputs of one batch, split by picture and scaled to pixels.
+
+    `outputs` has the four tensors of the object detection API: boxes (N, M, 4) as ymin, xmin, ymax, xmax
+    in fractions of the image, scores and classes (N, M), counts (N,). `sizes` has width and height of each
+    picture; pictures beyond it are padding and are left out.
+    """
+    return [
+        _one(outputs[BOXES][i], outputs[SCORES][i], outputs[CLASSES][i], int(outputs[COUNT][i]), size)
+        for i, size in enumerate(sizes)
+    ]
+
+
+def _one(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    classes: NDArray[np.float32],
+    count: int,
+    size: tuple[int, int],
+) -> Detections:
+    width, height = size
+    boxes, scores, classes = boxes[:count], scores[:count], classes[:count]
+    finite = np.isfinite(scores) & np.isfinite(classes) & np.isfinite(boxes).all(axis=1)
+    order = np.flatnonzero(finite)
+    order = order[np.argsort(-scores[order], kind="stable")]
+    corners = np.clip(boxes[order][:, [1, 0, 3, 2]], 0, 1) * np.array([width, height, width, height])
+    return Detections(
+        boxes=corners.astype(np.float32),
+        scores=scores[order].astype(np.float32),
+        classes=classes[order].astype(np.int32),
+        dropped=len(scores) - len(order),
+    )

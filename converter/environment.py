@@ -1,0 +1,147 @@
+"""What can be made and served on this machine, and one sentence why not. Asked in a child process.
+
+The questions have an order that must be kept: asking TensorFlow for the loaded TensorRT version without the library
+ends the process by SIGABRT, although `is_tensorrt_enabled()` said False before. So the child prints each fact as it
+learns it, and the parent reads how far it came. Run by itself: `python -m converter.environment`.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The facts; None means not known or not there."""
+
+    tensorflow: str | None = None
+    tensorrt_linked: tuple[int, int, int] | None = None  # None: a TensorFlow without TF-TRT
+    tensorrt_loaded: tuple[int, int, int] | None = None
+    gpus: tuple[str, ...] = ()
+    compute_capability: str | None = None
+    crash: str | None = None  # how the child ended, if it did not end well
+    log: tuple[str, ...] = field(default=(), repr=False)  # its last lines
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a target can be made and served here; if not, a short code and a sentence."""
+
+    available: bool
+    code: str = ""
+    reason: str = ""
+
+
+def probe(environ: Mapping[str, str] | None = None) -> Environment:
+    """Ask in a child process, which takes some seconds (it imports TensorFlow). Never raises for what it finds."""
+    command = [sys.executable, "-m", "converter.environment"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, env=environ, check=False, errors="replace"
+        )
+    except subprocess.TimeoutExpired:
+        return Environment(crash=f"it did not answer in {TIMEOUT_S:.0f} s")
+    return _understand(done.stdout, done.stderr, done.returncode)
+
+
+def availability(target: str, found: Environment) -> Availability:
+    """Can `target` be made and served with what was found?"""
+    if found.crash:
+        return Availability(False, "probe_crashed", f"the check of TensorFlow failed: {found.crash}")
+    if target != "trt":
+        return Availability(True)
+    problems = [problem for problem in (_library_problem(found), _gpu_problem(found)) if problem]
+    if not problems:
+        return Availability(True)
+    return Availability(False, problems[0][0], "; ".join(sentence for _, sentence in problems))
+
+
+def dotted(version: tuple[int, int, int] | None) -> str | None:
+    """8.5.3 for (8, 5, 3)."""
+    return None if version is None else ".".join(map(str, version))
+
+
+def _library_problem(found: Environment) -> tuple[str, str] | None:
+    linked, loaded = found.tensorrt_linked, found.tensorrt_loaded
+    if linked is None:
+        return (
+            "tf_without_tensorrt",
+            f"TensorFlow {found.tensorflow} was built without TF-TRT (2.17 is the last with it)",
+        )
+    if loaded is None:
+        return "library_missing", (
+            f"TensorRT's library {library_name(found)} was not found: "
+            f"TensorFlow {found.tensorflow} looks for it along LD_LIBRARY_PATH"
+        )
+    if loaded[0] != linked[0] or loaded < linked:
+        return "version_mismatch", (
+            f"TensorRT {dotted(loaded)} was found, but TensorFlow {found.tensorflow} needs {dotted(linked)} "
+            f"or a later {linked[0]}.x"
+        )
+    return None
+
+
+def _gpu_problem(found: Environment) -> tuple[str, str] | None:
+    return None if found.gpus else ("no_gpu", "TensorFlow sees no NVIDIA GPU")
+
+
+def library_name(found: Environment) -> str:
+    """The file that TensorFlow opens: the major version's up to 2.14, the exact version's from 2.15 on."""
+    linked = found.tensorrt_linked or (0, 0, 0)
+    release = tuple(int(part) for part in (found.tensorflow or "0.0").split(".")[:2])
+    return f"libnvinfer.so.{dotted(linked) if release >= (2, 15) else linked[0]}"
+
+
+def _understand(stdout: str, stderr: str, code: int) -> Environment:
+    facts: dict[str, Any] = {}
+    for line in stdout.splitlines():
+        if line.startswith("{"):
+            facts.update(json.loads(line))
+    known: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
+    found = Environment(**known)
+    if code == 0:
+        return found
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return replace(found, crash=f"it ended by {how}", log=tuple(stderr.splitlines()[-5:]))
+
+
+def _tell(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)
+
+
+def _ask() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    _tell(tensorflow=tf.__version__)
+    try:
+        from tensorflow.compiler.tf2tensorrt import _pywrap_py_utils as tftrt
+    except ImportError:
+        tftrt = None
+    if tftrt is not None and tuple(tftrt.get_linked_tensorrt_version()) != (0, 0, 0):
+        _tell(tensorrt_linked=tftrt.get_linked_tensorrt_version())
+        if tftrt.is_tensorrt_enabled():  # without this question first, the next one may end the process
+            _tell(tensorrt_loaded=tftrt.get_loaded_tensorrt_version())
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    capability = details[0].get("compute_capability") if details else None
+    _tell(
+        gpus=[detail.get("device_name", "unknown") for detail in details],
+        compute_capability=".".join(map(str, capability)) if capability else None,
+    )
+
+
+def as_json(found: Environment) -> dict[str, Any]:
+    """The facts for a machine to read."""
+    return {key: value for key, value in asdict(found).items() if key != "log"}
+
+
+if __name__ == "__main__":
+    _ask()

@@ -1,0 +1,164 @@
+"""Copies on disk: where they go, written beside and renamed so that what exists is complete, checked before use."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from converter import engines
+from converter.contract import REPORT_NAME, ConversionFailed, CopyRefused, Identity, Report
+
+_PARTIAL = ".partial-"
+_STALE = ".stale-"
+
+
+def location(model: Path, target: str, *, cache: Path | None = None) -> Path:
+    """The folder of the copy: beside the model, or in `cache` when the model's folder can't be written.
+
+    A copy that stands beside the model already is taken wherever new ones would go.
+    """
+    beside = model.with_name(f"{model.name}_{target}")
+    if beside.is_dir() or cache is None or os.access(model.parent, os.W_OK):
+        return beside
+    return cache / beside.name
+
+
+@contextmanager
+def written_beside(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `folder` when the block ends well, and is removed when it does not.
+
+    The new folder is locked while the block runs, so that what a crash left behind can be told from the
+    work of another process and is removed the next time.
+    """
+    _sweep(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=folder.name + _PARTIAL, dir=folder.parent))
+    except OSError as error:
+        raise ConversionFailed(f"the copy can't be written to {folder.parent}: {error.strerror}") from error
+    handle = os.open(partial, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield partial
+        _put_in_place(partial, folder)
+    except OSError as error:
+        raise ConversionFailed(f"writing the copy failed: {error.strerror or error}") from error
+    finally:
+        os.close(handle)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def add_report(folder: Path, report: Report) -> Report:
+    """Write `report.json` with the checksum of every other file; the report with them."""
+    complete = replace(report, files=_checksums(folder), size_bytes=size_bytes(folder))
+    (folder / REPORT_NAME).write_text(complete.to_json() + "\n", encoding="utf-8")
+    return complete
+
+
+def check_kind(folder: Path, target: str) -> None:
+    """CopyRefused unless the files in `folder` are what a copy of the kind `target` has; loads nothing."""
+    try:
+        reason = engines.lacking(folder) if target == "trt" else _unexpected_engines(folder)
+    except OSError as error:
+        raise CopyRefused("incomplete", f"{folder.name} can't be read: {error.strerror}") from error
+    if reason:
+        raise CopyRefused("no_engine" if target == "trt" else "not_what_it_says", f"{folder.name}: {reason}")
+
+
+def check(folder: Path, target: str, now: Identity) -> Report | None:
+    """The report of a copy that may be loaded, None for one that has no report.
+
+    CopyRefused if it is not of its kind, has a changed file, or an identity other than `now`.
+    """
+    check_kind(folder, target)
+    try:
+        report = Report.read(folder)
+    except ValueError as error:
+        raise CopyRefused("incomplete", f"{folder.name}: {error}") from error
+    if report is None:
+        return None
+    difference = report.identity.mismatch(now)
+    if difference:
+        raise CopyRefused("identity", f"{folder.name} belongs to something else: {difference}")
+    changed = _changed(folder, report.files)
+    if changed:
+        raise CopyRefused("damaged", f"{folder.name} is damaged: {changed} is not the file that was written")
+    return report
+
+
+def source_sha256(model: Path) -> str:
+    """One hash over the names and contents of a SavedModel's files (its `assets.extra` is no part of it)."""
+    files = {name: digest for name, digest in _checksums(model).items() if not name.startswith("assets.extra/")}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def size_bytes(folder: Path) -> int:
+    """Bytes of all files below `folder`."""
+    return sum(path.stat().st_size for path in _files(folder))
+
+
+def _unexpected_engines(folder: Path) -> str | None:
+    if engines.find(folder).nodes:
+        return "its graph has TensorRT engines, so it is a TF-TRT copy and must be offered as one"
+    return None
+
+
+def _sweep(folder: Path) -> None:
+    for left in [*folder.parent.glob(folder.name + _PARTIAL + "*"), *folder.parent.glob(folder.name + _STALE + "*")]:
+        handle = os.open(left, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+        except BlockingIOError:
+            pass  # another process is writing it now
+        finally:
+            os.close(handle)
+
+
+def _put_in_place(partial: Path, folder: Path) -> None:
+    partial.chmod(0o755)  # mkdtemp makes it private; servers may run as another user
+    for path in [*_files(partial), *(path for path in partial.rglob("*") if path.is_dir()), partial]:
+        _fsync(path)
+    if folder.exists():
+        stale = Path(tempfile.mkdtemp(prefix=folder.name + _STALE, dir=folder.parent))
+        folder.rename(stale / folder.name)
+        partial.rename(folder)
+        shutil.rmtree(stale, ignore_errors=True)
+    else:
+        partial.rename(folder)
+    _fsync(folder.parent)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): _sha256(path) for path in _files(folder) if path.name != REPORT_NAME}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _changed(folder: Path, files: Mapping[str, str]) -> str | None:
+    for name, digest in files.items():
+        path = folder / name
+        if not path.is_file() or _sha256(path) != digest:
+            return name
+    return None

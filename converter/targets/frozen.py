@@ -1,0 +1,39 @@
+"""The target `frozen`: variables become constants, nothing else. The fair yardstick for TF-TRT, which freezes too."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from converter.contract import Options
+from converter.progress import Progress
+from converter.signature import SERVING, Signature, load
+
+
+def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
+    """Freeze the serving signature of `source` and save it under the same names (see `targets.Target`)."""
+    tf.config.set_visible_devices([], "GPU")  # freezing computes nothing there, and would take its memory
+    with progress.step("load"):
+        model, signature = load(source)
+    with progress.step("convert"):
+        frozen = convert_variables_to_constants_v2(signature.function)
+        module = tf.Module()
+        module.serve = _named(frozen, signature)
+    with progress.step("save"):
+        tf.saved_model.save(module, str(into), signatures={SERVING: module.serve})
+    del model
+    return {"operations": len(frozen.graph.as_graph_def().node)}
+
+
+def _named(frozen: Any, signature: Signature) -> Any:
+    """The frozen function with the signature's names again: freezing leaves a flat list, sorted by output name."""
+    names = sorted(signature.function.structured_outputs)
+    spec = tf.TensorSpec([None], tf.string, name=signature.input_name)
+
+    @tf.function(input_signature=[spec], autograph=False)  # type: ignore[untyped-decorator]  # no types
+    def serve(jpegs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(names, frozen(jpegs), strict=True))
+
+    return serve
