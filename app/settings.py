@@ -83,8 +83,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     @field_validator("bind")
     @classmethod
     def _has_a_port(cls, value: str) -> str:
-        _, _, port = value.rpartition(":")
-        if not port.isdigit() or not 0 <= int(port) <= 65535:
+        _, colon, port = value.rpartition(":")
+        if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
             raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000")
         return value
 

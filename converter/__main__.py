@@ -81,7 +81,8 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 def _end_with_stdin() -> None:
     """End this process when the server that started it is gone: its end of the pipe closes with it."""
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin: a thread that waits in it aborts the interpreter's own end
+        pass
     os._exit(1)
 
 

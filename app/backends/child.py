@@ -45,7 +45,9 @@ def main(load: Callable[[Job], Runner]) -> None:
     The socket is read from the start, in a thread of its own: when its other end is gone the process ends, whatever
     it does, so that no worker outlives its server.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides
+    # Ctrl-C reaches the whole group and systemd's stop the whole service; the server decides when a worker ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     job, handle = _parse()
     channel = Channel(socket.socket(fileno=handle))
     threading.Thread(target=channel.read_forever, daemon=True).start()

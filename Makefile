@@ -1,0 +1,64 @@
+# `make serve` and `make test` do all set-up themselves; they need Python 3.11, pip and make.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+# A bare Debian has no ensurepip: the machine's own pip fills the environment.
+PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
+
+.DEFAULT_GOAL := help
+.PHONY: help serve serve-gpu doctor test lint types bench lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(VENV)/serve.done ## Serve the bundled model (or the one that DETECTOR_MODEL names) at http://127.0.0.1:8000
+	@exec $(PY) -m app serve
+
+serve-gpu: $(VENV)/gpu.done ## The same with the CUDA and TensorRT libraries, on a machine with an NVIDIA driver
+	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt) && \
+	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app serve
+
+doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this machine, and why not
+	@$(PY) -m app doctor
+
+test: $(VENV)/test.done ## Run all tests
+	$(PY) -m pytest
+
+lint: $(VENV)/test.done ## Check format and style
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+
+types: $(VENV)/test.done ## Check types
+	$(PY) -m mypy
+
+bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run
+	$(PY) -m benchmarks.throughput
+
+lock: ## Pin the dependencies anew (needs uv)
+	uv pip compile --quiet --generate-hashes --upgrade $(LOCK) pyproject.toml -o requirements.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --group test --group lint -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra gpu -c requirements.lock -o requirements-gpu.lock
+LOCK := --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-header
+
+clean: ## Remove the environment and what tools left behind
+	rm -rf $(VENV) .tensorrt dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv --without-pip $(VENV)
+
+$(VENV)/serve.done: requirements.lock | $(PY)
+	@echo "installing requirements.lock into $(VENV), once …"
+	@$(PIP) $<
+	@touch $@
+
+$(VENV)/test.done: requirements-dev.lock | $(PY)
+	@echo "installing requirements-dev.lock into $(VENV), once …"
+	@$(PIP) $<
+	@touch $@
+
+$(VENV)/gpu.done: requirements-gpu.lock deploy/tensorrt.lock | $(PY)
+	@echo "installing requirements-gpu.lock into $(VENV) and TensorRT into .tensorrt, once …"
+	@$(PIP) $<
+	@PYTHON=$(PYTHON) sh deploy/tensorrt.sh .tensorrt
+	@touch $@

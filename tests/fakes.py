@@ -1,0 +1,76 @@
+"""Small real stand-ins for the parts that cost seconds: a backend without a model, and how to start one."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from app.backends import BatchFailed, Facts, Spec, WorkerDied
+from app.images import Image
+from converter.detections import Detections
+
+FACTS = Facts(
+    batch_sizes=(1, 8),
+    batches_in_flight=2,
+    padded=False,
+    device="CPU",
+    load_seconds=0.1,
+    warm_seconds=0.2,
+    signature={"input": "image_bytes"},
+)
+
+
+def found(image: Image) -> Detections:
+    """One box over the whole image, of the class whose id is the image's width."""
+    corners = np.array([[0, 0, image.width, image.height]], np.float32)
+    return Detections(corners, np.array([0.9], np.float32), np.array([image.width], np.int32))
+
+
+class FakeBackend:
+    """Answers with `found`; a test can hold its answers back, make it fail, or let it die."""
+
+    def __init__(self, spec: Spec, facts: Facts = FACTS) -> None:
+        self.name, self.spec, self.facts = spec.name, spec, facts
+        self.batches: list[list[Image]] = []
+        self.open_gate = asyncio.Event()
+        self.open_gate.set()
+        self.fails: Callable[[Sequence[Image]], BatchFailed | None] = lambda images: None
+        self.closed = False
+        self._death: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def detect(self, images: Sequence[Image]) -> list[Detections]:
+        self.batches.append(list(images))
+        waiting: asyncio.Future[Any] = asyncio.ensure_future(self.open_gate.wait())
+        await asyncio.wait({waiting, self._death}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._death.done():
+            raise WorkerDied(self._death.result())
+        if failure := self.fails(images):
+            raise failure
+        return [found(image) for image in images]
+
+    def die(self, how: str = "its process ended by SIGKILL") -> None:
+        self._death.set_result(how)
+
+    async def died(self) -> str:
+        return str(await asyncio.shield(self._death))
+
+    async def close(self) -> None:
+        self.closed = True
+        if not self._death.done():
+            self._death.set_result("it was closed")
+
+
+class FakeStarter:
+    """A `Starter` that keeps what it started; `failures` are raised first, one per start."""
+
+    def __init__(self, *failures: Exception, facts: Facts = FACTS) -> None:
+        self.failures, self.facts = list(failures), facts
+        self.started: list[FakeBackend] = []
+
+    async def __call__(self, spec: Spec) -> FakeBackend:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.started.append(FakeBackend(spec, self.facts))
+        return self.started[-1]

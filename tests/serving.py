@@ -1,0 +1,139 @@
+"""Runs the server as its users do: `python -m app serve` in a process of its own, on a port of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+
+@dataclass
+class Server:
+    """A running server; `log` is the file that its standard error goes to."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    @property
+    def client(self) -> httpx.Client:
+        """A new client; use it in a `with`."""
+        return httpx.Client(base_url=self.url, timeout=60)
+
+    def wait_until_ready(self, *, within_s: float = 120) -> None:
+        """Return when /readyz says so; RuntimeError with the log if the process ends or the time runs out."""
+        self.wait_until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200, within_s=within_s)
+
+    def wait_until(self, condition: Any, *, within_s: float = 120) -> None:
+        """Ask `condition` until it holds."""
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            try:
+                if condition():
+                    return
+            except httpx.TransportError:
+                pass  # it does not listen yet
+            time.sleep(0.05)
+        raise RuntimeError(f"it did not happen; the log:\n{self.log.read_text()}")
+
+    def detect(self, photo: bytes, **parameters: Any) -> httpx.Response:
+        """POST one picture."""
+        with self.client as client:
+            return client.post("/detect", content=photo, params=parameters, headers={"Content-Type": "image/jpeg"})
+
+    def model(self) -> Any:
+        """The answer of /model."""
+        return httpx.get(f"{self.url}/model").json()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of all samples called `name` that have these labels."""
+        text = httpx.get(f"{self.url}/metrics").text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def worker_pid(self, backend: str) -> int:
+        """The process id of the worker that serves `backend`, found by its command line."""
+        for pid in children(self.process.pid):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"--name" in command and command[command.index(b"--name") + 1] == backend.encode():
+                return pid
+        raise LookupError(f"no worker for {backend}")
+
+    def stop(self, *, sig: signal.Signals = signal.SIGINT) -> int:
+        """End it and wait; the exit code."""
+        self.process.send_signal(sig)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def serving(environ: Mapping[str, str] | None = None, *arguments: str) -> Iterator[Server]:
+    """Start a server with these DETECTOR_* variables and none of ours; end it and all its processes at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        port = free_port()
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "app", "serve", "--bind", f"127.0.0.1:{port}", *arguments],
+                env=clean_environ(environ or {}),
+                stderr=stderr,
+                stdout=subprocess.DEVNULL,
+            )
+        server = Server(process, f"http://127.0.0.1:{port}", log)
+        try:
+            yield server
+        finally:
+            workers = children(process.pid)
+            if process.poll() is None:
+                server.stop()
+            _assert_gone(workers)
+
+
+def clean_environ(extra: Mapping[str, str]) -> dict[str, str]:
+    """This process' environment without its DETECTOR_* variables, with `extra`."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DETECTOR_")} | dict(extra)
+
+
+def free_port() -> int:
+    """A port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the direct children of `pid`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                status = (entry / "status").read_text()
+            except OSError:
+                continue  # it has just ended
+            if re.search(rf"^PPid:\t{pid}$", status, re.MULTILINE):
+                found.append(int(entry.name))
+    return found
+
+
+def _assert_gone(pids: list[int]) -> None:
+    end = time.monotonic() + 10
+    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+        if time.monotonic() > end:
+            raise AssertionError(f"processes left behind: {left}")
+        time.sleep(0.05)
