@@ -1,0 +1,1 @@
+"""Measurements; they run only when asked for. Results are kept in the Markdown files beside."""
