@@ -24,6 +24,7 @@ class DrainingServer(uvicorn.Server):
                 port=settings.port,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # nothing here asks who the client is
                 server_header=False,
                 timeout_graceful_shutdown=None,  # every admitted request is answered
             )

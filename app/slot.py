@@ -55,7 +55,7 @@ class Slot:
         restarting: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.name = name
-        self.state, self.reason = "unavailable", "the server is starting"
+        self.state, self.reason = "loading", "the server is starting"
         self._start, self._changed, self._restarting = start, changed, restarting
         self._resting = ("standby", "it has not been compared with native yet")
         self._lease: Lease | None = None

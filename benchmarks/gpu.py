@@ -29,10 +29,11 @@ def main() -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("--precision", default="FP32")
     parser.add_argument("--batch-sizes", default="1,8")
+    parser.add_argument("--existing", action="store_true", help="serve the copy that is there")
     args = parser.parse_args()
     found = environment.probe()
     print(f"TensorFlow {found.tensorflow}, TensorRT {environment.dotted(found.tensorrt_loaded)}, {found.gpus}\n")
-    if not convert(args.model, args.precision, args.batch_sizes):
+    if not args.existing and not convert(args.model, args.precision, args.batch_sizes):
         return 1
     environ = {"DETECTOR_MODEL": str(args.model), "DETECTOR_DRAIN_SECONDS": "0"}
     photos = {path.stem: path.read_bytes() for path in sorted(PHOTOS.glob("*.jpg"))}

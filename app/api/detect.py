@@ -4,6 +4,7 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic_core import to_json
 
 from app.api import schemas
 from app.api.auth import TOKEN
@@ -62,24 +63,20 @@ def routes(detector: Detector, model: Model) -> APIRouter:
 
 def _response(request_id: str, result: Result, model: Model, started: float) -> Response:
     found = schemas.detections(result, model.labels)
-    timing = schemas.Timing(
-        queue=_ms(result.queue_s), infer=_ms(result.infer_s), total=_ms(time.perf_counter() - started)
-    )
-    answer = DetectAnswer(
-        id=request_id,
-        model=schemas.ModelName(name=model.name, version=model.version),
-        backend=result.backend,
-        image=schemas.Size(width=result.image.width, height=result.image.height),
-        detections=found,
-        count=len(found),
-        batch_size=result.batch_size,
-        timing_ms=timing,
-    )
-    headers = {
-        "X-Backend": result.backend,
-        "Server-Timing": f"queue;dur={timing.queue}, infer;dur={timing.infer}, total;dur={timing.total}",
+    queue, infer, total = _ms(result.queue_s), _ms(result.infer_s), _ms(time.perf_counter() - started)
+    answer = {  # a DetectAnswer
+        "id": request_id,
+        "model": {"name": model.name, "version": model.version},
+        "backend": result.backend,
+        "image": {"width": result.image.width, "height": result.image.height},
+        "detections": found,
+        "count": len(found),
+        "batch_size": result.batch_size,
+        "timing_ms": {"queue": queue, "infer": infer, "total": total},
     }
-    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+    timing = f"queue;dur={queue}, infer;dur={infer}, total;dur={total}"
+    headers = {"X-Backend": result.backend, "Server-Timing": timing}
+    return Response(to_json(answer), headers=headers, media_type="application/json")
 
 
 def _ms(seconds: float) -> float:

@@ -176,16 +176,19 @@ class JobAnswer(BaseModel):
         )
 
 
-def detections(result: Result, labels: Mapping[int, str]) -> list[Detection]:
-    """The objects of a result with their names; pixels to a hundredth, scores to five digits."""
+def detections(result: Result, labels: Mapping[int, str]) -> list[dict[str, Any]]:
+    """The objects of a result as `Detection` has them; pixels to a hundredth, scores to five digits.
+
+    Plain dicts, since this runs for every request: a test holds them against the schema.
+    """
     found = result.detections
     rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
     return [
-        Detection(
-            class_id=class_id,
-            label=labels.get(class_id, f"class {class_id}"),
-            score=round(score, 5),
-            box=Box(xmin=round(box[0], 2), ymin=round(box[1], 2), xmax=round(box[2], 2), ymax=round(box[3], 2)),
-        )
-        for box, score, class_id in rows
+        {
+            "class_id": class_id,
+            "label": labels.get(class_id, f"class {class_id}"),
+            "score": round(score, 5),
+            "box": {"xmin": round(xmin, 2), "ymin": round(ymin, 2), "xmax": round(xmax, 2), "ymax": round(ymax, 2)},
+        }
+        for (xmin, ymin, xmax, ymax), score, class_id in rows
     ]

@@ -23,7 +23,7 @@ class SavedModel:
         device, in_flight = _set_up_devices(job.batches_in_flight)
         started = time.monotonic()
         try:
-            self._model, self._signature = load(job.folder)  # the signature lives as long as the model
+            self._model, self._signature = load(job.folder, may_have_engines=job.name == "trt")
         except UnusableModel as error:
             raise ModelRefused(str(error)) from error
         loaded = time.monotonic()

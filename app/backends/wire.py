@@ -35,8 +35,8 @@ def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
 def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
     """The answers that `pack` made."""
     rows: NDArray[np.float32] = np.frombuffer(payload, np.float32).reshape(-1, _ROW)
-    ends = np.cumsum(header["counts"])
-    return [
-        Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped)
-        for part, dropped in zip(np.split(rows, ends[:-1]), header["dropped"], strict=True)
-    ]
+    answers, end = [], 0
+    for count, dropped in zip(header["counts"], header["dropped"], strict=True):
+        part, end = rows[end : end + count], end + count
+        answers.append(Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped))
+    return answers

@@ -1,0 +1,26 @@
+-- wrk: POST the photos named on the command line in turn, and print the result as one JSON line.
+local requests = {}
+
+function init(args)
+  for i = 2, #args do
+    local file = assert(io.open(args[i], "rb"))
+    requests[i - 1] = wrk.format("POST", "/detect?backend=" .. args[1], {["Content-Type"] = "image/jpeg"}, file:read("*a"))
+    file:close()
+  end
+end
+
+local next = 0
+
+function request()
+  next = next % #requests + 1
+  return requests[next]
+end
+
+function done(summary, latency, _)
+  local errors = summary.errors
+  print(string.format(
+    '{"seconds": %.3f, "answers": %d, "not_2xx": %d, "broken": %d, "p50_ms": %.3f, "p99_ms": %.3f}',
+    summary.duration / 1e6, summary.requests, errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
+end

@@ -1,0 +1,105 @@
+"""Our server against the raw call of the signature, in the same run, as ratios: `make bench`.
+
+Each round measures the raw call (benchmarks/raw.py, both ways of setting TensorFlow's threads) and then the server
+over HTTP at 1, 8 and 32 connections; the medians of the rounds are compared. Needs wrk (Debian's package `wrk`).
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from app.settings import bundled_model
+from benchmarks.raw import PHOTOS
+from tests.serving import Server, serving
+
+CONNECTIONS = (1, 8, 32)
+HERE = Path(__file__).parent
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> int:
+    """Measure and print a table in Markdown; 1 if an answer was not a 200."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--backend", default="native")
+    args = parser.parse_args()
+    if shutil.which("wrk") is None:
+        print("bench: wrk is needed (apt-get install wrk)", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "yolox_nano"
+        shutil.copytree(bundled_model() / "1", model / "1")
+        copies = "" if args.backend == "native" else args.backend
+        environ = {"DETECTOR_MODEL": str(model), "DETECTOR_COPIES": copies, "DETECTOR_STARTUP_CONVERSION": "blocking"}
+        with serving(environ) as server:
+            server.wait_until_ready(within_s=300)
+            rounds = [measure(server, model / "1", args.backend, args.seconds) for _ in range(args.rounds)]
+    report(rounds, args.backend, args.seconds)
+    return int(any(one["server"][c]["not_2xx"] or one["server"][c]["broken"] for one in rounds for c in CONNECTIONS))
+
+
+def measure(server: Server, model: Path, backend: str, seconds: int) -> dict[str, Any]:
+    """One round."""
+    raw = {pools: raw_call(model, pools) for pools in ("default", "split")}
+    served = {connections: load(server, backend, connections, seconds) for connections in CONNECTIONS}
+    best = max(rate for one in raw.values() for rate in one["rates"].values())
+    one = {"raw": raw, "best": best, "p50_ms": min(item["p50_ms"] for item in raw.values()), "server": served}
+    print(json.dumps(one), file=sys.stderr, flush=True)
+    return one
+
+
+def raw_call(model: Path, pools: str) -> Any:
+    """What benchmarks/raw.py prints."""
+    command = [sys.executable, "-m", "benchmarks.raw", str(model), pools]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def load(server: Server, backend: str, connections: int, seconds: int) -> dict[str, Any]:
+    """wrk over the photos; pictures per second, latency, and the API process' CPU time a request."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / "detect.lua"), server.url]
+    before = cpu_s(server.process.pid)
+    done = subprocess.run([*command, backend, *map(str, PHOTOS)], capture_output=True, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    result["rate"] = round(result["answers"] / result["seconds"], 2)
+    result["cpu_ms"] = round(1000 * (cpu_s(server.process.pid) - before) / max(1, result["answers"]), 3)
+    return result
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time that a process has taken, its children's left out."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * TICK_S
+
+
+def report(rounds: list[dict[str, Any]], backend: str, seconds: int) -> None:
+    """The medians as a table."""
+    median = statistics.median
+    best, p50 = median(one["best"] for one in rounds), median(one["p50_ms"] for one in rounds)
+    print(
+        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores; {len(rounds)} rounds of {seconds} s, medians.\n"
+    )
+    print(f"Best raw call of the signature: {best:.1f} pictures/s; one caller, one picture: p50 {p50:.2f} ms.\n")
+    print(f"| connections | `{backend}` pictures/s | of the best raw call | p50 ms | p99 ms | API CPU ms a request |")
+    print("|---|---|---|---|---|---|")
+    for connections in CONNECTIONS:
+        served = [one["server"][connections] for one in rounds]
+        rate, p50_ms, p99_ms, cpu_ms = (
+            median(one[key] for one in served) for key in ("rate", "p50_ms", "p99_ms", "cpu_ms")
+        )
+        ratio = median(one["server"][connections]["rate"] / one["best"] for one in rounds)
+        print(f"| {connections} | {rate:.1f} | {ratio:.3f} | {p50_ms:.1f} | {p99_ms:.1f} | {cpu_ms:.2f} |")
+    added = median(one["server"][1]["p50_ms"] - one["p50_ms"] for one in rounds)
+    print(f"\nLatency added at one connection, p50: {added:.2f} ms.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
