@@ -33,8 +33,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     model: Path = Field(
         default_factory=bundled_model,
-        description="A SavedModel's folder, or a folder of versions named by digits (the newest is taken). "
-        "Default: the bundled YOLOX-Nano.",
+        description="A SavedModel's folder, or a folder of versions named by digits (the newest is taken).",
     )
     bind: str = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
     cache: Path | None = Field(
@@ -46,7 +45,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     startup_conversion: Literal["background", "blocking", "off"] = Field(
         default="background",
-        description="Make missing copies at start while native serves, before the server is ready, or not at all.",
+        description="When missing copies are made: `background` while native serves, `blocking` before the server is "
+        "ready, `off` not at start.",
     )
     precision: Literal["FP32", "FP16"] = Field(
         default="FP32", description="Precision of the TF-TRT copy that is made at start."
