@@ -1,7 +1,7 @@
-"""The micro-batcher: a bounded queue, greedy batches, answers to each caller; a failed batch is repaired.
+"""The micro-batcher: a bounded, fair queue, greedy batches, answers to each caller; a failed batch is repaired.
 
-Greedy: a batch is whatever waits when the model has room, so an idle server adds no wait. (Nicolas Patry and others,
-text-embeddings-inference; https://github.com/huggingface/text-embeddings-inference, its queue.)
+Greedy: a batch is whatever waits when the model has room, so an idle server adds no wait (the habit is that of
+text-embeddings-inference's queue). Fair: requests with several pictures and with one take turns, picture by picture.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from app import repair
 from app.backends import BatchFailed
-from app.errors import DeadlineExceeded, InvalidImage, ModelFailed, Overloaded
+from app.errors import BackendUnavailable, InvalidImage, ModelFailed, Overloaded, ServiceError
 from app.images import Image
 from converter.detections import Detections
 
@@ -54,36 +54,50 @@ class MicroBatcher:
         self.max_batch, self.max_in_flight = 1, 1
         self._run, self._limit, self._executor = run, limit, executor
         self._batched, self._repaired = batched, repaired
-        self._waiting: deque[Job] = deque()
+        self._requests: deque[deque[Job]] = deque()  # each request's images that wait
         self._running: set[asyncio.Task[None]] = set()
         self._rate = 0.0  # images answered per second while busy, a moving average
 
     @property
     def depth(self) -> int:
         """Images waiting, those whose callers have left not counted."""
-        return sum(not job.answer.done() for job in self._waiting)
+        return sum(not job.answer.done() for request in self._requests for job in request)
 
     @property
     def in_flight(self) -> int:
         """Batches running."""
         return len(self._running)
 
-    async def submit(self, image: Image, *, timeout_s: float) -> Answer:
-        """The answer for one image.
+    @property
+    def seconds_to_empty(self) -> float:
+        """How long what waits now will take, by the rate of late; 1 while nobody knows."""
+        return self.depth / self._rate if self._rate else 1.0
 
-        Overloaded at once if the queue is full, DeadlineExceeded after `timeout_s`, InvalidImage or ModelFailed if
-        the model can't take the image; whatever `run` raises besides BatchFailed comes through as it is.
+    def submit(self, images: Sequence[Image]) -> list[asyncio.Future[Answer]]:
+        """Queue the images of one request; a future for each, to be cancelled by a caller who no longer waits.
+
+        Overloaded at once if they do not all fit. A future raises InvalidImage or ModelFailed if the model can't take
+        its image; whatever `run` raises besides BatchFailed comes through as it is.
         """
-        if len(self._waiting) >= self._limit and self.depth >= self._limit:
-            raise Overloaded(f"{self._limit} images are waiting already", retry_after_s=self._seconds_to_empty())
-        job = Job(image, asyncio.get_running_loop().create_future())
-        self._waiting.append(job)
+        if self._stored + len(images) > self._limit:
+            self._forget_departed()
+        waiting = self._stored
+        if waiting + len(images) > self._limit:
+            sentence = f"{waiting} pictures are waiting already; the limit is {self._limit}"
+            raise Overloaded(sentence, retry_after_s=self.seconds_to_empty)
+        loop = asyncio.get_running_loop()
+        jobs = [Job(image, loop.create_future()) for image in images]
+        self._requests.append(deque(jobs))
         self._dispatch()
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await job.answer
-        except TimeoutError:
-            raise DeadlineExceeded(f"there was no answer within {timeout_s:g} s") from None
+        return [job.answer for job in jobs]
+
+    @property
+    def _stored(self) -> int:
+        return sum(map(len, self._requests))
+
+    def _forget_departed(self) -> None:
+        kept = (deque(job for job in request if not job.answer.done()) for request in self._requests)
+        self._requests = deque(request for request in kept if request)
 
     def _dispatch(self) -> None:
         while len(self._running) < self.max_in_flight and (batch := self._take()):
@@ -96,10 +110,14 @@ class MicroBatcher:
         self._dispatch()
 
     def _take(self) -> list[Job]:
+        """The next batch: one image of each request in turn; of callers who have left, none."""
         batch: list[Job] = []
-        while self._waiting and len(batch) < self.max_batch:
-            job = self._waiting.popleft()
-            if not job.answer.done():  # its caller has left
+        while self._requests and len(batch) < self.max_batch:
+            request = self._requests.popleft()
+            job = request.popleft()
+            if request:
+                self._requests.append(request)
+            if not job.answer.done():
                 batch.append(job)
         return batch
 
@@ -132,7 +150,7 @@ class MicroBatcher:
             await self._again(innocent)
         elif len(innocent) == 1:
             self._repaired("given_up")
-            _refuse(innocent, ModelFailed("the model failed on this picture, which decodes well"))
+            _refuse(innocent, _of_one(error))
         else:
             self._repaired("halved" if error.kind == "exhausted" else "split")
             middle = (len(innocent) + 1) // 2
@@ -144,8 +162,11 @@ class MicroBatcher:
         if batch:
             await self._answer(batch)
 
-    def _seconds_to_empty(self) -> float:
-        return len(self._waiting) / self._rate if self._rate else 1.0
+
+def _of_one(error: BatchFailed) -> ServiceError:
+    if error.kind == "exhausted":
+        return BackendUnavailable("the model ran out of memory on this picture alone", retry_after_s=1)
+    return ModelFailed("the model failed on this picture, which decodes well")
 
 
 def _refuse(batch: Sequence[Job], error: Exception) -> None:

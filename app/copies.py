@@ -141,6 +141,7 @@ class Copies:
             batch_sizes=sizes,
             batches_in_flight=native.batches_in_flight,
             load_seconds=native.load_seconds,
+            hang_seconds=native.hang_seconds,
             environ=probe.STRICT if engines else {},  # an error rather than a figure that is not TensorRT's
         )
 

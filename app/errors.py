@@ -70,6 +70,12 @@ class ConversionRunning(ServiceError):
     code = "conversion_running"
 
 
+class CrashedTheModel(ServiceError):
+    """The picture was in a batch each time that two workers crashed; it is not tried a third time."""
+
+    code = "crashed_the_model"
+
+
 class Overloaded(ServiceError):
     """The queue is full."""
 
@@ -94,6 +100,10 @@ class DeadlineExceeded(ServiceError):
     """The request waited longer than it may."""
 
     code = "deadline_exceeded"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class ModelFailed(ServiceError):

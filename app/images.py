@@ -6,6 +6,7 @@ TensorFlow's `decode_jpeg` would hand a PNG or GIF to its own, unpatched decoder
 """
 
 import re
+import struct
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,6 +21,7 @@ MAX_SCANS = 64
 # MPO: the pictures of many phones are a JPEG with a second one behind it; TensorFlow decodes the first.
 FORMATS = ("JPEG", "MPO")
 
+_ORIENTATION = 0x0112  # the EXIF tag
 _START = b"\xff\xd8\xff"
 _START_OF_SCAN = 0xDA
 # Markers without a length behind them: TEM, the restarts and start of image (ITU-T T.81, table B.1).
@@ -36,6 +38,7 @@ class Image:
     data: bytes
     width: int  # pixels as stored; a declared EXIF orientation is not applied
     height: int
+    orientation: int | None = None  # the EXIF orientation that the file declares, 1 to 8
 
 
 def check(data: bytes, *, max_pixels: int) -> Image:
@@ -46,10 +49,10 @@ def check(data: bytes, *, max_pixels: int) -> Image:
         raise NotAJpeg("the body is not a JPEG file: it does not begin with ff d8 ff")
     if count_scans(data, limit=MAX_SCANS) > MAX_SCANS:
         raise InvalidImage(f"the JPEG file has more than {MAX_SCANS} scans")
-    width, height = _size(data)
+    width, height, orientation = _header(data)
     if width * height > max_pixels:
         raise ImageTooLarge(f"the picture has {width} x {height} pixels; the limit is {max_pixels:,} pixels")
-    return Image(data, width, height)
+    return Image(data, width, height, orientation)
 
 
 def count_scans(data: bytes, *, limit: int) -> int:
@@ -73,15 +76,26 @@ def count_scans(data: bytes, *, limit: int) -> int:
     return scans
 
 
-def _size(data: bytes) -> tuple[int, int]:
+def _header(data: bytes) -> tuple[int, int, int | None]:
     try:
         with warnings.catch_warnings():
             # Our own limit on pixels decides, right after this; Pillow's raises only from 179 million on.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
             with PIL.Image.open(BytesIO(data), formats=FORMATS) as picture:
-                return picture.size
+                return *picture.size, _orientation(picture)
     except PIL.Image.DecompressionBombError as error:
         raise ImageTooLarge("the picture has far too many pixels") from error
     # Pillow's readers raise all of these on broken headers (https://pillow.readthedocs.io, "Image.open").
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error) as error:
         raise InvalidImage("the JPEG file's header can't be read") from error
+
+
+def _orientation(picture: PIL.Image.Image) -> int | None:
+    """What the EXIF block declares; a broken block declares nothing, which does not make the picture unusable."""
+    if "exif" not in picture.info:
+        return None
+    try:
+        value = picture.getexif().get(_ORIENTATION)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error):
+        return None
+    return value if isinstance(value, int) and 1 <= value <= 8 else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from pydantic import SecretStr
 
 import app
@@ -66,14 +67,15 @@ def create_app(
         finally:
             await _end(parts, beginning)
 
-    api = FastAPI(
+    api = FastAPIOffline(
+        redoc_url=None,
         title="Detection server",
         version=app.__version__,
         description="Finds objects in JPEG pictures with a TensorFlow SavedModel and its copies, and measures both.",
         lifespan=lifespan,
-        exception_handlers=HANDLERS,  # type: ignore[arg-type]  # FastAPI types handlers for Exception only
+        exception_handlers=HANDLERS,
     )
-    api.include_router(detect.routes(parts.detector, parts.model))
+    api.include_router(detect.routes(parts.detector, parts.model, parts.executor))
     sha256 = publish.source_sha256(parts.model.folder)
     api.include_router(ops.routes(parts.detector, parts.model, sha256, parts.metrics, parts.health))
     api.include_router(admin.routes(parts.conversions, parts.copies.default_options))
@@ -135,8 +137,8 @@ def _lane(name: str, settings: Settings, metrics: Metrics, executor: ThreadPoolE
         if facts := slot.facts:
             batcher.max_batch, batcher.max_in_flight = facts.batch_sizes[-1], facts.batches_in_flight
 
-    def restarting(_: str) -> None:
-        metrics.worker_restarts.labels(name, "crashed").inc()
+    def restarting(reason: str) -> None:
+        metrics.worker_restarts.labels(name, reason).inc()
 
     slot = Slot(name, start, changed=changed, restarting=restarting)
     batcher = MicroBatcher(
@@ -159,6 +161,7 @@ def _native_spec(settings: Settings, model: Model) -> Spec:
         max_batch=settings.max_batch,
         batches_in_flight=settings.batches_in_flight,
         load_seconds=settings.load_seconds,
+        hang_seconds=settings.hang_seconds,
     )
 
 

@@ -1,16 +1,15 @@
-"""The detector: bytes in, `Result` out. Checks the picture, chooses the backend, counts and times what happened."""
+"""The detector: JPEG files in, results out. Checks pictures, chooses the backend, counts and times what happened."""
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from app import images
 from app.backends import WorkerDied
 from app.batching import Answer, MicroBatcher
-from app.errors import BackendUnavailable, ServiceError
-from app.images import Image
+from app.errors import BackendUnavailable, CrashedTheModel, DeadlineExceeded, ServiceError
+from app.images import Image, check
 from app.metrics import NO_BACKEND, Metrics
 from app.slot import Slot
 from converter.detections import Detections
@@ -25,6 +24,7 @@ _RESULTS = {
     "backend_unavailable": "unavailable",
     "deadline_exceeded": "expired",
     "model_failed": "failed",
+    "crashed_the_model": "failed",
 }
 
 
@@ -34,7 +34,9 @@ class Query:
 
     threshold: float = 0.25  # lowest score, 0 to 1
     max_detections: int = 100
+    classes: frozenset[int] | None = None  # None: all
     backend: str = AUTO  # or a backend's name
+    timeout_s: float | None = None  # the server's own limit holds too
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,26 @@ class Lane:
     batcher: MicroBatcher
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a lane made of one image: an answer, or why there is none."""
+
+    backend: str
+    answer: Answer | ServiceError
+
+
+class Limit:
+    """How long a request may take, from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left_s(self) -> float:
+        """Seconds until then, at least 0."""
+        return max(0.0, self._end - time.monotonic())
+
+
 class Detector:
     """Answers pictures over the lanes; `executor` checks large files, which are not for the event loop."""
 
@@ -68,24 +90,21 @@ class Detector:
         self._metrics, self._executor = metrics, executor
         self._max_pixels, self._timeout_s = max_pixels, timeout_s
 
-    async def detect(self, data: bytes, query: Query) -> Result:
-        """The objects in the JPEG file `data`; a ServiceError says why there is no answer."""
-        backend = NO_BACKEND
-        try:
-            started = time.perf_counter()
-            image = await self._check(data)
-            validate_s = time.perf_counter() - started
-            lane = self._route(query.backend)
-            backend = lane.slot.name
-            answer = await self._ask(lane, image)
-        except ServiceError as error:
-            self._metrics.images.labels(backend, "serving", _RESULTS.get(error.code, "rejected")).inc()
-            self._metrics.failures.labels(error.code).inc()
-            raise
-        except asyncio.CancelledError:
-            self._metrics.images.labels(backend, "serving", "gone").inc()
-            raise
-        return self._result(query, lane, image, validate_s, answer)
+    async def detect(self, pictures: Sequence[bytes | ServiceError], query: Query) -> list[Result | ServiceError]:
+        """The objects in each JPEG file, or why there are none, in order.
+
+        A picture that is an error already is answered with it. What stops all of them, as a full queue does, is raised.
+        """
+        started = time.perf_counter()
+        checked = [await self._check(picture) for picture in pictures]
+        validate_s = (time.perf_counter() - started) / len(pictures)
+        self._failed(NO_BACKEND, [item for item in checked if isinstance(item, ServiceError)])
+        images = [item for item in checked if isinstance(item, Image)]
+        outcomes = iter(await self._serve(images, query) if images else [])
+        return [
+            item if isinstance(item, ServiceError) else self._result(item, next(outcomes), query, validate_s)
+            for item in checked
+        ]
 
     def observe(self, result: Result, *, encode_s: float) -> None:
         """Count one picture that was answered, and observe its timings."""
@@ -100,11 +119,34 @@ class Detector:
         if result.detections.dropped:
             self._metrics.not_finite.labels(result.backend).inc(result.detections.dropped)
 
-    async def _check(self, data: bytes) -> Image:
-        if len(data) <= _SMALL_BYTES:
-            return images.check(data, max_pixels=self._max_pixels)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: images.check(data, max_pixels=self._max_pixels))
+    async def _check(self, picture: bytes | ServiceError) -> Image | ServiceError:
+        if isinstance(picture, ServiceError):
+            return picture
+        try:
+            if len(picture) <= _SMALL_BYTES:
+                return check(picture, max_pixels=self._max_pixels)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor, lambda: check(picture, max_pixels=self._max_pixels))
+        except ServiceError as error:
+            return error
+
+    async def _serve(self, images: Sequence[Image], query: Query) -> list[Outcome]:
+        """Have the images answered; counts those that are not."""
+        backend = NO_BACKEND
+        try:
+            lane = self._route(query.backend)
+            backend = lane.slot.name
+            outcomes = await self._ask(lane, images, query)
+        except ServiceError as error:
+            self._failed(backend, [error] * len(images))
+            raise
+        except asyncio.CancelledError:
+            self._metrics.images.labels(backend, "serving", "gone").inc(len(images))
+            raise
+        for outcome in outcomes:
+            if isinstance(outcome.answer, ServiceError):
+                self._failed(outcome.backend, [outcome.answer])
+        return outcomes
 
     def _route(self, backend: str) -> Lane:
         if backend != AUTO:
@@ -117,22 +159,78 @@ class Detector:
             raise self.lanes["native"].slot.unavailable()
         return active
 
-    async def _ask(self, lane: Lane, image: Image) -> Answer:
-        try:
-            return await lane.batcher.submit(image, timeout_s=self._timeout_s)
-        except WorkerDied:
-            error = BackendUnavailable(
-                f"the backend {lane.slot.name!r} crashed while it worked on this picture", retry_after_s=2
-            )
-            raise error from None
+    async def _ask(self, lane: Lane, images: Sequence[Image], query: Query) -> list[Outcome]:
+        """Answers of `lane`; images whose worker died in the middle are tried once on another, if any will do."""
+        limit = Limit(min(self._timeout_s, query.timeout_s or self._timeout_s))
+        answers = await _wait(lane, images, limit)
+        outcomes = [Outcome(lane.slot.name, _crashed(lane) if answer is None else answer) for answer in answers]
+        lost = [index for index, answer in enumerate(answers) if answer is None]
+        other = self._elsewhere(lane) if lost and query.backend == AUTO else None
+        if other is not None:
+            try:
+                again = await _wait(other, [images[index] for index in lost], limit)
+            except ServiceError as error:
+                again = [error] * len(lost)
+            for index, answer in zip(lost, again, strict=True):
+                outcomes[index] = Outcome(other.slot.name, _given_up() if answer is None else answer)
+        return outcomes
 
-    def _result(self, query: Query, lane: Lane, image: Image, validate_s: float, answer: Answer) -> Result:
+    def _elsewhere(self, lane: Lane) -> Lane | None:
+        """Another warm backend, native first."""
+        return next((other for other in self.lanes.values() if other is not lane and other.slot.ready), None)
+
+    def _failed(self, backend: str, errors: Sequence[ServiceError]) -> None:
+        for error in errors:
+            self._metrics.images.labels(backend, "serving", _RESULTS.get(error.code, "rejected")).inc()
+            self._metrics.failures.labels(error.code).inc()
+
+    def _result(self, image: Image, outcome: Outcome, query: Query, validate_s: float) -> Result | ServiceError:
+        answer = outcome.answer
+        if isinstance(answer, ServiceError):
+            return answer
         return Result(
-            detections=answer.detections.best(threshold=query.threshold, limit=query.max_detections),
+            detections=answer.detections.best(
+                threshold=query.threshold, limit=query.max_detections, classes=query.classes
+            ),
             image=image,
-            backend=lane.slot.name,
+            backend=outcome.backend,
             batch_size=answer.batch_size,
             validate_s=validate_s,
             queue_s=answer.queue_s,
             infer_s=answer.infer_s,
         )
+
+
+async def _wait(lane: Lane, images: Sequence[Image], limit: Limit) -> list[Answer | ServiceError | None]:
+    """Submit the images of one request and wait for all of them, as long as it may take.
+
+    None for an image whose worker died with it.
+    """
+    futures = lane.batcher.submit(images)
+    try:
+        await asyncio.wait(futures, timeout=limit.left_s())
+    finally:
+        for future in futures:
+            future.cancel()  # what still waits is never run; those that are done don't mind
+    return [_outcome(future, lane, limit) for future in futures]
+
+
+def _outcome(future: "asyncio.Future[Answer]", lane: Lane, limit: Limit) -> Answer | ServiceError | None:
+    try:
+        return future.result()
+    except asyncio.CancelledError:
+        retry_after_s = lane.batcher.seconds_to_empty
+        return DeadlineExceeded(f"there was no answer within {limit.seconds:g} s", retry_after_s=retry_after_s)
+    except WorkerDied:
+        return None
+    except ServiceError as error:
+        return error
+
+
+def _crashed(lane: Lane) -> ServiceError:
+    sentence = f"the backend {lane.slot.name!r} crashed while it worked on this picture"
+    return BackendUnavailable(sentence, retry_after_s=2)
+
+
+def _given_up() -> ServiceError:
+    return CrashedTheModel("two workers crashed while they worked on this picture; it is not tried again")

@@ -72,6 +72,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     load_seconds: float = Field(
         default=600, gt=0, description="Longest a model may take to load and warm up before its worker is ended."
     )
+    hang_seconds: float = Field(
+        default=60, gt=0, description="A worker that takes longer for a batch hangs: it is ended and started again."
+    )
     convert_seconds: float = Field(default=3600, gt=0, description="Longest a conversion may run.")
     drain_seconds: float = Field(
         default=5, ge=0, description="After SIGTERM: not ready, but still accepting, for this long."

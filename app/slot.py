@@ -44,7 +44,11 @@ class Lease:
 
 
 class Slot:
-    """The place of one backend. `changed` is called with the slot after every change of state."""
+    """The place of one backend.
+
+    `changed` is called with the slot after every change of state, `restarting` with `crashed` or `hung` before a
+    worker that died is started again.
+    """
 
     def __init__(
         self,
@@ -52,7 +56,7 @@ class Slot:
         start: Starter,
         *,
         changed: Callable[["Slot"], None] = lambda slot: None,
-        restarting: Callable[[str], None] = lambda name: None,
+        restarting: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.name = name
         self.state, self.reason = "loading", "the server is starting"
@@ -138,29 +142,29 @@ class Slot:
         return stale
 
     async def _watch(self, lease: Lease) -> None:
-        how = await lease.backend.died()
+        death = await lease.backend.died()
         if lease is not self._lease:
             return  # it was swapped out and closed
         self._lease = None
         await lease.backend.close()
         if time.monotonic() - lease.since > STEADY_S:
             self._pause_s = FIRST_PAUSE_S
-        await self._restart(lease.spec, how)
+        await self._restart(lease.spec, death)
 
-    async def _restart(self, spec: Spec, how: str) -> None:
+    async def _restart(self, spec: Spec, death: WorkerDied) -> None:
         """Start the same model again, after a pause that doubles each time, until one serves or it is refused."""
         while self._lease is None:
             pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
-            self.set_state("crashed", f"{how}; it is started again after {pause_s:g} s")
+            self.set_state("crashed", f"{death}; it is started again after {pause_s:g} s")
             await asyncio.sleep(pause_s)
             async with self._opening:
                 if self._lease is not None:
                     return  # a swap put another model here meanwhile
-                self._restarting(self.name)
+                self._restarting("hung" if death.hung else "crashed")
                 try:
                     await self._open(spec)
                 except WorkerDied as error:
-                    how = str(error)
+                    death = error
                 except ModelRefused as error:
                     self.set_state("refused", str(error))
                     return

@@ -21,10 +21,13 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def best(self, *, threshold: float, limit: int) -> "Detections":
-        """Those with a score of `threshold` or more, at most `limit` of them."""
-        keep = min(limit, int(np.count_nonzero(self.scores >= threshold)))
-        return Detections(self.boxes[:keep], self.scores[:keep], self.classes[:keep], self.dropped)
+    def best(self, *, threshold: float, limit: int, classes: frozenset[int] | None = None) -> "Detections":
+        """Those of `classes` (None: all) with a score of `threshold` or more, at most `limit` of them."""
+        wanted = self.scores >= threshold
+        if classes is not None:
+            wanted &= np.isin(self.classes, list(classes))
+        keep = np.flatnonzero(wanted)[:limit]
+        return Detections(self.boxes[keep], self.scores[keep], self.classes[keep], self.dropped)
 
 
 def from_outputs(outputs: Mapping[str, NDArray[np.float32]], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
@@ -35,7 +38,7 @@ def from_outputs(outputs: Mapping[str, NDArray[np.float32]], sizes: Sequence[tup
     picture; pictures beyond it are padding and are left out.
     """
     return [
-        _one(outputs[BOXES][i], outputs[SCORES][i], outputs[CLASSES][i], int(outputs[COUNT][i]), size)
+        _one(outputs[BOXES][i], outputs[SCORES][i], outputs[CLASSES][i], outputs[COUNT][i], size)
         for i, size in enumerate(sizes)
     ]
 
@@ -44,11 +47,12 @@ def _one(
     boxes: NDArray[np.float32],
     scores: NDArray[np.float32],
     classes: NDArray[np.float32],
-    count: int,
+    count: np.float32,
     size: tuple[int, int],
 ) -> Detections:
     width, height = size
-    boxes, scores, classes = boxes[:count], scores[:count], classes[:count]
+    rows = int(np.clip(np.nan_to_num(count), 0, len(scores)))  # the count comes from the model as the rest does
+    boxes, scores, classes = boxes[:rows], scores[:rows], classes[:rows]
     finite = np.isfinite(scores) & np.isfinite(classes) & np.isfinite(boxes).all(axis=1)
     order = np.flatnonzero(finite)
     order = order[np.argsort(-scores[order], kind="stable")]

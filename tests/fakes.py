@@ -37,7 +37,7 @@ class FakeBackend:
         self.open_gate.set()
         self.fails: Callable[[Sequence[Image]], BatchFailed | None] = lambda images: None
         self.closed = False
-        self._death: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._death: asyncio.Future[WorkerDied] = asyncio.get_running_loop().create_future()
 
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
         self.batches.append(list(images))
@@ -45,21 +45,21 @@ class FakeBackend:
         await asyncio.wait({waiting, self._death}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if self._death.done():
-            raise WorkerDied(self._death.result())
+            raise self._death.result()
         if failure := self.fails(images):
             raise failure
         return [found(image) for image in images]
 
     def die(self, how: str = "its process ended by SIGKILL") -> None:
-        self._death.set_result(how)
+        self._death.set_result(WorkerDied(how))
 
-    async def died(self) -> str:
-        return str(await asyncio.shield(self._death))
+    async def died(self) -> WorkerDied:
+        return await asyncio.shield(self._death)
 
     async def close(self) -> None:
         self.closed = True
         if not self._death.done():
-            self._death.set_result("it was closed")
+            self._death.set_result(WorkerDied("it was closed"))
 
 
 class FakeStarter:

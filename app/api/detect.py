@@ -1,83 +1,145 @@
-"""POST /detect: a JPEG file in, the objects in it out."""
+"""POST /detect: JPEG files in, the objects in them out."""
 
+import asyncio
 import time
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from app.api import schemas
+from app import draw
+from app.api import answers, bodies, parameters
+from app.api.accept import wants_picture
 from app.api.auth import TOKEN
-from app.api.schemas import BackendName, DetectAnswer, ErrorAnswer
+from app.api.departures import ClientGone, unless_gone
+from app.api.examples import detect_body, detect_responses
+from app.api.parameters import Parameters
+from app.errors import BadParameter, ServiceError
 from app.models import Model
-from app.service import Detector, Result
-from app.service import Query as DetectQuery
+from app.service import Detector, Query, Result
 
-_ERRORS = {
-    400: "The body is empty.",
-    413: "The body or the picture is over its limit.",
-    415: "The body is not a JPEG file.",
-    422: "The picture can't be decoded, or a parameter is wrong.",
-    429: "The queue is full; `Retry-After` says when to try again.",
-    503: "The backend can't answer; the sentence says why.",
-    504: "The answer did not come in time.",
-}
-_BODY = {
-    "required": True,
-    "description": "The JPEG file.",
-    "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
-}
+_CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
 
 
-def routes(detector: Detector, model: Model) -> APIRouter:
-    """The router of /detect."""
+def routes(detector: Detector, model: Model, executor: Executor) -> APIRouter:
+    """The router of /detect; pictures are drawn in `executor`."""
     router = APIRouter(tags=["detection"])
 
     @router.post(
         "/detect",
-        summary="Find the objects in a JPEG picture",
-        response_model=DetectAnswer,
-        responses={status: {"model": ErrorAnswer, "description": text} for status, text in _ERRORS.items()},
-        openapi_extra={"requestBody": _BODY},
+        summary="Find the objects in JPEG pictures",
+        response_class=Response,
+        responses=detect_responses(),
+        openapi_extra={"requestBody": detect_body(), "parameters": parameters.openapi()},
         dependencies=[TOKEN],
     )
-    async def detect(
-        request: Request,
-        threshold: Annotated[float, Query(ge=0, le=1, description="Lowest score.")] = 0.25,
-        max_detections: Annotated[int, Query(ge=1, le=1000, description="Most objects in the answer.")] = 100,
-        backend: Annotated[BackendName, Query(description="Who answers; `auto` is the active backend.")] = "auto",
-    ) -> Response:
-        request.state.backend = backend if backend != "auto" else "none"
-        data = await request.body()
+    async def detect(request: Request) -> Response:
+        body = await bodies.read(request)
         started = time.perf_counter()
-        query = DetectQuery(threshold=threshold, max_detections=max_detections, backend=backend)
-        result = await detector.detect(data, query)
-        request.state.backend = result.backend
+        timeout = request.headers.get(parameters.TIMEOUT_HEADER)
+        wanted = parameters.read(_single_values(request), body.fields, timeout)
+        picture = wants_picture(request.headers.get("accept", ""))
+        if picture and body.several:
+            raise BadParameter("Accept: image/jpeg answers one picture, the request has several")
+        request.state.backend = wanted.backend if wanted.backend != "auto" else "none"
+        try:
+            results = await unless_gone(request, detector.detect(body.pictures, _query(wanted, model)))
+        except ClientGone:
+            return Response(status_code=_CLIENT_CLOSED_REQUEST)
+        encoding = Encoding(request, model, wanted, executor, started)
         inferred = time.perf_counter()
-        response = _response(request.state.request_id, result, model, started)
-        detector.observe(result, encode_s=time.perf_counter() - inferred)
+        if body.several:
+            response = await encoding.several(results)
+        else:
+            response = await encoding.one(results[0], as_picture=picture)
+        good = [result for result in results if isinstance(result, Result)]
+        for result in good:
+            detector.observe(result, encode_s=(time.perf_counter() - inferred) / len(good))
         return response
 
     return router
 
 
-def _response(request_id: str, result: Result, model: Model, started: float) -> Response:
-    found = schemas.detections(result, model.labels)
-    queue, infer, total = _ms(result.queue_s), _ms(result.infer_s), _ms(time.perf_counter() - started)
-    answer = {  # a DetectAnswer
-        "id": request_id,
-        "model": {"name": model.name, "version": model.version},
-        "backend": result.backend,
-        "image": {"width": result.image.width, "height": result.image.height},
-        "detections": found,
-        "count": len(found),
-        "batch_size": result.batch_size,
-        "timing_ms": {"queue": queue, "infer": infer, "total": total},
-    }
-    timing = f"queue;dur={queue}, infer;dur={infer}, total;dur={total}"
-    headers = {"X-Backend": result.backend, "Server-Timing": timing}
-    return Response(to_json(answer), headers=headers, media_type="application/json")
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the results of one request become its response."""
+
+    request: Request
+    model: Model
+    wanted: Parameters
+    executor: Executor
+    started: float  # when the body had been read, of time.perf_counter
+
+    async def one(self, result: Result | ServiceError, *, as_picture: bool) -> Response:
+        """The response for one picture; its error, if it has one, is raised."""
+        if isinstance(result, ServiceError):
+            raise result
+        self.request.state.backend = result.backend
+        if as_picture:
+            return Response(await self._drawn(result), headers=self._headers(result), media_type="image/jpeg")
+        answer = {**self._frame(), **await self._picture(result)}
+        return Response(to_json(answer), headers=self._headers(result), media_type="application/json")
+
+    async def several(self, results: Sequence[Result | ServiceError]) -> Response:
+        """The response for several pictures: 200 if one has an answer, else the first one's status."""
+        items = [
+            answers.failed(result)
+            if isinstance(result, ServiceError)
+            else {"status": 200, **await self._picture(result)}
+            for result in results
+        ]
+        good = next((result for result in results if isinstance(result, Result)), None)
+        headers = {}
+        if good is not None:
+            self.request.state.backend = good.backend
+            headers = self._headers(good)
+        answer = {**self._frame(), "results": items}
+        if good is None:
+            first = {"error": items[0]["error"], "code": items[0]["code"]}
+            answer = {**answer, **first, "request_id": self.request.state.request_id}
+        return Response(to_json(answer), items[0]["status"] if good is None else 200, headers, "application/json")
+
+    def _frame(self) -> dict[str, Any]:
+        model = {"name": self.model.name, "version": self.model.version}
+        return {"id": self.request.state.request_id, "model": model}
+
+    async def _picture(self, result: Result) -> dict[str, Any]:
+        answer = answers.one(result, self.model, self.wanted.box)
+        if self.wanted.annotate:
+            answer["annotated"] = answers.data_uri(await self._drawn(result))
+        return {**answer, "timing_ms": answers.timing(result, time.perf_counter() - self.started)}
+
+    async def _drawn(self, result: Result) -> bytes:
+        work = partial(draw.annotate, result.image, answers.labelled(result, self.model))
+        return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+
+    def _headers(self, result: Result) -> dict[str, str]:
+        times = answers.timing(result, time.perf_counter() - self.started)
+        return {
+            "X-Backend": result.backend,
+            "Server-Timing": ", ".join(f"{name};dur={ms}" for name, ms in times.items()),
+        }
 
 
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)
+def _query(wanted: Parameters, model: Model) -> Query:
+    return Query(
+        threshold=wanted.threshold,
+        max_detections=wanted.max_detections,
+        classes=parameters.class_ids(wanted.classes, model.labels),
+        backend=wanted.backend,
+        timeout_s=wanted.timeout_ms / 1000 if wanted.timeout_ms is not None else None,
+    )
+
+
+def _single_values(request: Request) -> Mapping[str, str]:
+    """The query; a parameter given more than once has its last value, but classes add up."""
+    if not request.url.query:
+        return {}
+    values = dict(request.query_params)
+    if "classes" in values:
+        values["classes"] = ",".join(request.query_params.getlist("classes"))
+    return values

@@ -1,24 +1,38 @@
 """The wire: what requests and answers look like in JSON."""
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.conversion import Job
-from app.service import Result
 from converter.contract import Options
 
-BackendName = Literal["auto", "native", "trt", "frozen"]
 
-
-class Box(BaseModel):
-    """Corners in pixels of the picture as stored (a declared EXIF orientation is not applied)."""
+class Corners(BaseModel):
+    """`xyxy` in pixels of the picture as stored; `xyxy_norm` and `yxyx_norm` in fractions of it."""
 
     xmin: float
     ymin: float
     xmax: float
     ymax: float
+
+
+class CornerAndSize(BaseModel):
+    """`xywh`: the left upper corner and the size, in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class CentreAndSize(BaseModel):
+    """`cxcywh`: the centre and the size, in pixels."""
+
+    cx: float
+    cy: float
+    width: float
+    height: float
 
 
 class Detection(BaseModel):
@@ -27,14 +41,17 @@ class Detection(BaseModel):
     class_id: int = Field(description="The model's own id of the class.")
     label: str = Field(description="The class' name, or `class <id>` where the model has none.")
     score: float = Field(description="0 to 1.")
-    box: Box
+    box: Corners | CornerAndSize | CentreAndSize
 
 
-class Size(BaseModel):
-    """The picture's size in pixels."""
+class Picture(BaseModel):
+    """A picture's size in pixels as stored; boxes refer to that."""
 
     width: int
     height: int
+    orientation: int | None = Field(
+        description="The EXIF orientation that the file declares, 1 to 8; it is not applied. Null if it declares none."
+    )
 
 
 class ModelName(BaseModel):
@@ -52,41 +69,48 @@ class Timing(BaseModel):
     total: float = Field(description="From the body's last byte to this answer.")
 
 
-class DetectAnswer(BaseModel):
+class PictureAnswer(BaseModel):
     """What was found in one picture, best first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "9f1c2a",
-                    "model": {"name": "yolox_nano", "version": "1"},
-                    "backend": "native",
-                    "image": {"width": 768, "height": 576},
-                    "detections": [
-                        {
-                            "class_id": 18,
-                            "label": "dog",
-                            "score": 0.792,
-                            "box": {"xmin": 131.2, "ymin": 220.4, "xmax": 309.8, "ymax": 541.0},
-                        }
-                    ],
-                    "count": 1,
-                    "batch_size": 1,
-                    "timing_ms": {"queue": 0.1, "infer": 24.8, "total": 25.6},
-                }
-            ]
-        }
-    )
-
-    id: str = Field(description="The request's id, also in `X-Request-Id`.")
-    model: ModelName
     backend: str
-    image: Size
+    image: Picture
     detections: list[Detection]
     count: int
     batch_size: int = Field(description="Pictures that shared the call of the model.")
     timing_ms: Timing
+    annotated: str | None = Field(default=None, description="With `annotate`: the picture with boxes, as a data URI.")
+
+
+class DetectAnswer(PictureAnswer):
+    """The answer to one picture."""
+
+    id: str = Field(description="The request's id, also in `X-Request-Id`.")
+    model: ModelName
+
+
+class GoodPicture(PictureAnswer):
+    """One of several pictures, answered."""
+
+    status: Literal[200]
+
+
+class FailedPicture(BaseModel):
+    """One of several pictures, without an answer; the others have theirs."""
+
+    status: int
+    error: str
+    code: str
+
+
+class SeveralAnswer(BaseModel):
+    """The answer to several pictures, in their order. Its status is 200 if one of them has an answer."""
+
+    id: str
+    model: ModelName
+    results: list[GoodPicture | FailedPicture]
+    error: str | None = Field(default=None, description="If none has an answer: what happened to the first.")
+    code: str | None = None
+    request_id: str | None = None
 
 
 class ErrorAnswer(BaseModel):
@@ -174,21 +198,3 @@ class JobAnswer(BaseModel):
             log=list(job.log),
             report=job.report,
         )
-
-
-def detections(result: Result, labels: Mapping[int, str]) -> list[dict[str, Any]]:
-    """The objects of a result as `Detection` has them; pixels to a hundredth, scores to five digits.
-
-    Plain dicts, since this runs for every request: a test holds them against the schema.
-    """
-    found = result.detections
-    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
-    return [
-        {
-            "class_id": class_id,
-            "label": labels.get(class_id, f"class {class_id}"),
-            "score": round(score, 5),
-            "box": {"xmin": round(xmin, 2), "ymin": round(ymin, 2), "xmax": round(xmax, 2), "ymax": round(ymax, 2)},
-        }
-        for (xmin, ymin, xmax, ymax), score, class_id in rows
-    ]

@@ -21,7 +21,11 @@ class ModelRefused(Exception):
 
 
 class WorkerDied(Exception):
-    """The worker's process ended with work in it; how it ended, in words."""
+    """The worker's process ended, or had to be ended; how, in words. `hung`: it was alive but did not answer."""
+
+    def __init__(self, how: str, *, hung: bool = False) -> None:
+        super().__init__(how)
+        self.hung = hung
 
 
 class BatchFailed(Exception):
@@ -42,6 +46,7 @@ class Spec:
     batch_sizes: tuple[int, ...] = ()  # if given, only these: an engine exists for each
     batches_in_flight: int | None = None  # None: the worker chooses by its hardware
     load_seconds: float = 600
+    hang_seconds: float = 60  # a batch that takes longer means that the worker hangs, and is ended
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,8 +72,8 @@ class Backend(Protocol):
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Run one batch; Detections in the images' order. BatchFailed or WorkerDied if there are none."""
 
-    async def died(self) -> str:
-        """Wait until it ends by itself; how it ended."""
+    async def died(self) -> WorkerDied:
+        """Wait until it ends by itself or hangs; how."""
 
     async def close(self) -> None:
         """End it; work still in it fails with WorkerDied."""

@@ -76,8 +76,9 @@ class Worker:
         self._waiting: dict[int, asyncio.Future[list[Detections]]] = {}
         self._last_lines: deque[str] = deque(maxlen=5)
         self._logging = asyncio.create_task(self._read_log())
-        self._answers: asyncio.Task[str] | None = None
-        self._closing = False
+        self._answers: asyncio.Task[WorkerDied] | None = None
+        self._closing = self._hung = False
+        self._hang_seconds = spec.hang_seconds
 
     @property
     def pid(self) -> int:
@@ -89,7 +90,7 @@ class Worker:
         try:
             header, _ = await self._read()
         except (asyncio.IncompleteReadError, ConnectionError):
-            raise WorkerDied(await self._how_it_ended()) from None
+            raise await self._how_it_ended() from None
         if "refused" in header:
             raise ModelRefused(header["refused"])
         ready = header["ready"]
@@ -108,11 +109,16 @@ class Worker:
             self._writer.writelines(wire.frame(header, [image.data for image in images]))
             with contextlib.suppress(ConnectionError):  # told by `_read_answers`, with how it ended
                 await self._writer.drain()
-            return await future
+            async with asyncio.timeout(self._hang_seconds):
+                return await asyncio.shield(future)
+        except TimeoutError:  # the watchdog: no more than `batches_in_flight` are in it, so the model itself is stuck
+            self._hung = True
+            self._kill()
+            return await future  # WorkerDied, as soon as the process is gone
         finally:
             self._waiting.pop(number, None)
 
-    async def died(self) -> str:
+    async def died(self) -> WorkerDied:
         """Wait until the process ends by itself; how it ended."""
         if self._answers is None:
             return await self._how_it_ended()
@@ -126,8 +132,7 @@ class Worker:
             async with asyncio.timeout(_END_SECONDS):
                 await self._process.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._kill()
             await self._process.wait()
         await self._logging
         if self._answers is not None:
@@ -137,7 +142,11 @@ class Worker:
         head, size = wire.PREFIX.unpack(await self._reader.readexactly(wire.PREFIX.size))
         return json.loads(await self._reader.readexactly(head)), await self._reader.readexactly(size)
 
-    async def _read_answers(self) -> str:
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def _read_answers(self) -> WorkerDied:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 header, payload = await self._read()
@@ -151,20 +160,22 @@ class Worker:
         how = await self._how_it_ended()
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(WorkerDied(how))
+                future.set_exception(how)
         return how
 
-    async def _how_it_ended(self) -> str:
+    async def _how_it_ended(self) -> WorkerDied:
         if self._closing:
-            return "it was closed"
+            return WorkerDied("it was closed")
         code = await self._process.wait()
         await self._logging
         how = (
             f"its process ended by {signal.Signals(-code).name}" if code < 0 else f"its process ended with code {code}"
         )
+        if self._hung:
+            how = f"it did not answer a batch within {self._hang_seconds:g} s and was ended"
         last = self._last_lines[-1][:300] if self._last_lines else ""
         log.warning("worker ended backend=%s pid=%d how=%r last_line=%r", self.name, self.pid, how, last)
-        return how
+        return WorkerDied(how, hung=self._hung)
 
     async def _read_log(self) -> None:
         async for text in lines(self._process.stdout):

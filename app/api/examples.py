@@ -1,0 +1,127 @@
+"""What the OpenAPI page shows of /detect: its bodies and answers, with examples that can be run as they are."""
+
+import base64
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+from typing import Any
+
+import PIL.Image
+
+from app.api.parameters import Parameters
+from app.api.schemas import DetectAnswer, ErrorAnswer, SeveralAnswer
+
+_SIDE = 160  # pixels of the example's longer side: small enough for a page
+_BINARY = {"type": "string", "format": "binary"}
+_MODEL = {"name": "yolox_nano", "version": "1"}
+_PICTURE: dict[str, Any] = {
+    "backend": "native",
+    "image": {"width": 160, "height": 106, "orientation": None},
+    "detections": [
+        {
+            "class_id": 17,
+            "label": "cat",
+            "score": 0.60107,
+            "box": {"xmin": 0.0, "ymin": 3.21, "xmax": 141.5, "ymax": 106.0},
+        }
+    ],
+    "count": 1,
+    "batch_size": 1,
+    "timing_ms": {"queue": 0.1, "infer": 24.8, "total": 25.6},
+}
+_FAILED = {"status": 422, "error": "the JPEG file can't be decoded: it is damaged or cut off", "code": "invalid_image"}
+_ERRORS: dict[int, tuple[str, list[tuple[str, str]]]] = {
+    400: (
+        "The body is empty, or can't be read as what it says it is.",
+        [("bad_request", "the body is not valid JSON")],
+    ),
+    401: ("A token is needed (where DETECTOR_TOKEN is set).", [("unauthorized", "this needs a token, sent as …")]),
+    403: ("The token is wrong.", [("forbidden", "the token is wrong")]),
+    413: (
+        "The body or the picture is over its limit.",
+        [
+            ("body_too_large", "the body is larger than the limit of 20,000,000 bytes"),
+            ("image_too_large", "the picture has 13000 x 13000 pixels; the limit is 25,000,000 pixels"),
+        ],
+    ),
+    415: (
+        "The body is not a JPEG file.",
+        [("not_a_jpeg", "the body is not a JPEG file: it does not begin with ff d8 ff")],
+    ),
+    422: (
+        "The picture can't be decoded, or a parameter is wrong.",
+        [
+            ("invalid_image", "the JPEG file can't be decoded: it is damaged or cut off"),
+            ("bad_parameter", "classes: the model has no class 'dgo'; near names: dog"),
+            ("crashed_the_model", "two workers crashed while they worked on this picture; it is not tried again"),
+        ],
+    ),
+    429: (
+        "The queue is full; `Retry-After` says when to come back.",
+        [("overloaded", "64 pictures are waiting already")],
+    ),
+    500: ("The model raised on a picture that decodes well.", [("model_failed", "the model failed on this picture")]),
+    503: ("The backend can't answer.", [("backend_unavailable", "the backend 'trt' is unavailable: no_gpu: …")]),
+    504: ("The answer did not come in time.", [("deadline_exceeded", "there was no answer within 0.2 s")]),
+}
+
+
+@cache
+def sample() -> str:
+    """A small picture of a cat, as base64."""
+    out = BytesIO()
+    with PIL.Image.open(str(files("converter") / "photos" / "chelsea.jpg")) as picture:
+        picture.thumbnail((_SIDE, _SIDE))
+        picture.save(out, "JPEG", quality=80)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def detect_body() -> dict[str, Any]:
+    """The requestBody of /detect."""
+    return {
+        "required": True,
+        "description": "One picture as it is, one or more files in a form, or base64 in JSON.",
+        "content": {
+            "image/jpeg": {"schema": _BINARY},
+            "multipart/form-data": {"schema": _object({"image": _BINARY}, required=["image"])},
+            "application/json": {
+                "schema": _object({"image": _base64(), "images": {"type": "array", "items": _base64()}}, required=[]),
+                "examples": {
+                    "one picture": {"value": {"image": sample(), "threshold": 0.3}},
+                    "several, each for itself": {"value": {"images": [sample(), sample()[:1000]], "box": "xywh"}},
+                },
+            },
+        },
+    }
+
+
+def detect_responses() -> dict[int | str, dict[str, Any]]:
+    """The responses of /detect, each with its examples."""
+    one = {"id": "9f1c2a", "model": _MODEL, **_PICTURE}
+    several = {"id": "9f1c2a", "model": _MODEL, "results": [{"status": 200, **_PICTURE}, _FAILED]}
+    examples = {"one picture": {"value": one}, "several, each for itself": {"value": several}}
+    answers: dict[int | str, dict[str, Any]] = {
+        200: {
+            "model": DetectAnswer | SeveralAnswer,
+            "description": "The objects; with `Accept: image/jpeg` the picture with its boxes drawn.",
+            "content": {"application/json": {"examples": examples}, "image/jpeg": {"schema": _BINARY}},
+        }
+    }
+    for status, (text, errors) in _ERRORS.items():
+        bodies = ({"error": sentence, "code": code, "request_id": "9f1c2a"} for code, sentence in errors)
+        cases = {body["code"]: {"value": body} for body in bodies}
+        answers[status] = {
+            "model": ErrorAnswer,
+            "description": text,
+            "content": {"application/json": {"examples": cases}},
+        }
+    return answers
+
+
+def _object(properties: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
+    parameters = Parameters.model_json_schema()["properties"]
+    return {"type": "object", "properties": {**properties, **parameters}, "required": required}
+
+
+def _base64() -> dict[str, Any]:
+    return {"type": "string", "description": "Base64 of a JPEG file, also as a `data:` URI."}

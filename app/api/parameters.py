@@ -1,0 +1,112 @@
+"""Parameters of /detect: from the query, the form or the JSON, checked once, with near names in the errors."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from app.errors import BadParameter
+
+BackendName = Literal["auto", "native", "trt", "frozen"]
+BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xyxy_norm", "yxyx_norm"]
+TIMEOUT_HEADER = "x-request-timeout-ms"
+
+
+def _words(value: object) -> object:
+    """Names from "dog, cat", from ["dog", "cat"] and from [18, 17]."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return [word.strip() for part in parts for word in str(part).split(",") if word.strip()]
+
+
+class Parameters(BaseModel):
+    """What a caller may ask for; the same in a query, in a form and in JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("threshold", "confidence", "min_confidence"),
+        description="Lowest score. Also called `confidence` or `min_confidence`.",
+    )
+    max_detections: int = Field(default=100, ge=1, le=1000, description="Most objects in the answer, best first.")
+    classes: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        default=(), description="Only these classes, by name or id, separated by commas.", examples=["dog,cat"]
+    )
+    box: BoxFormat = Field(
+        default="xyxy",
+        description="`xyxy` corners, `xywh` corner and size, `cxcywh` centre and size, in pixels; `xyxy_norm` and "
+        "`yxyx_norm` corners in fractions of the picture.",
+    )
+    backend: BackendName = Field(default="auto", description="Who answers; `auto` is the active backend.")
+    annotate: bool = Field(
+        default=False,
+        description="Add the picture with its boxes drawn, as a data URI. `Accept: image/jpeg` gives it bare.",
+    )
+    timeout_ms: int | None = Field(
+        default=None,
+        ge=1,
+        description="Longest to wait for the answer; what is still queued then is never run. Also as the header "
+        "`X-Request-Timeout-Ms`.",
+    )
+
+
+_DEFAULTS = Parameters()
+_NAMES = (*Parameters.model_fields, "confidence", "min_confidence")
+
+
+def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str | None = None) -> Parameters:
+    """The parameters of a request; the query wins over the body. BadParameter with a sentence if one is wrong."""
+    given = {**body, **query}
+    if timeout_header is not None:
+        given.setdefault("timeout_ms", timeout_header)
+    if not given:
+        return _DEFAULTS
+    try:
+        return Parameters.model_validate(given)
+    except ValidationError as error:
+        raise BadParameter(_sentence(error)) from None
+
+
+def class_ids(names: Iterable[str], labels: Mapping[int, str]) -> frozenset[int] | None:
+    """Ids of classes given by name (in any case) or id; None for no names. BadParameter names near ones."""
+    by_name = {name.lower(): class_id for class_id, name in labels.items()}
+    found = set()
+    for name in names:
+        class_id = int(name) if name.isascii() and name.isdigit() else by_name.get(name.lower())
+        if class_id is None or (labels and class_id not in labels):
+            near = difflib.get_close_matches(name.lower(), by_name, n=3)
+            hint = f"; near names: {', '.join(near)}" if near else "; GET /model lists them"
+            raise BadParameter(f"classes: the model has no class {name[:40]!r}{hint}")
+        found.add(class_id)
+    return frozenset(found) or None
+
+
+def openapi() -> list[dict[str, Any]]:
+    """The parameters as OpenAPI has them in a query."""
+    properties = Parameters.model_json_schema()["properties"]
+    properties["classes"] = {**properties["classes"], "type": "string", "default": ""}
+    properties["classes"].pop("items", None)
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": schema.pop("description"),
+            "schema": {key: value for key, value in schema.items() if key != "examples"},
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = str(first["loc"][0])[:40]
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, _NAMES, n=1)
+        return f"{name!r} is no parameter" + (
+            f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(_NAMES)}"
+        )
+    return f"{name}: {first['msg']}; it is {str(first['input'])[:40]!r}"
