@@ -11,18 +11,18 @@ import PIL.Image
 from app.api.parameters import Parameters
 from app.api.schemas import DetectAnswer, ErrorAnswer, SeveralAnswer
 
-_SIDE = 160  # pixels of the example's longer side: small enough for a page
+_SIDE = 128  # pixels of the example's longer side: small enough for a page
 _BINARY = {"type": "string", "format": "binary"}
 _MODEL = {"name": "yolox_nano", "version": "1"}
 _PICTURE: dict[str, Any] = {
     "backend": "native",
-    "image": {"width": 160, "height": 106, "orientation": None},
+    "image": {"width": 128, "height": 85, "orientation": 1},
     "detections": [
         {
-            "class_id": 17,
-            "label": "cat",
-            "score": 0.60107,
-            "box": {"xmin": 0.0, "ymin": 3.21, "xmax": 141.5, "ymax": 106.0},
+            "class_id": 47,
+            "label": "cup",
+            "score": 0.80053,
+            "box": {"xmin": 33.08, "ymin": 2.91, "xmax": 91.44, "ymax": 79.27},
         }
     ],
     "count": 1,
@@ -68,9 +68,9 @@ _ERRORS: dict[int, tuple[str, list[tuple[str, str]]]] = {
 
 @cache
 def sample() -> str:
-    """A small picture of a cat, as base64."""
+    """A small picture of a cup of coffee, as base64."""
     out = BytesIO()
-    with PIL.Image.open(str(files("converter") / "photos" / "chelsea.jpg")) as picture:
+    with PIL.Image.open(str(files("converter") / "photos" / "coffee.jpg")) as picture:
         picture.thumbnail((_SIDE, _SIDE))
         picture.save(out, "JPEG", quality=80)
     return base64.b64encode(out.getvalue()).decode()
