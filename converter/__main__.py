@@ -3,11 +3,10 @@
 import argparse
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from converter import targets
+from converter import child, targets
 from converter.contract import PRECISIONS, ConverterError, Options
 
 
@@ -15,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Convert; 0, or the exit code of the ConverterError whose sentence is on standard error."""
     args = _parser().parse_args(argv)
     if args.ends_with_stdin:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
+        child.end_with_stdin()  # a pipe from the server that started this: it closes when the server is gone
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     try:
         options = Options(
@@ -31,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConverterError as error:
         print(f"convert: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("convert: interrupted, no copy was made", file=sys.stderr)
+        return 130
     print(report.to_json())
     return 0
 
@@ -68,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MIB",
         help="most scratch memory TensorRT may use on the GPU",
     )
-    parser.add_argument("--ends-with-stdin", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(child.ENDS_WITH_STDIN, action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
@@ -77,13 +79,6 @@ def _sizes(text: str) -> tuple[int, ...]:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers like 1,8") from None
-
-
-def _end_with_stdin() -> None:
-    """End this process when the server that started it is gone: its end of the pipe closes with it."""
-    while os.read(0, 4096):  # not sys.stdin: a thread that waits in it aborts the interpreter's own end
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

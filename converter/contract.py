@@ -130,16 +130,24 @@ class Report:
             raw = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
             options = {**raw["options"], "batch_sizes": tuple(raw["options"]["batch_sizes"])}
             rest = {key: raw[key] for key in raw if key not in ("options", "identity", "batch_sizes")}
-            return cls(
+            report = cls(
                 options=Options(**options),
                 identity=Identity(**raw["identity"]),
                 batch_sizes=tuple(raw["batch_sizes"]),
                 **rest,
             )
+            report._check_types()
+            return report
         except FileNotFoundError:
             return None
-        except (KeyError, TypeError, AttributeError, ConverterError, UnicodeDecodeError) as error:
+        except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError, ConverterError) as error:
             raise ValueError(f"{REPORT_NAME} can't be understood: {error}") from error
+
+    def _check_types(self) -> None:
+        if not all(isinstance(item, dict) for item in (self.seconds, self.facts, self.probe, self.files)):
+            raise TypeError("seconds, facts, probe and files must be objects")
+        if not self.batch_sizes or not all(isinstance(size, int) and size > 0 for size in self.batch_sizes):
+            raise TypeError("batch_sizes must be whole numbers from 1 up")
 
 
 def _short(value: object) -> str:

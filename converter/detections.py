@@ -35,7 +35,7 @@ def from_outputs(outputs: Mapping[str, NDArray[np.float32]], sizes: Sequence[tup
     picture; pictures beyond it are padding and are left out.
     """
     return [
-        _one(outputs[BOXES][i], outputs[SCORES][i], outputs[CLASSES][i], int(outputs[COUNT][i]), size)
+        _one(outputs[BOXES][i], outputs[SCORES][i], outputs[CLASSES][i], outputs[COUNT][i], size)
         for i, size in enumerate(sizes)
     ]
 
@@ -44,11 +44,12 @@ def _one(
     boxes: NDArray[np.float32],
     scores: NDArray[np.float32],
     classes: NDArray[np.float32],
-    count: int,
+    count: np.float32,
     size: tuple[int, int],
 ) -> Detections:
     width, height = size
-    boxes, scores, classes = boxes[:count], scores[:count], classes[:count]
+    rows = int(np.clip(np.nan_to_num(count), 0, len(scores)))  # the count comes from the model as the rest does
+    boxes, scores, classes = boxes[:rows], scores[:rows], classes[:rows]
     finite = np.isfinite(scores) & np.isfinite(classes) & np.isfinite(boxes).all(axis=1)
     order = np.flatnonzero(finite)
     order = order[np.argsort(-scores[order], kind="stable")]

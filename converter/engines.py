@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-# TF-TRT names an engine's node TRTEngineOp_000_000 (segment, graph) and, where build() made the engine, saves it as
-# assets/trt-serialized-engine.<node> (tensorflow/python/compiler/tensorrt/trt_convert.py).
-_NODE = re.compile(rb"TRTEngineOp_\d{3,}_\d{3,}")
+# TF-TRT names an engine's node TRTEngineOp_000_000 (graph, segment; TRTEngineOp_0_0 or TRTEngineOp_0 in older
+# releases) and, where build() made the engine, saves it as assets/trt-serialized-engine.<node>
+# (tensorflow/python/compiler/tensorrt/trt_convert.py).
+_NODE = re.compile(rb"TRTEngineOp_\d+(?:_\d+)?")
 _ASSET = "trt-serialized-engine."
 
 

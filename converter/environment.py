@@ -5,6 +5,7 @@ ends the process by SIGABRT, although `is_tensorrt_enabled()` said False before.
 learns it, and the parent reads how far it came. Run by itself: `python -m converter.environment`.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from converter import child
 
 TIMEOUT_S = 120.0
 
@@ -39,15 +42,12 @@ class Availability:
     reason: str = ""
 
 
-def probe(environ: Mapping[str, str] | None = None) -> Environment:
+def probe(environ: Mapping[str, str] | None = None, *, timeout_s: float = TIMEOUT_S) -> Environment:
     """Ask in a child process, which takes some seconds (it imports TensorFlow). Never raises for what it finds."""
-    command = [sys.executable, "-m", "converter.environment"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, env=environ, check=False, errors="replace"
-        )
+        done = child.run("converter.environment", timeout_s=timeout_s, environ=environ)
     except subprocess.TimeoutExpired:
-        return Environment(crash=f"it did not answer in {TIMEOUT_S:.0f} s")
+        return Environment(crash=f"it did not answer in {timeout_s:g} s")
     return _understand(done.stdout, done.stderr, done.returncode)
 
 
@@ -103,7 +103,8 @@ def _understand(stdout: str, stderr: str, code: int) -> Environment:
     facts: dict[str, Any] = {}
     for line in stdout.splitlines():
         if line.startswith("{"):
-            facts.update(json.loads(line))
+            with contextlib.suppress(ValueError):  # cut off by a crash, or somebody else's
+                facts.update(json.loads(line))
     known: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
     found = Environment(**known)
     if code == 0:
@@ -144,4 +145,6 @@ def as_json(found: Environment) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    if child.ENDS_WITH_STDIN in sys.argv:
+        child.end_with_stdin()
     _ask()

@@ -36,15 +36,14 @@ def written_beside(folder: Path) -> Iterator[Path]:
     The new folder is locked while the block runs, so that what a crash left behind can be told from the
     work of another process and is removed the next time.
     """
-    _sweep(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=folder.name + _PARTIAL, dir=folder.parent))
+        with _alone_in(folder.parent):
+            _sweep(folder)
+            partial, handle = _locked(folder)
     except OSError as error:
         raise ConversionFailed(f"the copy can't be written to {folder.parent}: {error.strerror}") from error
-    handle = os.open(partial, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield partial
         _put_in_place(partial, folder)
     except OSError as error:
@@ -59,6 +58,11 @@ def add_report(folder: Path, report: Report) -> Report:
     complete = replace(report, files=_checksums(folder), size_bytes=size_bytes(folder))
     (folder / REPORT_NAME).write_text(complete.to_json() + "\n", encoding="utf-8")
     return complete
+
+
+def may_be_replaced(folder: Path) -> bool:
+    """Whether `folder` is empty or a SavedModel: a new copy takes the place of nothing else."""
+    return folder.is_dir() and ((folder / "saved_model.pb").is_file() or not any(folder.iterdir()))
 
 
 def check_kind(folder: Path, target: str) -> None:
@@ -83,6 +87,8 @@ def check(folder: Path, target: str, now: Identity) -> Report | None:
         raise CopyRefused("incomplete", f"{folder.name}: {error}") from error
     if report is None:
         return None
+    if report.target != target:
+        raise CopyRefused("not_what_it_says", f"{folder.name} was made as {report.target!r}, not as {target!r}")
     difference = report.identity.mismatch(now)
     if difference:
         raise CopyRefused("identity", f"{folder.name} belongs to something else: {difference}")
@@ -109,9 +115,33 @@ def _unexpected_engines(folder: Path) -> str | None:
     return None
 
 
+@contextmanager
+def _alone_in(parent: Path) -> Iterator[int]:
+    """Only one process at a time makes, sweeps or renames folders in `parent`: servers may share a cache."""
+    handle = os.open(parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _locked(folder: Path) -> tuple[Path, int]:
+    """A new folder for what becomes `folder`, and the handle that holds its lock."""
+    partial = Path(tempfile.mkdtemp(prefix=folder.name + _PARTIAL, dir=folder.parent))
+    handle = os.open(partial, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return partial, handle
+
+
 def _sweep(folder: Path) -> None:
-    for left in [*folder.parent.glob(folder.name + _PARTIAL + "*"), *folder.parent.glob(folder.name + _STALE + "*")]:
-        handle = os.open(left, os.O_RDONLY)
+    for left in folder.parent.iterdir():
+        if not left.name.startswith((folder.name + _PARTIAL, folder.name + _STALE)):
+            continue
+        try:
+            handle = os.open(left, os.O_RDONLY)
+        except OSError:
+            continue  # another user's
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left, ignore_errors=True)
@@ -125,14 +155,15 @@ def _put_in_place(partial: Path, folder: Path) -> None:
     partial.chmod(0o755)  # mkdtemp makes it private; servers may run as another user
     for path in [*_files(partial), *(path for path in partial.rglob("*") if path.is_dir()), partial]:
         _fsync(path)
-    if folder.exists():
-        stale = Path(tempfile.mkdtemp(prefix=folder.name + _STALE, dir=folder.parent))
-        folder.rename(stale / folder.name)
-        partial.rename(folder)
-        shutil.rmtree(stale, ignore_errors=True)
-    else:
-        partial.rename(folder)
-    _fsync(folder.parent)
+    with _alone_in(folder.parent) as parent:
+        if folder.exists():
+            stale = Path(tempfile.mkdtemp(prefix=folder.name + _STALE, dir=folder.parent))
+            folder.rename(stale / folder.name)
+            partial.rename(folder)
+            shutil.rmtree(stale, ignore_errors=True)
+        else:
+            partial.rename(folder)
+        os.fsync(parent)
 
 
 def _fsync(path: Path) -> None:

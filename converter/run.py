@@ -21,13 +21,15 @@ def convert(source: Path, *, options: Options, folder: Path | None = None, progr
     _kind(options.target)
     if not (source / "saved_model.pb").is_file():
         raise UnusableModel(f"{source} is no SavedModel: it has no saved_model.pb")
+    source = source.resolve()
+    place = _place(source, folder or publish.location(source, options.target))
     with progress.step("check"):
         found = environment.probe()
         answer = environment.availability(options.target, found)
         if not answer.available:
             raise TargetUnavailable(answer.reason)
         identity = identify(source, options.target, found)
-    with publish.written_beside(folder or publish.location(source, options.target)) as partial:
+    with publish.written_beside(place) as partial:
         facts = targets.load(options.target).make(source, partial, options, progress)
         _keep_labels(source, partial)
         with progress.step("verify"):
@@ -56,6 +58,16 @@ def _kind(target: str) -> targets.Kind:
     if target not in targets.KINDS:
         raise BadOptions(f"the target {target!r} is not one of {', '.join(targets.KINDS)}")
     return targets.KINDS[target]
+
+
+def _place(source: Path, folder: Path) -> Path:
+    """`folder`; BadOptions if a copy put there would replace the source or anything else that is no copy."""
+    place = folder.resolve()
+    if place == source or place in source.parents or source in place.parents:
+        raise BadOptions(f"the copy can't be put at {folder}: it must lie outside its source and not around it")
+    if place.exists() and not publish.may_be_replaced(place):
+        raise BadOptions(f"{folder} exists and is no copy of a model: it is left as it is")
+    return place
 
 
 def _keep_labels(source: Path, partial: Path) -> None:

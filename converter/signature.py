@@ -7,11 +7,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from converter import engines
 from converter.contract import UnusableModel
 from converter.detections import BOXES, CLASSES, COUNT, SCORES
 
 SERVING = "serving_default"
 OUTPUTS = (BOXES, SCORES, CLASSES, COUNT)
+# How every error from inside a graph begins (TensorFlow 2.14).
+_SAY_NOTHING = ("Graph execution error:", "Detected at node ", "<stack traces unavailable>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,18 @@ class Signature:
         return result
 
 
-def load(folder: Path) -> tuple[Any, Signature]:
-    """The loaded model (keep it alive) and its signature; UnusableModel with one sentence if it can't serve."""
+def load(folder: Path, *, may_have_engines: bool = False) -> tuple[Any, Signature]:
+    """The loaded model (keep it alive) and its signature; UnusableModel with one sentence if it can't serve.
+
+    A graph with TensorRT engines is a TF-TRT copy, and taken only where one is meant: served as an original it would
+    be its own reference, and run without TensorRT where an engine is missing.
+    """
     if not (folder / "saved_model.pb").is_file():
         raise UnusableModel(f"{folder.name} is no SavedModel: it has no saved_model.pb")
+    if not may_have_engines and engines.find(folder).nodes:
+        raise UnusableModel(
+            f"{folder.name} is a TF-TRT copy: its graph has TensorRT engines; the SavedModel it was made from is needed"
+        )
     try:
         model = tf.saved_model.load(str(folder))
     # TensorFlow tells a damaged model by whatever its readers raise: protobuf's, the file system's or its own.
@@ -51,9 +62,9 @@ def read(model: Any) -> Signature:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, cut to 300 characters: TensorFlow's go on for pages."""
-    text = str(error).strip()
-    return text.splitlines()[0][:300] if text else type(error).__name__
+    """The first line of an error's text that says something, cut to 300 characters: TensorFlow's go on for pages."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line[:300] for line in lines if line and not line.startswith(_SAY_NOTHING)), type(error).__name__)
 
 
 def _only_input(inputs: Mapping[str, "tf.TensorSpec"]) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from converter.contract import Options
+from converter.contract import ConversionFailed, Options
 from converter.progress import Progress
-from converter.signature import SERVING, Signature, load
+from converter.signature import SERVING, Signature, first_line, load
 
 
 def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
@@ -17,12 +17,15 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
     tf.config.set_visible_devices([], "GPU")  # freezing computes nothing there, and would take its memory
     with progress.step("load"):
         model, signature = load(source)
-    with progress.step("convert"):
-        frozen = convert_variables_to_constants_v2(signature.function)
-        module = tf.Module()
-        module.serve = _named(frozen, signature)
-    with progress.step("save"):
-        tf.saved_model.save(module, str(into), signatures={SERVING: module.serve})
+    try:
+        with progress.step("convert"):
+            frozen = convert_variables_to_constants_v2(signature.function)
+            module = tf.Module()
+            module.serve = _named(frozen, signature)
+        with progress.step("save"):
+            tf.saved_model.save(module, str(into), signatures={SERVING: module.serve})
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise ConversionFailed(f"TensorFlow could not freeze the graph or save it: {first_line(error)}") from error
     del model
     return {"operations": len(frozen.graph.as_graph_def().node)}
 

@@ -28,7 +28,7 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
         build(converter, signature.input_name, options.batch_sizes)
     with progress.step("save"):
         forbid_runtime_building(converter)
-        converter.save(str(into))
+        save(converter, into)
     return facts(converter)
 
 
@@ -82,6 +82,14 @@ def forbid_runtime_building(converter: Any) -> None:
     converter._converted_func = trt_convert._construct_function_from_graph_def(
         converter._converted_func, converter._converted_graph_def
     )
+
+
+def save(converter: Any, into: Path) -> None:
+    """Write the graph, and the engines that have been built."""
+    try:
+        converter.save(str(into))
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise ConversionFailed(f"TensorFlow could not save the copy: {first_line(error)}") from error
 
 
 def engine_count(converter: Any) -> int:
