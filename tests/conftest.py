@@ -9,6 +9,9 @@ import pytest
 
 from app.settings import bundled_model
 from tests.serving import Server, serving
+from tests.standin import engineless_copy, engineless_trt, standin_library
+
+__all__ = ["engineless_copy", "engineless_trt", "standin_library"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
 

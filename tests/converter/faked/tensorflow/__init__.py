@@ -1,0 +1,47 @@
+"""A TensorFlow for children that are asked what a machine has: it says what $FAKE_TENSORFLOW (JSON) says.
+
+It ends the process where the real one does: when it is asked for the loaded TensorRT although none is enabled.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+SAYS: dict[str, Any] = json.loads(os.environ["FAKE_TENSORFLOW"])
+__version__ = SAYS.get("version", "2.14.1")
+
+
+def _dies_if_it_should() -> None:
+    if "ends_by" in SAYS:
+        os.kill(os.getpid(), signal.Signals[SAYS["ends_by"]])
+    if "ends_with" in SAYS:
+        sys.exit(SAYS["ends_with"])
+    if "raises" in SAYS:
+        raise RuntimeError(os.path.expandvars(SAYS["raises"]))
+    if SAYS.get("hangs"):
+        threading.Event().wait()
+    sys.stdout.write(SAYS.get("prints", ""))
+
+
+def _list_physical_devices(kind: str) -> list[dict[str, Any]]:
+    _dies_if_it_should()
+    return list(SAYS.get("gpus", [])) if kind == "GPU" else []
+
+
+def _get_device_details(device: dict[str, Any]) -> dict[str, Any]:
+    return device
+
+
+def _constant(value: object) -> object:
+    return value
+
+
+config = SimpleNamespace(
+    list_physical_devices=_list_physical_devices,
+    experimental=SimpleNamespace(get_device_details=_get_device_details),
+)
+constant = _constant

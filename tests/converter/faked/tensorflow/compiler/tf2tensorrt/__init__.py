@@ -1,0 +1,1 @@
+"""Where TensorFlow keeps TF-TRT."""

@@ -1,0 +1,213 @@
+"""What a machine has, asked in a child, and the sentence that says why a target can't be made on it."""
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converter import environment
+from converter.environment import Environment, availability
+
+FAKED = Path(__file__).parent / "faked"
+H100 = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": [9, 0]}
+
+
+def machine(**says: Any) -> dict[str, str]:
+    """The variables of a child that finds a fake TensorFlow, which says this."""
+    return {**os.environ, "PYTHONPATH": str(FAKED), "FAKE_TENSORFLOW": json.dumps(says)}
+
+
+def found(**facts: Any) -> Environment:
+    """A machine with everything, but for `facts`."""
+    have = {
+        "tensorflow": "2.14.1",
+        "tensorrt_linked": (8, 4, 3),
+        "tensorrt_loaded": (8, 5, 3),
+        "gpus": ("NVIDIA H100 80GB HBM3",),
+        "compute_capability": "9.0",
+    }
+    return Environment(**(have | facts))
+
+
+# Asking
+
+
+@pytest.mark.parametrize(
+    ("says", "facts"),
+    [
+        pytest.param({"loaded": [8, 5, 3], "gpus": [H100]}, {}, id="everything"),
+        pytest.param(
+            {"loaded": [8, 5, 3], "gpus": [H100, {"device_name": "NVIDIA L4"}]},
+            {"gpus": ("NVIDIA H100 80GB HBM3", "NVIDIA L4")},
+            id="two GPUs",
+        ),
+        pytest.param({"gpus": [H100]}, {"tensorrt_loaded": None}, id="no library"),
+        pytest.param({"loaded": [8, 5, 3]}, {"gpus": (), "compute_capability": None}, id="no GPU"),
+        pytest.param(
+            {"gpus": [{}], "loaded": [8, 5, 3]},
+            {"gpus": ("unknown",), "compute_capability": None},
+            id="a GPU without details",
+        ),
+        pytest.param(
+            {"version": "2.18.0", "linked": [0, 0, 0], "gpus": [H100]},
+            {"tensorflow": "2.18.0", "tensorrt_linked": None, "tensorrt_loaded": None},
+            id="linked with no TensorRT",
+        ),
+        pytest.param(
+            {"without_tftrt": True, "gpus": [H100]},
+            {"tensorrt_linked": None, "tensorrt_loaded": None},
+            id="built without TF-TRT",
+        ),
+        pytest.param({"loaded": [8, 5, 3], "gpus": [H100], "prints": "{nonsense\n{}\nhello\n"}, {}, id="chatter"),
+    ],
+)
+def test_the_child_tells_what_it_finds(says: dict[str, Any], facts: dict[str, Any]) -> None:
+    assert environment.probe(machine(**says)) == found(**facts)
+
+
+@pytest.mark.parametrize(
+    ("says", "how"),
+    [
+        ({"ends_by": "SIGABRT"}, "it ended by SIGABRT"),
+        ({"ends_by": "SIGSEGV"}, "it ended by SIGSEGV"),
+        ({"ends_by": "SIGKILL"}, "it ended by SIGKILL"),
+        ({"ends_with": 3}, "it ended by exit code 3"),
+        ({"raises": "no driver"}, "it ended by exit code 1"),
+    ],
+)
+def test_a_child_that_crashes_is_told_with_what_it_had_said_before(says: dict[str, Any], how: str) -> None:
+    asked = environment.probe(machine(loaded=[8, 5, 3], **says))
+    assert (asked.crash, asked.tensorrt_loaded, asked.gpus) == (how, (8, 5, 3), ())
+
+
+def test_the_last_words_of_a_child_that_crashed_are_kept() -> None:
+    assert environment.probe(machine(raises="no driver")).log[-1] == "RuntimeError: no driver"
+
+
+def test_a_child_that_hangs_is_ended_and_told() -> None:
+    assert environment.probe(machine(hangs=True), timeout_s=1) == Environment(crash="it did not answer in 1 s")
+
+
+def test_a_python_without_tensorflow_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\")")
+    asked = environment.probe({**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert (asked.tensorflow, asked.crash) == (None, "it ended by exit code 1")
+    assert asked.log[-1] == "ModuleNotFoundError: No module named 'tensorflow'"
+
+
+def test_a_child_ends_when_the_process_that_asked_is_gone() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "converter.environment", "--ends-with-stdin"],
+        env=machine(hangs=True),
+        stdin=subprocess.PIPE,
+    ) as child:
+        assert child.stdin is not None
+        child.stdin.close()
+        assert child.wait(timeout=20) == 1
+
+
+@pytest.mark.tensorflow
+def test_this_tensorflow_has_tftrt_and_says_so_without_the_library_or_a_gpu() -> None:
+    asked = environment.probe({**os.environ, "LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""})
+    assert asked == Environment(tensorflow=importlib.metadata.version("tensorflow"), tensorrt_linked=(8, 4, 3))
+    assert availability("trt", asked).code == "library_missing"
+    assert availability("frozen", asked).available
+
+
+# Answering
+
+LIBRARY = "TensorRT's library libnvinfer.so.8 was not found: TensorFlow 2.14.1 looks for it along LD_LIBRARY_PATH"
+NO_GPU = "TensorFlow sees no NVIDIA GPU"
+
+
+@pytest.mark.parametrize("target", ["trt", "frozen"])
+def test_everything_can_be_made_where_everything_is(target: str) -> None:
+    assert availability(target, found()) == environment.Availability(True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "code", "reason"),
+    [
+        ({"gpus": ()}, "no_gpu", NO_GPU),
+        ({"tensorrt_loaded": None}, "library_missing", LIBRARY),
+        ({"tensorrt_loaded": None, "gpus": ()}, "library_missing", f"{LIBRARY}; {NO_GPU}"),
+        (
+            {"tensorflow": "2.18.0", "tensorrt_linked": None, "tensorrt_loaded": None},
+            "tf_without_tensorrt",
+            "TensorFlow 2.18.0 was built without TF-TRT (2.17 is the last with it)",
+        ),
+        (
+            {"tensorrt_loaded": (10, 0, 1)},
+            "version_mismatch",
+            "TensorRT 10.0.1 was found, but TensorFlow 2.14.1 needs 8.4.3 or a later 8.x",
+        ),
+        (
+            {"tensorrt_loaded": (8, 4, 2)},
+            "version_mismatch",
+            "TensorRT 8.4.2 was found, but TensorFlow 2.14.1 needs 8.4.3 or a later 8.x",
+        ),
+        (
+            {"tensorrt_loaded": (7, 2, 3), "gpus": ()},
+            "version_mismatch",
+            f"TensorRT 7.2.3 was found, but TensorFlow 2.14.1 needs 8.4.3 or a later 8.x; {NO_GPU}",
+        ),
+        (
+            {"crash": "it ended by SIGABRT"},
+            "probe_crashed",
+            "the check of TensorFlow failed: it ended by SIGABRT",
+        ),
+    ],
+)
+def test_trt_says_why_it_can_not_be(facts: dict[str, Any], code: str, reason: str) -> None:
+    assert availability("trt", found(**facts)) == environment.Availability(False, code, reason)
+
+
+@pytest.mark.parametrize("loaded", [(8, 4, 3), (8, 5, 3), (8, 6, 1)])
+def test_the_linked_tensorrt_and_later_ones_of_its_line_will_do(loaded: tuple[int, int, int]) -> None:
+    assert availability("trt", found(tensorrt_loaded=loaded)).available
+
+
+@pytest.mark.parametrize("facts", [{"gpus": ()}, {"tensorrt_loaded": None}, {"tensorrt_linked": None}])
+def test_frozen_needs_neither_gpu_nor_tensorrt(facts: dict[str, Any]) -> None:
+    assert availability("frozen", found(**facts)).available
+
+
+def test_frozen_needs_a_tensorflow_that_works() -> None:
+    assert availability("frozen", Environment(crash="it ended by SIGILL")).code == "probe_crashed"
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "linked", "name"),
+    [
+        ("2.14.1", (8, 4, 3), "libnvinfer.so.8"),
+        ("2.9.0", (7, 2, 2), "libnvinfer.so.7"),
+        ("2.15.0", (8, 6, 1), "libnvinfer.so.8.6.1"),
+        ("2.17.1", (8, 6, 1), "libnvinfer.so.8.6.1"),
+    ],
+)
+def test_the_library_is_named_as_tensorflow_looks_for_it(
+    tensorflow: str, linked: tuple[int, int, int], name: str
+) -> None:
+    assert environment.library_name(found(tensorflow=tensorflow, tensorrt_linked=linked)) == name
+
+
+@pytest.mark.parametrize(("version", "text"), [((8, 5, 3), "8.5.3"), (None, None)])
+def test_a_version_is_written_with_dots(version: tuple[int, int, int] | None, text: str | None) -> None:
+    assert environment.dotted(version) == text
+
+
+def test_the_facts_are_json_without_the_log() -> None:
+    facts = environment.as_json(found(log=("a line",)))
+    assert json.loads(json.dumps(facts)) == {
+        "tensorflow": "2.14.1",
+        "tensorrt_linked": [8, 4, 3],
+        "tensorrt_loaded": [8, 5, 3],
+        "gpus": ["NVIDIA H100 80GB HBM3"],
+        "compute_capability": "9.0",
+        "crash": None,
+    }
