@@ -5,11 +5,13 @@ text-embeddings-inference's queue). Fair: requests with several pictures and wit
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 
 from app import repair
 from app.backends import BatchFailed
@@ -30,7 +32,7 @@ class Answer:
     infer_s: float  # from the hand-over to the outputs
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """An image in the queue and the caller's future."""
 
@@ -60,8 +62,8 @@ class MicroBatcher:
 
     @property
     def depth(self) -> int:
-        """Images waiting, those whose callers have left not counted."""
-        return sum(not job.answer.done() for request in self._requests for job in request)
+        """Images waiting; those whose callers have left are not among them."""
+        return sum(map(len, self._requests))
 
     @property
     def in_flight(self) -> int:
@@ -79,25 +81,18 @@ class MicroBatcher:
         Overloaded at once if they do not all fit. A future raises InvalidImage or ModelFailed if the model can't take
         its image; whatever `run` raises besides BatchFailed comes through as it is.
         """
-        if self._stored + len(images) > self._limit:
-            self._forget_departed()
-        waiting = self._stored
+        waiting = self.depth
         if waiting + len(images) > self._limit:
             sentence = f"{waiting} pictures are waiting already; the limit is {self._limit}"
             raise Overloaded(sentence, retry_after_s=self.seconds_to_empty)
         loop = asyncio.get_running_loop()
-        jobs = [Job(image, loop.create_future()) for image in images]
-        self._requests.append(deque(jobs))
+        request = deque(Job(image, loop.create_future()) for image in images)
+        futures = [job.answer for job in request]
+        for job in request:
+            job.answer.add_done_callback(partial(_forget, request, job))
+        self._requests.append(request)
         self._dispatch()
-        return [job.answer for job in jobs]
-
-    @property
-    def _stored(self) -> int:
-        return sum(map(len, self._requests))
-
-    def _forget_departed(self) -> None:
-        kept = (deque(job for job in request if not job.answer.done()) for request in self._requests)
-        self._requests = deque(request for request in kept if request)
+        return futures
 
     def _dispatch(self) -> None:
         while len(self._running) < self.max_in_flight and (batch := self._take()):
@@ -114,30 +109,38 @@ class MicroBatcher:
         batch: list[Job] = []
         while self._requests and len(batch) < self.max_batch:
             request = self._requests.popleft()
-            job = request.popleft()
             if request:
+                job = request.popleft()
                 self._requests.append(request)
-            if not job.answer.done():
-                batch.append(job)
+                if not job.answer.done():
+                    batch.append(job)
         return batch
 
     async def _answer(self, batch: list[Job]) -> None:
-        """Run a batch and answer everybody in it, whatever happens."""
+        """Run a batch and answer everybody in it, whatever happens: nobody may wait for an answer that never comes."""
         started = time.perf_counter()
         self._batched(len(batch))
         try:
             detections = await self._run([job.image for job in batch])
+            self._answered(batch, detections, started)
         except BatchFailed as error:
-            await self._repair(batch, error)
-        # Whatever else happens belongs to the callers: nobody may wait for an answer that never comes.
+            try:
+                await self._repair(batch, error)
+            except Exception as failure:
+                _refuse(batch, failure)
+        # Whatever else happens belongs to the callers.
         except Exception as error:
             _refuse(batch, error)
-        else:
-            seconds = time.perf_counter() - started
-            self._rate = 0.9 * self._rate + 0.1 * self.max_in_flight * len(batch) / seconds
-            for job, found in zip(batch, detections, strict=True):
-                if not job.answer.done():
-                    job.answer.set_result(Answer(found, len(batch), started - job.arrived, seconds))
+
+    def _answered(self, batch: list[Job], detections: list[Detections], started: float) -> None:
+        if len(detections) != len(batch):
+            raise RuntimeError(f"{len(detections)} answers came to {len(batch)} images")
+        seconds = time.perf_counter() - started
+        rate = self.max_in_flight * len(batch) / seconds
+        self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
+        for job, found in zip(batch, detections, strict=True):
+            if not job.answer.done():
+                job.answer.set_result(Answer(found, len(batch), started - job.arrived, seconds))
 
     async def _repair(self, batch: list[Job], error: BatchFailed) -> None:
         """Answer the pictures that are to blame and run the others again."""
@@ -161,6 +164,12 @@ class MicroBatcher:
         batch = [job for job in batch if not job.answer.done()]
         if batch:
             await self._answer(batch)
+
+
+def _forget(request: deque[Job], job: Job, _: object) -> None:
+    """Drop an image whose caller no longer waits; it is not there any more if it was taken."""
+    with contextlib.suppress(ValueError):
+        request.remove(job)
 
 
 def _of_one(error: BatchFailed) -> ServiceError:

@@ -114,6 +114,10 @@ class Conversions:
         if self._task is not None:
             self._task.cancel()
             await self.finished()
+        job = self.running
+        if job is not None:  # it was cancelled before it began
+            job.state, job.reason = "cancelled", "the server was stopped"
+            self._ended(job)
 
     async def _run(self, job: Job) -> None:
         target = job.options.target
@@ -126,7 +130,7 @@ class Conversions:
                 await self._adopt(target)
                 job.state = "succeeded"
         except TimeoutError:
-            job.state, job.reason = "failed", f"the conversion was ended after {self._timeout_s:.0f} s"
+            job.state, job.reason = "failed", f"the conversion was ended after {self._timeout_s:g} s"
         except asyncio.CancelledError:
             job.state, job.reason = "cancelled", "the server was stopped"
             raise
@@ -134,11 +138,15 @@ class Conversions:
         except Exception as error:
             job.state, job.reason = "failed", f"the copy was made, but the server could not load it: {error}"
         finally:
-            job.finished = datetime.now(UTC).isoformat(timespec="seconds")
-            self._metrics.conversions.labels(target, job.state).inc()
-            for step, seconds in job.seconds.items():
-                self._metrics.conversion_duration.labels(target, step).observe(seconds)
-            log.info("conversion ended job=%s target=%s state=%s reason=%r", job.id, target, job.state, job.reason)
+            self._ended(job)
+
+    def _ended(self, job: Job) -> None:
+        target = job.options.target
+        job.finished = datetime.now(UTC).isoformat(timespec="seconds")
+        self._metrics.conversions.labels(target, job.state).inc()
+        for step, seconds in job.seconds.items():
+            self._metrics.conversion_duration.labels(target, step).observe(seconds)
+        log.info("conversion ended job=%s target=%s state=%s reason=%r", job.id, target, job.state, job.reason)
 
     async def _convert(self, job: Job) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -167,11 +175,10 @@ class Conversions:
 
     async def _follow(self, job: Job, stream: asyncio.StreamReader | None) -> None:
         async for line in lines(stream):
-            if not line.startswith("{"):
+            event = _event(line)
+            if event is None:
                 job.log.append(line)
-                continue
-            event = json.loads(line)
-            if event["state"] == "started":
+            elif event["state"] == "started":
                 job.step = event["step"]
                 log.info("conversion step job=%s target=%s step=%s", job.id, job.options.target, job.step)
             else:
@@ -183,6 +190,17 @@ class Conversions:
         command += ["--precision", options.precision, "--batch-sizes", ",".join(map(str, options.batch_sizes))]
         command += ["--minimum-segment-size", str(options.minimum_segment_size)]
         return [*command, "--workspace-mib", str(options.workspace_bytes >> 20)]
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    """What converter.progress wrote; None for any other line: TensorFlow's may begin as they like."""
+    if not line.startswith('{"step"'):
+        return None
+    try:
+        event: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return event if event.get("state") in ("started", "done") else None
 
 
 async def _text(stream: asyncio.StreamReader | None) -> str:

@@ -7,7 +7,10 @@ TensorFlow's `decode_jpeg` would hand a PNG or GIF to its own, unpatched decoder
 
 import re
 import struct
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -18,6 +21,9 @@ import PIL.MpoImagePlugin  # both plugins now: Pillow would import them in the f
 from app.errors import BadRequest, ImageTooLarge, InvalidImage, NotAJpeg
 
 MAX_SCANS = 64
+# Real files have up to 700 segments (a profile and metadata of several MB); Pillow takes microseconds for each.
+MAX_SEGMENTS = 2_000
+MAX_JUNK_BYTES = 1_000  # fill bytes and such between them: Pillow takes each one by itself
 # MPO: the pictures of many phones are a JPEG with a second one behind it; TensorFlow decodes the first.
 FORMATS = ("JPEG", "MPO")
 
@@ -26,9 +32,14 @@ _START = b"\xff\xd8\xff"
 _START_OF_SCAN = 0xDA
 # Markers without a length behind them: TEM, the restarts and start of image (ITU-T T.81, table B.1).
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+# Reserved, or of other standards: libjpeg ends at them, Pillow takes some to stand alone.
+_REFUSED = frozenset({*range(0x02, 0xC0), 0xC8, *range(0xF0, 0xFE)})
 _END_OF_IMAGE = 0xD9
+# Decoders pass over what is no marker, ff 00 and fill bytes too: they must hide nothing here either.
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
 # In a scan's data ff 00 is a stuffed byte and ff d0 to ff d7 are restarts; any other ff xx ends it.
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_quiet = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +69,54 @@ def check(data: bytes, *, max_pixels: int) -> Image:
 def count_scans(data: bytes, *, limit: int) -> int:
     """Scans of the first picture in `data`, found by walking its segments; stops at `limit` + 1.
 
-    Raw `ff da` bytes are not counted: metadata has them too.
+    Raw `ff da` bytes are not counted: metadata has them too. InvalidImage if there is no end of segments.
     """
-    scans, at = 0, 2
-    while at + 4 <= len(data) and data[at] == 0xFF and scans <= limit:
-        marker = data[at + 1]
+    scans, segments, junk, at = 0, 0, 0, 2
+    while scans <= limit and (found := _MARKER.search(data, at)):
+        marker, segments = data[found.end() - 1], segments + 1
+        if not scans:
+            junk += found.start() - at
+            _check_header(marker, junk)
+        if segments > MAX_SEGMENTS:
+            raise InvalidImage(f"the JPEG file has more than {MAX_SEGMENTS} segments")
+        at = found.end()
         if marker == _END_OF_IMAGE:
             break
-        if marker == 0xFF or marker in _ALONE:  # ff ff: fill bytes
-            at += 1 if marker == 0xFF else 2
-            continue
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker not in _ALONE:
+            at += int.from_bytes(data[at : at + 2], "big")
         if marker == _START_OF_SCAN:
             scans += 1
             end = _END_OF_SCAN.search(data, at)
             at = end.start() if end else len(data)
+    if not scans:  # Pillow would look for one to the end, byte by byte
+        raise InvalidImage("the JPEG file's header can't be read: there is no scan behind it")
     return scans
+
+
+def _check_header(marker: int, junk_bytes: int) -> None:
+    if marker in _REFUSED:
+        raise InvalidImage(f"the JPEG file's header can't be read: no decoder takes its marker ff {marker:02x}")
+    if junk_bytes > MAX_JUNK_BYTES:
+        raise InvalidImage(f"the JPEG file's header has more than {MAX_JUNK_BYTES} bytes between its segments")
+
+
+def opened(data: bytes) -> PIL.Image.Image:
+    """The picture with its header read; whatever Pillow raises on a broken one."""
+    with _quietly():
+        return PIL.Image.open(BytesIO(data), formats=FORMATS)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Pillow warns of odd metadata, which is not our business; Python's filters are one list for all threads."""
+    with _quiet, warnings.catch_warnings(action="ignore"):
+        yield
 
 
 def _header(data: bytes) -> tuple[int, int, int | None]:
     try:
-        with warnings.catch_warnings():
-            # Our own limit on pixels decides, right after this; Pillow's raises only from 179 million on.
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(BytesIO(data), formats=FORMATS) as picture:
-                return *picture.size, _orientation(picture)
+        with opened(data) as picture:
+            return *picture.size, _orientation(picture)
     except PIL.Image.DecompressionBombError as error:
         raise ImageTooLarge("the picture has far too many pixels") from error
     # Pillow's readers raise all of these on broken headers (https://pillow.readthedocs.io, "Image.open").
@@ -95,7 +129,8 @@ def _orientation(picture: PIL.Image.Image) -> int | None:
     if "exif" not in picture.info:
         return None
     try:
-        value = picture.getexif().get(_ORIENTATION)
+        with _quietly():
+            value = picture.getexif().get(_ORIENTATION)
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error):
         return None
     return value if isinstance(value, int) and 1 <= value <= 8 else None

@@ -23,5 +23,9 @@ def set_up(level: str) -> None:
     """Send this process's log to standard error, from `level` up; uvicorn's lines in the same form."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    ours = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(ours, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("app").setLevel(ours)
+    logging.getLogger("PIL").disabled = True  # it tells what is in pictures
+    for name in ("PIL.TiffImagePlugin", "PIL.PngImagePlugin"):
+        logging.getLogger(name).disabled = True

@@ -69,6 +69,7 @@ def create_app(
 
     api = FastAPIOffline(
         redoc_url=None,
+        redirect_slashes=False,
         title="Detection server",
         version=app.__version__,
         description="Finds objects in JPEG pictures with a TensorFlow SavedModel and its copies, and measures both.",
@@ -118,8 +119,13 @@ async def _begin(parts: Parts, spec: Spec, fail: Callable[[str], None]) -> None:
     except (ModelRefused, WorkerDied) as error:
         fail(f"the model {spec.folder} can't be served: {error}")
         return
-    await parts.copies.prepare(parts.conversions)
-    parts.health.copies_done = True
+    parts.health.native_done()
+    try:
+        await parts.copies.prepare(parts.conversions)
+    # Copies are extras: whatever goes wrong with them is told, and native serves on.
+    except Exception as error:
+        log.error("copies failed", exc_info=error)
+    parts.health.copies_done()
 
 
 async def _end(parts: Parts, beginning: asyncio.Task[None]) -> None:
@@ -179,7 +185,7 @@ def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """The ASGI layers, innermost first."""
     admin_token, token = _plain(settings.admin_token), _plain(settings.token)
     rules = [Rule("/convert", admin_token, _ADMIN_OFF), Rule("/detect", token)]
-    plain_paths = frozenset(path for route in api.routes if "{" not in (path := getattr(route, "path", "{")))
+    plain_paths = frozenset(path for path in [*api.openapi()["paths"], "/docs", "/openapi.json"] if "{" not in path)
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     api.add_middleware(Tokens, rules=rules)
     api.add_middleware(Requests, metrics=metrics, plain_paths=plain_paths)

@@ -30,14 +30,14 @@ def find(path: Path) -> Model:
     if (path / "saved_model.pb").is_file():
         folder = path.resolve()
     else:
-        versions = [entry for entry in path.iterdir() if entry.name.isdigit()] if path.is_dir() else []
+        versions = [entry for entry in path.iterdir() if _is_number(entry.name)] if path.is_dir() else []
         usable = [entry for entry in versions if (entry / "saved_model.pb").is_file()]
         if not usable:
             raise NoModel(
                 f"{path} is no SavedModel (no saved_model.pb) and has no version folder with one, like {path}/1"
             )
         folder = max(usable, key=lambda entry: int(entry.name)).resolve()
-    name, version = (folder.parent.name, folder.name) if folder.name.isdigit() else (folder.name, "unversioned")
+    name, version = (folder.parent.name, folder.name) if _is_number(folder.name) else (folder.name, "unversioned")
     return Model(name=name, version=version, folder=folder, labels=read_labels(folder / LABELS))
 
 
@@ -46,9 +46,13 @@ def read_labels(path: Path) -> dict[int, str]:
     if not path.is_file():
         return {}
     labels = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        class_id, _, name = line.strip().partition(" ")
-        if not class_id.isdigit() or not name:
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        class_id, _, name = line.decode("utf-8", errors="surrogateescape").strip().partition(" ")
+        if not _is_number(class_id) or not name or not name.isprintable():
             raise NoModel(f"line {number} of {path} is not a class id and a name, like '18 dog'")
         labels[int(class_id)] = name.strip()
     return labels
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -3,11 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from io import BytesIO
 
-import PIL.Image
-
-from app.images import FORMATS, Image
+from app.images import Image, opened
 
 
 async def find_culprits(images: Sequence[Image], executor: Executor) -> list[bool]:
@@ -22,7 +19,7 @@ async def find_culprits(images: Sequence[Image], executor: Executor) -> list[boo
 
 def _is_broken(data: bytes) -> bool:
     try:
-        with PIL.Image.open(BytesIO(data), formats=FORMATS) as picture:
+        with opened(data) as picture:
             picture.draft(picture.mode, (max(1, picture.width // 8), max(1, picture.height // 8)))
             picture.load()
     # Decoding runs on bytes from strangers: whatever Pillow raises on them means the same here.

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 
 PREFIX = "DETECTOR_"
+_NO_EMPTY_PATHS = ("model", "cache")  # set to nothing is not set: an empty path would be the current folder
 
 
 class WrongSetting(Exception):
@@ -93,8 +94,12 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     @field_validator("token", "admin_token")
     @classmethod
-    def _is_not_empty(cls, value: SecretStr | None) -> SecretStr | None:
-        return value if value is not None and value.get_secret_value() else None
+    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if not value.get_secret_value().isprintable():
+            raise ValueError("it has characters that no HTTP header can carry")
+        return value
 
     @property
     def host(self) -> str:
@@ -110,7 +115,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     def from_env(cls, environ: Mapping[str, str], options: Mapping[str, str] | None = None) -> Self:
         """Read DETECTOR_* variables; `options`, by field name, win. WrongSetting with a sentence if one is wrong."""
         names = {name: PREFIX + name.upper() for name in cls.model_fields}
-        values = {name: environ[variable] for name, variable in names.items() if variable in environ}
+        given = {name: environ[variable] for name, variable in names.items() if variable in environ}
+        values = {name: value for name, value in given.items() if value or name not in _NO_EMPTY_PATHS}
         try:
             return cls.model_validate({**values, **(options or {})})
         except ValidationError as error:

@@ -63,6 +63,7 @@ class Slot:
         self._start, self._changed, self._restarting = start, changed, restarting
         self._resting = ("standby", "it has not been compared with native yet")
         self._lease: Lease | None = None
+        self._retiring: set[Lease] = set()  # swapped out, with batches still in them
         self._opening = asyncio.Lock()
         self._pause_s = FIRST_PAUSE_S
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,7 +107,12 @@ class Slot:
         ModelRefused or WorkerDied if it does not start: then the old one, if there is one, serves on.
         """
         async with self._opening:
-            await self._open(spec)
+            try:
+                await self._open(spec)
+            except (ModelRefused, WorkerDied) as error:
+                if self._lease is None:
+                    self.set_state("refused" if isinstance(error, ModelRefused) else "crashed", str(error))
+                raise
 
     async def _open(self, spec: Spec) -> None:
         if self._lease is None:
@@ -114,8 +120,7 @@ class Slot:
         fresh = Lease(await self._start(spec), spec)
         stale = self._publish(fresh)
         if stale is not None:
-            await stale.drained()
-            await stale.backend.close()
+            await asyncio.shield(self._spawn(self._retire(stale)))  # also when who asked for the swap gives up
 
     async def close(self) -> None:
         """End the worker and everything the slot has under way."""
@@ -123,8 +128,14 @@ class Slot:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         lease, self._lease = self._lease, None
-        if lease is not None:
-            await lease.backend.close()
+        left = [*self._retiring, lease] if lease is not None else [*self._retiring]
+        await asyncio.gather(*(each.backend.close() for each in left))
+
+    async def _retire(self, stale: Lease) -> None:
+        self._retiring.add(stale)
+        await stale.drained()
+        await stale.backend.close()
+        self._retiring.discard(stale)
 
     def _publish(self, fresh: Lease) -> Lease | None:
         stale, self._lease = self._lease, fresh
@@ -146,16 +157,21 @@ class Slot:
         if lease is not self._lease:
             return  # it was swapped out and closed
         self._lease = None
-        await lease.backend.close()
         if time.monotonic() - lease.since > STEADY_S:
             self._pause_s = FIRST_PAUSE_S
-        await self._restart(lease.spec, death)
+        pause_s = self._crashed(death)
+        await lease.backend.close()
+        await self._restart(lease.spec, death, pause_s)
 
-    async def _restart(self, spec: Spec, death: WorkerDied) -> None:
-        """Start the same model again, after a pause that doubles each time, until one serves or it is refused."""
+    def _crashed(self, death: WorkerDied) -> float:
+        """Say so; the pause before the next start, which doubles each time."""
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self.set_state("crashed", f"{death}; it is started again after {pause_s:g} s")
+        return pause_s
+
+    async def _restart(self, spec: Spec, death: WorkerDied, pause_s: float) -> None:
+        """Start the same model again until one serves or it is refused."""
         while self._lease is None:
-            pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
-            self.set_state("crashed", f"{death}; it is started again after {pause_s:g} s")
             await asyncio.sleep(pause_s)
             async with self._opening:
                 if self._lease is not None:
@@ -165,11 +181,13 @@ class Slot:
                     await self._open(spec)
                 except WorkerDied as error:
                     death = error
+                    pause_s = self._crashed(death)
                 except ModelRefused as error:
                     self.set_state("refused", str(error))
                     return
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -27,8 +27,15 @@ def found(image: Image) -> Detections:
     return Detections(corners, np.array([0.9], np.float32), np.array([image.width], np.int32))
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Let everything else run until `condition` holds, which nothing signals; TimeoutError if it never does."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # an Event would need a change of what is waited for
+            await asyncio.sleep(0.001)
+
+
 class FakeBackend:
-    """Answers with `found`; a test can hold its answers back, make it fail, or let it die."""
+    """Answers with `answer`; a test can hold its answers back, make it fail, or let it die."""
 
     def __init__(self, spec: Spec, facts: Facts = FACTS) -> None:
         self.name, self.spec, self.facts = spec.name, spec, facts
@@ -36,8 +43,10 @@ class FakeBackend:
         self.open_gate = asyncio.Event()
         self.open_gate.set()
         self.fails: Callable[[Sequence[Image]], BatchFailed | None] = lambda images: None
+        self.answer: Callable[[Image], Detections] = found
+        self.closing: Callable[[], None] = lambda: None
         self.closed = False
-        self._death: asyncio.Future[WorkerDied] = asyncio.get_running_loop().create_future()
+        self._death: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
         self.batches.append(list(images))
@@ -48,28 +57,38 @@ class FakeBackend:
             raise self._death.result()
         if failure := self.fails(images):
             raise failure
-        return [found(image) for image in images]
+        return [self.answer(image) for image in images]
 
     def die(self, how: str = "its process ended by SIGKILL") -> None:
         self._death.set_result(WorkerDied(how))
 
     async def died(self) -> WorkerDied:
-        return await asyncio.shield(self._death)
+        death: WorkerDied = await asyncio.shield(self._death)
+        return death
 
     async def close(self) -> None:
+        self.closing()
         self.closed = True
         if not self._death.done():
             self._death.set_result(WorkerDied("it was closed"))
 
 
 class FakeStarter:
-    """A `Starter` that keeps what it started; `failures` are raised first, one per start."""
+    """A `Starter` that keeps what it was asked for and what it started; `failures` are raised first, one per start.
+
+    A test can hold its starts back, as if the models were still warming up.
+    """
 
     def __init__(self, *failures: Exception, facts: Facts = FACTS) -> None:
         self.failures, self.facts = list(failures), facts
+        self.asked: list[Spec] = []
         self.started: list[FakeBackend] = []
+        self.open_gate = asyncio.Event()
+        self.open_gate.set()
 
     async def __call__(self, spec: Spec) -> FakeBackend:
+        self.asked.append(spec)
+        await self.open_gate.wait()
         if self.failures:
             raise self.failures.pop(0)
         self.started.append(FakeBackend(spec, self.facts))

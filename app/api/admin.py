@@ -12,6 +12,12 @@ from app.errors import BadParameter
 from converter.contract import BadOptions, Options
 
 _ERRORS = {401: "The token is missing.", 403: "The token is wrong, or no DETECTOR_ADMIN_TOKEN is set."}
+_CONVERT_ERRORS = {
+    400: "The body is empty or is not JSON.",
+    409: "Another conversion, with other options, runs.",
+    413: "The body is over its limit.",
+    422: "An option is wrong.",
+}
 
 
 def routes(conversions: Conversions, default_options: Callable[[str], Options]) -> APIRouter:
@@ -26,7 +32,7 @@ def routes(conversions: Conversions, default_options: Callable[[str], Options]) 
         "/convert",
         status_code=202,
         summary="Make a copy and swap it in",
-        responses={409: {"model": ErrorAnswer, "description": "Another conversion, with other options, runs."}},
+        responses={code: {"model": ErrorAnswer, "description": text} for code, text in _CONVERT_ERRORS.items()},
     )
     async def convert(wanted: Annotated[ConvertRequest, Body()]) -> JobAnswer:
         try:
@@ -42,7 +48,10 @@ def routes(conversions: Conversions, default_options: Callable[[str], Options]) 
     @router.get(
         "/convert/jobs/{job_id}",
         summary="One conversion",
-        responses={404: {"model": ErrorAnswer, "description": "No such job."}},
+        responses={
+            404: {"model": ErrorAnswer, "description": "No such job."},
+            422: {"model": ErrorAnswer, "description": "Never: any id may be asked for."},
+        },
     )
     async def job(job_id: str) -> JobAnswer:
         return JobAnswer.of(conversions.job(job_id))

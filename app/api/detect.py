@@ -80,9 +80,11 @@ class Encoding:
             raise result
         self.request.state.backend = result.backend
         if as_picture:
-            return Response(await self._drawn(result), headers=self._headers(result), media_type="image/jpeg")
+            drawn = await self._drawn(result)
+            return Response(drawn, headers=_headers(result, self._timing(result)), media_type="image/jpeg")
         answer = {**self._frame(), **await self._picture(result)}
-        return Response(to_json(answer), headers=self._headers(result), media_type="application/json")
+        headers = _headers(result, answer["timing_ms"])
+        return Response(to_json(answer), headers=headers, media_type="application/json")
 
     async def several(self, results: Sequence[Result | ServiceError]) -> Response:
         """The response for several pictures: 200 if one has an answer, else the first one's status."""
@@ -96,7 +98,7 @@ class Encoding:
         headers = {}
         if good is not None:
             self.request.state.backend = good.backend
-            headers = self._headers(good)
+            headers = _headers(good, self._timing(good))
         answer = {**self._frame(), "results": items}
         if good is None:
             first = {"error": items[0]["error"], "code": items[0]["code"]}
@@ -111,18 +113,19 @@ class Encoding:
         answer = answers.one(result, self.model, self.wanted.box)
         if self.wanted.annotate:
             answer["annotated"] = answers.data_uri(await self._drawn(result))
-        return {**answer, "timing_ms": answers.timing(result, time.perf_counter() - self.started)}
+        return {**answer, "timing_ms": self._timing(result)}
 
     async def _drawn(self, result: Result) -> bytes:
         work = partial(draw.annotate, result.image, answers.labelled(result, self.model))
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
-    def _headers(self, result: Result) -> dict[str, str]:
-        times = answers.timing(result, time.perf_counter() - self.started)
-        return {
-            "X-Backend": result.backend,
-            "Server-Timing": ", ".join(f"{name};dur={ms}" for name, ms in times.items()),
-        }
+    def _timing(self, result: Result) -> dict[str, float]:
+        return answers.timing(result, time.perf_counter() - self.started)
+
+
+def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:
+    times = ", ".join(f"{name};dur={ms}" for name, ms in timing.items())
+    return {"X-Backend": result.backend, "Server-Timing": times}
 
 
 def _query(wanted: Parameters, model: Model) -> Query:

@@ -61,10 +61,13 @@ async def _service(request: Request, error: ServiceError) -> Response:
 
 async def _validation(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
-    name = str(first["loc"][-1])
-    sentence = f"{name}: {first['msg']}"
-    status, code = (400, "bad_request") if first["type"].startswith("json") else (422, "bad_parameter")
-    return answer(request.state.request_id, status, code, sentence)
+    _, *place = first["loc"]  # where in the request; then the names and positions inside it
+    if first["type"] == "json_invalid":
+        return answer(request.state.request_id, 400, "bad_request", "the body is not valid JSON")
+    if first["type"] == "missing" and not place:
+        return answer(request.state.request_id, 400, "bad_request", "the body is empty; a JSON object is needed")
+    name = next((part for part in place if isinstance(part, str)), "body")
+    return answer(request.state.request_id, 422, "bad_parameter", f"{name}: {first['msg']}")
 
 
 async def _http(request: Request, error: HTTPException) -> Response:

@@ -1,8 +1,10 @@
 """For ops: health, metrics, and what is served."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
-from app.api.schemas import BackendAnswer, ModelAnswer
+from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
 from app.models import Model
@@ -15,38 +17,51 @@ class Health:
 
     def __init__(self, detector: Detector, *, wait_for_copies: bool) -> None:
         self._detector = detector
-        self.copies_done = not wait_for_copies
-        self.started = False
+        self._wait_for_copies = wait_for_copies
+        self._native_done = self._copies_done = False
         self.draining = False
+
+    def native_done(self) -> None:
+        """Native has become warm."""
+        self._native_done = True
+
+    def copies_done(self) -> None:
+        """All copies have become what they can be."""
+        self._copies_done = True
+
+    @property
+    def started(self) -> bool:
+        """Whether it has been ready once."""
+        return self._copies_done if self._wait_for_copies else self._native_done
 
     def unready(self) -> str | None:
         """A sentence saying why no request should be sent here, or None."""
         if self.draining:
             return "the server is stopping"
-        if not self.copies_done:
+        if self._wait_for_copies and not self._copies_done:
             return "the copies are being prepared"
         slots = [lane.slot for lane in self._detector.lanes.values()]
         if not any(slot.ready for slot in slots):
             return "no backend is warm: " + "; ".join(f"{slot.name} is {slot.state}, {slot.reason}" for slot in slots)
-        self.started = True
         return None
 
 
 def routes(detector: Detector, model: Model, sha256: str, metrics: Metrics, health: Health) -> APIRouter:
     """The router; nothing here needs a token."""
     router = APIRouter(tags=["operations"])
+    not_yet: dict[int | str, dict[str, Any]] = {503: {"model": ErrorAnswer, "description": "Not yet, and why."}}
 
     @router.get("/healthz", summary="Is the process alive?")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @router.get("/readyz", summary="Is a backend warm?")
+    @router.get("/readyz", summary="Is a backend warm?", responses=not_yet)
     async def readyz() -> dict[str, str]:
         if reason := health.unready():
             raise BackendUnavailable(reason, retry_after_s=2)
         return {"status": "ready"}
 
-    @router.get("/startupz", summary="Has it been ready once?")
+    @router.get("/startupz", summary="Has it been ready once?", responses=not_yet)
     async def startupz() -> dict[str, str]:
         reason = health.unready()
         if not health.started:
@@ -59,19 +74,23 @@ def routes(detector: Detector, model: Model, sha256: str, metrics: Metrics, heal
 
     @router.get("/model", summary="What is served, and every backend's state with its reason")
     async def show_model() -> ModelAnswer:
-        slots = {name: lane.slot for name, lane in detector.lanes.items()}
-        facts = slots["native"].facts
-        return ModelAnswer(
-            name=model.name,
-            version=model.version,
-            sha256=sha256,
-            signature=dict(facts.signature) if facts else None,
-            labels=model.labels,
-            active=next((name for name, slot in slots.items() if slot.state == "active"), None),
-            backends={name: _backend(slot) for name, slot in slots.items()},
-        )
+        return _model_answer(detector, model, sha256)
 
     return router
+
+
+def _model_answer(detector: Detector, model: Model, sha256: str) -> ModelAnswer:
+    slots = {name: lane.slot for name, lane in detector.lanes.items()}
+    facts = slots["native"].facts
+    return ModelAnswer(
+        name=model.name,
+        version=model.version,
+        sha256=sha256,
+        signature=dict(facts.signature) if facts else None,
+        labels=model.labels,
+        active=next((name for name, slot in slots.items() if slot.state == "active"), None),
+        backends={name: _backend(slot) for name, slot in slots.items()},
+    )
 
 
 def _backend(slot: Slot) -> BackendAnswer:

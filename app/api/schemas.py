@@ -116,6 +116,10 @@ class SeveralAnswer(BaseModel):
 class ErrorAnswer(BaseModel):
     """The body of every error."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"error": "the body is empty", "code": "bad_request", "request_id": "9f1c2a"}]}
+    )
+
     error: str = Field(description="One sentence that names the thing and the limit.")
     code: str = Field(description="A stable word for programs.")
     request_id: str

@@ -33,6 +33,13 @@ _END_SECONDS = 5.0
 
 async def start_worker(spec: Spec, listen: LogListener | None = None) -> "Worker":
     """A warm worker for `spec`; ModelRefused if it will not serve the model, WorkerDied if it ended or was too slow."""
+    try:
+        return await _start(spec, listen)
+    except OSError as error:  # no memory, no handles
+        raise WorkerDied(f"it could not be started: {error.strerror or error}") from error
+
+
+async def _start(spec: Spec, listen: LogListener | None) -> "Worker":
     ours, theirs = socket.socketpair()
     with theirs:
         process = await asyncio.create_subprocess_exec(

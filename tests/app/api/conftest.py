@@ -1,0 +1,104 @@
+"""The real FastAPI app in this process: no worker, no conversions, a client that speaks ASGI to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.main import create_app
+from app.settings import Settings
+from tests.fakes import FakeBackend, FakeStarter, until
+
+Start = Callable[..., Awaitable["Api"]]
+
+
+@dataclass
+class Api:
+    """A running app."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    starter: FakeStarter
+    failures: list[str]
+
+    @property
+    def native(self) -> FakeBackend:
+        """The backend that was started last under this name."""
+        return next(backend for backend in reversed(self.starter.started) if backend.name == "native")
+
+    async def ready(self) -> None:
+        """Return when native serves."""
+        health = self.app.state.health
+        await until(lambda: health.unready() is None)
+
+    async def detect(self, photo: bytes, **parameters: Any) -> httpx.Response:
+        """POST one picture; headers apart from its type go by `self.client.headers`."""
+        return await self.client.post(
+            "/detect", content=photo, params=parameters, headers={"Content-Type": "image/jpeg"}
+        )
+
+    async def until_metric(self, name: str, value: float, /, **labels: str) -> None:
+        """Let everything else run until a metric has this value."""
+        async with asyncio.timeout(10):
+            while await self.metric(name, **labels) != value:  # noqa: ASYNC110  # nothing signals it
+                await asyncio.sleep(0.001)
+
+    async def series(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """All samples of /metrics by name and labels."""
+        text = (await self.client.get("/metrics")).text
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    async def metric(self, name: str, /, **labels: str) -> float:
+        """The sum of the samples called `name` that have these labels."""
+        found = (await self.series()).items()
+        return sum(value for (sample, have), value in found if sample == name and labels.items() <= dict(have).items())
+
+
+@pytest.fixture
+async def start(saved_model: Path) -> AsyncIterator[Start]:
+    """Starts the app with some settings, and by another starter if one is given; all of them end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def api(starter: FakeStarter | None = None, **changes: Any) -> Api:
+            made = starter or FakeStarter()
+            settings = Settings.model_validate({"model": saved_model, "copies": (), **changes})
+            failures: list[str] = []
+            app = create_app(settings, start_backend=made, fail=failures.append)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            transport = httpx.ASGITransport(app=app)
+            client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://server"))
+            return Api(app, client, made, failures)
+
+        yield api
+
+
+@pytest.fixture
+async def api(start: Start) -> Api:
+    """The app with the settings it has by itself, ready."""
+    running = await start()
+    await running.ready()
+    return running
+
+
+def assert_is_error(response: httpx.Response, status: int, code: str) -> str:
+    """The sentence of an error that has this status, this code and the one body that all have."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    body = response.json()
+    assert set(body) == {"error", "code", "request_id"}
+    assert body["code"] == code
+    assert body["request_id"] == response.headers["X-Request-Id"]
+    assert body["error"]
+    assert "Traceback" not in body["error"]
+    return str(body["error"])

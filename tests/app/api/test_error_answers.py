@@ -1,0 +1,106 @@
+"""Errors that no route of ours raises itself: unknown paths and methods, bodies and parameters FastAPI reads."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.app.api.conftest import Api, Start, assert_is_error
+
+pytestmark = pytest.mark.anyio
+
+PATHS = ["/", "/nothing", "/detect/more", "/static/../etc/passwd", "/%2e%2e", "/caf%C3%A9", "/a%0Ab", "/" + "x" * 5000]
+METHODS = [
+    ("GET", "/detect"),
+    ("PUT", "/detect"),
+    ("POST", "/healthz"),
+    ("DELETE", "/model"),
+    ("POST", "/metrics"),
+    ("BREW", "/readyz"),
+]
+
+
+@pytest.fixture
+async def admin(start: Start) -> Api:
+    """The app with its admin routes open, for a client that has the token."""
+    api = await start(admin_token="sesame")
+    api.client.headers["Authorization"] = "Bearer sesame"
+    return api
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:20])
+@pytest.mark.parametrize("method", ["GET", "POST", "BREW"])
+async def test_an_unknown_path_is_404(method: str, path: str, api: Api) -> None:
+    sentence = assert_is_error(await api.client.request(method, path), 404, "not_found")
+    assert sentence.startswith(f"{method} /")
+    assert len(sentence) < 250
+
+
+@pytest.mark.parametrize(("method", "path"), METHODS)
+async def test_another_method_is_405_and_tells_the_right_one(method: str, path: str, api: Api) -> None:
+    response = await api.client.request(method, path)
+    assert f"{method} {path}" in assert_is_error(response, 405, "method_not_allowed")
+    assert response.headers["Allow"] in ("GET", "POST")
+
+
+@pytest.mark.parametrize("path", ["/convert/jobs/nothing", "/convert/jobs/%0a%00", "/convert/jobs/" + "x" * 3000])
+async def test_an_unknown_job_is_404(path: str, admin: Api) -> None:
+    sentence = assert_is_error(await admin.client.get(path), 404, "not_found")
+    assert "there is no conversion job" in sentence
+    assert len(sentence) < 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"{'target': 'trt'}", b'{"target": }', b"\xff\xfe", b'{"target": "trt"', b"[" * 100_000],
+    ids=len,
+)
+async def test_a_body_that_is_no_json_is_400(body: bytes, admin: Api) -> None:
+    headers = {"Content-Type": "application/json"}
+    sentence = assert_is_error(await admin.client.post("/convert", content=body, headers=headers), 400, "bad_request")
+    assert "body" in sentence
+    assert not sentence[0].isdigit(), "a position is no name"
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"target": "magic"}, "target"),
+        ({"target": None}, "target"),
+        ({"precision": "INT8"}, "precision"),
+        ({"batch_sizes": []}, "batch_sizes"),
+        ({"batch_sizes": [1, "many"]}, "batch_sizes"),
+        ({"batch_sizes": [1, None]}, "batch_sizes"),
+        ({"batch_sizes": [0, 8]}, "batch sizes"),
+        ({"batch_sizes": list(range(1, 18))}, "batch_sizes"),
+        ({"minimum_segment_size": 0}, "minimum_segment_size"),
+        ({"precisoin": "FP16"}, "precisoin"),
+        ([], "body"),
+        ("trt", "body"),
+        (7, "body"),
+    ],
+    ids=repr,
+)
+async def test_options_that_can_not_be_are_422_and_named(body: Any, names: str, admin: Api) -> None:
+    sentence = assert_is_error(await admin.client.post("/convert", json=body), 422, "bad_parameter")
+    assert names in sentence
+    assert len(sentence) < 250
+    assert (await admin.client.get("/convert/jobs")).json() == []
+
+
+async def test_what_a_stranger_sends_is_escaped_in_the_answer(api: Api) -> None:
+    response = await api.client.get("/<script>alert(1)</script>%22%0a")
+    assert_is_error(response, 404, "not_found")
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "\n" not in response.text
+    json.loads(response.text)
+
+
+@pytest.mark.parametrize("path", ["/detect/", "/model/"])
+async def test_a_slash_too_many_leads_to_the_route_or_is_an_error(path: str, api: Api) -> None:
+    response = await api.client.get(path)
+    if response.status_code == 307:
+        assert response.headers["Location"].endswith(path.rstrip("/"))
+    else:
+        assert_is_error(response, 404, "not_found")

@@ -1,0 +1,108 @@
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+
+from app.api.parameters import Parameters
+from app.main import create_app
+from app.settings import Settings
+from tests.app.api.conftest import Api
+from tests.fakes import FakeStarter
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    made: dict[str, Any] = create_app(Settings(copies=()), start_backend=FakeStarter()).openapi()
+    return made
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+async def test_the_document_is_served(api: Api, document: dict[str, Any]) -> None:
+    served = (await api.client.get("/openapi.json")).json()
+    assert served["paths"].keys() == document["paths"].keys()
+    assert (await api.client.get("/docs")).status_code == 200
+
+
+def test_it_has_every_route(document: dict[str, Any]) -> None:
+    assert {name for name, _ in operations(document)} == {
+        "POST /detect",
+        "GET /healthz",
+        "GET /readyz",
+        "GET /startupz",
+        "GET /metrics",
+        "GET /model",
+        "POST /convert",
+        "GET /convert/jobs",
+        "GET /convert/jobs/{job_id}",
+    }
+
+
+def test_every_route_is_summed_up(document: dict[str, Any]) -> None:
+    assert all(operation["summary"] for _, operation in operations(document))
+
+
+def test_every_error_has_the_one_body(document: dict[str, Any]) -> None:
+    other = [
+        f"{name} {status}"
+        for name, operation in operations(document)
+        for status, response in operation["responses"].items()
+        if int(status) >= 400
+        and response["content"]["application/json"]["schema"] != {"$ref": "#/components/schemas/ErrorAnswer"}
+    ]
+    assert other == []
+
+
+def test_errors_that_a_route_can_answer_are_documented(document: dict[str, Any]) -> None:
+    told = {name: {status for status in operation["responses"]} for name, operation in operations(document)}
+    assert told["POST /detect"] >= {"200", "400", "401", "403", "413", "415", "422", "429", "503", "504"}
+    assert told["POST /convert"] >= {"202", "400", "401", "403", "409", "413", "422"}
+    assert told["GET /convert/jobs/{job_id}"] >= {"200", "401", "403", "404"}
+    assert told["GET /readyz"] >= {"200", "503"}
+    assert told["GET /startupz"] >= {"200", "503"}
+
+
+def test_every_schema_is_one(document: dict[str, Any]) -> None:
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("name", ["ConvertRequest", "ErrorAnswer"])
+def test_examples_are_what_their_schema_says(name: str, document: dict[str, Any]) -> None:
+    schema = document["components"]["schemas"][name]
+    assert schema["examples"], "it has none"
+    for example in schema["examples"]:
+        jsonschema.validate(example, {**document, "$ref": f"#/components/schemas/{name}"})
+
+
+def test_every_example_is_what_its_schema_says(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for example in schema.get("examples", []):
+            jsonschema.validate(example, {**document, "$ref": f"#/components/schemas/{name}"})
+
+
+def test_a_picture_can_be_sent_from_the_page(document: dict[str, Any]) -> None:
+    body = document["paths"]["/detect"]["post"]["requestBody"]
+    assert body["required"]
+    assert body["content"]["image/jpeg"]["schema"] == {"type": "string", "format": "binary"}
+
+
+def test_parameters_are_described_with_their_limits(document: dict[str, Any]) -> None:
+    parameters = {each["name"]: each for each in document["paths"]["/detect"]["post"]["parameters"]}
+    assert set(parameters) == set(Parameters.model_fields)
+    assert all(each["description"] and not each["required"] for each in parameters.values())
+    assert parameters["threshold"]["schema"].items() >= {"minimum": 0, "maximum": 1, "default": 0.25}.items()
+    assert parameters["backend"]["schema"]["enum"] == ["auto", "native", "trt", "frozen"]
+
+
+def test_routes_that_may_need_a_token_say_so(document: dict[str, Any]) -> None:
+    secured = {name for name, operation in operations(document) if operation.get("security")}
+    routes = {"POST /detect", "POST /convert", "GET /convert/jobs", "GET /convert/jobs/{job_id}"}
+    assert secured == routes

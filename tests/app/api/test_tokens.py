@@ -1,0 +1,112 @@
+import pytest
+
+from tests.app import jpegs
+from tests.app.api.conftest import Api, Start, assert_is_error
+
+pytestmark = pytest.mark.anyio
+
+PHOTO = jpegs.photo()
+ADMIN_ROUTES = [("POST", "/convert"), ("GET", "/convert/jobs"), ("GET", "/convert/jobs/x"), ("GET", "/convert/nothing")]
+FREE_ROUTES = ["/healthz", "/readyz", "/startupz", "/metrics", "/model", "/docs", "/openapi.json"]
+
+
+async def send(api: Api, method: str, path: str, authorization: str | bytes | None = None) -> int:
+    """The status; asserts that an error has its shape."""
+    raw = authorization.encode() if isinstance(authorization, str) else authorization
+    headers = {} if raw is None else {b"Authorization": raw}
+    response = await api.client.request(method, path, headers=headers, content=PHOTO if path == "/detect" else None)
+    if response.status_code in (401, 403):
+        code = {401: "unauthorized", 403: "forbidden"}[response.status_code]
+        sentence = assert_is_error(response, response.status_code, code)
+        assert "sesame" not in sentence
+        assert ("WWW-Authenticate" in response.headers) == (response.status_code == 401)
+    return response.status_code
+
+
+@pytest.mark.parametrize(("method", "path"), ADMIN_ROUTES)
+@pytest.mark.parametrize("authorization", [None, "Bearer ", "Bearer sesame"])
+async def test_without_an_admin_token_the_admin_routes_are_off(
+    method: str, path: str, authorization: str | None, api: Api
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    response = await api.client.request(method, path, headers=headers)
+    assert "DETECTOR_ADMIN_TOKEN" in assert_is_error(response, 403, "forbidden")
+
+
+@pytest.mark.parametrize(("method", "path"), ADMIN_ROUTES)
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        (None, 401),
+        ("", 401),
+        ("Bearer", 401),
+        ("Bearer ", 401),
+        ("Basic c2VzYW1l", 401),
+        ("sesame", 401),
+        ("Bearer wrong", 403),
+        ("Bearer sesam", 403),
+        ("Bearer sesame2", 403),
+        ("Bearer other", 403),
+        (b"Bearer s\xe9same", 403),
+        ("Bearer s\N{LATIN SMALL LETTER E WITH ACUTE}same", 403),
+        (b"Bearer \xff\xfe\x00", 403),
+    ],
+)
+async def test_the_admin_routes_need_the_admin_token(
+    method: str, path: str, authorization: str | bytes | None, status: int, start: Start
+) -> None:
+    api = await start(admin_token="sesame", token="other")
+    assert await send(api, method, path, authorization) == status
+
+
+@pytest.mark.parametrize("authorization", ["Bearer sesame", "bearer sesame", "BEARER  sesame "])
+async def test_the_admin_token_opens_the_admin_routes(authorization: str, start: Start) -> None:
+    api = await start(admin_token="sesame")
+    assert await send(api, "GET", "/convert/jobs", authorization) == 200
+    assert await send(api, "GET", "/convert/jobs/x", authorization) == 404
+
+
+async def test_detect_is_free_without_a_token(api: Api) -> None:
+    assert await send(api, "POST", "/detect") == 200
+    assert await send(api, "POST", "/detect", "Bearer whatever") == 200
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [(None, 401), ("Bearer wrong", 403), ("Bearer admins", 403), ("Bearer sesame", 200)],
+)
+async def test_detect_needs_the_token_if_one_is_set(authorization: str | None, status: int, start: Start) -> None:
+    api = await start(token="sesame", admin_token="admins")
+    await api.ready()
+    assert await send(api, "POST", "/detect", authorization) == status
+    assert len(api.native.batches) == (status == 200)
+
+
+@pytest.mark.parametrize("token", ["geheim", "s\N{LATIN SMALL LETTER E WITH ACUTE}same", "路面"])
+async def test_any_token_that_can_be_set_opens(token: str, start: Start) -> None:
+    api = await start(token=token)
+    await api.ready()
+    assert await send(api, "POST", "/detect", b"Bearer " + token.encode()) == 200
+    assert await send(api, "POST", "/detect", b"Bearer " + token.encode() + b"x") == 403
+
+
+@pytest.mark.parametrize("path", FREE_ROUTES)
+async def test_what_ops_need_is_free(path: str, start: Start) -> None:
+    api = await start(token="sesame", admin_token="admins")
+    await api.ready()
+    assert await send(api, "GET", path) == 200
+
+
+async def test_a_wrong_token_is_told_before_anything_of_the_body_is_read(start: Start) -> None:
+    api = await start(token="sesame")
+    response = await api.client.post("/detect", content=b"", headers={"Content-Length": "100000000000"})
+    assert_is_error(response, 401, "unauthorized")
+
+
+@pytest.mark.parametrize("path", ["/convert/", "/convert//jobs", "//convert", "/./convert", "/detect/"])
+async def test_other_spellings_of_a_path_open_nothing(path: str, start: Start) -> None:
+    api = await start(token="sesame", admin_token="admins")
+    await api.ready()
+    status = await send(api, "POST", f"http://server{path}")
+    assert status in (307, 401, 403, 404, 405)
+    assert not api.native.batches

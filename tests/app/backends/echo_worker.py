@@ -1,0 +1,75 @@
+"""A worker program without a model: it answers with each picture's size and length, or does what the size asks for."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.backends import BatchFailed, Facts, ModelRefused, child
+from converter.detections import Detections
+
+# Widths of pictures that are orders.
+INVALID, BUG, CRASH, EXIT, TALK, HANG = 1, 2, 3, 4, 5, 6
+
+
+class Echo:
+    """See `child.Runner`."""
+
+    def __init__(self, job: child.Job) -> None:
+        if job.folder.name == "refused":
+            raise ModelRefused("it has no signature 'serving_default'")
+        if job.folder.name == "crashes":
+            _die(signal.SIGABRT)
+        self.facts = Facts(
+            batch_sizes=job.batch_sizes or (1, job.max_batch),
+            batches_in_flight=job.batches_in_flight or 2,
+            padded=bool(job.batch_sizes),
+            device=os.environ.get("ECHO_DEVICE", "CPU"),
+            load_seconds=0.1,
+            warm_seconds=0.2,
+            signature={"folder": str(job.folder), "name": job.name},
+        )
+
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+        for width, _ in sizes:
+            _obey(width)
+        return [_echo(jpeg, size) for jpeg, size in zip(jpegs, sizes, strict=True)]
+
+
+def _echo(jpeg: bytes, size: tuple[int, int]) -> Detections:
+    box = np.array([[0, 0, *size]], np.float32)
+    return Detections(box, np.array([0.5], np.float32), np.array([len(jpeg)], np.int32))
+
+
+def _obey(order: int) -> None:
+    if order == INVALID:
+        raise BatchFailed("invalid", "Invalid JPEG data")
+    if order == BUG:
+        raise ZeroDivisionError("a bug\nof two lines")
+    if order == CRASH:
+        _say("last words\n")
+        _die(signal.SIGSEGV)
+    if order == EXIT:
+        os._exit(3)
+    if order == TALK:
+        _say("2026-11-25 09:00:00.123456: W tensorflow/core/x.cc:1] Running native segment for engine\n")
+        _say("x" * 200_000 + "\n")
+    if order == HANG:
+        threading.Event().wait()
+
+
+def _die(how: signal.Signals) -> None:
+    os.kill(os.getpid(), how)
+    threading.Event().wait()  # another thread may get the signal: this one must not go on
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    child.main(Echo)

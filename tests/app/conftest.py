@@ -1,0 +1,58 @@
+"""Fixtures of the server's tests: the event loop, a thread pool, a good picture and a folder like a SavedModel's."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.backends import Spec
+from app.batching import MicroBatcher
+from app.images import Image, check
+from tests.app import jpegs
+from tests.app.queueing import Make
+from tests.fakes import FakeBackend
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def street() -> Image:
+    """A good picture of 64 x 48 pixels."""
+    return check(jpegs.photo(), max_pixels=1_000_000)
+
+
+@pytest.fixture
+def saved_model(tmp_path: Path) -> Path:
+    """A folder of versions whose version 1 has the files of a SavedModel, though no TensorFlow would load them."""
+    folder = tmp_path / "street_signs" / "1"
+    (folder / "assets.extra").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"a graph")
+    (folder / "assets.extra" / "labels.txt").write_text("64 tram\n65 traffic light\n")
+    return folder.parent
+
+
+@pytest.fixture
+async def backend() -> FakeBackend:
+    return FakeBackend(Spec("native", Path("street/1"), max_batch=8))
+
+
+@pytest.fixture
+def make(backend: FakeBackend, executor: ThreadPoolExecutor) -> Make:
+    """Makes a batcher in front of `backend`."""
+
+    def batcher(*, limit: int = 64, max_batch: int = 8, in_flight: int = 1) -> MicroBatcher:
+        made = MicroBatcher(backend.detect, limit=limit, executor=executor)
+        made.max_batch, made.max_in_flight = max_batch, in_flight
+        return made
+
+    return batcher

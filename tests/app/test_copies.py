@@ -1,0 +1,211 @@
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.backends import ModelRefused, Spec, WorkerDied
+from app.copies import UNCOMPARED, UNVERIFIED
+from converter import probe
+from converter.contract import Options
+from converter.environment import Environment
+from tests.app.copying import ENGINE, GPU, PLAIN, Bench
+
+pytestmark = pytest.mark.anyio
+
+Make = Callable[..., Bench]
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    made: list[Bench] = []
+
+    def bench(found: Environment = PLAIN, *, wanted: tuple[str, ...] = ("frozen",), convert: bool = False) -> Bench:
+        made.append(Bench(tmp_path, found, wanted=wanted, convert=convert))
+        return made[-1]
+
+    yield bench
+    for each in made:
+        await each.conversions.close()
+        for slot in each.slots.values():
+            await slot.close()
+
+
+async def test_a_copy_that_is_not_wanted_is_never_looked_at(make: Make) -> None:
+    bench = make(wanted=())
+    bench.put("frozen", engine=False)
+    await bench.prepare()
+    not_wanted = ("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
+    assert bench.told("frozen") == bench.told("trt") == not_wanted
+    assert (bench.asked, bench.starter.asked) == (0, [])
+
+
+async def test_a_copy_that_belongs_here_is_loaded_and_stands_by(make: Make) -> None:
+    bench = make(convert=True)
+    folder = bench.put("frozen", engine=False)
+    await bench.prepare()
+    assert bench.told("frozen") == ("standby", UNCOMPARED)
+    (spec,) = bench.starter.asked
+    assert spec == Spec("frozen", folder, max_batch=8, batches_in_flight=2, load_seconds=60)
+    assert bench.conversions.jobs == []
+
+
+async def test_a_tf_trt_copy_is_loaded_strictly_at_the_sizes_it_has_engines_for(make: Make) -> None:
+    bench = make(GPU, wanted=("trt",))
+    bench.put("trt", engine=True)
+    await bench.prepare()
+    assert bench.told("trt") == ("standby", UNCOMPARED)
+    (spec,) = bench.starter.asked
+    assert (spec.name, spec.batch_sizes, spec.environ) == ("trt", (1, 4), probe.STRICT)
+    assert bench.metrics.registry.get_sample_value("detector_trt_engines") == 3
+    assert bench.metrics.registry.get_sample_value("detector_trt_converted_ops_ratio") == 0.75
+
+
+async def test_a_copy_without_report_stands_by_unverified(make: Make) -> None:
+    bench = make(GPU, wanted=("trt", "frozen"))
+    for target in ("trt", "frozen"):
+        bench.put(target, engine=target == "trt", report=False)
+    await bench.prepare()
+    assert bench.told("trt") == bench.told("frozen") == ("standby", UNVERIFIED)
+    assert [spec.batch_sizes for spec in bench.starter.asked] == [(1,), ()]
+
+
+@pytest.mark.parametrize("found", [PLAIN, GPU], ids=["no GPU", "GPU"])
+async def test_a_tf_trt_copy_without_engines_is_refused_on_any_machine(found: Environment, make: Make) -> None:
+    bench = make(found, wanted=("trt",))
+    bench.put("trt", engine=False)
+    await bench.prepare()
+    state, reason = bench.told("trt")
+    assert (state, bench.starter.asked) == ("refused", [])
+    assert reason.startswith("no_engine: 1_trt: 1 of its 1 TensorRT engines were never built")
+
+
+async def test_a_copy_with_engines_is_not_taken_for_a_frozen_one(make: Make) -> None:
+    bench = make()
+    folder = bench.put("frozen", engine=False)
+    (folder / "saved_model.pb").write_text(ENGINE)
+    await bench.prepare()
+    state, reason = bench.told("frozen")
+    assert (state, reason.partition(":")[0], bench.starter.asked) == ("refused", "not_what_it_says", [])
+
+
+async def test_a_copy_of_another_model_is_refused_by_the_field_that_differs(make: Make) -> None:
+    bench = make()
+    bench.put("frozen", engine=False)
+    (bench.source / "variables" / "variables.index").write_bytes(b"other weights")
+    await bench.prepare()
+    state, reason = bench.told("frozen")
+    assert (state, bench.starter.asked) == ("refused", [])
+    assert reason.startswith("identity: ")
+    assert "source_sha256" in reason
+
+
+async def test_a_damaged_copy_is_refused(make: Make) -> None:
+    bench = make()
+    (bench.put("frozen", engine=False) / "saved_model.pb").write_text("another graph")
+    await bench.prepare()
+    state, reason = bench.told("frozen")
+    assert (state, reason.partition(":")[0], bench.starter.asked) == ("refused", "damaged", [])
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (ModelRefused("the model fails on a good photo"), ("refused", "does_not_run: the model fails on a good photo")),
+        (WorkerDied("its process ended by SIGABRT"), ("crashed", "its process ended by SIGABRT")),
+    ],
+)
+async def test_a_copy_that_does_not_start_says_how(failure: Exception, told: tuple[str, str], make: Make) -> None:
+    bench = make()
+    bench.put("frozen", engine=False)
+    bench.starter.failures = [failure]
+    await bench.prepare()
+    assert bench.told("frozen") == told
+
+
+@pytest.mark.parametrize(
+    ("found", "target", "code", "says"),
+    [
+        (PLAIN, "trt", "library_missing", "libnvinfer.so.8"),
+        (replace(GPU, gpus=()), "trt", "no_gpu", "no NVIDIA GPU"),
+        (Environment(tensorflow="2.18.0"), "trt", "tf_without_tensorrt", "without TF-TRT"),
+        (Environment(crash="it ended by SIGABRT"), "frozen", "probe_crashed", "SIGABRT"),
+    ],
+)
+@pytest.mark.parametrize("exists", [False, True], ids=["absent", "there"])
+async def test_what_can_not_be_here_is_unavailable_with_the_reason(
+    found: Environment, target: str, code: str, says: str, exists: bool, make: Make
+) -> None:
+    bench = make(found, wanted=(target,), convert=True)
+    if exists:
+        bench.put(target, engine=target == "trt")
+    await bench.prepare()
+    state, reason = bench.told(target)
+    assert (state, reason.partition(":")[0]) == ("unavailable", code)
+    assert says in reason
+    assert (bench.starter.asked, bench.conversions.jobs) == ([], [])
+
+
+async def test_a_missing_copy_is_not_made_unless_asked_for(make: Make) -> None:
+    bench = make(convert=False)
+    await bench.prepare()
+    assert bench.told("frozen") == ("unavailable", "no copy has been made yet")
+    assert bench.conversions.jobs == []
+
+
+async def test_a_missing_copy_is_made_and_its_failure_told(make: Make) -> None:
+    bench = make(convert=True)
+    await bench.prepare()
+    (job,) = bench.conversions.jobs
+    assert job.options == Options(target="frozen", batch_sizes=(1, 8))
+    assert "converting" in bench.states["frozen"]
+    state, reason = bench.told("frozen")
+    assert (state, job.state) == ("refused", "refused")
+    assert reason == f"making the copy ended: {job.reason}"
+    assert bench.metrics.registry.get_sample_value("detector_conversion_in_progress") == 0
+
+
+async def test_a_refused_copy_is_made_again(make: Make) -> None:
+    bench = make(convert=True)
+    bench.put("frozen", engine=False)
+    (bench.source / "variables" / "variables.index").write_bytes(b"other weights")
+    await bench.prepare()
+    assert bench.states["frozen"] == ["refused", "converting", "refused"]
+    assert len(bench.conversions.jobs) == 1
+
+
+@pytest.mark.parametrize(("target", "precision"), [("trt", "FP16"), ("frozen", "FP32")])
+def test_options_at_start_fit_the_target(target: str, precision: str, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, PLAIN, wanted=(), convert=False)
+    options = bench.copies.default_options(target)
+    assert options == Options(target=target, precision=precision, batch_sizes=(1, 8))
+
+
+async def test_the_machine_is_asked_once(make: Make) -> None:
+    bench = make(GPU, wanted=("trt", "frozen"))
+    for target in ("trt", "frozen"):
+        bench.put(target, engine=target == "trt")
+    await bench.prepare()
+    await bench.copies.adopt("frozen")
+    assert bench.asked == 1
+
+
+async def test_adopting_swaps_the_new_copy_in(make: Make) -> None:
+    bench = make()
+    bench.put("frozen", engine=False)
+    await bench.prepare()
+    await bench.copies.adopt("frozen")
+    assert [backend.closed for backend in bench.starter.started] == [True, False]
+    assert bench.told("frozen") == ("standby", UNCOMPARED)
+
+
+async def test_a_copy_made_by_an_admin_that_does_not_start_leaves_no_loading_state(make: Make) -> None:
+    bench = make()
+    await bench.prepare()
+    bench.put("frozen", engine=False)
+    bench.starter.failures = [ModelRefused("the model fails on a good photo")]
+    with pytest.raises(ModelRefused):
+        await bench.copies.adopt("frozen")
+    state, reason = bench.told("frozen")
+    assert state == "refused"
+    assert "fails on a good photo" in reason

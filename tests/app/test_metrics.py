@@ -1,0 +1,102 @@
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.metrics import BUCKETS, STATES, Metrics
+
+# Name without prefix: type, labels.
+SERIES = {
+    "request_duration_seconds": ("histogram", {"route", "backend", "code"}),
+    "stage_duration_seconds": ("histogram", {"stage", "backend", "role"}),
+    "images": ("counter", {"backend", "role", "result"}),
+    "failures": ("counter", {"reason"}),
+    "queue_depth": ("gauge", {"backend"}),
+    "in_flight": ("gauge", {"backend"}),
+    "batch_size": ("histogram", {"backend"}),
+    "backend_ready": ("gauge", {"backend"}),
+    "backend_active": ("gauge", {"backend"}),
+    "backend_state": ("gauge", {"backend", "state"}),
+    "trt_engines": ("gauge", set()),
+    "trt_converted_ops_ratio": ("gauge", set()),
+    "native_fallback": ("counter", {"backend", "reason"}),
+    "conversions": ("counter", {"target", "result"}),
+    "conversion_duration_seconds": ("histogram", {"target", "step"}),
+    "conversion_in_progress": ("gauge", set()),
+    "worker_restarts": ("counter", {"backend", "reason"}),
+    "model_info": ("gauge", {"name", "version", "server"}),
+}
+
+
+def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_a_series_exists_with_its_labels_and_help(name: str) -> None:
+    kind, labels = SERIES[name]
+    family = next(family for family in Metrics().registry.collect() if family.name == f"detector_{name}")
+    assert family.type == kind
+    assert family.documentation.endswith(".")
+    metric = Metrics().registry._names_to_collectors[f"detector_{name}"]
+    assert set(getattr(metric, "_labelnames", ())) == labels
+
+
+def test_nothing_is_called_otherwise() -> None:
+    families = list(Metrics().registry.collect())
+    assert all(family.name.startswith("detector_") and family.documentation for family in families)
+
+
+def test_buckets_of_durations() -> None:
+    text = ".001 .0025 .005 .0075 .01 .015 .02 .03 .04 .05 .075 .1 .15 .25 .5 1 2.5 5 10"
+    assert list(BUCKETS) == [float(bound) for bound in text.split()]
+
+
+def test_stages_of_all_backends_share_one_family_and_its_buckets() -> None:
+    metrics = Metrics()
+    for backend in ("native", "trt"):
+        metrics.observe_stages(backend, [("queue", 0.002), ("infer", 0.012)])
+    labels = {"stage": "infer", "role": "serving"}
+    for backend in ("native", "trt"):
+        name = "detector_stage_duration_seconds"
+        assert sample(metrics, f"{name}_count", backend=backend, **labels) == 1
+        assert sample(metrics, f"{name}_sum", backend=backend, **labels) == pytest.approx(0.012)
+        assert sample(metrics, f"{name}_bucket", backend=backend, le="0.01", **labels) == 0
+        assert sample(metrics, f"{name}_bucket", backend=backend, le="0.015", **labels) == 1
+
+
+def test_shadow_runs_are_kept_apart() -> None:
+    metrics = Metrics()
+    metrics.observe_stages("native", [("infer", 0.01)], role="shadow")
+    name = "detector_stage_duration_seconds_count"
+    assert sample(metrics, name, stage="infer", backend="native", role="shadow") == 1
+    assert sample(metrics, name, stage="infer", backend="native", role="serving") is None
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_backend_has_one_state(state: str) -> None:
+    metrics = Metrics()
+    metrics.set_state("trt", "loading", ready=False)
+    metrics.set_state("trt", state, ready=state in ("standby", "active"))
+    shown = {other: sample(metrics, "detector_backend_state", backend="trt", state=other) for other in STATES}
+    assert shown == {other: float(other == state) for other in STATES}
+    assert sample(metrics, "detector_backend_active", backend="trt") == (state == "active")
+    assert sample(metrics, "detector_backend_ready", backend="trt") == (state in ("standby", "active"))
+
+
+def test_servers_share_no_series() -> None:
+    one, other = Metrics(), Metrics()
+    one.failures.labels("overloaded").inc()
+    assert sample(other, "detector_failures_total", reason="overloaded") is None
+
+
+def test_the_registry_may_be_given() -> None:
+    registry = CollectorRegistry()
+    assert Metrics(registry).registry is registry
+
+
+def test_the_text_is_what_prometheus_reads() -> None:
+    metrics = Metrics()
+    metrics.model_info.labels("street", "1", "0.1").set(1)
+    families = {family.name: family for family in text_string_to_metric_families(metrics.text().decode())}
+    assert families["detector_model_info"].samples[0].labels == {"name": "street", "version": "1", "server": "0.1"}
+    assert {f"detector_{name}" for name in SERIES} <= set(families)

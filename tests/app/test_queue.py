@@ -1,0 +1,119 @@
+"""Who may wait in front of a backend, for how long, and what becomes of those who leave."""
+
+import asyncio
+import sys
+
+import pytest
+
+from app.errors import Overloaded
+from app.images import Image
+from tests.app.queueing import Make, ask, assert_answered, pictures, sizes, submit
+from tests.fakes import FakeBackend, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_full_queue_refuses_at_once(make: Make, backend: FakeBackend, street: Image) -> None:
+    batcher, images = make(limit=3), pictures(street, 5)
+    backend.open_gate.clear()
+    answers = submit(batcher, images[:4])
+    await until(lambda: batcher.depth == 3)
+    refused = ask(batcher, images[4], timeout_s=10)
+    with pytest.raises(Overloaded, match="3 pictures are waiting already") as caught:
+        refused.send(None)  # it does not even give way to the event loop
+    assert caught.value.retry_after_s is not None
+    assert caught.value.retry_after_s > 0
+    backend.open_gate.set()
+    assert_answered(images[:4], await asyncio.gather(*answers))
+    assert_answered(images[4:], await asyncio.gather(*submit(batcher, images[4:])))
+
+
+async def test_retry_after_is_the_time_that_the_queue_takes(make: Make, backend: FakeBackend, street: Image) -> None:
+    batcher, images = make(limit=4, max_batch=1), pictures(street, 6)
+    backend.open_gate.clear()
+    first = submit(batcher, images[:1])
+    await until(lambda: len(backend.batches) == 1)
+    backend.open_gate.set()
+    (answer,) = await asyncio.gather(*first)
+    backend.open_gate.clear()
+    waiting = submit(batcher, images[1:])
+    await until(lambda: batcher.depth == 4)
+    with pytest.raises(Overloaded) as caught:
+        await ask(batcher, images[0], timeout_s=10)
+    assert caught.value.retry_after_s == pytest.approx(4 * answer.infer_s)
+    backend.open_gate.set()
+    await asyncio.gather(*waiting)
+
+
+@pytest.mark.parametrize("where", ["queued", "in flight"])
+async def test_a_caller_that_gives_up_never_strands_its_neighbours(
+    where: str, make: Make, backend: FakeBackend, street: Image
+) -> None:
+    batcher, images = make(), pictures(street, 7)
+    backend.open_gate.clear()
+    first = submit(batcher, images[:1])
+    await until(lambda: len(backend.batches) == 1)
+    others = submit(batcher, images[1:])
+    await until(lambda: batcher.depth == 6)
+    if where == "in flight":
+        release = backend.open_gate
+        backend.open_gate = asyncio.Event()
+        release.set()
+        await until(lambda: len(backend.batches) == 2)
+    gone, staying = others[2], [*first, *others[:2], *others[3:]]
+    gone.cancel()
+    await asyncio.wait([gone])
+    backend.open_gate.set()
+    answers = await asyncio.gather(*staying)
+    assert_answered([*images[:3], *images[4:]], answers)
+    assert gone.cancelled()
+    assert sizes(backend) == ([1, 5] if where == "queued" else [1, 6])
+    assert (batcher.depth, batcher.in_flight) == (0, 0)
+
+
+async def test_who_has_left_takes_no_place_and_keeps_no_picture(
+    make: Make, backend: FakeBackend, street: Image
+) -> None:
+    batcher, images = make(limit=2), pictures(street, 3)
+    backend.open_gate.clear()
+    running = submit(batcher, images[:1])
+    await until(lambda: len(backend.batches) == 1)
+    waiting = submit(batcher, images[1:2])
+    await until(lambda: batcher.depth == 1)
+    references = sys.getrefcount(images[2])
+    for _ in range(100):
+        (gone,) = submit(batcher, images[2:])
+        await until(lambda: batcher.depth == 2)
+        gone.cancel()
+        await asyncio.wait([gone])
+        assert batcher.depth == 1
+    del gone
+    assert sys.getrefcount(images[2]) < references + 10
+    backend.open_gate.set()
+    await asyncio.gather(*running, *waiting)
+    assert sizes(backend) == [1, 1]
+
+
+async def test_what_is_queued_beyond_its_deadline_is_never_run(make: Make, backend: FakeBackend, street: Image) -> None:
+    batcher, images = make(), pictures(street, 4)
+    backend.open_gate.clear()
+    patient = submit(batcher, images[:2])
+    await until(lambda: batcher.depth == 1)
+    with pytest.raises(TimeoutError):
+        await ask(batcher, images[2], timeout_s=0.01)
+    assert batcher.depth == 1
+    backend.open_gate.set()
+    assert_answered(images[:2], await asyncio.gather(*patient))
+    assert_answered(images[3:], await asyncio.gather(*submit(batcher, images[3:])))
+    assert images[2] not in [image for batch in backend.batches for image in batch]
+
+
+async def test_a_deadline_in_flight_harms_no_neighbour(make: Make, backend: FakeBackend, street: Image) -> None:
+    batcher, images = make(in_flight=1), pictures(street, 3)
+    backend.open_gate.clear()
+    patient = submit(batcher, images[1:2])
+    with pytest.raises(TimeoutError):
+        await ask(batcher, images[0], timeout_s=0.01)
+    backend.open_gate.set()
+    assert_answered(images[1:2], await asyncio.gather(*patient))
+    assert_answered(images[2:], await asyncio.gather(*submit(batcher, images[2:])))

@@ -1,0 +1,180 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from app.__main__ import main
+from app.models import find
+from app.settings import PREFIX, Settings, WrongSetting, bundled_model, misspelt
+
+# Of every setting: a text that says it, and what it then is. None of them is the default.
+VALUES: dict[str, tuple[str, Any]] = {
+    "model": ("/models/street", Path("/models/street")),
+    "bind": ("0.0.0.0:80", "0.0.0.0:80"),
+    "cache": ("/var/cache/copies", Path("/var/cache/copies")),
+    "copies": ("frozen", ("frozen",)),
+    "startup_conversion": ("off", "off"),
+    "precision": ("FP16", "FP16"),
+    "token": ("open sesame", SecretStr("open sesame")),
+    "admin_token": ("secret", SecretStr("secret")),
+    "max_batch": ("16", 16),
+    "batches_in_flight": ("3", 3),
+    "queue_limit": ("10", 10),
+    "timeout_seconds": ("2.5", 2.5),
+    "max_body_bytes": ("1000", 1000),
+    "max_pixels": ("1000000", 1_000_000),
+    "load_seconds": ("60", 60.0),
+    "convert_seconds": ("120", 120.0),
+    "drain_seconds": ("0", 0.0),
+    "hang_seconds": ("2.5", 2.5),
+    "log_level": ("debug", "debug"),
+}
+# A wrong value, and words that the sentence about it must have.
+WRONG = {
+    "bind": ("8000 please", "is not an address and a port, like 127.0.0.1:8000"),
+    "copies": ("magic", "'trt' or 'frozen'"),
+    "startup_conversion": ("later", "background"),
+    "precision": ("INT8", "FP32"),
+    "max_batch": ("many", "integer"),
+    "batches_in_flight": ("0", "greater than or equal to 1"),
+    "queue_limit": ("0", "greater than or equal to 1"),
+    "timeout_seconds": ("-1", "greater than 0"),
+    "max_body_bytes": ("1e9 bytes", "integer"),
+    "max_pixels": ("0", "greater than or equal to 1"),
+    "load_seconds": ("soon", "number"),
+    "convert_seconds": ("0", "greater than 0"),
+    "drain_seconds": ("-5", "greater than or equal to 0"),
+    "hang_seconds": ("0", "greater than 0"),
+    "log_level": ("loud", "info"),
+}
+
+
+def test_the_table_has_every_setting() -> None:
+    assert set(VALUES) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_variable_sets_it(name: str) -> None:
+    text, value = VALUES[name]
+    assert getattr(Settings.from_env({PREFIX + name.upper(): text}), name) == value
+    assert getattr(Settings.from_env({}), name) != value
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_an_option_wins_over_the_variable(name: str) -> None:
+    text, value = VALUES[name]
+    other = {**{name: wrong for name, (wrong, _) in WRONG.items()}, "model": "/other"}.get(name, "other")
+    assert getattr(Settings.from_env({PREFIX + name.upper(): other}, {name: text}), name) == value
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("by_option", [False, True], ids=["variable", "option"])
+def test_a_wrong_value_is_a_sentence_that_names_it(name: str, by_option: bool) -> None:
+    text, says = WRONG[name]
+    called = f"--{name.replace('_', '-')}" if by_option else PREFIX + name.upper()
+    with pytest.raises(WrongSetting) as caught:
+        Settings.from_env({} if by_option else {called: text}, {name: text} if by_option else {})
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{called}: ")
+    assert says in sentence
+    assert text in sentence
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("name", ["token", "admin_token"])
+def test_a_token_is_never_shown(name: str) -> None:
+    settings = Settings.from_env({PREFIX + name.upper(): "sesame"})
+    assert "sesame" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    with pytest.raises(WrongSetting) as caught:
+        Settings.from_env({PREFIX + name.upper(): "sesame\udcff"})
+    assert "sesame" not in str(caught.value)
+    assert PREFIX + name.upper() in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["token", "admin_token"])
+def test_an_empty_token_is_none(name: str) -> None:
+    assert getattr(Settings.from_env({PREFIX + name.upper(): ""}), name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "copies"),
+    [("", ()), (",", ()), ("trt", ("trt",)), (" frozen , trt ", ("frozen", "trt")), ("trt,", ("trt",))],
+)
+def test_copies_are_a_list_with_commas(text: str, copies: tuple[str, ...]) -> None:
+    assert Settings.from_env({"DETECTOR_COPIES": text}).copies == copies
+
+
+@pytest.mark.parametrize(
+    ("bind", "host", "port"),
+    [
+        ("127.0.0.1:8000", "127.0.0.1", 8000),
+        ("0.0.0.0:0", "0.0.0.0", 0),
+        ("[::1]:8000", "::1", 8000),
+        (":8000", "127.0.0.1", 8000),
+        ("localhost:65535", "localhost", 65535),
+    ],
+)
+def test_bind_is_an_address_and_a_port(bind: str, host: str, port: int) -> None:
+    settings = Settings(bind=bind)
+    assert (settings.host, settings.port) == (host, port)
+
+
+@pytest.mark.parametrize("bind", ["", "localhost", "localhost:", "localhost:http", "localhost:65536", "localhost:²"])
+def test_bind_without_a_port_is_wrong(bind: str) -> None:
+    with pytest.raises(WrongSetting, match=r"^DETECTOR_BIND: "):
+        Settings.from_env({"DETECTOR_BIND": bind})
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().max_batch = 1  # type: ignore[misc]
+
+
+def test_every_setting_is_described() -> None:
+    assert all((field.description or "").endswith(".") for field in Settings.model_fields.values())
+
+
+def test_the_default_model_is_the_bundled_one() -> None:
+    model = find(Settings.from_env({}).model)
+    assert (model.name, model.version, model.labels[18]) == ("yolox_nano", "1", "dog")
+    assert bundled_model().is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DETECTOR_MAX_BACH", "DETECTOR_MAX_BATCH"),
+        ("DETECTOR_ADMIN_TOKENS", "DETECTOR_ADMIN_TOKEN"),
+        ("DETECTOR_QUEUELIMIT", "DETECTOR_QUEUE_LIMIT"),
+        ("DETECTOR_MODELS", "DETECTOR_MODEL"),
+    ],
+)
+def test_a_misspelt_name_is_told(name: str, meant: str) -> None:
+    assert misspelt({name: "1", "HOME": "/root"}) == [f"{name} is no setting; did you mean {meant}?"]
+
+
+def test_what_kubernetes_sets_for_a_service_called_detector_is_no_misspelling() -> None:
+    port = "DETECTOR_PORT_8000_TCP"
+    service = ["DETECTOR_PORT", "DETECTOR_SERVICE_HOST", "DETECTOR_SERVICE_PORT", "DETECTOR_SERVICE_PORT_HTTP"]
+    assert misspelt(dict.fromkeys([*service, port, f"{port}_ADDR", f"{port}_PORT", f"{port}_PROTO"], "1")) == []
+
+
+def test_settings_themselves_are_no_misspelling() -> None:
+    assert misspelt({PREFIX + name.upper(): "" for name in Settings.model_fields}) == []
+
+
+def test_a_wrong_option_ends_the_command_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--max-batch", "many"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("serve: --max-batch: ")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_help_has_every_setting_and_no_option_for_a_token(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    text = capsys.readouterr().out
+    assert (f"--{name.replace('_', '-')} VALUE" in text) == ("token" not in name)

@@ -1,0 +1,220 @@
+"""Arrows point one way: what each module may import, and the shape that all of them have."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("app", "converter", "tests", "benchmarks", "deploy", "models")
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 250, 40
+
+# What a module may import of ours; a name ending in a dot means everything below it.
+DATA = {"app.images", "app.errors", "converter.detections"}
+CONTRACT = {"converter.contract"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "app": set(),
+    "app.__main__": {"app", "app.main", "app.models", "app.server", "app.settings", "app.logs", "converter."},
+    "app.main": {"app", "app.", "converter."},
+    "app.server": {"app.settings"},
+    "app.settings": set(),
+    "app.errors": set(),
+    "app.logs": set(),
+    "app.models": set(),
+    "app.streams": set(),
+    "app.metrics": set(),
+    "app.images": {"app.errors"},
+    "app.repair": {"app.images"},
+    "app.draw": {"app.images"},
+    "app.batching": {"app.backends", "app.repair", *DATA},
+    "app.slot": {"app.backends", *DATA},
+    "app.service": {"app.backends", "app.batching", "app.metrics", "app.slot", *DATA},
+    "app.conversion": {"app.errors", "app.metrics", "app.streams", *CONTRACT},
+    "app.copies": {"app.backends", "app.conversion", "app.metrics", "app.slot", "converter."},
+    "app.api": set(),
+    "app.api.admin": {"app.api.", "app.conversion", "app.errors", *CONTRACT},
+    "app.api.auth": {"app.api.", "app.errors"},
+    "app.api.accept": set(),
+    "app.api.answers": {"app.api.", "app.draw", "app.models", "app.service", *DATA},
+    "app.api.bodies": {"app.errors"},
+    "app.api.departures": set(),
+    "app.api.detect": {"app.api.", "app.draw", "app.errors", "app.models", "app.service"},
+    "app.api.examples": {"app.api."},
+    "app.api.parameters": {"app.errors"},
+    "app.api.errors": {"app.errors"},
+    "app.api.limits": {"app.api.", "app.errors"},
+    "app.api.ops": {"app.api.", "app.errors", "app.metrics", "app.models", "app.service", "app.slot"},
+    "app.api.requests": {"app.api.", "app.metrics"},
+    "app.api.schemas": {"app.conversion", "app.service", *CONTRACT},
+    "app.backends": {"app.images", "converter.detections"},
+    "app.backends.wire": {"converter.detections"},
+    "app.backends.child": {"app.backends", "app.backends.wire", "converter.detections"},
+    "app.backends.worker": {"app.backends", "app.backends.wire", "app.streams", *DATA},
+    "app.backends.savedmodel": {"app.backends", "app.backends.child", "converter."},
+    "converter": {*CONTRACT, "converter.run"},
+    "converter.__main__": {"converter", "converter."},
+    "converter.contract": set(),
+    "converter.child": set(),
+    "converter.detections": {*CONTRACT},
+    "converter.engines": set(),
+    "converter.environment": {"converter.child", *CONTRACT},
+    "converter.probe": {"converter.child", "converter.sampling", "converter.signature", *CONTRACT},
+    "converter.progress": set(),
+    "converter.publish": {"converter.engines", *CONTRACT},
+    "converter.run": {"converter."},
+    "converter.sampling": set(),
+    "converter.signature": {"converter.detections", "converter.engines", *CONTRACT},
+    "converter.targets": {"converter.progress", *CONTRACT},
+    "converter.targets.frozen": {"converter.progress", "converter.sampling", "converter.signature", *CONTRACT},
+    "converter.targets.trt": {"converter.progress", "converter.sampling", "converter.signature", *CONTRACT},
+}
+# Where a library may be imported, in whatever place of the module; a library not named here: anywhere.
+MAY_BE_IMPORTED_IN = {
+    "tensorflow": {
+        "app.backends.savedmodel",
+        "converter.environment",
+        "converter.probe",
+        "converter.signature",
+        "converter.targets.frozen",
+        "converter.targets.trt",
+    },
+    "fastapi": {"app.api.", "app.main", "app.server"},
+    "starlette": {"app.api."},
+    "uvicorn": {"app.server"},
+    "PIL": {"app.api.examples", "app.draw", "app.images", "app.repair"},
+    "prometheus_client": {"app.metrics"},
+}
+# The API process imports these, and all that they import when they are imported.
+API_PROCESS = ("app.__main__", "app.main", "app.server")
+
+
+def sources(*parts: str) -> list[Path]:
+    return sorted(path for part in parts for path in (ROOT / part).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    names = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(names[:-1] if names[-1] == "__init__" else names)
+
+
+MODULES = {name_of(path): path for path in sources("app", "converter")}
+
+
+def imported(module: str, *, when_imported: bool = False) -> set[str]:
+    """Names of the modules that `module` imports anywhere; or only those that importing it runs."""
+    tree = ast.parse(MODULES[module].read_text())
+    nodes = at_import(tree.body) if when_imported else ast.walk(tree)
+    return {name for node in nodes for name in named(node)}
+
+
+def named(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        assert node.module, "imports are absolute"
+        for alias in node.names:
+            deeper = f"{node.module}.{alias.name}"
+            yield deeper if deeper in MODULES else node.module
+
+
+def at_import(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+    """Statements that run when a module is imported: none in functions, none for the type checker alone."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+            continue
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from at_import(child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.stmt))
+
+
+def below(*modules: str) -> set[str]:
+    """Everything that importing `modules` imports, through ours; a package comes with each of its modules."""
+    found: set[str] = set()
+    left = list(modules)
+    while left:
+        module = left.pop()
+        if module in found:
+            continue
+        found.add(module)
+        left += [package for package in MODULES if module.startswith(package + ".")]
+        left += imported(module, when_imported=True) if module in MODULES else []
+    return found
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(name.startswith(each) if each.endswith(".") else name == each for each in patterns)
+
+
+def libraries(names: Iterable[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def test_the_map_has_every_module() -> None:
+    assert set(MAY_IMPORT) == set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_of_ours_what_the_map_allows(module: str) -> None:
+    ours = {name for name in imported(module) if name in MODULES}
+    assert {name for name in ours if not matches(name, MAY_IMPORT[module])} == set()
+
+
+def test_the_converter_stands_alone() -> None:
+    for module in MODULES:
+        if module.partition(".")[0] == "converter":
+            assert "app" not in libraries(imported(module)), module
+
+
+@pytest.mark.parametrize("library", MAY_BE_IMPORTED_IN)
+def test_a_library_is_imported_where_it_belongs(library: str) -> None:
+    where = {module for module in MODULES if library in libraries(imported(module))}
+    assert {module for module in where if not matches(module, MAY_BE_IMPORTED_IN[library])} == set()
+
+
+def test_no_import_of_the_api_process_leads_to_tensorflow() -> None:
+    assert "tensorflow" not in libraries(below(*API_PROCESS))
+    assert "tensorflow" in libraries(below("app.backends.savedmodel")), "this test can tell"
+
+
+@pytest.mark.parametrize(
+    ("imports", "without"),
+    [
+        (API_PROCESS, {"tensorflow", "keras"}),
+        (("app.backends.worker", "app.backends.child"), {"tensorflow", "fastapi", "uvicorn"}),
+        (("converter",), {"tensorflow", "numpy", "app"}),
+    ],
+    ids=["the server", "a worker's pipe", "the converter's package"],
+)
+def test_what_a_process_really_imports(imports: tuple[str, ...], without: set[str]) -> None:
+    script = f"import sys, {', '.join(imports)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert libraries(done.stdout.split()) & without == set()
+
+
+def public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Functions and classes of a module that are called by name from elsewhere, and their public methods."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                methods = [each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+                yield from (method for method in methods if not method.name.startswith("_"))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_and_all_that_is_public_in_it_says_what_it_is(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text())
+    assert ast.get_docstring(tree)
+    assert [node.name for node in public(tree) if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("path", sources(*PARTS), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_are_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    long = {f.name: f.end_lineno - f.lineno + 1 for f in functions if f.end_lineno}
+    assert {name: lines for name, lines in long.items() if lines > MOST_LINES_OF_A_FUNCTION} == {}
