@@ -19,6 +19,8 @@ from app.errors import BackendUnavailable, InvalidImage, ModelFailed, Overloaded
 from app.images import Image
 from converter.detections import Detections
 
+_DAMAGED = "the JPEG file can't be decoded: it is damaged or cut off"
+
 Run = Callable[[Sequence[Image]], Awaitable[list[Detections]]]
 
 
@@ -147,7 +149,7 @@ class MicroBatcher:
         broken = await repair.find_culprits([job.image for job in batch], self._executor)
         culprits = [job for job, is_broken in zip(batch, broken, strict=True) if is_broken]
         innocent = [job for job, is_broken in zip(batch, broken, strict=True) if not is_broken]
-        _refuse(culprits, InvalidImage("the JPEG file can't be decoded: it is damaged or cut off"))
+        _refuse(culprits, InvalidImage(_DAMAGED))
         if culprits:
             self._repaired("culprits")
             await self._again(innocent)
@@ -175,6 +177,8 @@ def _forget(request: deque[Job], job: Job, _: object) -> None:
 def _of_one(error: BatchFailed) -> ServiceError:
     if error.kind == "exhausted":
         return BackendUnavailable("the model ran out of memory on this picture alone", retry_after_s=1)
+    if error.kind == "undecodable":
+        return InvalidImage(_DAMAGED)
     return ModelFailed("the model failed on this picture, which decodes well")
 
 

@@ -29,7 +29,7 @@ class WorkerDied(Exception):
 
 
 class BatchFailed(Exception):
-    """The model raised on this batch; `kind` is invalid (a bad input), exhausted (memory) or other."""
+    """The model raised on this batch; `kind` is undecodable (a JPEG file), exhausted (memory) or other."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

@@ -56,7 +56,8 @@ class SavedModel:
         except tf.errors.ResourceExhaustedError as error:
             raise BatchFailed("exhausted", first_line(error)) from error
         except tf.errors.InvalidArgumentError as error:
-            raise BatchFailed("invalid", first_line(error)) from error
+            # "Invalid JPEG data …" (tensorflow/core/lib/jpeg): the decoder is stricter than Pillow about a file's end.
+            raise BatchFailed("undecodable" if "JPEG" in str(error) else "other", first_line(error)) from error
         except tf.errors.OpError as error:
             raise BatchFailed("other", first_line(error)) from error
 

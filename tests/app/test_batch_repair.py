@@ -69,7 +69,7 @@ def outcome(answer: Answer | BaseException) -> int | type[BaseException]:
 
 def fails_on_cut_off(images: Sequence[Image]) -> BatchFailed | None:
     broken = any(image.data == CUT_OFF for image in images)
-    return BatchFailed("invalid", "Invalid JPEG data or crop window, data size 573") if broken else None
+    return BatchFailed("undecodable", "Invalid JPEG data or crop window, data size 573") if broken else None
 
 
 def fails_on_cursed(images: Sequence[Image]) -> BatchFailed | None:
@@ -166,3 +166,10 @@ async def test_a_repair_that_can_not_be_made_strands_nobody(bench: Bench) -> Non
     (outcome,) = await asyncio.gather(ask(batcher, Image(CUT_OFF, 101, 50), timeout_s=1), return_exceptions=True)
     assert isinstance(outcome, Exception)
     assert not isinstance(outcome, TimeoutError)
+
+
+async def test_a_single_picture_that_only_the_model_can_not_decode_is_the_callers_fault(bench: Bench) -> None:
+    """TensorFlow is stricter than Pillow about the end of a file."""
+    bench.backend.fails = lambda images: BatchFailed("undecodable", "Invalid JPEG data or crop window")
+    with pytest.raises(InvalidImage, match="can't be decoded"):
+        await ask(bench.batcher, Image(GOOD, 101, 50), timeout_s=10)

@@ -201,7 +201,7 @@ async def test_a_deadline_is_counted_as_expired(executor: ThreadPoolExecutor) ->
 
 
 async def test_a_picture_to_blame_for_its_batch_is_counted_as_rejected(bench: Bench) -> None:
-    bench.backend("native").fails = lambda images: BatchFailed("invalid", "Invalid JPEG data")
+    bench.backend("native").fails = lambda images: BatchFailed("undecodable", "Invalid JPEG data")
     with pytest.raises(InvalidImage):
         await bench.detect(jpegs.cut(PHOTO, share=0.7), Query())
     assert bench.counted("images_total", "result") == {"rejected": 1}

@@ -55,3 +55,10 @@ def test_a_broken_jpeg_is_refused_beside_good_ones(server: Server, photos: dict[
     cut = server.detect(photos["dog"][:50_000])
     assert (cut.status_code, cut.json()["code"]) == (422, "invalid_image")
     assert server.detect(photos["dog"]).status_code == 200
+
+
+def test_a_file_whose_end_is_missing_is_refused_though_pillow_reads_it(
+    server: Server, photos: dict[str, bytes]
+) -> None:
+    response = server.detect(photos["coffee"][:-2] + bytes(2))
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_image")

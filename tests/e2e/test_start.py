@@ -13,8 +13,9 @@ TRUNCATED = b"\x08\x01\x12\x80\x80\x80\x02broken"
 
 
 def serve(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app", "serve", "--bind", "127.0.0.1:0", *arguments]
-    return subprocess.run(command, env=clean_environ(environ), capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-m", "app", "serve", *arguments]
+    variables = clean_environ({"DETECTOR_BIND": "127.0.0.1:0", **environ})
+    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:

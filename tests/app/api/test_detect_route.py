@@ -189,7 +189,7 @@ async def test_a_deadline_is_504(start: Start) -> None:
 async def test_a_picture_that_does_not_decode_is_422_and_its_neighbours_are_answered(api: Api) -> None:
     cut_off = jpegs.cut(PHOTO, share=0.7)
     api.native.fails = lambda images: (
-        BatchFailed("invalid", "Invalid JPEG data") if any(image.data == cut_off for image in images) else None
+        BatchFailed("undecodable", "Invalid JPEG data") if any(image.data == cut_off for image in images) else None
     )
     bodies = [PHOTO, cut_off, PHOTO, cut_off, PHOTO, PHOTO]
     responses = await asyncio.gather(*(api.detect(body) for body in bodies))

@@ -46,7 +46,7 @@ def _echo(jpeg: bytes, size: tuple[int, int]) -> Detections:
 
 def _obey(order: int) -> None:
     if order == INVALID:
-        raise BatchFailed("invalid", "Invalid JPEG data")
+        raise BatchFailed("undecodable", "Invalid JPEG data")
     if order == BUG:
         raise ZeroDivisionError("a bug\nof two lines")
     if order == CRASH:

@@ -89,7 +89,7 @@ async def test_large_pictures_pass_the_pipe(start: Start) -> None:
 
 @pytest.mark.parametrize(
     ("order", "kind", "says"),
-    [(echo.INVALID, "invalid", r"^Invalid JPEG data$"), (echo.BUG, "other", r"^ZeroDivisionError: a bug")],
+    [(echo.INVALID, "undecodable", r"^Invalid JPEG data$"), (echo.BUG, "other", r"^ZeroDivisionError: a bug")],
 )
 async def test_a_batch_that_fails_harms_no_other(order: int, kind: str, says: str, start: Start) -> None:
     worker = await start()
