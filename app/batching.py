@@ -5,7 +5,6 @@ text-embeddings-inference's queue). Fair: requests with several pictures and wit
 """
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -170,7 +169,7 @@ class MicroBatcher:
 
 def _forget(request: deque[Job], job: Job, _: object) -> None:
     """Drop an image whose caller no longer waits; it is not there any more if it was taken."""
-    with contextlib.suppress(ValueError):
+    if job in request:
         request.remove(job)
 
 

@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 
 import PIL.Image
@@ -46,7 +46,7 @@ _quiet = threading.Lock()
 class Image:
     """A JPEG file that has passed the checks."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     width: int  # pixels as stored; a declared EXIF orientation is not applied
     height: int
     orientation: int | None = None  # the EXIF orientation that the file declares, 1 to 8

@@ -117,3 +117,34 @@ async def test_a_deadline_in_flight_harms_no_neighbour(make: Make, backend: Fake
     backend.open_gate.set()
     assert_answered(images[1:2], await asyncio.gather(*patient))
     assert_answered(images[2:], await asyncio.gather(*submit(batcher, images[2:])))
+
+
+async def test_requests_with_many_pictures_and_with_one_take_turns(
+    make: Make, backend: FakeBackend, street: Image
+) -> None:
+    batcher = make(max_batch=2)
+    backend.open_gate.clear()
+    images = pictures(street, 8)
+    first = batcher.submit(images[:1])  # in the model, while the others wait
+    many, single, pair = batcher.submit(images[1:5]), batcher.submit(images[5:6]), batcher.submit(images[6:])
+    await until(lambda: len(backend.batches) == 1)
+    backend.open_gate.set()
+    await asyncio.gather(*first, *many, *single, *pair)
+    order = [image.width - 100 for batch in backend.batches for image in batch]
+    assert order == [0, 1, 5, 6, 2, 7, 3, 4]
+
+
+async def test_several_pictures_count_each_and_are_taken_all_or_none(
+    make: Make, backend: FakeBackend, street: Image
+) -> None:
+    batcher = make(limit=5)
+    backend.open_gate.clear()
+    images = pictures(street, 9)
+    taken = [*batcher.submit(images[:1]), *batcher.submit(images[1:5])]
+    assert batcher.depth == 4
+    with pytest.raises(Overloaded, match="4 pictures are waiting already; the limit is 5"):
+        batcher.submit(images[5:7])
+    assert batcher.depth == 4
+    taken += batcher.submit(images[5:6])
+    backend.open_gate.set()
+    assert_answered([*images[:6]], await asyncio.gather(*taken))
