@@ -1,5 +1,6 @@
 """Bodies of /detect: a raw JPEG, a form with files, JSON with base64; what each picture is, or why it is none."""
 
+import asyncio
 import base64
 import binascii
 import json
@@ -15,6 +16,7 @@ from app.errors import BadRequest, NotAJpeg, ServiceError
 
 MAX_PICTURES = 32
 _MAX_FIELDS = 20
+_SMALL_BYTES = 256_000  # JSON and base64 of more than this (a millisecond) are not for the event loop
 # curl sends a file as a form unless told otherwise; what begins like a JPEG file is taken as one.
 _RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 
@@ -36,7 +38,8 @@ async def read(request: Request) -> Body:
     if kind == "multipart/form-data":
         return await _form(request.headers, request.stream())
     if kind == "application/json":
-        return _json(await request.body())
+        body = await request.body()
+        return _json(body) if len(body) <= _SMALL_BYTES else await asyncio.to_thread(_json, body)
     if kind.startswith("image/") or kind in _RAW:
         return Body([await request.body()], several=False)
     raise NotAJpeg(f"{kind[:60]!r} is not taken: send image/jpeg, multipart/form-data or application/json")
