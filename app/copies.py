@@ -95,8 +95,8 @@ class Copies:
             slot.set_state("refused", f"{error.reason}: {error}")
         except ModelRefused as error:
             slot.set_state("refused", f"does_not_run: {error}")
-        except WorkerDied as error:
-            slot.set_state("crashed", str(error))
+        except WorkerDied:
+            pass  # the slot has said so
         return slot.ready
 
     async def _make(self, target: str, conversions: Conversions) -> None:

@@ -79,7 +79,7 @@ class Slot:
         return self._lease is not None
 
     def set_state(self, state: str, reason: str = "") -> None:
-        """Say what the slot is now and why; while a warm backend serves, only `rest` changes that."""
+        """Say what the slot is now and why; while a warm backend serves, only `rest_as` changes that."""
         self.state, self.reason = state, reason
         log.info("backend state backend=%s state=%s reason=%r", self.name, state, reason)
         self._changed(self)
