@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu doctor test lint types bench lock clean
+.PHONY: help serve serve-gpu doctor test lint types bench swaps verify-trt lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,8 @@ serve-gpu: $(VENV)/gpu.done ## The same with the CUDA and TensorRT libraries, on
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app serve
 
 doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this machine, and why not
-	@$(PY) -m app doctor
+	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt 2>/dev/null); \
+	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app doctor
 
 test: $(VENV)/test.done ## Run all tests
 	$(PY) -m pytest
@@ -30,6 +31,13 @@ lint: $(VENV)/test.done ## Check format and style
 
 types: $(VENV)/test.done ## Check types
 	$(PY) -m mypy
+
+verify-trt: $(VENV)/gpu.done $(VENV)/test.done ## Prove on a machine with a GPU that TensorRT runs: FP32, FP16, INT8 (half an hour)
+	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt) && \
+	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m benchmarks.verify_trt
+
+swaps: $(VENV)/test.done ## Swap a copy 100 times under load: no request may fail, memory must come back
+	$(PY) -m benchmarks.swaps
 
 bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run
 	$(PY) -m benchmarks.throughput

@@ -1,4 +1,4 @@
-"""`python -m app serve` runs the server, `python -m app doctor` tells what can run here."""
+"""`python -m app serve` runs the server, `python -m app doctor` tells what is missing here for it and for copies."""
 
 import argparse
 import json
@@ -6,13 +6,14 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import app
 from app.models import NoModel
 from app.settings import PREFIX, Settings, WrongSetting, misspelt
 
 log = logging.getLogger("app")
+
+LOOKED_AT = ("model", "cache", "calibration_images")  # by the doctor; any text is a path, so these are never wrong
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,25 +70,23 @@ def _serve(settings: Settings) -> int:
 
 
 def _doctor(*, as_json: bool) -> int:
-    from converter import environment, targets
+    from app import doctor
 
-    found = environment.probe()
-    answers = {target: environment.availability(target, found) for target in targets.KINDS}
-    if as_json:
-        verdicts = {target: asdict(answer) for target, answer in answers.items()}
-        print(json.dumps({"environment": environment.as_json(found), "targets": verdicts}, indent=2))
-        return 0
-    print(f"TensorFlow   {found.tensorflow or 'not found'}")
-    linked, loaded = environment.dotted(found.tensorrt_linked), environment.dotted(found.tensorrt_loaded)
-    print(f"TensorRT     {loaded or 'not loaded'} (TensorFlow is built for {linked or 'none'})")
-    print(f"GPU          {', '.join(found.gpus) or 'none'}{_capability(found.compute_capability)}")
-    for target, answer in answers.items():
-        print(f"{target:12} {'can be made here' if answer.available else f'can not: {answer.code}: {answer.reason}'}")
+    problems = misspelt(os.environ)
+    try:
+        settings = Settings.from_env(os.environ)
+    except WrongSetting as error:
+        problems.insert(0, str(error))
+        names = [PREFIX + name.upper() for name in LOOKED_AT]
+        settings = Settings.from_env({name: os.environ[name] for name in names if name in os.environ})
+    diagnosis = doctor.examine(
+        model=settings.model,
+        cache=settings.cache,
+        calibration_images=settings.calibration_images,
+        problems=problems,
+    )
+    print(json.dumps(doctor.as_json(diagnosis), indent=2) if as_json else doctor.as_text(diagnosis))
     return 0
-
-
-def _capability(capability: str | None) -> str:
-    return f" (compute capability {capability})" if capability else ""
 
 
 if __name__ == "__main__":

@@ -1,75 +1,60 @@
-"""Conversion jobs: one at a time, each a child process `python -m converter`, watched line by line."""
+"""Conversions: one at a time, each a child process `python -m converter`, watched line by line."""
 
 import asyncio
 import contextlib
 import json
 import logging
+import signal
 import sys
-import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app.errors import ConversionRunning, NotFound
+from app.jobs import KEPT_JOBS, LOADING, RUNNING, Job, JobFiles
 from app.metrics import Metrics
 from app.streams import lines
+from converter import command, publish
 from converter.contract import Options
+from converter.progress import STARTED, in_words, parse
 
 log = logging.getLogger(__name__)
 
-KEPT_JOBS = 100
 # What the converter's exit codes say (converter/contract.py).
 _RESULTS = {2: "failed", 3: "refused", 4: "unavailable", 5: "failed", 6: "refused"}
-_IN_WORDS = {
-    "load": "loading the model",
-    "convert": "converting the graph",
-    "build": "building engines",
-    "save": "saving",
-    "verify": "running the copy",
-    "publish": "publishing the copy",
-}
+_CANCELLED = "cancelled by an admin"
+_STOPPED = "interrupted: the server was stopped"
+_GRACE_S = 10.0  # for a converter that was told to end: it removes what it has written
 
 
-@dataclass(slots=True)
-class Job:
-    """A conversion as it stands; `state` is running, loading, succeeded, unavailable, refused, failed or cancelled."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """What conversions need from the server around them."""
 
-    options: Options
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    state: str = "running"
-    reason: str = ""
-    step: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)  # by finished step
-    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    finished: str | None = None
-    log: deque[str] = field(default_factory=lambda: deque(maxlen=50))
-    report: dict[str, Any] | None = None
+    location: Callable[[str], Path]  # where the copy of a target goes
+    defaults: Callable[[str], Options]  # how a target is made at start
+    adopt: Callable[[Options], Awaitable[None]]  # load the finished copy
+    began: Callable[[Job], None] = lambda job: None
+    ended: Callable[[Job], None] = lambda job: None
 
-    @property
-    def running(self) -> bool:
-        """Whether it still may change."""
-        return self.state in ("running", "loading")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What one conversion may take."""
+
+    seconds: float
+    memory_mib: int | None = None  # None: what there is
 
 
 class Conversions:
-    """Starts conversions of one model and remembers them. `adopt` loads the finished copy into the server."""
+    """Starts conversions of one model and remembers them."""
 
-    def __init__(
-        self,
-        source: Path,
-        *,
-        location: Callable[[str], Path],
-        adopt: Callable[[str], Awaitable[None]],
-        metrics: Metrics,
-        timeout_s: float,
-    ) -> None:
-        self._source, self._location, self._adopt = source, location, adopt
-        self._metrics, self._timeout_s = metrics, timeout_s
-        self._jobs: dict[str, Job] = {}
+    def __init__(self, source: Path, ways: Ways, *, files: JobFiles, metrics: Metrics, allowed: Allowed) -> None:
+        self._source, self._ways, self._files = source, ways, files
+        self._metrics, self._allowed = metrics, allowed
+        self._jobs = {job.id: job for job in files.read()}
         self._task: asyncio.Task[None] | None = None
+        self._why_cancelled = _STOPPED
         metrics.conversion_in_progress.set_function(lambda: float(self.running is not None))
 
     @property
@@ -88,6 +73,13 @@ class Conversions:
             raise NotFound(f"there is no conversion job {job_id[:40]!r}")
         return self._jobs[job_id]
 
+    def wanted(self, target: str) -> Options:
+        """How the copy of `target` is to be made: as an admin had it made last, unless the settings changed since."""
+        defaults = self._ways.defaults(target)
+        made = (job for job in self.jobs if job.state == "succeeded" and job.options.target == target)
+        last = next(made, None)
+        return last.options if last is not None and last.defaults == defaults else defaults
+
     def start(self, options: Options) -> Job:
         """Begin a conversion; the running one if it has the same options, ConversionRunning if it has others."""
         running = self.running
@@ -97,12 +89,30 @@ class Conversions:
             raise ConversionRunning(
                 f"the conversion {running.id} to {running.options.target!r} runs; there is one at a time"
             )
-        job = Job(options)
+        job = Job(options, self._ways.defaults(options.target))
         self._jobs[job.id] = job
         while len(self._jobs) > KEPT_JOBS:
-            self._jobs.pop(next(iter(self._jobs)))
+            self._files.forget(self._jobs.pop(next(iter(self._jobs))))
+        self._files.write(job)
+        self._why_cancelled = _STOPPED
         self._task = asyncio.create_task(self._run(job))
         return job
+
+    async def cancel(self, job_id: str) -> Job:
+        """End the job if it runs, and forget it if it has ended; NotFound if there is none."""
+        job = self.job(job_id)
+        if job.running:
+            self._why_cancelled = _CANCELLED
+            await self.close()
+        else:
+            self._files.forget(self._jobs.pop(job.id))
+        return job
+
+    def forget_ended(self) -> None:
+        """Forget every job that has ended."""
+        for job in self.jobs:
+            if not job.running:
+                self._files.forget(self._jobs.pop(job.id))
 
     async def finished(self) -> None:
         """Wait until no job runs."""
@@ -116,41 +126,44 @@ class Conversions:
             await self.finished()
         job = self.running
         if job is not None:  # it was cancelled before it began
-            job.state, job.reason = "cancelled", "the server was stopped"
+            self._cancelled(job)
             self._ended(job)
 
     async def _run(self, job: Job) -> None:
         target = job.options.target
         log.info("conversion started job=%s target=%s precision=%s", job.id, target, job.options.precision)
+        self._ways.began(job)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._convert(job)
-            if job.state == "running":
-                job.state, job.step = "loading", "load into the server"
-                await self._adopt(target)
-                job.state = "succeeded"
-        except TimeoutError:
-            job.state, job.reason = "failed", f"the conversion was ended after {self._timeout_s:g} s"
+            await self._convert(job)
+            if job.state == RUNNING:
+                job.state = LOADING
+                await self._ways.adopt(job.options)
+                job.end("succeeded")
         except asyncio.CancelledError:
-            job.state, job.reason = "cancelled", "the server was stopped"
+            self._cancelled(job)
             raise
         # A job must not stay "running" for ever, whatever the new copy's worker did.
         except Exception as error:
-            job.state, job.reason = "failed", f"the copy was made, but the server could not load it: {error}"
+            job.end("failed", f"the copy was made, but the server could not load it: {error}")
         finally:
             self._ended(job)
 
+    def _cancelled(self, job: Job) -> None:
+        job.end("failed" if self._why_cancelled == _STOPPED else "cancelled", self._why_cancelled)
+
     def _ended(self, job: Job) -> None:
         target = job.options.target
-        job.finished = datetime.now(UTC).isoformat(timespec="seconds")
         self._metrics.conversions.labels(target, job.state).inc()
         for step, seconds in job.seconds.items():
             self._metrics.conversion_duration.labels(target, step).observe(seconds)
         log.info("conversion ended job=%s target=%s state=%s reason=%r", job.id, target, job.state, job.reason)
+        self._files.write(job)
+        self._ways.ended(job)
 
     async def _convert(self, job: Job) -> None:
+        place = self._ways.location(job.options.target)
         process = await asyncio.create_subprocess_exec(
-            *self._command(job.options),
+            *self._command(job.options, place),
             stdin=asyncio.subprocess.PIPE,  # the converter ends itself when this closes: no orphan if we are killed
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -159,48 +172,48 @@ class Conversions:
             report, _ = await asyncio.gather(_text(process.stdout), self._follow(job, process.stderr))
             code = await process.wait()
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await _end(process)
+            await asyncio.to_thread(publish.recover, place)  # what a converter that was killed could not remove
         if code == 0:
             job.report = json.loads(report)
         elif code < 0:
-            job.state = "failed"
-            job.reason = f"the converter crashed while {_IN_WORDS.get(job.step, 'starting')}"
+            how = signal.Signals(-code).name
+            job.end("failed", f"the converter was ended by {how} while {in_words(job.step)}")
         else:
-            said = next(
-                (line for line in reversed(job.log) if line.startswith("convert: ")), "convert: it gave no reason"
-            )
-            job.state, job.reason = _RESULTS.get(code, "failed"), said.removeprefix("convert: ")
+            said = (line for line in reversed(job.log) if line.startswith("convert: "))
+            job.end(_RESULTS.get(code, "failed"), next(said, "it gave no reason").removeprefix("convert: "))
 
     async def _follow(self, job: Job, stream: asyncio.StreamReader | None) -> None:
         async for line in lines(stream):
-            event = _event(line)
+            event = parse(line)
             if event is None:
                 job.log.append(line)
-            elif event["state"] == "started":
-                job.step = event["step"]
-                log.info("conversion step job=%s target=%s step=%s", job.id, job.options.target, job.step)
-            else:
-                job.seconds[event["step"]] = event["seconds"]
+                continue
+            job.event = event
+            if event.seconds is not None:
+                job.seconds[event.step] = event.seconds
+            if event.state == STARTED:
+                log.info("conversion step job=%s target=%s step=%s", job.id, job.options.target, event.step)
+                self._files.write(job)
 
-    def _command(self, options: Options) -> list[str]:
-        command = [sys.executable, "-m", "converter", str(self._source), "--ends-with-stdin"]
-        command += ["--target", options.target, "--output", str(self._location(options.target))]
-        command += ["--precision", options.precision, "--batch-sizes", ",".join(map(str, options.batch_sizes))]
-        command += ["--minimum-segment-size", str(options.minimum_segment_size)]
-        return [*command, "--workspace-mib", str(options.workspace_bytes >> 20)]
+    def _command(self, options: Options, place: Path) -> list[str]:
+        made = [sys.executable, "-m", "converter", str(self._source), "--ends-with-stdin", "--background"]
+        made += ["--output", str(place), "--time-limit-seconds", str(self._allowed.seconds)]
+        if self._allowed.memory_mib is not None:
+            made += ["--memory-limit-mib", str(self._allowed.memory_mib)]
+        return [*made, *command.written(options)]
 
 
-def _event(line: str) -> dict[str, Any] | None:
-    """What converter.progress wrote; None for any other line: TensorFlow's may begin as they like."""
-    if not line.startswith('{"step"'):
-        return None
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Tell the process to end and wait; kill it if it does not."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
     try:
-        event: dict[str, Any] = json.loads(line)
-    except ValueError:
-        return None
-    return event if event.get("state") in ("started", "done") else None
+        async with asyncio.timeout(_GRACE_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def _text(stream: asyncio.StreamReader | None) -> str:

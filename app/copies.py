@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.backends import ModelRefused, Spec, WorkerDied
+from app.backends import ModelRefused, NoRoom, Spec, WorkerDied
 from app.conversion import Conversions
+from app.errors import NotLoaded
+from app.jobs import Job
 from app.metrics import Metrics
 from app.slot import Slot
 from converter import environment, probe, publish
-from converter.contract import CopyRefused, Options, Report
+from converter.contract import BadOptions, CopyRefused, Options, Report
 from converter.environment import Availability, Environment
 from converter.run import identify
 
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 
 UNCOMPARED = "it has not been compared with native yet"
 UNVERIFIED = "unverified: it has no report.json that says what it was made from"
+_LOOKS = 3  # at a copy that another server replaces while it is loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class Plan:
     wanted: Sequence[str]  # targets, in the order in which they are loaded or made
     convert: bool  # make those that are missing or refused
     precision: str
+    calibration_images: Path | None  # for INT8
     spec: Spec  # of native: the copies' differ in name, folder and sizes
 
 
@@ -52,24 +56,68 @@ class Copies:
             if target not in self._plan.wanted:
                 slot.set_state("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
         for target in self._plan.wanted:
-            if await self._needed(target) and self._plan.convert:
-                await self._make(target, conversions)
+            await asyncio.to_thread(publish.recover, self._location(target))
+            try:
+                options = conversions.wanted(target)
+            except BadOptions as error:
+                self._slots[target].set_state("unavailable", f"bad_options: {error}")
+                continue
+            if await self._needed(options) and self._plan.convert:
+                await self._make(options, conversions)
 
-    async def adopt(self, target: str) -> None:
-        """Load the copy that a conversion has just put in place; it is swapped in, or an error says why not."""
-        report = await self._checked(target)
-        self._slots[target].rest_as("standby", UNCOMPARED if report else UNVERIFIED)
-        await self._slots[target].open(self._spec(target, report))
+    async def adopt(self, options: Options) -> None:
+        """Load the copy that a conversion with these options has put in place; the one that serves is swapped out.
+
+        CopyRefused, ModelRefused, WorkerDied or NoRoom if it can't be: then what served before serves on.
+        """
+        target = options.target
+        for _ in range(_LOOKS):
+            report = await self._checked(options)
+            self._slots[target].rest_as("standby", UNCOMPARED if report else UNVERIFIED)
+            await self._slots[target].open(self._spec(target, report))
+            if await asyncio.to_thread(_read, self._location(target)) == report:
+                break  # else another server put a new copy there meanwhile, and which files were loaded nobody knows
         self._show(target, report)
 
-    def default_options(self, target: str) -> Options:
-        """The options with which a copy is made at start."""
-        sizes = tuple(sorted({1, self._plan.spec.max_batch}))
-        precision = self._plan.precision if target == "trt" else "FP32"
-        return Options(target=target, precision=precision, batch_sizes=sizes)
+    async def reload(self, options: Options) -> None:
+        """Load the copy again from its folder, on an admin's word; NotLoaded with the reason if it can't be."""
+        target = options.target
+        try:
+            if not self._location(target).is_dir():
+                raise NotLoaded(f"there is no {target} copy at {self._location(target).name}")
+            await self.adopt(options)
+        except (CopyRefused, ModelRefused, WorkerDied, NoRoom) as error:
+            before = "what served before serves on" if self._slots[target].ready else "nothing serves in its place"
+            raise NotLoaded(f"the {target} copy can't be loaded: {error}; {before}") from error
 
-    async def _needed(self, target: str) -> bool:
+    def default_options(self, target: str) -> Options:
+        """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
+        sizes = tuple(sorted({1, self._plan.spec.max_batch}))
+        if target != "trt":
+            return Options(target=target, batch_sizes=sizes)
+        return Options(
+            target=target,
+            precision=self._plan.precision,
+            batch_sizes=sizes,
+            images=self._plan.calibration_images if self._plan.precision == "INT8" else None,
+        )
+
+    def being_made(self, job: Job) -> None:
+        """A conversion has begun: what serves now serves on, an empty slot is being filled."""
+        slot = self._slots[job.options.target]
+        if not slot.ready:
+            slot.set_state("converting", f"the copy is being made (job {job.id})")
+
+    def made_or_not(self, job: Job) -> None:
+        """A conversion has ended: an empty slot says why it stays empty."""
+        slot = self._slots[job.options.target]
+        if not slot.ready and slot.state == "converting":
+            state = job.state if job.state in ("refused", "unavailable") else "unavailable"
+            slot.set_state(state, f"making the copy ended: {job.reason}")
+
+    async def _needed(self, options: Options) -> bool:
         """Load the copy if it may be loaded; whether one should be made instead."""
+        target = options.target
         slot = self._slots[target]
         exists = self._location(target).is_dir()
         try:
@@ -83,14 +131,15 @@ class Copies:
             slot.set_state("unavailable", f"{available.code}: {available.reason}")
             return False
         if not exists:
-            slot.set_state("unavailable", "no copy has been made yet")
+            if slot.state != "converting":  # an admin was quicker
+                slot.set_state("unavailable", "no copy has been made yet")
             return True
-        return not await self._loaded(target)
+        return not await self._loaded(options)
 
-    async def _loaded(self, target: str) -> bool:
-        slot = self._slots[target]
+    async def _loaded(self, options: Options) -> bool:
+        slot = self._slots[options.target]
         try:
-            await self.adopt(target)
+            await self.adopt(options)
         except CopyRefused as error:
             slot.set_state("refused", f"{error.reason}: {error}")
         except ModelRefused as error:
@@ -99,23 +148,18 @@ class Copies:
             pass  # the slot has said so
         return slot.ready
 
-    async def _make(self, target: str, conversions: Conversions) -> None:
-        slot = self._slots[target]
-        slot.set_state("converting", "the copy is being made")
+    async def _make(self, options: Options, conversions: Conversions) -> None:
         while conversions.running:  # an admin was quicker
             await conversions.finished()
-        job = conversions.start(self.default_options(target))
+        conversions.start(options)
         await conversions.finished()
-        if not slot.ready:
-            state = job.state if job.state in ("refused", "unavailable") else "unavailable"
-            slot.set_state(state, f"making the copy ended: {job.reason}")
 
-    async def _checked(self, target: str) -> Report | None:
+    async def _checked(self, options: Options) -> Report | None:
         found = await self.environment()
-        folder = self._location(target)
+        folder = self._location(options.target)
 
         def check() -> Report | None:
-            return publish.check(folder, target, identify(self._plan.spec.folder, target, found))
+            return publish.check(folder, options.target, identify(self._plan.spec.folder, options, found))
 
         return await asyncio.to_thread(check)
 
@@ -152,3 +196,10 @@ class Copies:
             self._metrics.trt_converted_ops.set(
                 report.facts.get("operations_converted", 0) / operations if operations else 0
             )
+
+
+def _read(folder: Path) -> Report | None:
+    try:
+        return Report.read(folder)
+    except ValueError:
+        return None

@@ -70,6 +70,12 @@ class ConversionRunning(ServiceError):
     code = "conversion_running"
 
 
+class NotLoaded(ServiceError):
+    """A copy can't be loaded; what served before serves on."""
+
+    code = "not_loaded"
+
+
 class CrashedTheModel(ServiceError):
     """The picture was in a batch each time that two workers crashed; it is not tried a third time."""
 

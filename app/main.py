@@ -13,17 +13,19 @@ from fastapi_offline import FastAPIOffline
 from pydantic import SecretStr
 
 import app
-from app import models
+from app import memory, models
 from app.api import admin, detect, ops
 from app.api.auth import Rule, Tokens
 from app.api.errors import HANDLERS
 from app.api.limits import BodyLimit
 from app.api.requests import Requests
-from app.backends import PROGRAMS, ModelRefused, Spec, Starter, WorkerDied
+from app.api.schemas import BackendAnswer
+from app.backends import PROGRAMS, Backend, ModelRefused, Spec, Starter, WorkerDied
 from app.backends.worker import start_worker
 from app.batching import MicroBatcher
-from app.conversion import Conversions
+from app.conversion import Allowed, Conversions, Ways
 from app.copies import Copies, Plan
+from app.jobs import JobFiles
 from app.metrics import Metrics
 from app.models import Model
 from app.service import Detector, Lane
@@ -79,7 +81,7 @@ def create_app(
     api.include_router(detect.routes(parts.detector, parts.model, parts.executor))
     sha256 = publish.source_sha256(parts.model.folder)
     api.include_router(ops.routes(parts.detector, parts.model, sha256, parts.metrics, parts.health))
-    api.include_router(admin.routes(parts.conversions, parts.copies.default_options))
+    api.include_router(admin.routes(_powers(settings, parts)))
     _add_layers(api, settings, parts.metrics)
     api.state.health = parts.health
     return api
@@ -99,15 +101,40 @@ def _build(settings: Settings, start_backend: Starter | None) -> Parts:
         wanted=settings.copies,
         convert=settings.startup_conversion != "off",
         precision=settings.precision,
+        calibration_images=settings.calibration_images,
         spec=_native_spec(settings, model),
     )
     slots = {name: lane.slot for name, lane in lanes.items() if name != "native"}
     copies = Copies(slots, plan, metrics, location=location)
-    conversions = Conversions(
-        model.folder, location=location, adopt=copies.adopt, metrics=metrics, timeout_s=settings.convert_seconds
-    )
+    conversions = _conversions(settings, model, copies, metrics)
     health = ops.Health(detector, wait_for_copies=settings.startup_conversion == "blocking")
     return Parts(model, metrics, executor, detector, copies, conversions, health)
+
+
+def _conversions(settings: Settings, model: Model, copies: Copies, metrics: Metrics) -> Conversions:
+    location = partial(publish.location, model.folder, cache=settings.cache)
+    ways = Ways(
+        location=location,
+        defaults=copies.default_options,
+        adopt=copies.adopt,
+        began=copies.being_made,
+        ended=copies.made_or_not,
+    )
+    allowed = Allowed(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
+    return Conversions(model.folder, ways, files=JobFiles(location("jobs")), metrics=metrics, allowed=allowed)
+
+
+def _powers(settings: Settings, parts: Parts) -> admin.Powers:
+    async def reload(backend: str) -> BackendAnswer:
+        await parts.copies.reload(parts.conversions.wanted(backend))
+        return ops.backend_answer(parts.detector.lanes[backend].slot)
+
+    return admin.Powers(
+        conversions=parts.conversions,
+        default_options=parts.copies.default_options,
+        calibration_images=settings.calibration_images,
+        reload=reload,
+    )
 
 
 async def _begin(parts: Parts, spec: Spec, fail: Callable[[str], None]) -> None:
@@ -146,7 +173,10 @@ def _lane(name: str, settings: Settings, metrics: Metrics, executor: ThreadPoolE
     def restarting(reason: str) -> None:
         metrics.worker_restarts.labels(name, reason).inc()
 
-    slot = Slot(name, start, changed=changed, restarting=restarting)
+    def room(backend: Backend) -> str | None:
+        return memory.lacking(backend.pid)
+
+    slot = Slot(name, start, changed=changed, restarting=restarting, room=room)
     batcher = MicroBatcher(
         slot.run,
         limit=settings.queue_limit,
@@ -184,10 +214,10 @@ def _listener(metrics: Metrics) -> Callable[[str, str], None]:
 def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """The ASGI layers, innermost first."""
     admin_token, token = _plain(settings.admin_token), _plain(settings.token)
-    rules = [Rule("/convert", admin_token, _ADMIN_OFF), Rule("/detect", token)]
+    admin_rules = [Rule(path, admin_token, _ADMIN_OFF) for path in ("/convert", "/admin")]
     plain_paths = frozenset(path for path in [*api.openapi()["paths"], "/docs", "/openapi.json"] if "{" not in path)
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    api.add_middleware(Tokens, rules=rules)
+    api.add_middleware(Tokens, rules=[*admin_rules, Rule("/detect", token)])
     api.add_middleware(Requests, metrics=metrics, plain_paths=plain_paths)
 
 

@@ -5,10 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 PREFIX = "DETECTOR_"
-_NO_EMPTY_PATHS = ("model", "cache")  # set to nothing is not set: an empty path would be the current folder
+# Set to nothing is not set: an empty path would be the current folder.
+_NO_EMPTY_PATHS = ("model", "cache", "calibration_images")
 
 
 class WrongSetting(Exception):
@@ -49,8 +58,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="When missing copies are made: `background` while native serves, `blocking` before the server is "
         "ready, `off` not at start.",
     )
-    precision: Literal["FP32", "FP16"] = Field(
+    precision: Literal["FP32", "FP16", "INT8"] = Field(
         default="FP32", description="Precision of the TF-TRT copy that is made at start."
+    )
+    calibration_images: Path | None = Field(
+        default=None, validate_default=True, description="Folder of JPEG files on which an INT8 copy is calibrated."
     )
     token: SecretStr | None = Field(
         default=None, description="If set, `/detect` needs it as `Authorization: Bearer …`."
@@ -77,6 +89,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         default=60, gt=0, description="A worker that takes longer for a batch hangs: it is ended and started again."
     )
     convert_seconds: float = Field(default=3600, gt=0, description="Longest a conversion may run.")
+    convert_memory_mib: int | None = Field(
+        default=None, ge=1, description="Most memory a conversion may hold, in MiB; it is ended beyond that."
+    )
     drain_seconds: float = Field(
         default=5, ge=0, description="After SIGTERM: not ready, but still accepting, for this long."
     )
@@ -90,6 +105,13 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         _, colon, port = value.rpartition(":")
         if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
             raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000")
+        return value
+
+    @field_validator("calibration_images")
+    @classmethod
+    def _calibrates(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and info.data.get("precision") == "INT8":
+            raise ValueError("DETECTOR_PRECISION=INT8 needs a folder of JPEG files to calibrate on")
         return value
 
     @field_validator("token", "admin_token")

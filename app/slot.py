@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from app.backends import Backend, Facts, ModelRefused, Spec, Starter, WorkerDied
+from app.backends import Backend, Facts, ModelRefused, NoRoom, Spec, Starter, WorkerDied
 from app.errors import BackendUnavailable
 from app.images import Image
 from converter.detections import Detections
@@ -47,7 +47,8 @@ class Slot:
     """The place of one backend.
 
     `changed` is called with the slot after every change of state, `restarting` with `crashed` or `hung` before a
-    worker that died is started again.
+    worker that died is started again. `room` says why a second worker can't be started beside the one that serves,
+    or None.
     """
 
     def __init__(
@@ -57,10 +58,11 @@ class Slot:
         *,
         changed: Callable[["Slot"], None] = lambda slot: None,
         restarting: Callable[[str], None] = lambda reason: None,
+        room: Callable[[Backend], str | None] = lambda backend: None,
     ) -> None:
         self.name = name
         self.state, self.reason = "loading", "the server is starting"
-        self._start, self._changed, self._restarting = start, changed, restarting
+        self._start, self._changed, self._restarting, self._room = start, changed, restarting, room
         self._resting = ("standby", "it has not been compared with native yet")
         self._lease: Lease | None = None
         self._retiring: set[Lease] = set()  # swapped out, with batches still in them
@@ -104,7 +106,8 @@ class Slot:
     async def open(self, spec: Spec) -> None:
         """Start a worker for `spec`, publish it, then drain and end the one that served before.
 
-        ModelRefused or WorkerDied if it does not start: then the old one, if there is one, serves on.
+        ModelRefused or WorkerDied if it does not start, NoRoom if there is not enough memory for two: then the old
+        one, if there is one, serves on.
         """
         async with self._opening:
             try:
@@ -117,6 +120,8 @@ class Slot:
     async def _open(self, spec: Spec) -> None:
         if self._lease is None:
             self.set_state("loading", f"the model in {spec.folder.name} is being loaded and warmed up")
+        elif lacking := await asyncio.to_thread(self._room, self._lease.backend):
+            raise NoRoom(lacking)
         fresh = Lease(await self._start(spec), spec)
         stale = self._publish(fresh)
         if stale is not None:

@@ -1,33 +1,144 @@
-"""Runs a program of this package in a child process that ends when its parent does, and never holds a GPU alone."""
+"""Runs programs of this package in child processes that end when their parent does, within limits."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 ENDS_WITH_STDIN = "--ends-with-stdin"
+_LAST_LINES = 50
+_LOOK_S = 0.1  # between two looks at the child's memory
+
+
+class OverLimit(Exception):
+    """The child took too long or too much memory and was ended; the message says which, without a subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may take: until when it may run, of time.monotonic; and memory, its own children's with it."""
+
+    until: float
+    memory_bytes: int | None = None
+
+    @classmethod
+    def within(cls, seconds: float, memory_bytes: int | None = None) -> "Limits":
+        """Limits that end `seconds` from now."""
+        return cls(time.monotonic() + seconds, memory_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended and what it said."""
+
+    returncode: int  # negative: the signal that ended it
+    stdout: str
+    stderr: str  # its last lines
+
+    @property
+    def signal_name(self) -> str | None:
+        """SIGSEGV and the like, if a signal ended it."""
+        return signal.Signals(-self.returncode).name if self.returncode < 0 else None
 
 
 def run(
-    module: str, *arguments: str, timeout_s: float, environ: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """`python -m module arguments…`: what it said and how it ended; subprocess.TimeoutExpired if it was ended."""
+    module: str,
+    *arguments: str,
+    limits: Limits,
+    environ: Mapping[str, str] | None = None,
+    hear: Callable[[str], None] = lambda line: None,
+) -> Ended:
+    """`python -m module arguments…`; `hear` gets each line of its standard error at once.
+
+    OverLimit if it had to be ended. It is gone when this returns or raises, whatever raises, its children with it.
+    """
     reading, writing = os.pipe()  # nobody writes: it closes with this process, however that ends
     try:
-        return subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments, ENDS_WITH_STDIN],
             stdin=reading,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout_s,
             env=environ,
-            check=False,
+            start_new_session=True,  # a group of its own, which is ended and measured as a whole
         )
+        return _follow(process, limits, hear)
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def _follow(process: "subprocess.Popen[str]", limits: Limits, hear: Callable[[str], None]) -> Ended:
+    out: list[str] = []
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def heard(line: str) -> None:
+        last.append(line)
+        hear(line)
+
+    readers = [_reader(process.stdout, out.append), _reader(process.stderr, heard)]
+    try:
+        while not _has_ended(process):
+            _check(process.pid, limits)
+    finally:
+        _end(process)
+        for reader in readers:
+            reader.join()
+    return Ended(process.returncode, "\n".join(out), "\n".join(last))
+
+
+def _has_ended(process: "subprocess.Popen[str]") -> bool:
+    try:
+        process.wait(timeout=_LOOK_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _reader(stream: IO[str] | None, take: Callable[[str], None]) -> threading.Thread:
+    def read() -> None:
+        with stream or contextlib.nullcontext(()) as lines:
+            for line in lines:
+                take(line.rstrip("\n"))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def _check(pid: int, limits: Limits) -> None:
+    if time.monotonic() > limits.until:
+        raise OverLimit("took longer than it may")
+    if limits.memory_bytes is not None and (held := _group_memory(pid)) > limits.memory_bytes:
+        raise OverLimit(f"took {held >> 20} MiB of memory, {limits.memory_bytes >> 20} are allowed")
+
+
+def _group_memory(group: int) -> int:
+    """Bytes that the processes of a group hold now."""
+    total = 0
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.getpgid(int(entry.name)) == group:
+                total += int((entry / "statm").read_text().split()[1])
+        except (OSError, IndexError):
+            continue  # it has just ended
+    return total * os.sysconf("SC_PAGE_SIZE")
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    with contextlib.suppress(ProcessLookupError):  # nothing is left of it
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def end_with_stdin() -> None:

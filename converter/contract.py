@@ -1,13 +1,14 @@
 """What a conversion is asked for, what it reports, how it fails. Plain data; nothing here needs TensorFlow."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 REPORT_NAME = "report.json"
 PRECISIONS = ("FP32", "FP16", "INT8")
+STRATEGIES = ("Optimal", "Range", "Range+Optimal", "ImplicitBatchModeCompatible")
 
 
 class ConverterError(Exception):
@@ -61,24 +62,72 @@ class CopyRefused(ConverterError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a copy is made. Only `target` and `batch_sizes` matter to a frozen copy, the rest is TF-TRT's."""
+    """How a copy is made. Only `target`, `batch_sizes` and `images` matter to a frozen copy, the rest is TF-TRT's.
+
+    The names in brackets are those of TrtGraphConverterV2
+    (tensorflow/python/compiler/tensorrt/trt_convert.py).
+    """
 
     target: str = "trt"
-    precision: str = "FP32"  # one of PRECISIONS
-    batch_sizes: tuple[int, ...] = (1, 8)  # TF-TRT builds an engine profile for each, the probe runs each
+    batch_sizes: tuple[int, ...] = (1, 8)  # TF-TRT builds an engine profile for each; each is run and compared
+    # A folder of JPEG files on which engines are built, INT8 is calibrated and the copy is compared with its source.
+    images: Path | None = None  # None: the packaged photos
+    precision: str = "FP32"  # one of PRECISIONS [precision_mode]
     # Engines with fewer operations than this stay TensorFlow's: each one costs a hand-over.
     minimum_segment_size: int = 20
-    workspace_bytes: int = 4 << 30  # most scratch memory on the GPU that TensorRT's tactics may take
+    workspace_bytes: int = 4 << 30  # most scratch memory on the GPU for TensorRT's tactics [max_workspace_size_bytes]
+    cached_engines: int | None = None  # None: one for each batch size [maximum_cached_engines]
+    dynamic_shape: bool = True  # False: implicit batch, one engine for each size [use_dynamic_shape]
+    # Optimal: a profile for each batch size and nothing between; serving pads to these sizes.
+    profile_strategy: str = "Optimal"  # one of STRATEGIES [dynamic_shape_profile_strategy]
+    calibration: bool = True  # of INT8; False: the graph has its own quantisation nodes [use_calibration]
+    build_at_run_time: bool = False  # may an engine be built inside a request? [allow_build_at_runtime]
+    save_engines: bool = True  # False: a copy for another GPU, which builds its own [save_gpu_specific_engines]
+    denylist: tuple[str, ...] = ()  # types of operations that stay TensorFlow's [TF_TRT_OP_DENYLIST]
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise BadOptions(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
-        if self.precision == "INT8":
-            raise BadOptions("INT8 needs a calibration on real images, which this version does not do yet")
-        if not self.batch_sizes or min(self.batch_sizes) < 1:
-            raise BadOptions("batch sizes must be whole numbers from 1 up, at least one of them")
-        if self.minimum_segment_size < 1 or self.workspace_bytes < 1:
-            raise BadOptions("the minimum segment size and the workspace must be 1 or more")
+        problem = next((text for wrong, text in self._problems() if wrong), None)
+        if problem:
+            raise BadOptions(problem)
+
+    @property
+    def calibrated_on(self) -> Path | None:
+        """The folder whose pictures shape the copy; None if none do."""
+        return self.images if self.precision == "INT8" and self.calibration else None
+
+    def text(self, names: Sequence[str]) -> dict[str, str]:
+        """The options (or properties) of these names, as text by name."""
+        return {name: _text(getattr(self, name)) for name in names}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        """The options that `json.dumps(asdict(options), default=str)` came from."""
+        images = raw["images"]
+        tuples = {name: tuple(raw[name]) for name in ("batch_sizes", "denylist")}
+        return cls(**{**raw, **tuples, "images": None if images is None else Path(images)})
+
+    def _problems(self) -> Iterator[tuple[bool, str]]:
+        yield self.precision not in PRECISIONS, f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}"
+        yield (
+            self.profile_strategy not in STRATEGIES,
+            f"profile strategy {self.profile_strategy!r} is not one of {', '.join(STRATEGIES)}",
+        )
+        yield (
+            not self.batch_sizes or min(self.batch_sizes) < 1,
+            "batch sizes must be whole numbers from 1 up, at least one of them",
+        )
+        positive = (self.minimum_segment_size, self.workspace_bytes, self.cached_engines or 1)
+        yield min(positive) < 1, "the minimum segment size, the workspace and the cached engines must be 1 or more"
+        yield (
+            self.precision == "INT8" and self.calibration and self.images is None,
+            "INT8 is calibrated on real pictures: name a folder of them",
+        )
+        yield (
+            not self.save_engines and not self.build_at_run_time,
+            "without saved engines there is nothing to run unless engines may be built at run time",
+        )
+        strange = [name for name in self.denylist if not name.isalnum()]
+        yield bool(strange), f"{', '.join(map(repr, strange))} can't be the type of an operation, like Conv2D"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +139,21 @@ class Identity:
     """
 
     source_sha256: str  # over names and contents of the SavedModel's files
+    options: Mapping[str, str]  # those that shape the copy, by name
     tensorflow: str
+    tensorflow_build: str
     tensorrt: str | None = None
     gpu: str | None = None
     compute_capability: str | None = None
 
     def mismatch(self, now: "Identity") -> str | None:
-        """A sentence naming the first field in which this copy differs from `now`, or None."""
-        for item in fields(self):
-            made_with, have = getattr(self, item.name), getattr(now, item.name)
-            if made_with != have:
-                return f"it was made with {item.name} {_short(made_with)}, here it is {_short(have)}"
+        """A sentence naming the first field, or option, in which this copy differs from `now`; None if none does."""
+        pairs = {item.name: (getattr(self, item.name), getattr(now, item.name)) for item in fields(self)}
+        made_with, wanted = pairs.pop("options")
+        pairs |= {name: (made_with.get(name), wanted.get(name)) for name in sorted({*made_with, *wanted})}
+        for name, (then, here) in pairs.items():
+            if then != here:
+                return f"it was made with {name} {_short(then)}, here it is {_short(here)}"
         return None
 
 
@@ -111,43 +164,58 @@ class Report:
     target: str
     options: Options
     identity: Identity
+    environment: Mapping[str, Any]  # what was found on the machine
     created: str  # UTC, ISO 8601
     seconds: Mapping[str, float]  # by step
+    source_bytes: int
     size_bytes: int
-    batch_sizes: tuple[int, ...]  # that were run once, each
-    facts: Mapping[str, Any]  # the target's own: engines, operations converted, …
-    probe: Mapping[str, Any]  # latency by batch size, in a process of its own
+    batch_sizes: tuple[int, ...]  # that were run, each
+    facts: Mapping[str, Any]  # the target's own: engines, operations converted and why not the rest, …
+    probe: Mapping[str, Any]  # how the copy was run before it was published
+    latency: Mapping[str, Any]  # seconds by native, frozen and the copy, by batch size: see converter.probe
+    agreement: Mapping[str, Any]  # with native on the images, by batch size: see converter.agreement
     files: Mapping[str, str] = field(default_factory=dict)  # relative name -> sha256
 
     def to_json(self) -> str:
         """The report as indented JSON."""
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(asdict(self), indent=2, default=str)
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
         """The report in `folder`, or None where there is none; ValueError if it can't be understood."""
         try:
-            raw = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
-            options = {**raw["options"], "batch_sizes": tuple(raw["options"]["batch_sizes"])}
-            rest = {key: raw[key] for key in raw if key not in ("options", "identity", "batch_sizes")}
-            report = cls(
-                options=Options(**options),
-                identity=Identity(**raw["identity"]),
-                batch_sizes=tuple(raw["batch_sizes"]),
-                **rest,
-            )
-            report._check_types()
-            return report
+            return cls.from_json((folder / REPORT_NAME).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError, ConverterError) as error:
+        except OSError as error:
+            raise ValueError(f"{REPORT_NAME} can't be read: {error.strerror}") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The report that `to_json` wrote; ValueError if it is none."""
+        try:
+            raw = json.loads(text)
+            parts = {
+                "options": Options.from_json(raw["options"]),
+                "identity": Identity(**raw["identity"]),
+                "batch_sizes": tuple(raw["batch_sizes"]),
+            }
+            report = cls(**{**raw, **parts})
+            report._check_types()
+            return report
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError, ConverterError) as error:
             raise ValueError(f"{REPORT_NAME} can't be understood: {error}") from error
 
     def _check_types(self) -> None:
-        if not all(isinstance(item, dict) for item in (self.seconds, self.facts, self.probe, self.files)):
-            raise TypeError("seconds, facts, probe and files must be objects")
+        objects = (self.identity.options, self.environment, self.seconds, self.facts, self.probe, self.latency)
+        if not all(isinstance(item, dict) for item in (*objects, self.agreement, self.files)):
+            raise TypeError("options, seconds, facts, probe, latency, agreement and files must be objects")
         if not self.batch_sizes or not all(isinstance(size, int) and size > 0 for size in self.batch_sizes):
             raise TypeError("batch_sizes must be whole numbers from 1 up")
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _short(value: object) -> str:

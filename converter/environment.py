@@ -8,14 +8,12 @@ learns it, and the parent reads how far it came. Run by itself: `python -m conve
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from converter import child
+from converter import child, nvidia
 
 TIMEOUT_S = 120.0
 
@@ -24,11 +22,14 @@ TIMEOUT_S = 120.0
 class Environment:
     """The facts; None means not known or not there."""
 
+    driver: str | None = None  # NVIDIA's, like 550.54.15
     tensorflow: str | None = None
+    tensorflow_build: str | None = None  # its commit and the CUDA it was built for: a version has several builds
     tensorrt_linked: tuple[int, int, int] | None = None  # None: a TensorFlow without TF-TRT
     tensorrt_loaded: tuple[int, int, int] | None = None
     gpus: tuple[str, ...] = ()
-    compute_capability: str | None = None
+    gpu_memory_bytes: tuple[int, ...] = ()  # of each of `gpus`; empty if not known
+    compute_capability: str | None = None  # of the first of `gpus`
     crash: str | None = None  # how the child ended, if it did not end well
     log: tuple[str, ...] = field(default=(), repr=False)  # its last lines
 
@@ -45,10 +46,10 @@ class Availability:
 def probe(environ: Mapping[str, str] | None = None, *, timeout_s: float = TIMEOUT_S) -> Environment:
     """Ask in a child process, which takes some seconds (it imports TensorFlow). Never raises for what it finds."""
     try:
-        done = child.run("converter.environment", timeout_s=timeout_s, environ=environ)
-    except subprocess.TimeoutExpired:
+        ended = child.run("converter.environment", limits=child.Limits.within(timeout_s), environ=environ)
+    except child.OverLimit:
         return Environment(crash=f"it did not answer in {timeout_s:g} s")
-    return _understand(done.stdout, done.stderr, done.returncode)
+    return _understand(ended)
 
 
 def availability(target: str, found: Environment) -> Availability:
@@ -99,18 +100,21 @@ def library_name(found: Environment) -> str:
     return f"libnvinfer.so.{dotted(linked) if release >= (2, 15) else linked[0]}"
 
 
-def _understand(stdout: str, stderr: str, code: int) -> Environment:
+def _understand(ended: child.Ended) -> Environment:
     facts: dict[str, Any] = {}
-    for line in stdout.splitlines():
+    for line in ended.stdout.splitlines():
         if line.startswith("{"):
             with contextlib.suppress(ValueError):  # cut off by a crash, or somebody else's
                 facts.update(json.loads(line))
-    known: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
+    names = facts.keys() & {item.name for item in fields(Environment)}
+    known: dict[str, Any] = {
+        name: tuple(facts[name]) if isinstance(facts[name], list) else facts[name] for name in names
+    }
     found = Environment(**known)
-    if code == 0:
+    if ended.returncode == 0:
         return found
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return replace(found, crash=f"it ended by {how}", log=tuple(stderr.splitlines()[-5:]))
+    how = ended.signal_name or f"exit code {ended.returncode}"
+    return replace(found, crash=f"it ended by {how}", log=tuple(ended.stderr.splitlines()[-5:]))
 
 
 def _tell(**facts: object) -> None:
@@ -119,9 +123,11 @@ def _tell(**facts: object) -> None:
 
 def _ask() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    _tell(driver=nvidia.driver())
     import tensorflow as tf
 
     _tell(tensorflow=tf.__version__)
+    _tell(tensorflow_build=_build(tf.version.GIT_VERSION, tf.sysconfig.get_build_info()))
     try:
         from tensorflow.compiler.tf2tensorrt import _pywrap_py_utils as tftrt
     except ImportError:
@@ -137,6 +143,15 @@ def _ask() -> None:
         gpus=[detail.get("device_name", "unknown") for detail in details],
         compute_capability=".".join(map(str, capability)) if capability else None,
     )
+    if details:
+        _tell(gpu_memory_bytes=nvidia.memory_bytes())
+
+
+def _build(commit: str, info: Mapping[str, Any]) -> str:
+    """Of tf.sysconfig.get_build_info(), which differs between wheels of one version."""
+    if not info.get("is_cuda_build"):
+        return f"{commit} cpu"
+    return f"{commit} cuda {info.get('cuda_version', 'unknown')} cudnn {info.get('cudnn_version', 'unknown')}"
 
 
 def as_json(found: Environment) -> dict[str, Any]:

@@ -1,48 +1,69 @@
-"""Runs a SavedModel once at every batch size in a process of its own, and times it.
+"""Runs a SavedModel on real photos at every batch size in a process of its own: does it answer, how fast, and what?
 
 For a TF-TRT copy the process forbids TensorFlow to fall back to its native segments
 (`TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION=False`): only then does an answer prove that TensorRT ran.
-Run by itself: `python -m converter.probe FOLDER 1,8`.
+Run by itself: `python -m converter.probe FOLDER 1,8 [PHOTOS]`.
 """
 
 import json
 import os
-import signal
-import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from converter import child, sampling
 from converter.contract import CopyRefused
+from converter.detections import Detections, from_outputs
+from converter.timing import percentiles
 
 STRICT = {"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "False"}
-TIMEOUT_S = 600.0
-RUNS = 10
+FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 2.0
+_LOWEST_SCORE = 0.05  # what is below does not count in any comparison
 
 
-def run(folder: Path, batch_sizes: Sequence[int], *, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
-    """Latency by batch size: `first_s`, then `mean_s` of the runs after it (as in Google's 2019 article).
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a model did, by batch size."""
 
-    CopyRefused if the copy does not load, does not run, or runs only by falling back to native segments.
+    # first_s, then mean_s of the runs after it (as in Google's 2019 article), p50_s, p95_s, p99_s, and how many runs
+    latency: dict[str, dict[str, float]]
+    detections: dict[str, list[Detections]]  # of each photo, in order
+
+
+def run(folder: Path, batch_sizes: Sequence[int], *, limits: child.Limits, images: Path | None = None) -> Probed:
+    """Run the SavedModel in `folder` on the pictures of `images` (None: the packaged ones and variations of them).
+
+    CopyRefused if it does not load, does not run, or runs only by falling back to native segments.
     """
     sizes = ",".join(map(str, batch_sizes))
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **STRICT}
+    arguments = [str(folder), sizes, *([str(images)] if images else [])]
     try:
-        done = child.run("converter.probe", str(folder), sizes, timeout_s=timeout_s, environ=environ)
-    except subprocess.TimeoutExpired as error:
-        raise CopyRefused("probe_failed", f"the copy did not answer within {timeout_s:g} s") from error
+        done = child.run("converter.probe", *arguments, limits=limits, environ=environ)
+    except child.OverLimit as error:
+        raise CopyRefused("probe_failed", f"{folder.name} {error} while it was run, and was ended") from error
     if done.returncode == 0:
-        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return result
+        return _probed(json.loads(done.stdout.splitlines()[-1]))
     if "disallowed engine native segment" in done.stderr:
         raise CopyRefused("native_fallback", "the copy runs only by falling back to TensorFlow's native segments")
-    if done.returncode < 0:
-        raise CopyRefused("probe_failed", f"the copy ended its process by {signal.Signals(-done.returncode).name}")
+    if done.signal_name:
+        raise CopyRefused("probe_failed", f"the copy ended its process by {done.signal_name}")
     raise CopyRefused("probe_failed", f"the copy does not run: {_last_line(done.stderr)}")
+
+
+def _probed(answer: dict[str, Any]) -> Probed:
+    found = {size: [_detections(rows) for rows in pictures] for size, pictures in answer["detections"].items()}
+    return Probed(answer["latency"], found)
+
+
+def _detections(rows: list[list[float]]) -> Detections:
+    table = np.array(rows, np.float32).reshape(-1, 6)
+    return Detections(table[:, :4], table[:, 4], table[:, 5].astype(np.int32))
 
 
 def _last_line(text: str) -> str:
@@ -50,7 +71,7 @@ def _last_line(text: str) -> str:
     return lines[-1][:300] if lines else "it said nothing"
 
 
-def _measure(folder: Path, batch_sizes: Sequence[int]) -> dict[str, Any]:
+def _measure(folder: Path, batch_sizes: Sequence[int], photos: list[bytes]) -> dict[str, Any]:
     import tensorflow as tf
 
     from converter.signature import first_line, load
@@ -58,25 +79,48 @@ def _measure(folder: Path, batch_sizes: Sequence[int]) -> dict[str, Any]:
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     model, signature = load(folder, may_have_engines=True)
-    photos = sampling.packaged()
-    latency = {}
+
+    def call(jpegs: list[bytes]) -> dict[str, Any]:
+        return {name: tensor.numpy() for name, tensor in signature(tf.constant(jpegs)).items()}
+
+    latency, detections = {}, {}
     for size in batch_sizes:
-        seconds = []
-        for _ in range(1 + RUNS):
-            start = time.perf_counter()
-            try:
-                outputs = signature(tf.constant(sampling.batch(photos, size)))
-                _ = [tensor.numpy() for tensor in outputs.values()]
-            except tf.errors.OpError as error:
-                print(error, file=sys.stderr)
-                sys.exit(f"at batch size {size}: {first_line(error)}")
-            seconds.append(time.perf_counter() - start)
-        latency[str(size)] = {"first_s": round(seconds[0], 4), "mean_s": round(statistics.mean(seconds[1:]), 5)}
+        try:
+            latency[str(size)] = _time(lambda size=size: call(sampling.batch(photos, size)))
+            detections[str(size)] = _detect(call, photos, size)
+        except tf.errors.OpError as error:
+            print(error, file=sys.stderr)
+            sys.exit(f"at batch size {size}: {first_line(error)}")
     del model
-    return latency
+    return {"latency": latency, "detections": detections}
+
+
+def _time(call: Any) -> dict[str, float]:
+    seconds: list[float] = []
+    end = time.perf_counter() + ENOUGH_S
+    while len(seconds) <= FEWEST_RUNS or (time.perf_counter() < end and len(seconds) <= MOST_RUNS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return {"first_s": round(seconds[0], 4), **percentiles(seconds[1:]), "runs": len(seconds) - 1}
+
+
+def _detect(call: Any, photos: list[bytes], size: int) -> list[list[list[float]]]:
+    """Rows of left, top, right, bottom, score, class for each photo; the last batch is filled up with the first."""
+    found: list[Detections] = []
+    for start in range(0, len(photos), size):
+        part = photos[start : start + size]
+        found += from_outputs(call(sampling.batch([*part, *photos], size)), [sampling.size_of(each) for each in part])
+    best = [each.best(threshold=_LOWEST_SCORE, limit=len(each)) for each in found]
+    return [np.column_stack([each.boxes, each.scores, each.classes]).astype(float).tolist() for each in best]
+
+
+def _main(folder: str, sizes: str, images: str | None = None) -> None:
+    photos = sampling.pictures(Path(images) if images else None)
+    print(json.dumps(_measure(Path(folder), [int(size) for size in sizes.split(",")], photos)))
 
 
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
-    print(json.dumps(_measure(Path(sys.argv[1]), [int(size) for size in sys.argv[2].split(",")])))
+    _main(*[argument for argument in sys.argv[1:] if argument != child.ENDS_WITH_STDIN])

@@ -1,33 +1,107 @@
-"""Tells how far a conversion is: JSON lines for programs, plain lines for a terminal; and keeps the seconds."""
+"""Tells how far a conversion is: JSON lines for programs, a bar on a terminal; and keeps the seconds of each step."""
 
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import TextIO
+
+STARTED, RUNNING, DONE = "started", "running", "done"
+_IN_WORDS = {
+    "check": "looking at this machine",
+    "wait": "waiting for another conversion to the same place",
+    "native": "measuring the model as it came",
+    "load": "loading the model",
+    "convert": "converting the graph",
+    "build": "building engines",
+    "save": "saving",
+    "verify": "running the copy",
+    "yardstick": "measuring a frozen copy beside it",
+    "publish": "publishing the copy",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A step that began, moved or ended."""
+
+    step: str
+    state: str  # started, running or done
+    number: int | None = None  # which step it is, from 1, and of how many
+    of: int | None = None
+    part: int | None = None  # how many parts of the step are done, and of how many
+    parts: int | None = None
+    seconds: float | None = None  # once it is done
+
+    def to_json(self) -> str:
+        """One line of JSON; `parse` reads it."""
+        return json.dumps({key: value for key, value in asdict(self).items() if value is not None})
+
+
+def parse(line: str) -> Event | None:
+    """The event that `line` is; None for any other line: TensorFlow's may begin as they like."""
+    if not line.startswith('{"step"'):
+        return None
+    try:
+        event = Event(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
+    return event if event.state in (STARTED, RUNNING, DONE) else None
+
+
+def in_words(step: str) -> str:
+    """What a conversion does in the step: "building engines"."""
+    return _IN_WORDS.get(step, "starting")
 
 
 class Progress:
-    """Writes one line when a step begins and one when it ends."""
+    """Knows the steps of a conversion and tells each to `show`; lines that are no event go to `pass_on`.
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = sys.stderr if stream is None else stream
+    By default both are lines on standard error.
+    """
+
+    def __init__(self, show: Callable[[Event], None] | None = None, pass_on: Callable[[str], None] | None = None):
+        self._show = show or (lambda event: _print(event.to_json(), sys.stderr))
+        self._pass_on = pass_on or (lambda line: _print(line, sys.stderr))
+        self._plan: Sequence[str] = ()
         self.seconds: dict[str, float] = {}
+        self.step_now = ""
+
+    def plan(self, steps: Sequence[str]) -> None:
+        """Say which steps there will be, in order."""
+        self._plan = steps
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Time the block as the step `name`; a step that raises writes no end."""
-        self._write(step=name, state="started")
+        self.tell(Event(step=name, state=STARTED))
         start = time.monotonic()
         yield
-        self.seconds[name] = round(time.monotonic() - start, 2)
-        self._write(step=name, state="done", seconds=self.seconds[name])
+        self.tell(Event(step=name, state=DONE, seconds=round(time.monotonic() - start, 2)))
 
-    def _write(self, *, step: str, state: str, seconds: float | None = None) -> None:
-        if self._stream.isatty():
-            line = f"{step} …" if seconds is None else f"{step}: {seconds:.1f} s"
+    def part(self, done: int, parts: int) -> None:
+        """Say that `done` of `parts` of the present step are done."""
+        self.tell(Event(step=self.step_now, state=RUNNING, part=done, parts=parts))
+
+    def hear(self, line: str) -> None:
+        """Take a line that a child of this conversion wrote: its steps are steps of this one."""
+        event = parse(line)
+        if event is None:
+            self._pass_on(line)
         else:
-            event = {"step": step, "state": state, "seconds": seconds}
-            line = json.dumps({key: value for key, value in event.items() if value is not None})
-        print(line, file=self._stream, flush=True)
+            self.tell(event)
+
+    def tell(self, event: Event) -> None:
+        """Show an event, with its place in the plan."""
+        self.step_now = event.step
+        if event.seconds is not None:
+            self.seconds[event.step] = event.seconds
+        if event.step in self._plan:
+            event = replace(event, number=self._plan.index(event.step) + 1, of=len(self._plan))
+        self._show(event)
+
+
+def _print(line: str, stream: TextIO) -> None:
+    print(line, file=stream, flush=True)

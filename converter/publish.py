@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,30 @@ def location(model: Path, target: str, *, cache: Path | None = None) -> Path:
     if beside.is_dir() or cache is None or os.access(model.parent, os.W_OK):
         return beside
     return cache / beside.name
+
+
+@contextmanager
+def alone(folder: Path, *, until: float, waiting: Callable[[], AbstractContextManager[None]]) -> Iterator[bool]:
+    """Only one process at a time makes what goes to `folder`: servers may share a cache. Whether it had to wait.
+
+    `waiting` is entered while it waits; ConversionFailed if that takes until `until`, of time.monotonic.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder.parent / f".{folder.name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ConversionFailed(f"the copy can't be written to {folder.parent}: {error.strerror}") from error
+    try:
+        waited = not _try_lock(handle)
+        if waited:
+            with waiting():
+                while not _try_lock(handle):
+                    if time.monotonic() > until:
+                        raise ConversionFailed(f"another process is still making {folder.name}")
+                    time.sleep(0.2)
+        yield waited
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -51,6 +76,23 @@ def written_beside(folder: Path) -> Iterator[Path]:
     finally:
         os.close(handle)
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def recover(folder: Path) -> None:
+    """Remove what a conversion to `folder` that was killed left behind, and put back a copy that it had set aside."""
+    try:
+        with _alone_in(folder.parent):
+            _sweep(folder)
+    except OSError:
+        return  # there is no such place, or nothing can be written there
+
+
+def made(folder: Path, target: str, identity: Identity) -> Report | None:
+    """The report of the copy in `folder` if it may be loaded as what is wanted; None if not, or if there is none."""
+    try:
+        return check(folder, target, identity) if folder.is_dir() else None
+    except CopyRefused:
+        return None
 
 
 def add_report(folder: Path, report: Report) -> Report:
@@ -134,19 +176,27 @@ def _locked(folder: Path) -> tuple[Path, int]:
     return partial, handle
 
 
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _sweep(folder: Path) -> None:
     for left in folder.parent.iterdir():
         if not left.name.startswith((folder.name + _PARTIAL, folder.name + _STALE)):
             continue
+        if (left / folder.name).is_dir() and not folder.exists():
+            (left / folder.name).rename(folder)  # set aside for a new one that never took its place
         try:
             handle = os.open(left, os.O_RDONLY)
         except OSError:
             continue  # another user's
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
-        except BlockingIOError:
-            pass  # another process is writing it now
+            if _try_lock(handle):  # else another process is writing it now
+                shutil.rmtree(left, ignore_errors=True)
         finally:
             os.close(handle)
 

@@ -1,8 +1,17 @@
-"""Real photos as model inputs: for building engines, probing and warming up."""
+"""Real photos as model inputs: for building engines, calibrating, comparing and warming up."""
 
+import io
+from collections.abc import Iterator
 from importlib.resources import files
 from itertools import cycle, islice
 from pathlib import Path
+
+from PIL import Image
+
+from converter.contract import BadOptions
+
+_JPEG = b"\xff\xd8\xff"
+_SUFFIXES = (".jpg", ".jpeg")
 
 
 def packaged() -> list[bytes]:
@@ -11,6 +20,44 @@ def packaged() -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
 
 
+def pictures(folder: Path | None) -> list[bytes]:
+    """The JPEG files in `folder`, by name; None: the packaged photos and simple variations of them.
+
+    BadOptions if there are none.
+    """
+    if folder is None:
+        photos = packaged()
+        return [*photos, *(varied for photo in photos for varied in variations(photo))]
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+        found = [data for data in (path.read_bytes() for path in paths) if data.startswith(_JPEG)]
+    except OSError as error:
+        raise BadOptions(f"the pictures in {folder} can't be read: {error.strerror}") from error
+    if not found:
+        raise BadOptions(f"{folder} has no JPEG file (*.jpg, *.jpeg)")
+    return found
+
+
+def variations(photo: bytes) -> Iterator[bytes]:
+    """The photo mirrored, cropped to its middle, and at three quarters of its size: other pictures of known kind."""
+    image = Image.open(io.BytesIO(photo), formats=["JPEG"])
+    width, height = image.size
+    yield _jpeg(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    yield _jpeg(image.crop((width // 10, height // 10, width - width // 10, height - height // 10)))
+    yield _jpeg(image.resize((width * 3 // 4, height * 3 // 4), Image.Resampling.BILINEAR))
+
+
 def batch(photos: list[bytes], size: int) -> list[bytes]:
     """`size` photos, in turn."""
     return list(islice(cycle(photos), size))
+
+
+def size_of(photo: bytes) -> tuple[int, int]:
+    """Width and height in pixels, as stored."""
+    return Image.open(io.BytesIO(photo), formats=["JPEG", "MPO"]).size
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=92)
+    return stream.getvalue()

@@ -61,6 +61,11 @@ def read(model: Any) -> Signature:
     return Signature(input_name=_only_input(inputs), function=function)
 
 
+def others(model: Any) -> list[str]:
+    """The names of the signatures that are not served: a copy does not have them."""
+    return sorted(name for name in model.signatures if name != SERVING)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text that says something, cut to 300 characters: TensorFlow's go on for pages."""
     lines = (line.strip() for line in str(error).splitlines())

@@ -1,17 +1,26 @@
-"""Whether a caller would rather have a JPEG picture than JSON (RFC 9110, 12.5.1, as far as these two go)."""
+"""Whether a caller would rather have something else than JSON (RFC 9110, 12.5.1, as far as that goes)."""
 
 
 def wants_picture(accept: str) -> bool:
     """True if `image/jpeg` is named, or `image/*`, and JSON is not liked as much."""
-    picture = json = 0.0
+    return _prefers(accept, "image/jpeg", "image/*")
+
+
+def wants_page(accept: str) -> bool:
+    """True if `text/html` is named, or `text/*`, and JSON is not liked as much."""
+    return _prefers(accept, "text/html", "text/*")
+
+
+def _prefers(accept: str, *names: str) -> bool:
+    other = json = 0.0
     for part in accept.split(","):
         media_range, _, rest = part.partition(";")
         quality = _quality(rest)
-        if media_range.strip().lower() in ("image/jpeg", "image/*"):
-            picture = max(picture, quality)
+        if media_range.strip().lower() in names:
+            other = max(other, quality)
         elif media_range.strip().lower() in ("application/json", "application/*"):
             json = max(json, quality)
-    return picture > json
+    return other > json
 
 
 def _quality(parameters: str) -> float:

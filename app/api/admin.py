@@ -1,59 +1,104 @@
-"""For admins: conversions."""
+"""For admins: conversions, and loading a copy again."""
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Request, Response
 
+from app.api.accept import wants_page
 from app.api.auth import TOKEN
-from app.api.schemas import ConvertRequest, ErrorAnswer, JobAnswer
+from app.api.schemas import BackendAnswer, ConvertRequest, ErrorAnswer, JobAnswer, ReloadRequest
 from app.conversion import Conversions
-from app.errors import BadParameter
+from app.errors import BadParameter, NotFound
+from app.report import page
 from converter.contract import BadOptions, Options
 
 _ERRORS = {401: "The token is missing.", 403: "The token is wrong, or no DETECTOR_ADMIN_TOKEN is set."}
-_CONVERT_ERRORS = {
-    400: "The body is empty or is not JSON.",
-    409: "Another conversion, with other options, runs.",
-    413: "The body is over its limit.",
-    422: "An option is wrong.",
-}
+_BODY_ERRORS = {400: "The body is empty or is not JSON.", 413: "The body is over its limit."}
+_CONVERT_ERRORS = {**_BODY_ERRORS, 409: "Another conversion, with other options, runs.", 422: "An option is wrong."}
+_RELOAD_ERRORS = {**_BODY_ERRORS, 409: "It can't be loaded; what served serves on.", 422: "There is no such copy."}
+_JOB_ERRORS = {404: "No such job.", 422: "Never: any id may be asked for."}
 
 
-def routes(conversions: Conversions, default_options: Callable[[str], Options]) -> APIRouter:
-    """The router of /convert."""
-    router = APIRouter(
-        tags=["conversion"],
-        dependencies=[TOKEN],
-        responses={status: {"model": ErrorAnswer, "description": text} for status, text in _ERRORS.items()},
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Powers:
+    """What an admin may do."""
 
+    conversions: Conversions
+    default_options: Callable[[str], Options]
+    calibration_images: Path | None
+    reload: Callable[[str], Awaitable[BackendAnswer]]
+
+
+def routes(powers: Powers) -> APIRouter:
+    """The router of /convert and /admin."""
+    router = APIRouter(tags=["administration"], dependencies=[TOKEN], responses=_described(_ERRORS))
+    _add_conversions(router, powers)
+    _add_jobs(router, powers.conversions)
+    _add_report(router, powers.conversions)
+    return router
+
+
+def _add_conversions(router: APIRouter, powers: Powers) -> None:
     @router.post(
-        "/convert",
-        status_code=202,
-        summary="Make a copy and swap it in",
-        responses={code: {"model": ErrorAnswer, "description": text} for code, text in _CONVERT_ERRORS.items()},
+        "/convert", status_code=202, summary="Make a copy and swap it in", responses=_described(_CONVERT_ERRORS)
     )
     async def convert(wanted: Annotated[ConvertRequest, Body()]) -> JobAnswer:
         try:
-            options = wanted.options(default_options(wanted.target))
+            options = wanted.options(powers.default_options(wanted.target), powers.calibration_images)
         except BadOptions as error:
             raise BadParameter(str(error)) from error
-        return JobAnswer.of(conversions.start(options))
+        return JobAnswer.of(powers.conversions.start(options))
 
-    @router.get("/convert/jobs", summary="All conversions since the start, newest first")
+    @router.post("/admin/reload", summary="Load a copy again from its folder", responses=_described(_RELOAD_ERRORS))
+    async def reload(wanted: Annotated[ReloadRequest, Body()]) -> BackendAnswer:
+        return await powers.reload(wanted.backend)
+
+
+def _add_jobs(router: APIRouter, conversions: Conversions) -> None:
+    @router.get("/convert/jobs", summary="The last conversions, newest first; those of earlier servers too")
     async def jobs() -> list[JobAnswer]:
         return [JobAnswer.of(job) for job in conversions.jobs]
 
-    @router.get(
-        "/convert/jobs/{job_id}",
-        summary="One conversion",
-        responses={
-            404: {"model": ErrorAnswer, "description": "No such job."},
-            422: {"model": ErrorAnswer, "description": "Never: any id may be asked for."},
-        },
-    )
+    @router.delete("/convert/jobs", summary="Forget the conversions that have ended; those that are left")
+    async def forget() -> list[JobAnswer]:
+        conversions.forget_ended()
+        return [JobAnswer.of(job) for job in conversions.jobs]
+
+    @router.get("/convert/jobs/{job_id}", summary="One conversion", responses=_described(_JOB_ERRORS))
     async def job(job_id: str) -> JobAnswer:
         return JobAnswer.of(conversions.job(job_id))
 
-    return router
+    @router.delete(
+        "/convert/jobs/{job_id}",
+        summary="End a conversion that runs; forget one that has ended",
+        responses=_described(_JOB_ERRORS),
+    )
+    async def cancel(job_id: str) -> JobAnswer:
+        return JobAnswer.of(await conversions.cancel(job_id))
+
+
+def _add_report(router: APIRouter, conversions: Conversions) -> None:
+    @router.get(
+        "/convert/jobs/{job_id}/report",
+        summary="The report of one conversion, as JSON or, with `Accept: text/html`, as a page",
+        response_model=dict[str, Any],
+        responses=_described({**_JOB_ERRORS, 404: "No such job, or it made no copy."}),
+    )
+    async def report(job_id: str, request: Request) -> Any:
+        found = conversions.job(job_id)
+        if found.report is None:
+            raise NotFound(f"the conversion {job_id} has no report: it is {found.state}{_because(found.reason)}")
+        if wants_page(request.headers.get("accept", "")):
+            return Response(page(found.report), media_type="text/html")
+        return found.report
+
+
+def _because(reason: str) -> str:
+    return f", {reason}" if reason else ""
+
+
+def _described(errors: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": ErrorAnswer, "description": text} for status, text in errors.items()}

@@ -19,6 +19,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.ConversionRunning: 409,
+    errors.NotLoaded: 409,
     errors.BodyTooLarge: 413,
     errors.ImageTooLarge: 413,
     errors.NotAJpeg: 415,

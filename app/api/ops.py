@@ -89,11 +89,12 @@ def _model_answer(detector: Detector, model: Model, sha256: str) -> ModelAnswer:
         signature=dict(facts.signature) if facts else None,
         labels=model.labels,
         active=next((name for name, slot in slots.items() if slot.state == "active"), None),
-        backends={name: _backend(slot) for name, slot in slots.items()},
+        backends={name: backend_answer(slot) for name, slot in slots.items()},
     )
 
 
-def _backend(slot: Slot) -> BackendAnswer:
+def backend_answer(slot: Slot) -> BackendAnswer:
+    """The backend's state, and what its worker says of itself."""
     facts = slot.facts
     if facts is None:
         return BackendAnswer(state=slot.state, reason=slot.reason)

@@ -1,10 +1,12 @@
 """The wire: what requests and answers look like in JSON."""
 
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.conversion import Job
+from app.jobs import Job
 from converter.contract import Options
 
 
@@ -149,24 +151,47 @@ class ModelAnswer(BaseModel):
 
 
 class ConvertRequest(BaseModel):
-    """A conversion to start; what is left out is as at start-up."""
+    """A conversion to start; what is left out is as at start-up. All but `target` and `batch_sizes` is TF-TRT's."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"target": "frozen"}]})
 
     target: Literal["trt", "frozen"] = "trt"
-    precision: Literal["FP32", "FP16"] | None = None
-    batch_sizes: list[int] | None = Field(default=None, min_length=1, max_length=16)
-    minimum_segment_size: int | None = Field(default=None, ge=1)
+    batch_sizes: list[int] | None = Field(
+        default=None, min_length=1, max_length=16, description="Batch sizes that get an engine, are run and compared."
+    )
+    precision: Literal["FP32", "FP16", "INT8"] | None = Field(
+        default=None, description="INT8 is calibrated on the pictures in DETECTOR_CALIBRATION_IMAGES."
+    )
+    minimum_segment_size: int | None = Field(default=None, ge=1, description="Fewest operations of an engine.")
+    workspace_mib: int | None = Field(default=None, ge=1, description="Most scratch memory on the GPU.")
+    cached_engines: int | None = Field(default=None, ge=1, description="Most engines kept for a segment.")
+    dynamic_shape: bool | None = Field(default=None, description="False: implicit batch, one engine for each size.")
+    profile_strategy: Literal["Optimal", "Range", "Range+Optimal", "ImplicitBatchModeCompatible"] | None = None
+    calibration: bool | None = Field(default=None, description="False: the graph has its own quantisation nodes.")
+    build_at_run_time: bool | None = Field(default=None, description="May an engine be built inside a request?")
+    denylist: list[str] | None = Field(
+        default=None, max_length=100, description="Types of operations that stay TensorFlow's, like `Conv2D`."
+    )
 
-    def options(self, defaults: Options) -> Options:
+    def options(self, defaults: Options, calibration_images: Path | None) -> Options:
         """The converter's options; BadOptions if they contradict each other."""
-        return Options(
-            target=self.target,
-            precision=self.precision or defaults.precision,
-            batch_sizes=tuple(sorted(set(self.batch_sizes))) if self.batch_sizes else defaults.batch_sizes,
-            minimum_segment_size=self.minimum_segment_size or defaults.minimum_segment_size,
-            workspace_bytes=defaults.workspace_bytes,
-        )
+        given = self.model_dump(exclude_none=True)
+        if "workspace_mib" in given:
+            given["workspace_bytes"] = given.pop("workspace_mib") << 20
+        if "batch_sizes" in given:
+            given["batch_sizes"] = tuple(sorted(set(given["batch_sizes"])))
+        if "denylist" in given:
+            given["denylist"] = tuple(sorted(set(given["denylist"])))
+        images = calibration_images if given.get("precision", defaults.precision) == "INT8" else None
+        return replace(defaults, **given, images=images)
+
+
+class ReloadRequest(BaseModel):
+    """What to load again from its folder."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"backend": "frozen"}]})
+
+    backend: Literal["trt", "frozen"]
 
 
 class JobAnswer(BaseModel):
@@ -174,11 +199,12 @@ class JobAnswer(BaseModel):
 
     id: str
     target: str
-    precision: str
-    batch_sizes: list[int]
+    options: dict[str, Any] = Field(description="All of them, as the converter got them.")
     state: str = Field(description="running, loading, succeeded, unavailable, refused, failed or cancelled.")
     reason: str = ""
     step: str = Field(description="What it is doing, or did last.")
+    doing: str = Field(description="The same in words.")
+    progress: float = Field(description="0 to 1: steps that are done, and the share of the present one.")
     seconds: dict[str, float] = Field(description="By finished step.")
     created: str
     finished: str | None
@@ -191,11 +217,12 @@ class JobAnswer(BaseModel):
         return cls(
             id=job.id,
             target=job.options.target,
-            precision=job.options.precision,
-            batch_sizes=list(job.options.batch_sizes),
+            options=asdict(job.options),
             state=job.state,
             reason=job.reason,
             step=job.step,
+            doing=job.doing,
+            progress=job.progress,
             seconds=job.seconds,
             created=job.created,
             finished=job.finished,

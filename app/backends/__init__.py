@@ -28,6 +28,10 @@ class WorkerDied(Exception):
         self.hung = hung
 
 
+class NoRoom(Exception):
+    """There is not enough memory to load a second model before the first is ended; how much is missing."""
+
+
 class BatchFailed(Exception):
     """The model raised on this batch; `kind` is undecodable (a JPEG file), exhausted (memory) or other."""
 
@@ -68,6 +72,10 @@ class Backend(Protocol):
 
     name: str
     facts: Facts
+
+    @property
+    def pid(self) -> int:
+        """The process it lives in."""
 
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Run one batch; Detections in the images' order. BatchFailed or WorkerDied if there are none."""

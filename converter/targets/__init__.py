@@ -25,12 +25,32 @@ class Kind:
     """A line of the table."""
 
     module: str
+    steps: tuple[str, ...]  # of its `make`
     hardware_bound: bool  # made for one GPU model and one TensorRT
+    shaped_by: tuple[str, ...]  # the options that make a difference to the copy
 
 
 KINDS = {
-    "trt": Kind("converter.targets.trt", hardware_bound=True),
-    "frozen": Kind("converter.targets.frozen", hardware_bound=False),
+    "trt": Kind(
+        "converter.targets.trt",
+        steps=("load", "convert", "build", "save"),
+        hardware_bound=True,
+        shaped_by=(
+            "precision",
+            "batch_sizes",
+            "minimum_segment_size",
+            "workspace_bytes",
+            "cached_engines",
+            "dynamic_shape",
+            "profile_strategy",
+            "calibration",
+            "calibrated_on",
+            "build_at_run_time",
+            "save_engines",
+            "denylist",
+        ),
+    ),
+    "frozen": Kind("converter.targets.frozen", steps=("load", "convert", "save"), hardware_bound=False, shaped_by=()),
 }
 
 

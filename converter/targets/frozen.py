@@ -9,7 +9,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from converter.contract import ConversionFailed, Options
 from converter.progress import Progress
-from converter.signature import SERVING, Signature, first_line, load
+from converter.signature import SERVING, Signature, first_line, load, others
 
 
 def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
@@ -26,8 +26,9 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
             tf.saved_model.save(module, str(into), signatures={SERVING: module.serve})
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(f"TensorFlow could not freeze the graph or save it: {first_line(error)}") from error
+    lost = others(model)
     del model
-    return {"operations": len(frozen.graph.as_graph_def().node)}
+    return {"operations": len(frozen.graph.as_graph_def().node), "signatures_lost": lost}
 
 
 def _named(frozen: Any, signature: Signature) -> Any:

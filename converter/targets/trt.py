@@ -1,9 +1,7 @@
 """The target `trt`: TF-TRT turns the operations it knows into TensorRT engines, built here from real photos."""
 
-import contextlib
-import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,54 +11,97 @@ from tensorflow.python.compiler.tensorrt import trt_convert
 from converter import sampling
 from converter.contract import ConversionFailed, Options, UnusableModel
 from converter.progress import Progress
-from converter.signature import SERVING, first_line, load
+from converter.signature import SERVING, Signature, first_line, load, others
+from converter.targets import engine_facts
+
+_CALIBRATION_BATCHES = 64
+
+Batches = Callable[[], Iterator[dict[str, tf.Tensor]]]
 
 
 def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
     """Convert, build, seal, save (see `targets.Target`); needs TensorRT's library and a GPU."""
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
+    photos = sampling.pictures(options.images)
     with progress.step("load"):
-        _, signature = load(source)
+        model, signature = load(source)
+        lost = others(model)
+        del model
     with progress.step("convert"):
-        converter = convert(source, options)
+        converter = convert(source, options, signature, photos)
     with progress.step("build"):
-        build(converter, signature.input_name, options.batch_sizes)
+        build(converter, options, signature, photos, progress)
     with progress.step("save"):
-        forbid_runtime_building(converter)
-        save(converter, into)
-    return facts(converter)
+        if not options.build_at_run_time:
+            forbid_runtime_building(converter)
+        save(converter, into, save_engines=options.save_engines)
+    return {**engine_facts.read(converter, into), "signatures_lost": lost, "pictures": len(photos)}
 
 
-def convert(source: Path, options: Options) -> Any:
+def convert(source: Path, options: Options, signature: Signature, photos: list[bytes]) -> Any:
     """A `TrtGraphConverterV2` whose graph has been converted; no engine is built yet."""
+    os.environ["TF_TRT_OP_DENYLIST"] = ",".join(options.denylist)  # read by the conversion, in C++
+    os.environ["TF_TRT_SHOW_DETAILED_REPORT"] = "1"  # why operations are left out: see converter.nonconverted
+    calibrated = options.precision == "INT8" and options.calibration
     try:
         converter = trt_convert.TrtGraphConverterV2(
-            input_saved_model_dir=str(source),
-            input_saved_model_signature_key=SERVING,
-            precision_mode=options.precision,
-            minimum_segment_size=options.minimum_segment_size,
-            max_workspace_size_bytes=options.workspace_bytes,
-            maximum_cached_engines=len(options.batch_sizes),
-            use_dynamic_shape=True,
-            # A profile for each batch size and nothing between: serving pads to these sizes.
-            dynamic_shape_profile_strategy="Optimal",
+            input_saved_model_dir=str(source), input_saved_model_signature_key=SERVING, **_parameters(options)
         )
-        converter.convert()
+        converter.convert(
+            calibration_input_fn=_calibration(options, signature, photos) if calibrated else None,
+        )
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(f"TF-TRT could not convert the graph: {first_line(error)}") from error
-    if not engine_count(converter):
-        raise UnusableModel("TF-TRT found nothing to convert: no group of operations was large enough for an engine")
+    _check(engine_facts.nodes(converter), options.precision)
     return converter
 
 
-def build(converter: Any, input_name: str, batch_sizes: Sequence[int]) -> None:
-    """Build the engines by running one batch of photos of each size; takes minutes."""
-    photos = sampling.packaged()
+def _check(engines: list[Any], precision: str) -> None:
+    if not engines:
+        raise UnusableModel("TF-TRT found nothing to convert: no group of operations was large enough for an engine")
+    other = {node.attr["precision_mode"].s.decode() for node in engines} - {precision}
+    if other:  # it only logs "Set engine precision to FP16 due to missing QDQ OP"
+        raise UnusableModel(
+            f"TF-TRT would make {', '.join(sorted(other))} engines in place of {precision}: "
+            "without calibration the graph needs quantisation nodes, and has none"
+        )
+
+
+def _parameters(options: Options) -> dict[str, Any]:
+    return {
+        "precision_mode": options.precision,
+        "minimum_segment_size": options.minimum_segment_size,
+        "max_workspace_size_bytes": options.workspace_bytes,
+        "maximum_cached_engines": options.cached_engines or len(options.batch_sizes),
+        "use_calibration": options.calibration,
+        "use_dynamic_shape": options.dynamic_shape,
+        "dynamic_shape_profile_strategy": options.profile_strategy if options.dynamic_shape else None,
+    }
+
+
+def _calibration(options: Options, signature: Signature, photos: list[bytes]) -> Batches:
+    """Batches of one size, which TensorRT asks for, until each picture was in one."""
+    size = options.batch_sizes[0]
+    count = min(_CALIBRATION_BATCHES, -(-len(photos) // size))
 
     def batches() -> Iterator[dict[str, tf.Tensor]]:
-        for size in batch_sizes:
-            yield {input_name: tf.constant(sampling.batch(photos, size))}
+        for number in range(count):
+            part = photos[number * size :] + photos[: number * size]
+            yield {signature.input_name: tf.constant(sampling.batch(part, size))}
+
+    return batches
+
+
+def build(converter: Any, options: Options, signature: Signature, photos: list[bytes], progress: Progress) -> None:
+    """Build the engines by running one batch of photos of each size; takes minutes."""
+
+    def batches() -> Iterator[dict[str, tf.Tensor]]:
+        for done, size in enumerate(options.batch_sizes):
+            progress.part(done, len(options.batch_sizes) + 1)
+            yield {signature.input_name: tf.constant(sampling.batch(photos, size))}
+        # With dynamic shapes the runs above collect the profiles, and the engines are built now.
+        progress.part(len(options.batch_sizes), len(options.batch_sizes) + 1)
 
     try:
         converter.build(input_fn=batches)
@@ -84,31 +125,9 @@ def forbid_runtime_building(converter: Any) -> None:
     )
 
 
-def save(converter: Any, into: Path) -> None:
+def save(converter: Any, into: Path, *, save_engines: bool = True) -> None:
     """Write the graph, and the engines that have been built."""
     try:
-        converter.save(str(into))
+        converter.save(str(into), save_gpu_specific_engines=save_engines)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(f"TensorFlow could not save the copy: {first_line(error)}") from error
-
-
-def engine_count(converter: Any) -> int:
-    """TRTEngineOps in the converted graph and its functions."""
-    found: list[str] = []
-    converter._for_each_trt_node(converter._converted_graph_def, lambda node: found.append(node.name))
-    return len(found)
-
-
-def facts(converter: Any) -> dict[str, Any]:
-    """Engines and the share of operations converted, as `summary()` prints them."""
-    text = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()):
-        converter.summary(line_length=160, detailed=False, print_fn=lambda line="": text.write(line + "\n"))
-    counts = re.search(r"\[(\d+)/(\d+)\]", text.getvalue())
-    done, total = (int(counts[1]), int(counts[2])) if counts else (0, 0)
-    return {
-        "engines": engine_count(converter),
-        "operations": total,
-        "operations_converted": done,
-        "summary": text.getvalue().splitlines(),
-    }

@@ -16,6 +16,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "copies": ("frozen", ("frozen",)),
     "startup_conversion": ("off", "off"),
     "precision": ("FP16", "FP16"),
+    "calibration_images": ("/photos/streets", Path("/photos/streets")),
     "token": ("open sesame", SecretStr("open sesame")),
     "admin_token": ("secret", SecretStr("secret")),
     "max_batch": ("16", 16),

@@ -1,8 +1,8 @@
 """Converts MODEL with the real TF-TRT on a machine without a GPU and saves it at FOLDER with no engine built.
 
-Run in a process of its own: `python tests/converter/convert_without_gpu.py MODEL FOLDER`. It needs libraries called
-libnvinfer.so.8 and libnvinfer_plugin.so.8 (see standin.c) along LD_LIBRARY_PATH. What it did, and what the saved files
-say, is one JSON object on standard output.
+Run in a process of its own: `python tests/converter/convert_without_gpu.py MODEL FOLDER [OPTIONS]`, options of
+`python -m converter`. It needs libraries called libnvinfer.so.8 and libnvinfer_plugin.so.8 (see standin.c) along
+LD_LIBRARY_PATH. What it did, and what the saved files say, is one JSON object on standard output.
 """
 
 import json
@@ -12,11 +12,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.compiler.tensorrt import trt_convert
 
+from converter import command, sampling, signature
 from converter.contract import Options
-from converter.targets import trt
+from converter.targets import engine_facts, trt
+
+KEPT = ("precision_mode", "profile_strategy", "workspace_size_bytes", "max_cached_engines_count", "use_calibration")
 
 
 def on_a_gpu(*args: object, **kwargs: object) -> SimpleNamespace:
@@ -24,14 +28,17 @@ def on_a_gpu(*args: object, **kwargs: object) -> SimpleNamespace:
     return SimpleNamespace(device="/device:GPU:0")
 
 
-def convert(source: Path, folder: Path) -> dict[str, Any]:
+def convert(source: Path, folder: Path, options: Options) -> dict[str, Any]:
     """The steps of `converter.targets.trt.make` without `build`; the facts for a report."""
     trt_convert.array_ops.zeros = on_a_gpu
-    converter = trt.convert(source, Options())
-    trt.forbid_runtime_building(converter)
-    facts = trt.facts(converter)
-    converter.save(str(folder))
-    return facts
+    _, served = signature.load(source)
+    converter = trt.convert(source, options, served, sampling.pictures(options.images))
+    if options.precision == "INT8":
+        converter._calibrated = True  # it would have been, by build()
+    if not options.build_at_run_time:
+        trt.forbid_runtime_building(converter)
+    trt.save(converter, folder, save_engines=options.save_engines)
+    return engine_facts.read(converter, folder)
 
 
 def saved(folder: Path) -> dict[str, Any]:
@@ -43,7 +50,21 @@ def saved(folder: Path) -> dict[str, Any]:
     return {
         "outputs": sorted(meta.signature_def["serving_default"].outputs),
         "may_build": {node.name: node.attr["_allow_build_at_runtime"].b for node in engines},
+        "implicit_batch": {node.name: node.attr["_use_implicit_batch"].b for node in engines},
+        "attributes": {node.name: {name: value(node.attr[name]) for name in KEPT} for node in engines},
+        "inside": sorted({each.op for node in engines for each in segment(meta.graph_def, node)}),
     }
+
+
+def segment(graph: Any, engine: Any) -> Any:
+    name = engine.attr["segment_func"].func.name
+    return next((function.node_def for function in graph.library.function if function.signature.name == name), ())
+
+
+def value(attribute: Any) -> Any:
+    kind = attribute.WhichOneof("value")
+    found = getattr(attribute, kind) if kind else None
+    return found.decode() if isinstance(found, bytes) else found
 
 
 def nodes(graph: Any) -> Iterator[Any]:
@@ -53,5 +74,7 @@ def nodes(graph: Any) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    source, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    sys.stdout.write(json.dumps({"facts": convert(source, folder), "saved": saved(folder)}))
+    args = command.parser().parse_args([sys.argv[1], *sys.argv[3:]])
+    tf.get_logger().setLevel("ERROR")
+    facts = convert(args.model, Path(sys.argv[2]), command.options(args))
+    sys.stdout.write(json.dumps({"facts": facts, "saved": saved(Path(sys.argv[2]))}))

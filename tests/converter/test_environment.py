@@ -5,16 +5,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from converter import environment
+from converter import environment, nvidia
 from converter.environment import Environment, availability
+from tests.smi import put_smi
 
 FAKED = Path(__file__).parent / "faked"
 H100 = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": [9, 0]}
+CHATTER = '{nonsense\n{}\n{"severity": "INFO"}\nhello\n'
+BUILD = "v2.14.0-10-g99d80a9e254 cuda 11.8 cudnn 8"
 
 
 def machine(**says: Any) -> dict[str, str]:
@@ -26,12 +31,18 @@ def found(**facts: Any) -> Environment:
     """A machine with everything, but for `facts`."""
     have = {
         "tensorflow": "2.14.1",
+        "tensorflow_build": BUILD,
         "tensorrt_linked": (8, 4, 3),
         "tensorrt_loaded": (8, 5, 3),
         "gpus": ("NVIDIA H100 80GB HBM3",),
         "compute_capability": "9.0",
     }
     return Environment(**(have | facts))
+
+
+def ask(environ: Mapping[str, str]) -> Environment:
+    """What is found, but for the driver and the GPUs of the machine that the tests run on."""
+    return replace(environment.probe(environ), driver=None, gpu_memory_bytes=())
 
 
 # Asking
@@ -63,11 +74,38 @@ def found(**facts: Any) -> Environment:
             {"tensorrt_linked": None, "tensorrt_loaded": None},
             id="built without TF-TRT",
         ),
-        pytest.param({"loaded": [8, 5, 3], "gpus": [H100], "prints": "{nonsense\n{}\nhello\n"}, {}, id="chatter"),
+        pytest.param({"loaded": [8, 5, 3], "gpus": [H100], "prints": CHATTER}, {}, id="chatter"),
     ],
 )
 def test_the_child_tells_what_it_finds(says: dict[str, Any], facts: dict[str, Any]) -> None:
-    assert environment.probe(machine(**says)) == found(**facts)
+    assert ask(machine(**says)) == found(**facts)
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        ({"is_cuda_build": True, "cuda_version": "12.5.1", "cudnn_version": "9"}, "v2.19.0 cuda 12.5.1 cudnn 9"),
+        ({"is_cuda_build": True}, "v2.19.0 cuda unknown cudnn unknown"),
+        ({"is_cuda_build": False, "cuda_version": ""}, "v2.19.0 cpu"),
+        ({}, "v2.19.0 cpu"),
+    ],
+)
+def test_the_build_is_named_by_its_commit_and_its_cuda(build: dict[str, Any], text: str) -> None:
+    assert environment.probe(machine(commit="v2.19.0", build=build)).tensorflow_build == text
+
+
+@pytest.mark.parametrize("gpus", [[H100, H100], []], ids=["two GPUs", "no GPU"])
+def test_the_memory_of_the_gpus_is_told_where_there_are_some(gpus: list[Any], standin_cuda: Path) -> None:
+    asked = environment.probe({**machine(gpus=gpus), "LD_LIBRARY_PATH": str(standin_cuda)})
+    assert asked.gpu_memory_bytes == ((80 << 30, 24 << 30) if gpus else ())
+
+
+def test_a_driver_is_told_although_tensorflow_crashes(tmp_path: Path) -> None:
+    put_smi(tmp_path, {"gpu=driver_version": "550.54.15"})
+    environ = machine(ends_by="SIGABRT")
+    asked = environment.probe({**environ, "PATH": f"{tmp_path}:{environ['PATH']}"})
+    assert asked.driver == (nvidia.driver() or "550.54.15")
+    assert asked.crash == "it ended by SIGABRT"
 
 
 @pytest.mark.parametrize(
@@ -113,8 +151,9 @@ def test_a_child_ends_when_the_process_that_asked_is_gone() -> None:
 
 @pytest.mark.tensorflow
 def test_this_tensorflow_has_tftrt_and_says_so_without_the_library_or_a_gpu() -> None:
-    asked = environment.probe({**os.environ, "LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""})
-    assert asked == Environment(tensorflow=importlib.metadata.version("tensorflow"), tensorrt_linked=(8, 4, 3))
+    asked = ask({**os.environ, "LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""})
+    version = importlib.metadata.version("tensorflow")
+    assert asked == Environment(tensorflow=version, tensorflow_build=BUILD, tensorrt_linked=(8, 4, 3))
     assert availability("trt", asked).code == "library_missing"
     assert availability("frozen", asked).available
 
@@ -156,11 +195,7 @@ def test_everything_can_be_made_where_everything_is(target: str) -> None:
             "version_mismatch",
             f"TensorRT 7.2.3 was found, but TensorFlow 2.14.1 needs 8.4.3 or a later 8.x; {NO_GPU}",
         ),
-        (
-            {"crash": "it ended by SIGABRT"},
-            "probe_crashed",
-            "the check of TensorFlow failed: it ended by SIGABRT",
-        ),
+        ({"crash": "it ended by SIGABRT"}, "probe_crashed", "the check of TensorFlow failed: it ended by SIGABRT"),
     ],
 )
 def test_trt_says_why_it_can_not_be(facts: dict[str, Any], code: str, reason: str) -> None:
@@ -196,18 +231,20 @@ def test_the_library_is_named_as_tensorflow_looks_for_it(
     assert environment.library_name(found(tensorflow=tensorflow, tensorrt_linked=linked)) == name
 
 
-@pytest.mark.parametrize(("version", "text"), [((8, 5, 3), "8.5.3"), (None, None)])
-def test_a_version_is_written_with_dots(version: tuple[int, int, int] | None, text: str | None) -> None:
-    assert environment.dotted(version) == text
+def test_a_version_is_written_with_dots() -> None:
+    assert (environment.dotted((8, 5, 3)), environment.dotted(None)) == ("8.5.3", None)
 
 
 def test_the_facts_are_json_without_the_log() -> None:
     facts = environment.as_json(found(log=("a line",)))
     assert json.loads(json.dumps(facts)) == {
+        "driver": None,
         "tensorflow": "2.14.1",
+        "tensorflow_build": BUILD,
         "tensorrt_linked": [8, 4, 3],
         "tensorrt_loaded": [8, 5, 3],
         "gpus": ["NVIDIA H100 80GB HBM3"],
+        "gpu_memory_bytes": [],
         "compute_capability": "9.0",
         "crash": None,
     }

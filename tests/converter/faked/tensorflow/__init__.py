@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 SAYS: dict[str, Any] = json.loads(os.environ["FAKE_TENSORFLOW"])
 __version__ = SAYS.get("version", "2.14.1")
@@ -36,6 +36,11 @@ def _get_device_details(device: dict[str, Any]) -> dict[str, Any]:
     return device
 
 
+def _get_build_info() -> dict[str, Any]:
+    cuda = {"is_cuda_build": True, "cuda_version": "11.8", "cudnn_version": "8"}
+    return cast(dict[str, Any], SAYS.get("build", cuda))
+
+
 def _constant(value: object) -> object:
     return value
 
@@ -45,3 +50,5 @@ config = SimpleNamespace(
     experimental=SimpleNamespace(get_device_details=_get_device_details),
 )
 constant = _constant
+version = SimpleNamespace(GIT_VERSION=SAYS.get("commit", "v2.14.0-10-g99d80a9e254"))
+sysconfig = SimpleNamespace(get_build_info=_get_build_info)

@@ -1,0 +1,171 @@
+"""Conversion jobs: what they are, and how they outlive the server: one file each, in a folder beside the copies."""
+
+import fcntl
+import json
+import logging
+import os
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from converter.contract import ConverterError, Options
+from converter.progress import DONE, Event, in_words
+
+log = logging.getLogger(__name__)
+
+KEPT_JOBS = 100
+LOG_LINES = 50
+RUNNING, LOADING = "running", "loading"
+
+
+@dataclass(slots=True)
+class Job:
+    """A conversion as it stands; `state` is running, loading, succeeded, unavailable, refused, failed or cancelled."""
+
+    options: Options
+    defaults: Options  # what was made at start-up, for this target, when the job began
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    state: str = RUNNING
+    reason: str = ""
+    event: Event | None = None  # the last one: which step, and how far in it
+    seconds: dict[str, float] = field(default_factory=dict)  # by finished step
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+    finished: str | None = None
+    log: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
+    report: dict[str, Any] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it still may change."""
+        return self.state in (RUNNING, LOADING)
+
+    @property
+    def step(self) -> str:
+        """The step that it is in, or was in last; empty before the first."""
+        return self.event.step if self.event else ""
+
+    @property
+    def doing(self) -> str:
+        """What it does now, in words: "building engines"; empty once it has ended."""
+        if not self.running:
+            return ""
+        return "loading the copy into the server" if self.state == LOADING else in_words(self.step)
+
+    @property
+    def progress(self) -> float:
+        """0 to 1: the share of its steps that are done, with what is done of the present one."""
+        event = self.event
+        if self.state in (LOADING, "succeeded"):
+            return 1.0
+        if event is None or event.number is None or not event.of:
+            return 0.0
+        inside = event.part / event.parts if event.part is not None and event.parts else 0.0
+        return round((event.number - 1 + (1.0 if event.state == DONE else inside)) / event.of, 3)
+
+    def end(self, state: str, reason: str = "") -> None:
+        """Nothing changes after this."""
+        self.state, self.reason = state, reason
+        self.finished = datetime.now(UTC).isoformat(timespec="milliseconds")
+
+    def to_json(self) -> str:
+        """One JSON object; `from_json` reads it."""
+        return json.dumps({**asdict(self), "log": list(self.log)}, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The job that `to_json` wrote; ValueError if it is none."""
+        try:
+            raw = json.loads(text)
+            parts = {name: Options.from_json(raw[name]) for name in ("options", "defaults")}
+            event = None if raw["event"] is None else Event(**raw["event"])
+            lines = deque(raw["log"], maxlen=LOG_LINES)
+            return cls(**{**raw, **parts, "event": event, "log": lines})
+        except (KeyError, TypeError, AttributeError, ValueError, ConverterError) as error:
+            raise ValueError(f"it is no job: {error}") from error
+
+
+class JobFiles:
+    """Keeps jobs in `folder`; where nothing can be written they are kept in memory only, which is said once."""
+
+    def __init__(self, folder: Path, *, unusable: Callable[[str], None] = log.warning) -> None:
+        self._folder, self._unusable = folder, unusable
+        self._handles: dict[str, int] = {}  # locks of jobs that run in this server
+
+    def read(self) -> list[Job]:
+        """The jobs of earlier servers, oldest first. One that was cut off by its server's end has failed."""
+        jobs = sorted(self._readable(), key=lambda job: job.created)
+        for job in jobs:
+            if job.running:
+                job.end("failed", "interrupted: the server ended while it ran")
+                self.write(job)
+        return jobs
+
+    def write(self, job: Job) -> None:
+        """Keep the job as it is now; while it runs, other servers see that it does."""
+        path = self._path(job.id)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if job.running:
+                self._lock(job.id)
+            beside = path.with_suffix(".part")
+            beside.write_text(job.to_json(), encoding="utf-8")
+            beside.replace(path)
+        except OSError as error:
+            self._unusable(f"jobs are not kept: {self._folder} can't be written: {error.strerror}")
+            self._unusable = log.debug
+        if not job.running:
+            self._unlock(job.id)
+
+    def forget(self, job: Job) -> None:
+        """Remove the job's file."""
+        with suppress(OSError):
+            self._path(job.id).unlink(missing_ok=True)
+        self._unlock(job.id)
+
+    def _readable(self) -> Iterator[Job]:
+        for path in self._folder.glob("*.json") if self._folder.is_dir() else ():
+            try:
+                job = Job.from_json(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                log.warning("job unreadable file=%s reason=%r", path.name, str(error))
+                continue
+            if not (job.running and self._runs_elsewhere(job.id)):
+                yield job
+
+    def _runs_elsewhere(self, job_id: str) -> bool:
+        """Whether another server that shares the folder holds the job's lock."""
+        try:
+            handle = os.open(self._lock_path(job_id), os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def _lock(self, job_id: str) -> None:
+        if job_id not in self._handles:
+            handle = os.open(self._lock_path(job_id), os.O_RDWR | os.O_CREAT, 0o644)
+            self._handles[job_id] = handle
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(self, job_id: str) -> None:
+        handle = self._handles.pop(job_id, None)
+        if handle is not None:
+            os.close(handle)
+        with suppress(OSError):
+            self._lock_path(job_id).unlink(missing_ok=True)
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.json"
+
+    def _lock_path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.lock"

@@ -1,0 +1,181 @@
+"""Proves, on a machine with a GPU and TensorRT, what this project says of TF-TRT: `make verify-trt`.
+
+    python -m benchmarks.verify_trt [MODEL] [--precision FP32,FP16,INT8] [--batch-sizes 1,8] [--work DIR] [--existing]
+
+For each precision: the copy is made; it answers with TensorFlow's native segments forbidden; a batch size outside its
+profiles is caught; a server loads its engines from their files and answers with them; the same folder without its
+engine files is refused by every route. Prints a log in Markdown; the exit code is 1 if one check failed. Conversions
+take minutes: `--work` keeps what was made, `--existing` checks what is there.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import converter
+from app.settings import bundled_model
+from benchmarks import trt_routes
+from converter import agreement, environment, probe, publish
+from converter.child import Limits
+from converter.contract import ConverterError, CopyRefused, Options, Report
+
+PHOTOS = Path(__file__).parent.parent / "converter" / "photos"
+MINUTES_S = 1800.0
+
+
+@dataclass
+class Checks:
+    """What held and what did not."""
+
+    failed: list[str] = field(default_factory=list)
+
+    def hold(self, what: str, holds: bool, detail: str = "") -> None:
+        """Say whether it holds."""
+        say(f"- {'ok' if holds else 'FAILED'}: {what}{': ' + detail if detail else ''}")
+        if not holds:
+            self.failed.append(what)
+
+
+def main() -> int:
+    """Run everything; 0 if all of it held."""
+    args = parse()
+    found = environment.probe()
+    say(f"TensorFlow {found.tensorflow} ({found.tensorflow_build}),")
+    say(f"TensorRT {environment.dotted(found.tensorrt_loaded)},")
+    say(f"{', '.join(found.gpus) or 'no GPU'}, driver {found.driver}; model {args.model}\n")
+    available = environment.availability("trt", found)
+    if not available.available:
+        say(f"TF-TRT can't run here: {available.reason}")
+        return 1
+    checks = Checks()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = args.work or Path(temporary)
+        for precision in args.precision.split(","):
+            verify(args, work / precision / args.model.name, precision, checks)
+    say(f"\n{len(checks.failed)} checks failed" + "".join(f"\n- {what}" for what in checks.failed))
+    return int(bool(checks.failed))
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, nargs="?", default=bundled_model() / "1")
+    parser.add_argument("--precision", default="FP32,FP16,INT8")
+    parser.add_argument("--batch-sizes", default="1,8")
+    parser.add_argument("--images", type=Path, default=PHOTOS, help="INT8 is calibrated on these")
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--existing", action="store_true")
+    parser.add_argument("--only-convert", action="store_true", help="make the copies and stop")
+    return parser.parse_args()
+
+
+def verify(args: argparse.Namespace, model: Path, precision: str, checks: Checks) -> None:
+    """Everything about one precision."""
+    say(f"\n## {precision}\n")
+    sizes = tuple(int(size) for size in args.batch_sizes.split(","))
+    trt = publish.location(model, "trt")
+    if not args.existing:
+        model.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(args.model, model, dirs_exist_ok=True)
+        images = args.images if precision == "INT8" else None
+        options = Options(target="trt", precision=precision, batch_sizes=sizes, images=images)
+        if not convert(model, options, checks):
+            return
+    if args.only_convert:
+        return
+    tell(Report.read(trt))
+    measure(model, trt, sizes)
+    outside = next(size for size in range(2, 1000) if size not in sizes)
+    checks.hold(f"a batch of {outside}, outside the profiles, is caught", *refused(trt, outside))
+    trt_routes.serve(model, precision, args.images, checks.hold)
+    trt_routes.without_engines(model, checks.hold)
+
+
+def convert(model: Path, options: Options, checks: Checks) -> bool:
+    """Make the copy; whether there is one."""
+    began = time.monotonic()
+    try:
+        converter.convert(model, options=options, limits=Limits.within(MINUTES_S))
+    except ConverterError as error:
+        checks.hold(f"{options.precision}: a copy is made", False, f"{error.code}: {error}")
+        return False
+    checks.hold(f"{options.precision}: a copy is made", True, f"{time.monotonic() - began:.0f} s in all")
+    return True
+
+
+def tell(report: Report | None) -> None:
+    """The report in short."""
+    if report is None:
+        raise SystemExit("the copy has no report")
+    facts = report.facts
+    say(f"- seconds: {json.dumps(report.seconds)}")
+    say(
+        f"- identity: {json.dumps(report.identity.options)}, {report.identity.gpu}, TensorRT {report.identity.tensorrt}"
+    )
+    say(f"- {facts['engines']} engines, {facts['operations_converted']} of {facts['operations']} operations")
+    for engine in facts["engine_details"]:
+        say(f"  - {engine['name']}: {engine['operations']} operations, inputs {engine['inputs']}")
+        say(f"    built for {engine['built_for']}")
+    left = ", ".join(f"{each['operation']} {each['count']}" for each in facts["operations_left"])
+    say(f"- left to TensorFlow: {left}")
+    say(f"- size: {report.size_bytes:,} bytes, of the source {report.source_bytes:,}")
+    for size, agreed in report.agreement.items():
+        say(f"- agreement at batch {size}: {agreed['verdict']}: {agreed['reason']}")
+
+
+def measure(model: Path, trt: Path, sizes: Sequence[int]) -> None:
+    """Latency of native, frozen and the copy, one after the other in this run, and whether they agree."""
+    frozen = publish.location(model, "frozen")
+    if not frozen.is_dir():
+        converter.convert(model, options=Options(target="frozen", batch_sizes=tuple(sizes)))
+    probed = {
+        name: probe.run(path, sizes, limits=limits())
+        for name, path in (("native", model), ("frozen", frozen), ("trt", trt))
+    }
+    say("\n| backend | batch | first ms | mean ms | p50 ms | p95 ms | p99 ms | native ÷ it, p50 | agrees with native |")
+    say("|---|---|---|---|---|---|---|---|---|")
+    for size in map(str, sizes):
+        for name, one in probed.items():
+            ms = {key: 1000 * value for key, value in one.latency[size].items()}
+            ratio = probed["native"].latency[size]["p50_s"] / one.latency[size]["p50_s"]
+            figures = " | ".join(f"{ms[key]:.2f}" for key in ("first_s", "mean_s", "p50_s", "p95_s", "p99_s"))
+            say(f"| {name} | {size} | {figures} | {ratio:.2f} | {agreed(probed['native'], one, size)} |")
+    say("")
+
+
+def agreed(native: probe.Probed, other: probe.Probed, size: str) -> str:
+    """The verdict in words."""
+    limits_ = agreement.Limits()
+    pairs = zip(native.detections[size], other.detections[size], strict=True)
+    verdict = agreement.total(agreement.compare(ours, theirs, limits_) for ours, theirs in pairs).verdict(limits_)
+    return f"{verdict.word}: {verdict.reason}"
+
+
+def refused(trt: Path, size: int) -> tuple[bool, str]:
+    """Whether the strict probe refuses a batch of `size`, and what it says."""
+    try:
+        probe.run(trt, [size], limits=limits())
+    except CopyRefused as error:
+        return error.reason == "native_fallback", f"{error.reason}: {error}"
+    return False, "it answered"
+
+
+def limits() -> Limits:
+    """For one probe."""
+    return Limits.within(300)
+
+
+def say(text: Any) -> None:
+    """A line of the log."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""Do two models find the same objects? Their boxes matched one to one, what is left over, and the verdict.
+
+Boxes are matched as COCO's evaluation does it, with native in the place of the truth: the same pairs as pycocotools
+2.0.11, see `tests/converter/test_matching.py`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import floor
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.detections import Detections
+
+Numbers = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What counts as a box, and how far a copy may be from native."""
+
+    threshold: float = 0.25  # the score from which a box is an answer
+    margin: float = 0.05  # boxes this near to the threshold don't count: the least difference hides or shows them
+    iou: float = 0.5  # least overlap of two boxes that are the same object
+    matched: float = 0.98  # least share of boxes with a partner
+    mean_iou: float = 0.95  # least mean overlap of partners
+    score_diff: float = 0.05  # most that the scores of partners may differ
+    fewest_boxes: int = 20  # of native, for a verdict; 0 gives one for a single picture too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Differences:
+    """Which rows of native's and the copy's detections are partners, and which are alone; only those that count."""
+
+    matched: Rows  # (m, 2): native's row, the copy's row; the copy's best first
+    missing: Rows  # (n,), native's, best first
+    extra: Rows  # (n,), the copy's, best first
+    class_flips: Rows  # (k, 2), as `matched`: the same place, another class
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison:
+    """How the copy's boxes differ from native's in one picture."""
+
+    missing: int  # native's without a partner
+    extra: int  # the copy's without one
+    class_flips: int  # pairs in the same place with different classes; neither missing nor extra
+    ious: Numbers  # (m,) of each matched pair
+    score_diffs: Numbers  # (m,) likewise, never negative
+    pictures: int = 1
+
+    @property
+    def matched(self) -> int:
+        """Number of pairs of the same class and place."""
+        return len(self.ious)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The word, and a sentence with the numbers and their limits."""
+
+    word: Literal["agrees", "disagrees", "undecided"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Agreement(Comparison):
+    """Comparisons of several pictures, added up. A share, mean or percentile of nothing is None."""
+
+    @property
+    def native_boxes(self) -> int:
+        """Native's boxes that count."""
+        return self.matched + self.missing + self.class_flips
+
+    @property
+    def boxes(self) -> int:
+        """Objects that either model found; partners are one."""
+        return self.native_boxes + self.extra
+
+    @property
+    def matched_share(self) -> float | None:
+        """Matched ÷ all objects that either found."""
+        return self.matched / self.boxes if self.boxes else None
+
+    @property
+    def mean_iou(self) -> float | None:
+        """Mean overlap of matched pairs."""
+        return float(self.ious.mean()) if self.matched else None
+
+    @property
+    def largest_score_diff(self) -> float | None:
+        """The most that the scores of a matched pair differ."""
+        return float(self.score_diffs.max()) if self.matched else None
+
+    def verdict(self, limits: Limits) -> Verdict:
+        """Whether the copy may stand in for native; what disagrees is told with every limit that is missed."""
+        findings = self._findings(limits)
+        if self.native_boxes < limits.fewest_boxes:
+            few = f"native boxes: {self.native_boxes}, too few for a verdict ({limits.fewest_boxes} needed)"
+            return Verdict("undecided", ", ".join([few, *findings]))
+        missed = [text for text, holds in findings.items() if not holds]
+        if missed:
+            return Verdict("disagrees", ", ".join(missed))
+        return Verdict("agrees", ", ".join(findings) or "neither found a box")
+
+    def _findings(self, limits: Limits) -> dict[str, bool]:
+        """What can be said of the numbers, and whether it is within the limit; rounded to the worse side."""
+        findings = {}
+        if (share := self.matched_share) is not None:
+            boxes = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
+            text = f"{_floor(100 * share, 1):g} % of {boxes} matched ({100 * limits.matched:.6g} % needed)"
+            findings[text] = share >= limits.matched
+        if (iou := self.mean_iou) is not None:
+            findings[f"mean IoU {_floor(iou, 4):g} ({limits.mean_iou:g} needed)"] = iou >= limits.mean_iou
+        if (diff := self.largest_score_diff) is not None:
+            text = f"largest score difference {abs(_floor(-diff, 4)):g} ({limits.score_diff:g} allowed)"
+            findings[text] = diff <= limits.score_diff
+        return findings
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers for a report; IoU's low percentiles and the scores' high ones, where trouble shows."""
+        return {
+            "pictures": self.pictures,
+            "native_boxes": self.native_boxes,
+            "matched": self.matched,
+            "missing": self.missing,
+            "extra": self.extra,
+            "class_flips": self.class_flips,
+            "matched_share": _rounded(self.matched_share),
+            "mean_iou": _rounded(self.mean_iou),
+            "largest_score_diff": _rounded(self.largest_score_diff),
+            "iou": _percentiles(self.ious, (5, 50)),
+            "score_diff": _percentiles(self.score_diffs, (50, 95)),
+        }
+
+
+def compare(native: Detections, copy: Detections, limits: Limits) -> Comparison:
+    """How the two answers to one picture differ; the order of their rows does not matter."""
+    found = differences(native, copy, limits)
+    ours, theirs = found.matched.T
+    return Comparison(
+        missing=len(found.missing),
+        extra=len(found.extra),
+        class_flips=len(found.class_flips),
+        ious=_iou(_corners(native, ours), _corners(copy, theirs)),
+        # Scores are float32, which has no more digits.
+        score_diffs=np.abs(native.scores[ours].astype(np.float64) - copy.scores[theirs]).round(6),
+    )
+
+
+def total(comparisons: Iterable[Comparison]) -> Agreement:
+    """The comparisons of several pictures, added up."""
+    every = list(comparisons)
+    return Agreement(
+        pictures=sum(each.pictures for each in every),
+        missing=sum(each.missing for each in every),
+        extra=sum(each.extra for each in every),
+        class_flips=sum(each.class_flips for each in every),
+        ious=np.concatenate([np.empty(0), *[each.ious for each in every]]),
+        score_diffs=np.concatenate([np.empty(0), *[each.score_diffs for each in every]]),
+    )
+
+
+def differences(native: Detections, copy: Detections, limits: Limits) -> Differences:
+    """The rows of both that are partners and that are alone.
+
+    The copy's boxes take their partners best first, each the one of native's still free ones of its class that
+    it overlaps most. What is left over pairs in the same way with another class: a flip. Boxes from `threshold` −
+    `margin` up take part; one within the margin does not count if it is alone or its partner is within it too.
+    """
+    ours, theirs = _taking_part(native, limits), _taking_part(copy, limits)
+    overlaps = _iou(_corners(native, ours)[:, :, None], _corners(copy, theirs)[:, None, :])
+    overlaps[overlaps < limits.iou] = 0
+    matched = _partners(overlaps * (native.classes[ours][:, None] == copy.classes[theirs]))
+    overlaps[matched[:, 0]] = 0
+    overlaps[:, matched[:, 1]] = 0
+    flips = _partners(overlaps)  # of different classes, all of them: of one class they would be partners by now
+    missing = np.delete(ours, [*matched[:, 0], *flips[:, 0]])
+    extra = np.delete(theirs, [*matched[:, 1], *flips[:, 1]])
+    edge = np.float32(limits.threshold + limits.margin)
+    clear, clear_copy = native.scores > edge, copy.scores > edge
+    pairs = [np.stack([ours[each[:, 0]], theirs[each[:, 1]]], axis=1) for each in (matched, flips)]
+    counting = [each[clear[each[:, 0]] | clear_copy[each[:, 1]]] for each in pairs]
+    return Differences(
+        matched=counting[0],
+        missing=missing[clear[missing]],
+        extra=extra[clear_copy[extra]],
+        class_flips=counting[1],
+    )
+
+
+def _taking_part(found: Detections, limits: Limits) -> Rows:
+    """Rows that can be boxes and reach the margin, best first; equal scores by what is in them, not by their place."""
+    lowest = np.float32(limits.threshold - limits.margin)  # a zero score is padding, whatever the limits
+    usable = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
+    rows = np.flatnonzero(usable & (found.scores >= lowest) & (found.scores > 0))
+    left, top, right, bottom = found.boxes[rows].T
+    best_first: Rows = np.lexsort((bottom, right, top, left, found.classes[rows], -found.scores[rows]))
+    return rows[best_first]
+
+
+def _corners(found: Detections, rows: Rows) -> Numbers:
+    return np.ascontiguousarray(found.boxes[rows].T, np.float64)
+
+
+def _iou(a: Numbers, b: Numbers) -> Numbers:
+    """Intersection over union of boxes given as (4, …) corners; 1 for equal boxes, even without an area."""
+    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    both = np.maximum(width, 0) * np.maximum(height, 0)
+    either = _area(a) + _area(b) - both
+    overlap: Numbers = both / np.maximum(either, np.finfo(np.float64).tiny)
+    if not either.all():
+        overlap[(either == 0) & (a == b).all(axis=0)] = 1
+    return overlap
+
+
+def _area(corners: Numbers) -> Numbers:
+    area: Numbers = np.maximum(corners[2] - corners[0], 0) * np.maximum(corners[3] - corners[1], 0)
+    return area
+
+
+def _partners(overlaps: Numbers) -> Rows:
+    """Places of one-to-one pairs: each column in turn takes the free row of its largest number that is not 0."""
+    rows, columns = np.nonzero(overlaps)
+    in_turn = np.lexsort((rows, -overlaps[rows, columns], columns))
+    taken: dict[int, int] = {}  # row: column
+    served: set[int] = set()
+    for row, column in zip(rows[in_turn].tolist(), columns[in_turn].tolist(), strict=True):
+        if row not in taken and column not in served:
+            taken[row] = column
+            served.add(column)
+    return np.array(list(taken.items()), np.intp).reshape(-1, 2)
+
+
+def _floor(value: float, digits: int) -> float:
+    return floor(round(value * 10.0**digits, 6)) / 10.0**digits
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _percentiles(values: Numbers, wanted: tuple[int, ...]) -> dict[str, float | None]:
+    found = np.percentile(values, wanted).tolist() if len(values) else [None] * len(wanted)
+    return {f"p{each}": _rounded(value) for each, value in zip(wanted, found, strict=True)}

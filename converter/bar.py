@@ -1,0 +1,32 @@
+"""Progress for people: one bar on a terminal with the step in words; elsewhere JSON lines."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from tqdm import tqdm
+
+from converter.progress import DONE, RUNNING, Event, Progress, in_words
+
+_FORMAT = "{bar:24} {n:.0f}/{total_fmt} {desc} ({elapsed})"
+
+
+@contextmanager
+def progress(stream: TextIO) -> Iterator[Progress]:
+    """Progress that is shown on `stream` as suits it."""
+    if not stream.isatty():
+        yield Progress()
+        return
+    with tqdm(total=1, file=stream, bar_format=_FORMAT, leave=False, dynamic_ncols=True) as shown:
+
+        def show(event: Event) -> None:
+            if event.number is not None and event.of is not None:
+                inside = event.part / event.parts if event.part is not None and event.parts else 0.0
+                shown.total = event.of
+                shown.n = event.number if event.state == DONE else event.number - 1 + inside
+            parts = f" {event.part} of {event.parts}" if event.state == RUNNING else ""
+            shown.set_description_str(in_words(event.step) + parts)
+            if event.state == DONE:
+                shown.write(f"{in_words(event.step)}: {event.seconds:.1f} s", file=stream)
+
+        yield Progress(show, lambda line: shown.write(line, file=stream))

@@ -1,0 +1,70 @@
+"""Makes a copy's files in this process: `python -m converter.making SOURCE INTO OPTIONS`, run by converter.run.
+
+It is a process of its own because TensorRT's builder may end it, because TensorFlow never gives GPU memory back, and
+because a frozen copy is made without the GPU. Progress goes to standard error; the last line of standard output is
+`{"facts": …}`, or `{"error": …, "message": …}` with the code of a ConverterError.
+"""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from converter import child, targets
+from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
+from converter.nonconverted import read
+from converter.progress import Progress, in_words
+
+_ERRORS = {error.code: error for error in (ConversionFailed, UnusableModel)}
+
+
+def make(source: Path, into: Path, options: Options, *, progress: Progress, limits: child.Limits) -> dict[str, Any]:
+    """Have the copy made by a child; its facts, with the operations that TF-TRT left out and why.
+
+    ConversionFailed if the child crashed or was ended, UnusableModel if the model can't be converted.
+    """
+    said: list[str] = []
+
+    def hear(line: str) -> None:
+        said.append(line)
+        progress.hear(line)
+
+    arguments = (str(source), str(into), json.dumps(asdict(options), default=str))
+    try:
+        ended = child.run("converter.making", *arguments, limits=limits, environ=_environ(), hear=hear)
+    except child.OverLimit as error:
+        raise ConversionFailed(f"the converter {error} while {in_words(progress.step_now)}, and was ended") from error
+    answer = _answer(ended.stdout)
+    if "facts" in answer:
+        return {**answer["facts"], "operations_left": read(said)}
+    if "error" in answer:
+        raise _ERRORS.get(answer["error"], ConversionFailed)(answer["message"])
+    how = ended.signal_name or f"exit code {ended.returncode}"
+    raise ConversionFailed(f"the converter crashed while {in_words(progress.step_now)} ({how})")
+
+
+def _environ() -> dict[str, str]:
+    return {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ}
+
+
+def _answer(stdout: str) -> dict[str, Any]:
+    lines = [line for line in stdout.splitlines() if line.startswith(('{"facts"', '{"error"'))]
+    return json.loads(lines[-1]) if lines else {}
+
+
+def _main(source: str, into: str, options: str) -> None:
+    wanted = Options.from_json(json.loads(options))
+    try:
+        facts = targets.load(wanted.target).make(Path(source), Path(into), wanted, Progress())
+    except ConverterError as error:
+        print(json.dumps({"error": error.code, "message": str(error)}))
+    else:
+        print(json.dumps({"facts": facts}))
+
+
+if __name__ == "__main__":
+    if child.ENDS_WITH_STDIN in sys.argv:
+        child.end_with_stdin()
+    _main(*sys.argv[1:4])
