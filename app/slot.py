@@ -116,6 +116,10 @@ class Slot:
                 if self._lease is None:
                     self.set_state("refused" if isinstance(error, ModelRefused) else "crashed", str(error))
                 raise
+            except asyncio.CancelledError:
+                if self._lease is None:
+                    self.set_state("unavailable", "loading it was given up")
+                raise
 
     async def _open(self, spec: Spec) -> None:
         if self._lease is None:
