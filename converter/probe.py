@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,17 @@ class Probed:
     detections: dict[str, list[Detections]]  # of each photo, in order
 
 
-def run(folder: Path, batch_sizes: Sequence[int], *, limits: child.Limits, images: Path | None = None) -> Probed:
+def run(
+    folder: Path,
+    batch_sizes: Sequence[int],
+    *,
+    limits: child.Limits,
+    images: Path | None = None,
+    hear: Callable[[str], None] = lambda line: None,
+) -> Probed:
     """Run the SavedModel in `folder` on the pictures of `images` (None: the packaged ones and variations of them).
 
+    `hear` gets what it writes to standard error: a library that is missing ends the process, and only that says why.
     CopyRefused if it does not load, does not run, or runs only by falling back to native segments; ConversionFailed
     if it took more than `limits`.
     """
@@ -45,7 +53,7 @@ def run(folder: Path, batch_sizes: Sequence[int], *, limits: child.Limits, image
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **STRICT}
     arguments = [str(folder), sizes, *([str(images)] if images else [])]
     try:
-        done = child.run("converter.probe", *arguments, limits=limits, environ=environ)
+        done = child.run("converter.probe", *arguments, limits=limits, environ=environ, hear=hear)
     except child.OverLimit as error:
         raise ConversionFailed(f"running the model {error}, and was ended") from error
     if done.returncode == 0:

@@ -158,7 +158,8 @@ def _measured(
 ) -> Probed:
     """Run what is in `folder`, called `name` in sentences; `otherwise` is raised where a copy would be refused."""
     try:
-        return probe.run(folder, work.options.batch_sizes, limits=work.limits, images=work.options.images)
+        sizes, images = work.options.batch_sizes, work.options.images
+        return probe.run(folder, sizes, limits=work.limits, images=images, hear=work.progress.hear)
     except CopyRefused as error:
         if otherwise is None:
             raise
