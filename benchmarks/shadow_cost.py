@@ -1,4 +1,4 @@
-"""What shadow pairs cost the requests: `python -m benchmarks.shadow_cost [--rounds 5] [--seconds 20] [--connections 16]`.
+"""What shadow pairs cost the requests: `python -m benchmarks.shadow_cost`.
 
 One server; in each round wrk measures /detect without shadow pairs and with a share of 0.2, in alternating order, and
 the percentiles are compared. Needs wrk (Debian's package `wrk`).
