@@ -8,6 +8,7 @@ from typing import Any
 from app.comparison import Comparison, Pair
 from app.election import NATIVE, Election
 from app.errors import ServiceError
+from app.metrics import NO_BACKEND
 from app.service import Detector, Query, Result
 
 BOTH = "both"
@@ -33,7 +34,7 @@ class Both:
     ) -> list[Twin | ServiceError]:
         """Both answers to each picture, or why native has none; BackendUnavailable if no copy is warm."""
         started = time.monotonic()
-        copy = self._election.best_copy().slot.name
+        copy = self._best_copy(pictures)
         native = await self._detector.detect(pictures, replace(query, backend=NATIVE))
         good = [result for result in native if isinstance(result, Result)]
         asked = replace(query, backend=copy, timeout_s=_left(query.timeout_s, time.monotonic() - started))
@@ -42,6 +43,13 @@ class Both:
             item if isinstance(item, ServiceError) else self._twin(item, next(others), query, request_id)
             for item in native
         ]
+
+    def _best_copy(self, pictures: Sequence[object]) -> str:
+        try:
+            return self._election.best_copy().slot.name
+        except ServiceError as error:
+            self._detector.failed(NO_BACKEND, [error] * len(pictures))
+            raise
 
     async def _ask(self, good: Sequence[Result], query: Query) -> Sequence[Result | ServiceError]:
         if not good:

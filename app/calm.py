@@ -9,17 +9,24 @@ from functools import partial
 from app.batching import MicroBatcher
 
 PATIENCE_S = 0.5  # how long a quiet moment is waited for before requests have to wait instead
-_LONGEST_HOLD_S = 5.0  # for batches that run to end
+LONGEST_HOLD_S = 5.0  # for batches that run to end
 
 Calm = Callable[[], AbstractAsyncContextManager[None]]
 
 
-def calm(batchers: Sequence[MicroBatcher], *, patience_s: float = PATIENCE_S) -> Calm:
+def calm(
+    batchers: Sequence[MicroBatcher],
+    *,
+    alone: asyncio.Lock,
+    patience_s: float = PATIENCE_S,
+    hold_s: float = LONGEST_HOLD_S,
+) -> Calm:
     """What makes calm over these queues: `async with made():`. Keep the block short, requests wait while it runs.
 
-    TimeoutError if batches that run do not end.
+    `alone` is held by whoever measures: what goes past the queues does not disturb it either. TimeoutError if batches
+    that run do not end within `hold_s`.
     """
-    return partial(_calm, batchers, patience_s)
+    return partial(_calm, batchers, alone, patience_s, hold_s)
 
 
 def idle(batchers: Sequence[MicroBatcher]) -> bool:
@@ -38,10 +45,12 @@ async def quiet(batchers: Sequence[MicroBatcher], *, within_s: float) -> bool:
 
 
 @asynccontextmanager
-async def _calm(batchers: Sequence[MicroBatcher], patience_s: float) -> AsyncIterator[None]:
-    await quiet(batchers, within_s=patience_s)
-    async with AsyncExitStack() as stack:
-        async with asyncio.timeout(_LONGEST_HOLD_S):  # a worker that hangs must not keep others' requests waiting
+async def _calm(
+    batchers: Sequence[MicroBatcher], alone: asyncio.Lock, patience_s: float, hold_s: float
+) -> AsyncIterator[None]:
+    async with alone, AsyncExitStack() as stack:
+        await quiet(batchers, within_s=patience_s)
+        async with asyncio.timeout(hold_s):  # a worker that hangs must not keep others' requests waiting
             for batcher in batchers:
                 await stack.enter_async_context(batcher.held())
         yield

@@ -74,10 +74,16 @@ class Election:
         self.review()
 
     def roll_back(self, copy: str, *, kind: str, reason: str) -> None:
-        """Take the copy out of `auto` until an admin says otherwise; `kind` is disagreement or errors."""
-        if copy in self._rolled_back:
+        """Take a copy that agreed out of `auto` until an admin says otherwise; `kind` is disagreement or errors.
+
+        Also if an admin chose it: whoever chooses it again after this has been told. A copy that answers in spite of
+        its verdict stays.
+        """
+        if not self.agrees(copy):
             return
         self._rolled_back[copy] = reason
+        if self.chosen == copy:
+            self.chosen = AUTO
         self._metrics.rollbacks.labels(copy, kind).inc()
         log.warning("backend rolled back copy=%s kind=%s reason=%r", copy, kind, reason)
         self.review()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.backends import Backend, BatchFailed, Spec, Starter
+from app.backends import Backend, BatchFailed, ModelRefused, Spec, Starter, WorkerDied
 from app.comparison import Comparison
 from app.election import NATIVE, Election
 from app.errors import ServiceError
@@ -35,7 +35,7 @@ class Judge:
         self._start, self._native_spec = start, native_spec
 
     async def judge(self, fresh: Backend) -> None:
-        """Compare the copy with native and take note of the verdict; WorkerDied if one of them ended over it."""
+        """Compare the copy with native and take note of the verdict; WorkerDied if the copy ended over it."""
         copy = fresh.name
         verdict, reason = None, "native was not warm, so it could not be compared"
         native = self._election.lanes[NATIVE].slot.backend
@@ -46,6 +46,10 @@ class Judge:
                 reason = "it could not be compared: the server never came to rest"
             except (BatchFailed, BadOptions, ConverterError) as error:
                 reason = f"it could not be compared: {error}"
+            except (WorkerDied, ModelRefused) as error:
+                if await _has_ended(fresh):
+                    raise
+                reason = f"it could not be compared, since what it is compared with failed: {error}"
         self._comparison.forget(copy)
         self._election.judged(copy, verdict, reason)
 
@@ -74,6 +78,16 @@ class Judge:
                 yield backend
             finally:
                 await backend.close()
+
+
+async def _has_ended(backend: Backend) -> bool:
+    """Whether it has ended by itself."""
+    try:
+        async with asyncio.timeout(0):
+            await backend.died()
+    except TimeoutError:
+        return False
+    return True
 
 
 def pictures(folder: Path | None, *, max_pixels: int) -> Sequence[Image]:

@@ -59,10 +59,11 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     election = Election(metrics)
     for name in PROGRAMS:
         election.add(_lane(name, settings, executor, start, election, metrics))
-    gate = _gate(settings, election)
+    alone = asyncio.Lock()  # one measures at a time
+    gate = _gate(settings, election, alone)
     patience = Patience(pairs=settings.rollback_window, share=settings.rollback_share)
     comparison = Comparison(election, gate, metrics, patience=patience)
-    shadow = Shadow(election, comparison, metrics, share=settings.shadow_share)
+    shadow = Shadow(election, comparison, metrics, share=settings.shadow_share, alone=alone)
     detector = Detector(
         election,
         metrics,
@@ -88,12 +89,12 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     )
 
 
-def _gate(settings: Settings, election: Election) -> Gate:
+def _gate(settings: Settings, election: Election, alone: asyncio.Lock) -> Gate:
     limits = Limits(matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff)
     rules = Rules(limits=limits, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
     load = partial(judging.pictures, settings.gate_images, max_pixels=settings.max_pixels)
     batchers = [lane.batcher for lane in election.lanes.values()]
-    return Gate(rules, pictures=lambda: asyncio.to_thread(load), calm=calm(batchers))
+    return Gate(rules, pictures=lambda: asyncio.to_thread(load), calm=calm(batchers, alone=alone))
 
 
 def _copies(settings: Settings, model: Model, election: Election, judge: Judge, metrics: Metrics) -> Copies:

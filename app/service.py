@@ -93,7 +93,7 @@ class Detector:
         started = time.perf_counter()
         checked = [await self._check(picture) for picture in pictures]
         validate_s = (time.perf_counter() - started) / len(pictures)
-        self._failed(NO_BACKEND, [item for item in checked if isinstance(item, ServiceError)])
+        self.failed(NO_BACKEND, [item for item in checked if isinstance(item, ServiceError)])
         images = [item for item in checked if isinstance(item, Image)]
         outcomes = iter(await self._serve(images, query) if images else [])
         return [
@@ -118,6 +118,12 @@ class Detector:
         if result.detections.dropped:
             self._metrics.not_finite.labels(result.backend).inc(result.detections.dropped)
 
+    def failed(self, backend: str, errors: Sequence[ServiceError]) -> None:
+        """Count pictures that got no detections."""
+        for error in errors:
+            self._metrics.images.labels(backend, "serving", _RESULTS.get(error.code, "rejected")).inc()
+            self._metrics.failures.labels(error.code).inc()
+
     async def _check(self, picture: bytes | ServiceError) -> Image | ServiceError:
         if isinstance(picture, ServiceError):
             return picture
@@ -137,14 +143,14 @@ class Detector:
             backend = lane.slot.name
             outcomes = await self._ask(lane, images, query)
         except ServiceError as error:
-            self._failed(backend, [error] * len(images))
+            self.failed(backend, [error] * len(images))
             raise
         except asyncio.CancelledError:
             self._metrics.images.labels(backend, "serving", "gone").inc(len(images))
             raise
         for outcome in outcomes:
             if isinstance(outcome.answer, ServiceError):
-                self._failed(outcome.backend, [outcome.answer])
+                self.failed(outcome.backend, [outcome.answer])
         return outcomes
 
     async def _ask(self, lane: Lane, images: Sequence[Image], query: Query) -> list[Outcome]:
@@ -162,11 +168,6 @@ class Detector:
             for index, answer in zip(lost, again, strict=True):
                 outcomes[index] = Outcome(other.slot.name, _given_up() if answer is None else answer)
         return outcomes
-
-    def _failed(self, backend: str, errors: Sequence[ServiceError]) -> None:
-        for error in errors:
-            self._metrics.images.labels(backend, "serving", _RESULTS.get(error.code, "rejected")).inc()
-            self._metrics.failures.labels(error.code).inc()
 
     def _result(self, image: Image, outcome: Outcome, query: Query, validate_s: float) -> Result | ServiceError:
         answer = outcome.answer

@@ -39,8 +39,12 @@ class Job:
 class Shadow:
     """Takes answered pictures and turns a `share` of them into pairs; `run` must run."""
 
-    def __init__(self, election: Election, comparison: Comparison, metrics: Metrics, *, share: float) -> None:
+    def __init__(
+        self, election: Election, comparison: Comparison, metrics: Metrics, *, share: float, alone: asyncio.Lock
+    ) -> None:
         self.share = share  # 0 to 1; may be changed at any time
+        self.patience_s = PATIENCE_S
+        self._alone = alone  # held by whoever measures
         self._election, self._comparison, self._metrics = election, comparison, metrics
         self._jobs: deque[Job] = deque()
         self._arrived = asyncio.Event()
@@ -71,9 +75,16 @@ class Shadow:
                 log.error("shadow pair failed", exc_info=error)
 
     async def _work(self, job: Job) -> None:
-        if not await self._moment():
-            self._metrics.compare_dropped.labels("busy").inc()
-            return
+        """Run the job in a moment in which no request has to wait; drop it if there is none for long."""
+        for _ in range(MOST_TRIES):
+            if await quiet(self._batchers(), within_s=self.patience_s) or not self._waiting():
+                async with self._alone:
+                    if not self._waiting():  # nor came one while another measured
+                        await self._compare(job)
+                        return
+        self._metrics.compare_dropped.labels("busy").inc()
+
+    async def _compare(self, job: Job) -> None:
         copies = self._copies()
         if not copies:
             self._metrics.compare_dropped.labels("no_copy").inc()
@@ -86,17 +97,15 @@ class Shadow:
             return
         pair = await self._pair(job, native, copy, self._pairs // len(copies))
         self._pairs += 1
-        if pair is not None:
+        if pair is None:
+            self._metrics.compare_dropped.labels("native_failed").inc()
+        elif self._election.lanes[name].slot.backend not in (copy, None):  # it was swapped out, and closed over it
+            self._metrics.compare_dropped.labels("no_copy").inc()
+        else:
             self._comparison.add(pair)
 
-    async def _moment(self) -> bool:
-        """Wait for a moment in which no request has to wait; False if there is none for long."""
-        for _ in range(MOST_TRIES):
-            if await quiet(self._batchers(), within_s=PATIENCE_S) or not self._waiting():
-                return True
-        return False
-
     async def _pair(self, job: Job, native: Backend, copy: Backend, number: int) -> Pair | None:
+        """Both answers; None if native has none."""
         backends = {"native": native, "copy": copy}
         found: dict[str, Detections] = {}
         seconds: dict[str, float] = {}
@@ -109,7 +118,6 @@ class Shadow:
                 seconds[role] = perf_counter() - start
             except (BatchFailed, WorkerDied) as failure:
                 if role == "native":
-                    self._metrics.compare_dropped.labels("native_failed").inc()
                     return None
                 error = f"the copy failed: {failure}"
         alone = alone and begun == self._begun() and not error

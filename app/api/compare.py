@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from app.api.schemas import CompareAnswer
 from app.comparison import Comparison
-from app.election import Election
+from app.election import NATIVE, Election
 from app.gate import Rules, rules_json
 from app.metrics import Metrics
 from app.shadow import Shadow
@@ -20,11 +20,13 @@ def routes(election: Election, comparison: Comparison, shadow: Shadow, metrics: 
 
     @router.get("/compare", summary="Native against each copy: latency, paired speed-up, agreement, worst pairs")
     async def compare() -> CompareAnswer:
+        native = election.lanes[NATIVE].slot
         return CompareAnswer(
             backend=election.chosen,
             active=election.active,
             shadow_share=shadow.share,
             rules=rules_json(rules),
+            native={"state": native.state, "reason": native.reason},
             infer_ms={name: _latency(metrics, name) for name in election.lanes},
             copies={copy: _copy(election, comparison, copy) for copy in election.copies},
         )

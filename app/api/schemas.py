@@ -189,6 +189,7 @@ class CompareAnswer(BaseModel):
     active: str | None = Field(description="The backend that answers `auto`.")
     shadow_share: float
     rules: dict[str, Any] = Field(description="What the gate asks of a copy.")
+    native: dict[str, Any] = Field(description="Its state and reason.")
     infer_ms: dict[str, dict[str, Any]] = Field(
         description="By backend and role, serving or shadow: count, mean, p50, p95, p99 of `infer`'s histogram."
     )
