@@ -150,7 +150,11 @@ class Election:
     def _why(self, winner: str) -> str:
         if self.chosen == winner:
             return "an admin chose it"
-        return "" if winner == NATIVE else f"{self._verdicts[winner].word}: {self._verdicts[winner].reason}"
+        if winner == NATIVE:
+            return ""
+        verdict = self._verdicts[winner]
+        instead = "" if verdict.word == "passed" else "it stands in for native; "
+        return f"{instead}{verdict.word}: {verdict.reason}"
 
     def _why_not(self, name: str, winner: str) -> str:
         if name in self._rolled_back:

@@ -1,6 +1,7 @@
 """Small real stand-ins for the parts that cost seconds: a backend without a model, and how to start one."""
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,6 +48,10 @@ class FakeBackend:
         self.closing: Callable[[], None] = lambda: None
         self.closed = False
         self._death: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    @property
+    def pid(self) -> int:
+        return os.getpid()
 
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
         self.batches.append(list(images))
