@@ -152,7 +152,7 @@ class Comparison:
         disagreed = [seen for seen in window.seen if not seen.agrees and seen.compared is not None]
         for kind, bad in (("errors", failed), ("disagreement", disagreed)):
             if len(bad) > self._patience.share * len(window.seen):
-                share = f"{len(bad)} of the last {len(window.seen)} pairs ({self._patience.share:.0%} are borne)"
+                share = f"{len(bad)} of the last {len(window.seen)} pairs ({100 * self._patience.share:g} % are borne)"
                 verb = "failed in" if kind == "errors" else "disagreed in"
                 self._election.roll_back(copy, kind=kind, reason=f"it {verb} {share}, last: {bad[-1].reason}")
 
