@@ -44,6 +44,7 @@ class Parts:
     comparison: Comparison
     shadow: Shadow
     detector: Detector
+    judge: Judge
     copies: Copies
     conversions: Conversions
     rules: Rules
@@ -82,6 +83,7 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
         comparison=comparison,
         shadow=shadow,
         detector=detector,
+        judge=judge,
         copies=copies,
         conversions=_conversions(settings, model, copies, metrics),
         rules=gate.rules,
