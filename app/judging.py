@@ -99,7 +99,7 @@ def pictures(folder: Path | None, *, max_pixels: int) -> Sequence[Image]:
         except ServiceError as error:
             log.warning("gate picture left out reason=%r", str(error))
     if not found:
-        raise BadOptions(f"{folder} has no picture that can be used")
+        raise BadOptions(f"{folder or 'the package'} has no picture that can be used")
     return found
 
 
