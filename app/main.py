@@ -1,4 +1,4 @@
-"""The only wiring: `create_app` builds every part and hands it down; its lifespan starts and ends them."""
+"""The only wiring: `create_app` has all parts built and the server put over them; its lifespan starts and ends them."""
 
 import asyncio
 import logging
@@ -36,7 +36,11 @@ def create_app(
 
     NoModel if there is no model where the settings say.
     """
-    parts = build(settings, start_backend)
+    return assemble(build(settings, start_backend), settings, fail=fail)
+
+
+def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = log.error) -> FastAPI:
+    """The server over `parts`: its routes, its layers, and a lifespan that starts and ends them."""
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
