@@ -4,8 +4,23 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.serving import Server
+
 WARM = ("standby", "active")
+TRIES = 50
 Labels = frozenset[tuple[str, str]]
+
+
+def same_everywhere(server: Server) -> Any:
+    """What /model says; /compare and /metrics, asked in the same moment, must say the same."""
+    with server.client as client:
+        for _ in range(TRIES):
+            model = client.get("/model").json()
+            compare, metrics = client.get("/compare").json(), client.get("/metrics").text
+            if client.get("/model").json() == model:  # else something has changed meanwhile
+                assert_same(model, compare, metrics)
+                return model
+    raise AssertionError("it changes all the time")
 
 
 def assert_same(model: dict[str, Any], compare: dict[str, Any], metrics: str) -> None:
