@@ -64,7 +64,18 @@ def fill(folder: Path, pictures: Sequence[bytes]) -> None:
 
 def found_by(server: Server, backend: str, pictures: Sequence[bytes]) -> list[Detections]:
     """What the backend finds in each picture by itself, whatever the score."""
-    return [_read(server.detect(each, backend=backend, threshold=0).json()) for each in pictures]
+    return [detections(server.detect(each, backend=backend, threshold=0).json()) for each in pictures]
+
+
+def detections(answer: Mapping[str, Any]) -> Detections:
+    """What an answer of /detect says."""
+    rows = answer["detections"]
+    boxes = np.array([[row["box"][side] for side in ("xmin", "ymin", "xmax", "ymax")] for row in rows], np.float32)
+    return Detections(
+        boxes.reshape(-1, 4),
+        np.array([row["score"] for row in rows], np.float32),
+        np.array([row["class_id"] for row in rows], np.int32),
+    )
 
 
 def adds_up_to(native: Sequence[Detections], copy: Sequence[Detections]) -> Agreement:
@@ -89,16 +100,6 @@ def _agrees(numbers: Mapping[str, Any], rules: Mapping[str, Any]) -> bool:
         numbers["matched_share"] >= rules["matched"]
         and numbers["mean_iou"] >= rules["mean_iou"]
         and numbers["largest_score_diff"] <= rules["score_diff"]
-    )
-
-
-def _read(answer: Mapping[str, Any]) -> Detections:
-    rows = answer["detections"]
-    boxes = np.array([[row["box"][side] for side in ("xmin", "ymin", "xmax", "ymax")] for row in rows], np.float32)
-    return Detections(
-        boxes.reshape(-1, 4),
-        np.array([row["score"] for row in rows], np.float32),
-        np.array([row["class_id"] for row in rows], np.int32),
     )
 
 
