@@ -125,10 +125,7 @@ def answers(features: Floats, weights: Floats, channels: int) -> Floats:
         place = rng.choice(len(chances[picture]), p=chances[picture] / chances[picture].sum())
         chosen.append(features[picture, place] / rarity[picture, place])
     return inverse @ np.stack(chosen, axis=1) * (rng.triangular(*SOMETHING, channels) - NOTHING)
-
-
 POWER = 1
-
 
 def _neighbourhoods(level: Tensor) -> Floats:
     """The mean of each place and its eight neighbours, with zeros beyond the border: (N, places, WIDTH)."""
