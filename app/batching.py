@@ -7,8 +7,9 @@ text-embeddings-inference's queue). Fair: requests with several pictures and wit
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -59,6 +60,9 @@ class MicroBatcher:
         self._batched, self._repaired = batched, repaired
         self._requests: deque[deque[Job]] = deque()  # each request's images that wait
         self._running: set[asyncio.Task[None]] = set()
+        self.begun = 0  # batches, ever
+        self._holders = 0
+        self._resting = asyncio.Event()
         self._rate = 0.0  # images answered per second while busy, a moving average
 
     @property
@@ -95,15 +99,40 @@ class MicroBatcher:
         self._dispatch()
         return futures
 
+    async def rests(self) -> None:
+        """Wait until nothing waits and nothing runs."""
+        self._look()
+        await self._resting.wait()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Begin no batch while the block runs; it is entered when those that run have ended."""
+        self._holders += 1
+        try:
+            while self._running:
+                await asyncio.wait(self._running)
+            yield
+        finally:
+            self._holders -= 1
+            self._dispatch()
+
     def _dispatch(self) -> None:
-        while len(self._running) < self.max_in_flight and (batch := self._take()):
+        while not self._holders and len(self._running) < self.max_in_flight and (batch := self._take()):
+            self.begun += 1
             task = asyncio.create_task(self._answer(batch))
             self._running.add(task)
             task.add_done_callback(self._finished)
+        self._look()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._dispatch()
+
+    def _look(self) -> None:
+        if self._running or self.depth:
+            self._resting.clear()
+        else:
+            self._resting.set()
 
     def _take(self) -> list[Job]:
         """The next batch: one image of each request in turn; of callers who have left, none."""

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.errors import ConversionRunning, NotFound
 from app.jobs import KEPT_JOBS, LOADING, RUNNING, Job, JobFiles
@@ -33,7 +34,7 @@ class Ways:
 
     location: Callable[[str], Path]  # where the copy of a target goes
     defaults: Callable[[str], Options]  # how a target is made at start
-    adopt: Callable[[Options], Awaitable[None]]  # load the finished copy
+    adopt: Callable[[Options], Awaitable[dict[str, Any]]]  # load the finished copy; what the gate says of it
     began: Callable[[Job], None] = lambda job: None
     ended: Callable[[Job], None] = lambda job: None
 
@@ -138,7 +139,7 @@ class Conversions:
             await self._convert(job)
             if job.state == RUNNING:
                 job.state = LOADING
-                await self._ways.adopt(job.options)
+                job.report = {**(job.report or {}), "gate": await self._ways.adopt(job.options)}
                 job.end("succeeded")
         except asyncio.CancelledError:
             self._cancelled(job)

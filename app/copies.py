@@ -5,11 +5,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from app.backends import ModelRefused, NoRoom, Spec, WorkerDied
+from app.backends import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.conversion import Conversions
 from app.errors import NotLoaded
 from app.jobs import Job
+from app.judging import Judge
 from app.metrics import Metrics
 from app.slot import Slot
 from converter import environment, probe, publish
@@ -19,8 +21,6 @@ from converter.run import identify
 
 log = logging.getLogger(__name__)
 
-UNCOMPARED = "it has not been compared with native yet"
-UNVERIFIED = "unverified: it has no report.json that says what it was made from"
 _LOOKS = 3  # at a copy that another server replaces while it is loaded
 
 
@@ -45,9 +45,11 @@ class Copies:
         metrics: Metrics,
         *,
         location: Callable[[str], Path],
+        judge: Judge,
         ask: Callable[[], Awaitable[Environment]] = lambda: asyncio.to_thread(environment.probe),
     ) -> None:
-        self._slots, self._plan, self._metrics, self._location, self._ask = slots, plan, metrics, location, ask
+        self._slots, self._plan, self._metrics = slots, plan, metrics
+        self._location, self._judge, self._ask = location, judge, ask
         self._environment: Environment | None = None
 
     async def prepare(self, conversions: Conversions) -> None:
@@ -55,7 +57,8 @@ class Copies:
         for target, slot in self._slots.items():
             if target not in self._plan.wanted:
                 slot.set_state("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
-        for target in self._plan.wanted:
+        # `trt` last: it takes longest to make, and is measured against `frozen`.
+        for target in sorted(self._plan.wanted, key=lambda target: target == "trt"):
             await asyncio.to_thread(publish.recover, self._location(target))
             try:
                 options = conversions.wanted(target)
@@ -65,19 +68,26 @@ class Copies:
             if await self._needed(options) and self._plan.convert:
                 await self._make(options, conversions)
 
-    async def adopt(self, options: Options) -> None:
+    async def adopt(self, options: Options) -> dict[str, Any]:
         """Load the copy that a conversion with these options has put in place; the one that serves is swapped out.
 
-        CopyRefused, ModelRefused, WorkerDied or NoRoom if it can't be: then what served before serves on.
+        What the gate says of it, as plain data. CopyRefused, ModelRefused, WorkerDied or NoRoom if it can't be loaded:
+        then what served before serves on.
         """
         target = options.target
         for _ in range(_LOOKS):
             report = await self._checked(options)
-            self._slots[target].rest_as("standby", UNCOMPARED if report else UNVERIFIED)
-            await self._slots[target].open(self._spec(target, report))
+            await self._slots[target].open(self._spec(target, report), inspect=self._inspect)
             if await asyncio.to_thread(_read, self._location(target)) == report:
                 break  # else another server put a new copy there meanwhile, and which files were loaded nobody knows
         self._show(target, report)
+        return self._judge.told(target)
+
+    async def _inspect(self, fresh: Backend) -> None:
+        slot = self._slots[fresh.name]
+        if not slot.ready:
+            slot.set_state("loading", "it is loaded, and is being compared with native")
+        await self._judge.judge(fresh)
 
     async def reload(self, options: Options) -> None:
         """Load the copy again from its folder, on an admin's word; NotLoaded with the reason if it can't be."""

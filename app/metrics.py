@@ -4,14 +4,20 @@ All backends share one histogram family and are told apart by `backend`: the com
 `detector_stage_duration_seconds{stage="infer"}`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from converter.agreement import Comparison
 
 MILLISECONDS = (1, 2.5, 5, 7.5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 250, 500)
 BUCKETS = (*(milliseconds / 1000 for milliseconds in MILLISECONDS), 1, 2.5, 5, 10)
 BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256)
 CONVERSION_BUCKETS = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 3600)
+RATIO_BUCKETS = (0.25, 0.5, 0.75, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10)
+IOU_BUCKETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1)
+SCORE_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+VERDICTS = ("none", "passed", "disagrees", "slower", "undecided")
 STATES = ("unavailable", "converting", "refused", "loading", "standby", "active", "crashed")
 NO_BACKEND = "none"  # of a request that reached no backend
 
@@ -23,6 +29,7 @@ class Metrics:
         self.registry = registry if registry is not None else CollectorRegistry()
         self._traffic()
         self._models()
+        self._comparisons()
         self._conversions()
 
     def _traffic(self) -> None:
@@ -80,6 +87,58 @@ class Metrics:
         )
         self.model_info = self._gauge("model_info", "1; what is served.", ["name", "version", "server"])
 
+    def _comparisons(self) -> None:
+        self.compare_pairs = self._counter(
+            "compare_pairs_total",
+            "Pictures that native and a copy both answered, by result: agree, disagree, error (the copy failed).",
+            ["copy", "source", "result"],
+        )
+        self.compare_ratio = self._comparing(
+            "compare_latency_ratio",
+            "Native's time divided by the copy's, of shadow pairs that ran alone, one after the other.",
+            RATIO_BUCKETS,
+        )
+        self.compare_iou = self._comparing(
+            "compare_iou", "Overlap (IoU) of boxes that native and the copy both found.", IOU_BUCKETS
+        )
+        self.compare_score_diff = self._comparing(
+            "compare_score_abs_diff", "How far the scores of such boxes differ.", SCORE_BUCKETS
+        )
+        self.compare_boxes = self._counter(
+            "compare_boxes_total",
+            "Boxes of pairs: matched, missing (native's alone), extra (the copy's alone), class_flip.",
+            ["copy", "kind"],
+        )
+        self.compare_dropped = self._counter(
+            "compare_dropped_total",
+            "Shadow pairs that were not run: full (queue), busy (no quiet moment), no_copy, native_failed.",
+            ["reason"],
+        )
+        self.rollbacks = self._counter(
+            "rollbacks_total", "Times a copy was taken out of `auto`, for disagreement or errors.", ["copy", "reason"]
+        )
+        self.gate_verdict = self._gauge(
+            "gate_verdict", "1 for the present verdict on a copy; none while there is none.", ["copy", "verdict"]
+        )
+
+    def _comparing(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(f"detector_{name}", text, ["copy"], buckets=buckets, registry=self.registry)
+
+    def set_verdict(self, copy: str, verdict: str | None) -> None:
+        """Show `verdict` as the present one on the copy; None: there is none."""
+        for known in VERDICTS:
+            self.gate_verdict.labels(copy, known).set(known == (verdict or "none"))
+
+    def observe_comparison(self, copy: str, compared: Comparison) -> None:
+        """Observe how one picture's boxes differ."""
+        for iou in compared.ious:
+            self.compare_iou.labels(copy).observe(iou)
+        for difference in compared.score_diffs:
+            self.compare_score_diff.labels(copy).observe(difference)
+        kinds = {"matched": compared.matched, "missing": compared.missing, "extra": compared.extra}
+        for kind, count in {**kinds, "class_flip": compared.class_flips}.items():
+            self.compare_boxes.labels(copy, kind).inc(count)
+
     def _conversions(self) -> None:
         self.conversions = self._counter("conversions_total", "Conversions by how they ended.", ["target", "result"])
         self.conversion_duration = Histogram(
@@ -103,6 +162,23 @@ class Metrics:
         for stage, seconds in stages:
             self.stage_duration.labels(stage, backend, role).observe(seconds)
 
+    def latency(self, stage: str, backend: str, role: str) -> dict[str, float] | None:
+        """Count, mean, p50, p95 and p99 of a stage in milliseconds, from the same histogram that is scraped.
+
+        None without observations. Quantiles are interpolated inside their bucket, as Prometheus'
+        `histogram_quantile` does it.
+        """
+        histogram = self.stage_duration.labels(stage, backend, role)
+        samples = [(sample.name, sample.labels, sample.value) for sample in histogram._child_samples()]
+        buckets = [(float(labels["le"]), value) for name, labels, value in samples if name == "_bucket" and labels]
+        count = buckets[-1][1]
+        if not count:
+            return None
+        seconds = next(value for name, _, value in samples if name == "_sum")
+        found = {f"p{percent}": 1000 * quantile(percent / 100, buckets) for percent in (50, 95, 99)}
+        rounded = {name: round(ms, 3) for name, ms in {"mean": 1000 * seconds / count, **found}.items()}
+        return {"count": int(count), **rounded}
+
     def text(self) -> bytes:
         """All series in Prometheus' text format."""
         return generate_latest(self.registry)
@@ -115,3 +191,16 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, labels: list[str]) -> Histogram:
         return Histogram(f"detector_{name}", text, labels, buckets=BUCKETS, registry=self.registry)
+
+
+def quantile(q: float, buckets: Sequence[tuple[float, float]]) -> float:
+    """The value below which a share `q` lies; `buckets` are upper bounds, the last infinite, and cumulative counts."""
+    rank = q * buckets[-1][1]
+    lower, below = 0.0, 0.0
+    for upper, up_to in buckets:
+        if up_to >= rank:
+            if upper == float("inf"):
+                return lower
+            return lower + (upper - lower) * (rank - below) / (up_to - below) if up_to > below else upper
+        lower, below = upper, up_to
+    return lower

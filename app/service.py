@@ -2,19 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from app.backends import WorkerDied
-from app.batching import Answer, MicroBatcher
-from app.errors import BackendUnavailable, CrashedTheModel, DeadlineExceeded, ServiceError
+from app.batching import Answer
+from app.election import AUTO, Election
+from app.errors import CrashedTheModel, ServiceError
 from app.images import Image, check
+from app.lanes import Lane, Limit, crashed, through
 from app.metrics import NO_BACKEND, Metrics
-from app.slot import Slot
 from converter.detections import Detections
 
-AUTO = "auto"
+Answered = Callable[[Image, str], None]
 # Checking costs 0.4 microseconds a kilobyte and 20 for the header; handing it to a thread costs 150.
 _SMALL_BYTES = 256_000
 
@@ -43,21 +43,14 @@ class Query:
 class Result:
     """One picture's answer; timings travel with it and are observed once."""
 
-    detections: Detections
+    detections: Detections  # those that were asked for
+    found: Detections  # all that the model found
     image: Image
     backend: str
     batch_size: int
     validate_s: float
     queue_s: float
     infer_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A backend's slot and the queue in front of it."""
-
-    slot: Slot
-    batcher: MicroBatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +61,29 @@ class Outcome:
     answer: Answer | ServiceError
 
 
-class Limit:
-    """How long a request may take, from now on."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def left_s(self) -> float:
-        """Seconds until then, at least 0."""
-        return max(0.0, self._end - time.monotonic())
-
-
 class Detector:
-    """Answers pictures over the lanes; `executor` checks large files, which are not for the event loop."""
+    """Answers pictures over the election's lanes; `executor` checks large files, which are not for the event loop.
+
+    `answered` is called with each picture that was answered with `auto` or one backend's name.
+    """
 
     def __init__(
-        self, lanes: Mapping[str, Lane], metrics: Metrics, *, executor: Executor, max_pixels: int, timeout_s: float
+        self,
+        election: Election,
+        metrics: Metrics,
+        *,
+        executor: Executor,
+        max_pixels: int,
+        timeout_s: float,
+        answered: Answered = lambda image, request_id: None,
     ) -> None:
-        self.lanes = lanes
-        self._metrics, self._executor = metrics, executor
-        self._max_pixels, self._timeout_s = max_pixels, timeout_s
+        self._election, self._metrics, self._executor = election, metrics, executor
+        self._max_pixels, self._timeout_s, self._answered = max_pixels, timeout_s, answered
+
+    @property
+    def lanes(self) -> Mapping[str, Lane]:
+        """The backends by name, native first."""
+        return self._election.lanes
 
     async def detect(self, pictures: Sequence[bytes | ServiceError], query: Query) -> list[Result | ServiceError]:
         """The objects in each JPEG file, or why there are none, in order.
@@ -98,13 +93,17 @@ class Detector:
         started = time.perf_counter()
         checked = [await self._check(picture) for picture in pictures]
         validate_s = (time.perf_counter() - started) / len(pictures)
-        self._failed(NO_BACKEND, [item for item in checked if isinstance(item, ServiceError)])
+        self.failed(NO_BACKEND, [item for item in checked if isinstance(item, ServiceError)])
         images = [item for item in checked if isinstance(item, Image)]
         outcomes = iter(await self._serve(images, query) if images else [])
         return [
             item if isinstance(item, ServiceError) else self._result(item, next(outcomes), query, validate_s)
             for item in checked
         ]
+
+    def answer_is_out(self, result: Result, request_id: str) -> None:
+        """The answer to this picture has been made: what is done with it now delays nobody."""
+        self._answered(result.image, request_id)
 
     def observe(self, result: Result, *, encode_s: float) -> None:
         """Count one picture that was answered, and observe its timings."""
@@ -118,6 +117,12 @@ class Detector:
         self._metrics.observe_stages(result.backend, stages)
         if result.detections.dropped:
             self._metrics.not_finite.labels(result.backend).inc(result.detections.dropped)
+
+    def failed(self, backend: str, errors: Sequence[ServiceError]) -> None:
+        """Count pictures that got no detections."""
+        for error in errors:
+            self._metrics.images.labels(backend, "serving", _RESULTS.get(error.code, "rejected")).inc()
+            self._metrics.failures.labels(error.code).inc()
 
     async def _check(self, picture: bytes | ServiceError) -> Image | ServiceError:
         if isinstance(picture, ServiceError):
@@ -134,55 +139,35 @@ class Detector:
         """Have the images answered; counts those that are not."""
         backend = NO_BACKEND
         try:
-            lane = self._route(query.backend)
+            lane = self._election.route(query.backend)
             backend = lane.slot.name
             outcomes = await self._ask(lane, images, query)
         except ServiceError as error:
-            self._failed(backend, [error] * len(images))
+            self.failed(backend, [error] * len(images))
             raise
         except asyncio.CancelledError:
             self._metrics.images.labels(backend, "serving", "gone").inc(len(images))
             raise
         for outcome in outcomes:
             if isinstance(outcome.answer, ServiceError):
-                self._failed(outcome.backend, [outcome.answer])
+                self.failed(outcome.backend, [outcome.answer])
         return outcomes
-
-    def _route(self, backend: str) -> Lane:
-        if backend != AUTO:
-            lane = self.lanes[backend]
-            if not lane.slot.ready:
-                raise lane.slot.unavailable()
-            return lane
-        active = next((lane for lane in self.lanes.values() if lane.slot.state == "active"), None)
-        if active is None:
-            raise self.lanes["native"].slot.unavailable()
-        return active
 
     async def _ask(self, lane: Lane, images: Sequence[Image], query: Query) -> list[Outcome]:
         """Answers of `lane`; images whose worker died in the middle are tried once on another, if any will do."""
         limit = Limit(min(self._timeout_s, query.timeout_s or self._timeout_s))
-        answers = await _wait(lane, images, limit)
-        outcomes = [Outcome(lane.slot.name, _crashed(lane) if answer is None else answer) for answer in answers]
+        answers = await through(lane, images, limit)
+        outcomes = [Outcome(lane.slot.name, crashed(lane) if answer is None else answer) for answer in answers]
         lost = [index for index, answer in enumerate(answers) if answer is None]
-        other = self._elsewhere(lane) if lost and query.backend == AUTO else None
+        other = self._election.elsewhere(lane) if lost and query.backend == AUTO else None
         if other is not None:
             try:
-                again = await _wait(other, [images[index] for index in lost], limit)
+                again = await through(other, [images[index] for index in lost], limit)
             except ServiceError as error:
                 again = [error] * len(lost)
             for index, answer in zip(lost, again, strict=True):
                 outcomes[index] = Outcome(other.slot.name, _given_up() if answer is None else answer)
         return outcomes
-
-    def _elsewhere(self, lane: Lane) -> Lane | None:
-        """Another warm backend, native first."""
-        return next((other for other in self.lanes.values() if other is not lane and other.slot.ready), None)
-
-    def _failed(self, backend: str, errors: Sequence[ServiceError]) -> None:
-        for error in errors:
-            self._metrics.images.labels(backend, "serving", _RESULTS.get(error.code, "rejected")).inc()
-            self._metrics.failures.labels(error.code).inc()
 
     def _result(self, image: Image, outcome: Outcome, query: Query, validate_s: float) -> Result | ServiceError:
         answer = outcome.answer
@@ -192,6 +177,7 @@ class Detector:
             detections=answer.detections.best(
                 threshold=query.threshold, limit=query.max_detections, classes=query.classes
             ),
+            found=answer.detections,
             image=image,
             backend=outcome.backend,
             batch_size=answer.batch_size,
@@ -199,37 +185,6 @@ class Detector:
             queue_s=answer.queue_s,
             infer_s=answer.infer_s,
         )
-
-
-async def _wait(lane: Lane, images: Sequence[Image], limit: Limit) -> list[Answer | ServiceError | None]:
-    """Submit the images of one request and wait for all of them, as long as it may take.
-
-    None for an image whose worker died with it.
-    """
-    futures = lane.batcher.submit(images)
-    try:
-        await asyncio.wait(futures, timeout=limit.left_s())
-    finally:
-        for future in futures:
-            future.cancel()  # what still waits is never run; those that are done don't mind
-    return [_outcome(future, lane, limit) for future in futures]
-
-
-def _outcome(future: "asyncio.Future[Answer]", lane: Lane, limit: Limit) -> Answer | ServiceError | None:
-    try:
-        return future.result()
-    except asyncio.CancelledError:
-        retry_after_s = lane.batcher.seconds_to_empty
-        return DeadlineExceeded(f"there was no answer within {limit.seconds:g} s", retry_after_s=retry_after_s)
-    except WorkerDied:
-        return None
-    except ServiceError as error:
-        return error
-
-
-def _crashed(lane: Lane) -> ServiceError:
-    sentence = f"the backend {lane.slot.name!r} crashed while it worked on this picture"
-    return BackendUnavailable(sentence, retry_after_s=2)
 
 
 def _given_up() -> ServiceError:

@@ -17,7 +17,7 @@ from pydantic import (
 
 PREFIX = "DETECTOR_"
 # Set to nothing is not set: an empty path would be the current folder.
-_NO_EMPTY_PATHS = ("model", "cache", "calibration_images")
+_NO_EMPTY_PATHS = ("model", "cache", "calibration_images", "gate_images")
 
 
 class WrongSetting(Exception):
@@ -64,11 +64,39 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     calibration_images: Path | None = Field(
         default=None, validate_default=True, description="Folder of JPEG files on which an INT8 copy is calibrated."
     )
+    gate_images: Path | None = Field(
+        default=None,
+        description="Folder of JPEG files on which copies are compared with native. Default: packaged photos and "
+        "variations of them.",
+    )
+    gate_matched: float = Field(
+        default=0.98, gt=0, le=1, description="Least share of boxes that native and a copy share."
+    )
+    gate_mean_iou: float = Field(default=0.95, ge=0.5, le=1, description="Least mean overlap (IoU) of these boxes.")
+    gate_score_diff: float = Field(default=0.05, ge=0, le=1, description="Most that their scores may differ.")
+    gate_speedup: float = Field(
+        default=1.02,
+        gt=0,
+        description="How many times as fast as native a copy must be, at the lower bound of the interval.",
+    )
+    gate_seconds: float = Field(
+        default=10, gt=0, description="Longest that a copy is timed against native at each of two batch sizes."
+    )
+    shadow_share: float = Field(
+        default=0.02, ge=0, le=1, description="Share of requests that are run again on native and a copy, to compare."
+    )
+    rollback_share: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Share of the last compared pictures that may disagree, or fail, before a copy leaves `auto`.",
+    )
+    rollback_window: int = Field(default=200, ge=20, description="How many compared pictures count as the last ones.")
     token: SecretStr | None = Field(
         default=None, description="If set, `/detect` needs it as `Authorization: Bearer …`."
     )
     admin_token: SecretStr | None = Field(
-        default=None, description="Token for `/convert`; the admin routes are off without it."
+        default=None, description="Token for `/convert` and `/admin`; these routes are off without it."
     )
     max_batch: int = Field(default=8, ge=1, le=256, description="Most images in one call of the model.")
     batches_in_flight: int | None = Field(

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from app.backends import Backend, Facts, ModelRefused, NoRoom, Spec, Starter, WorkerDied
@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STEADY_S = 60.0  # a worker that lived this long starts the pauses anew
+
+Inspect = Callable[[Backend], Awaitable[None]]
 
 
 class Lease:
@@ -76,6 +78,11 @@ class Slot:
         return self._lease.backend.facts if self._lease else None
 
     @property
+    def backend(self) -> Backend | None:
+        """The backend that serves now, for measurements; requests go through `run`."""
+        return self._lease.backend if self._lease else None
+
+    @property
     def ready(self) -> bool:
         """Whether a batch given to `run` now would reach a warm model."""
         return self._lease is not None
@@ -88,6 +95,8 @@ class Slot:
 
     def rest_as(self, state: str, reason: str = "") -> None:
         """The state that this slot has whenever a warm backend serves in it: `active` or `standby`."""
+        if self._resting == (state, reason):
+            return
         self._resting = (state, reason)
         if self._lease:
             self.set_state(*self._resting)
@@ -103,15 +112,15 @@ class Slot:
         retry = {"loading": 5.0, "crashed": 2.0, "converting": 30.0}.get(self.state)
         return BackendUnavailable(f"the backend {self.name!r} is {self.state}: {self.reason}", retry_after_s=retry)
 
-    async def open(self, spec: Spec) -> None:
-        """Start a worker for `spec`, publish it, then drain and end the one that served before.
+    async def open(self, spec: Spec, *, inspect: Inspect | None = None) -> None:
+        """Start a worker for `spec`, let `inspect` look at it, publish it, then drain and end the one before it.
 
         ModelRefused or WorkerDied if it does not start, NoRoom if there is not enough memory for two: then the old
         one, if there is one, serves on.
         """
         async with self._opening:
             try:
-                await self._open(spec)
+                await self._open(spec, inspect)
             except (ModelRefused, WorkerDied) as error:
                 if self._lease is None:
                     self.set_state("refused" if isinstance(error, ModelRefused) else "crashed", str(error))
@@ -121,12 +130,18 @@ class Slot:
                     self.set_state("unavailable", "loading it was given up")
                 raise
 
-    async def _open(self, spec: Spec) -> None:
+    async def _open(self, spec: Spec, inspect: Inspect | None = None) -> None:
         if self._lease is None:
             self.set_state("loading", f"the model in {spec.folder.name} is being loaded and warmed up")
         elif lacking := await asyncio.to_thread(self._room, self._lease.backend):
             raise NoRoom(lacking)
         fresh = Lease(await self._start(spec), spec)
+        try:
+            if inspect is not None:
+                await inspect(fresh.backend)
+        except BaseException:
+            await fresh.backend.close()
+            raise
         stale = self._publish(fresh)
         if stale is not None:
             await asyncio.shield(self._spawn(self._retire(stale)))  # also when who asked for the swap gives up

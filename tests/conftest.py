@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
+from tests.altering import altered
 from tests.serving import Server, serving
 from tests.standin import engineless_copy, engineless_trt, standin_library
 
-__all__ = ["engineless_copy", "engineless_trt", "standin_library"]  # fixtures
+__all__ = ["altered", "engineless_copy", "engineless_trt", "standin_library"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
+# A copy that must be a hundred times as fast is `standby: slower` after the shortest gate, whatever the machine does.
+SLOWER = {"DETECTOR_GATE_SPEEDUP": "100", "DETECTOR_GATE_SECONDS": "0.2"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,11 +45,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(model_folder: Path) -> Iterator[Server]:
-    """The real server with the real model, native and frozen warm, admin token `secret`."""
+    """The real server with the real model, native active, frozen warm and slower, admin token `secret`."""
     environ = {
         "DETECTOR_MODEL": str(model_folder),
         "DETECTOR_STARTUP_CONVERSION": "blocking",
         "DETECTOR_ADMIN_TOKEN": "secret",
+        **SLOWER,
     }
     with serving(environ) as running:
         running.wait_until_ready()

@@ -8,17 +8,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request, Response
 
 from app.api.accept import wants_page
+from app.api.admin_schemas import AutoAnswer, AutoRequest, ConvertRequest, JobAnswer, ReloadRequest
 from app.api.auth import TOKEN
-from app.api.schemas import BackendAnswer, ConvertRequest, ErrorAnswer, JobAnswer, ReloadRequest
+from app.api.schemas import BackendAnswer, ErrorAnswer
+from app.comparison import Comparison
 from app.conversion import Conversions
+from app.election import AUTO, Election
 from app.errors import BadParameter, NotFound
 from app.report import page
+from app.shadow import Shadow
 from converter.contract import BadOptions, Options
 
 _ERRORS = {401: "The token is missing.", 403: "The token is wrong, or no DETECTOR_ADMIN_TOKEN is set."}
 _BODY_ERRORS = {400: "The body is empty or is not JSON.", 413: "The body is over its limit."}
 _CONVERT_ERRORS = {**_BODY_ERRORS, 409: "Another conversion, with other options, runs.", 422: "An option is wrong."}
 _RELOAD_ERRORS = {**_BODY_ERRORS, 409: "It can't be loaded; what served serves on.", 422: "There is no such copy."}
+_CHOICE_ERRORS = {**_BODY_ERRORS, 422: "There is no such backend.", 503: "The backend is not warm."}
 _JOB_ERRORS = {404: "No such job.", 422: "Never: any id may be asked for."}
 
 
@@ -30,6 +35,9 @@ class Powers:
     default_options: Callable[[str], Options]
     calibration_images: Path | None
     reload: Callable[[str], Awaitable[BackendAnswer]]
+    election: Election
+    comparison: Comparison
+    shadow: Shadow
 
 
 def routes(powers: Powers) -> APIRouter:
@@ -38,6 +46,7 @@ def routes(powers: Powers) -> APIRouter:
     _add_conversions(router, powers)
     _add_jobs(router, powers.conversions)
     _add_report(router, powers.conversions)
+    _add_choice(router, powers)
     return router
 
 
@@ -94,6 +103,20 @@ def _add_report(router: APIRouter, conversions: Conversions) -> None:
         if wants_page(request.headers.get("accept", "")):
             return Response(page(found.report), media_type="text/html")
         return found.report
+
+
+def _add_choice(router: APIRouter, powers: Powers) -> None:
+    @router.put("/admin/backend", summary="Choose who answers `auto`", responses=_described(_CHOICE_ERRORS))
+    async def choose(wanted: Annotated[AutoRequest, Body()]) -> AutoAnswer:
+        if wanted.backend is not None:
+            if wanted.backend == AUTO:
+                powers.comparison.forgive()
+            powers.election.choose(wanted.backend)
+        if wanted.shadow_share is not None:
+            powers.shadow.share = wanted.shadow_share
+        return AutoAnswer(
+            backend=powers.election.chosen, active=powers.election.active, shadow_share=powers.shadow.share
+        )
 
 
 def _because(reason: str) -> str:

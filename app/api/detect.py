@@ -18,14 +18,17 @@ from app.api.auth import TOKEN
 from app.api.departures import ClientGone, unless_gone
 from app.api.examples import detect_body, detect_responses
 from app.api.parameters import Parameters
+from app.both import BOTH, Both, Twin
 from app.errors import BadParameter, ServiceError
 from app.models import Model
 from app.service import Detector, Query, Result
 
+Found = Result | Twin | ServiceError
+
 _CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
 
 
-def routes(detector: Detector, model: Model, executor: Executor) -> APIRouter:
+def routes(detector: Detector, both: Both, model: Model, executor: Executor) -> APIRouter:
     """The router of /detect; pictures are drawn in `executor`."""
     router = APIRouter(tags=["detection"])
 
@@ -43,11 +46,15 @@ def routes(detector: Detector, model: Model, executor: Executor) -> APIRouter:
         timeout = request.headers.get(parameters.TIMEOUT_HEADER)
         wanted = parameters.read(_single_values(request), body.fields, timeout)
         picture = wants_picture(request.headers.get("accept", ""))
-        if picture and body.several:
-            raise BadParameter("Accept: image/jpeg answers one picture, the request has several")
+        _check_picture(picture, body, wanted)
         request.state.backend = wanted.backend if wanted.backend != "auto" else "none"
+        asked = _query(wanted, model)
         try:
-            results = await unless_gone(request, detector.detect(body.pictures, _query(wanted, model)))
+            if wanted.backend == BOTH:
+                twins = both.detect(body.pictures, asked, request.state.request_id)
+                results: Sequence[Found] = await unless_gone(request, twins)
+            else:
+                results = await unless_gone(request, detector.detect(body.pictures, asked))
         except ClientGone:
             return Response(status_code=_CLIENT_CLOSED_REQUEST)
         encoding = Encoding(request, model, wanted, executor, started)
@@ -56,12 +63,32 @@ def routes(detector: Detector, model: Model, executor: Executor) -> APIRouter:
             response = await encoding.several(results)
         else:
             response = await encoding.one(results[0], as_picture=picture)
-        good = [result for result in results if isinstance(result, Result)]
-        for result in good:
-            detector.observe(result, encode_s=(time.perf_counter() - inferred) / len(good))
+        _observe(detector, results, request.state.request_id, time.perf_counter() - inferred)
         return response
 
     return router
+
+
+def _check_picture(picture: bool, body: bodies.Body, wanted: Parameters) -> None:
+    if picture and body.several:
+        raise BadParameter("Accept: image/jpeg answers one picture, the request has several")
+    if picture and wanted.backend == BOTH:
+        raise BadParameter("Accept: image/jpeg shows the boxes of one backend, not of both")
+
+
+def _observe(detector: Detector, results: Sequence[Found], request_id: str, encode_s: float) -> None:
+    good = [result for item in results for result in _results(item)]
+    for result in good:
+        detector.observe(result, encode_s=encode_s / len(good))
+    for item in results:
+        if isinstance(item, Result):
+            detector.answer_is_out(item, request_id)
+
+
+def _results(item: Found) -> list[Result]:
+    if isinstance(item, Twin):
+        return [result for result in (item.native, item.copy) if isinstance(result, Result)]
+    return [item] if isinstance(item, Result) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +101,26 @@ class Encoding:
     executor: Executor
     started: float  # when the body had been read, of time.perf_counter
 
-    async def one(self, result: Result | ServiceError, *, as_picture: bool) -> Response:
+    async def one(self, found: Found, *, as_picture: bool) -> Response:
         """The response for one picture; its error, if it has one, is raised."""
-        if isinstance(result, ServiceError):
-            raise result
+        if isinstance(found, ServiceError):
+            raise found
+        result = _first(found)
         self.request.state.backend = result.backend
         if as_picture:
             drawn = await self._drawn(result)
             return Response(drawn, headers=_headers(result, self._timing(result)), media_type="image/jpeg")
-        answer = {**self._frame(), **await self._picture(result)}
+        answer = {**self._frame(), **await self._item(found)}
         headers = _headers(result, answer["timing_ms"])
         return Response(to_json(answer), headers=headers, media_type="application/json")
 
-    async def several(self, results: Sequence[Result | ServiceError]) -> Response:
+    async def several(self, results: Sequence[Found]) -> Response:
         """The response for several pictures: 200 if one has an answer, else the first one's status."""
         items = [
-            answers.failed(result)
-            if isinstance(result, ServiceError)
-            else {"status": 200, **await self._picture(result)}
+            answers.failed(result) if isinstance(result, ServiceError) else {"status": 200, **await self._item(result)}
             for result in results
         ]
-        good = next((result for result in results if isinstance(result, Result)), None)
+        good = next((_first(item) for item in results if not isinstance(item, ServiceError)), None)
         headers = {}
         if good is not None:
             self.request.state.backend = good.backend
@@ -109,6 +135,16 @@ class Encoding:
         model = {"name": self.model.name, "version": self.model.version}
         return {"id": self.request.state.request_id, "model": model}
 
+    async def _item(self, found: Result | Twin) -> dict[str, Any]:
+        if isinstance(found, Result):
+            return await self._picture(found)
+        native = await self._picture(found.native)
+        if isinstance(found.copy, ServiceError):
+            return {**native, "copy": answers.failed(found.copy)}
+        copy = await self._picture(found.copy)
+        del copy["image"]  # it is the same one
+        return {**native, "copy": copy, "comparison": found.comparison}
+
     async def _picture(self, result: Result) -> dict[str, Any]:
         answer = answers.one(result, self.model, self.wanted.box)
         if self.wanted.annotate:
@@ -121,6 +157,10 @@ class Encoding:
 
     def _timing(self, result: Result) -> dict[str, float]:
         return answers.timing(result, time.perf_counter() - self.started)
+
+
+def _first(found: Result | Twin) -> Result:
+    return found.native if isinstance(found, Twin) else found
 
 
 def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:

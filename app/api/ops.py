@@ -1,22 +1,22 @@
 """For ops: health, metrics, and what is served."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
+from app.election import Election
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
 from app.models import Model
-from app.service import Detector
-from app.slot import Slot
 
 
 class Health:
     """What the probes ask: draining is told as not ready."""
 
-    def __init__(self, detector: Detector, *, wait_for_copies: bool) -> None:
-        self._detector = detector
+    def __init__(self, election: Election, *, wait_for_copies: bool) -> None:
+        self._election = election
         self._wait_for_copies = wait_for_copies
         self._native_done = self._copies_done = False
         self.draining = False
@@ -40,16 +40,28 @@ class Health:
             return "the server is stopping"
         if self._wait_for_copies and not self._copies_done:
             return "the copies are being prepared"
-        slots = [lane.slot for lane in self._detector.lanes.values()]
+        slots = [lane.slot for lane in self._election.lanes.values()]
         if not any(slot.ready for slot in slots):
             return "no backend is warm: " + "; ".join(f"{slot.name} is {slot.state}, {slot.reason}" for slot in slots)
         return None
 
 
-def routes(detector: Detector, model: Model, sha256: str, metrics: Metrics, health: Health) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """What is shown."""
+
+    election: Election
+    model: Model
+    sha256: str  # of the model's files
+    metrics: Metrics
+    health: Health
+
+
+def routes(views: Views) -> APIRouter:
     """The router; nothing here needs a token."""
     router = APIRouter(tags=["operations"])
     not_yet: dict[int | str, dict[str, Any]] = {503: {"model": ErrorAnswer, "description": "Not yet, and why."}}
+    health = views.health
 
     @router.get("/healthz", summary="Is the process alive?")
     async def healthz() -> dict[str, str]:
@@ -70,39 +82,40 @@ def routes(detector: Detector, model: Model, sha256: str, metrics: Metrics, heal
 
     @router.get("/metrics", summary="Prometheus' text format", response_class=Response)
     async def show_metrics() -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(views.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @router.get("/model", summary="What is served, and every backend's state with its reason")
     async def show_model() -> ModelAnswer:
-        return _model_answer(detector, model, sha256)
+        return _model_answer(views)
 
     return router
 
 
-def _model_answer(detector: Detector, model: Model, sha256: str) -> ModelAnswer:
-    slots = {name: lane.slot for name, lane in detector.lanes.items()}
-    facts = slots["native"].facts
+def _model_answer(views: Views) -> ModelAnswer:
+    facts = views.election.lanes["native"].slot.facts
     return ModelAnswer(
-        name=model.name,
-        version=model.version,
-        sha256=sha256,
+        name=views.model.name,
+        version=views.model.version,
+        sha256=views.sha256,
         signature=dict(facts.signature) if facts else None,
-        labels=model.labels,
-        active=next((name for name, slot in slots.items() if slot.state == "active"), None),
-        backends={name: backend_answer(slot) for name, slot in slots.items()},
+        labels=views.model.labels,
+        active=views.election.active,
+        backends={name: backend_answer(views.election, name) for name in views.election.lanes},
     )
 
 
-def backend_answer(slot: Slot) -> BackendAnswer:
-    """The backend's state, and what its worker says of itself."""
+def backend_answer(election: Election, name: str) -> BackendAnswer:
+    """The backend's state, its verdict, and what its worker says of itself."""
+    slot = election.lanes[name].slot
+    answer = BackendAnswer(state=slot.state, reason=slot.reason, **election.to_json(name))
     facts = slot.facts
     if facts is None:
-        return BackendAnswer(state=slot.state, reason=slot.reason)
-    return BackendAnswer(
-        state=slot.state,
-        reason=slot.reason,
-        device=facts.device,
-        batch_sizes=list(facts.batch_sizes),
-        load_seconds=facts.load_seconds,
-        warm_seconds=facts.warm_seconds,
+        return answer
+    return answer.model_copy(
+        update={
+            "device": facts.device,
+            "batch_sizes": list(facts.batch_sizes),
+            "load_seconds": facts.load_seconds,
+            "warm_seconds": facts.warm_seconds,
+        }
     )

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.errors import BadParameter
 
-BackendName = Literal["auto", "native", "trt", "frozen"]
+BackendName = Literal["auto", "native", "trt", "frozen", "both"]
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xyxy_norm", "yxyx_norm"]
 TIMEOUT_HEADER = "x-request-timeout-ms"
 
@@ -40,7 +40,10 @@ class Parameters(BaseModel):
         description="`xyxy` corners, `xywh` corner and size, `cxcywh` centre and size, in pixels; `xyxy_norm` and "
         "`yxyx_norm` corners in fractions of the picture.",
     )
-    backend: BackendName = Field(default="auto", description="Who answers; `auto` is the active backend.")
+    backend: BackendName = Field(
+        default="auto",
+        description="Who answers: `auto` is the active backend, `both` is native and the best copy, compared.",
+    )
     annotate: bool = Field(
         default=False,
         description="Add the picture with its boxes drawn, as a data URI. `Accept: image/jpeg` gives it bare.",

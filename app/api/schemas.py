@@ -1,13 +1,8 @@
 """The wire: what requests and answers look like in JSON."""
 
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from app.jobs import Job
-from converter.contract import BadOptions, Options
 
 
 class Corners(BaseModel):
@@ -71,6 +66,39 @@ class Timing(BaseModel):
     total: float = Field(description="From the body's last byte to this answer.")
 
 
+class CopyAnswer(BaseModel):
+    """With `backend=both`: what the copy found in the same picture, or why it has no answer."""
+
+    backend: str | None = None
+    detections: list[Detection] | None = None
+    count: int | None = None
+    batch_size: int | None = None
+    timing_ms: Timing | None = None
+    annotated: str | None = None
+    error: str | None = None
+    code: str | None = None
+    status: int | None = None
+
+
+class ComparisonAnswer(BaseModel):
+    """With `backend=both`: how the copy's answer differs from native's, at the threshold and classes asked for.
+
+    Boxes within 0.05 of the threshold don't count.
+    """
+
+    copy_name: str = Field(alias="copy", description="The copy's name.")
+    native_ms: float = Field(description="Native's `infer`.")
+    copy_ms: float
+    agree: bool
+    matched: int
+    missing: int = Field(description="Native's boxes that the copy has not.")
+    extra: int = Field(description="The copy's boxes that native has not.")
+    class_flips: int = Field(description="Boxes in the same place with another class.")
+    mean_iou: float | None = Field(description="Of matched boxes; null without any.")
+    largest_score_diff: float | None
+    reason: str = Field(description="Which limits are missed; empty if they agree.")
+
+
 class PictureAnswer(BaseModel):
     """What was found in one picture, best first."""
 
@@ -81,6 +109,8 @@ class PictureAnswer(BaseModel):
     batch_size: int = Field(description="Pictures that shared the call of the model.")
     timing_ms: Timing
     annotated: str | None = Field(default=None, description="With `annotate`: the picture with boxes, as a data URI.")
+    copy_answer: CopyAnswer | None = Field(default=None, alias="copy", description="Only with `backend=both`.")
+    comparison: ComparisonAnswer | None = Field(default=None, description="Only with `backend=both`.")
 
 
 class DetectAnswer(PictureAnswer):
@@ -132,6 +162,8 @@ class BackendAnswer(BaseModel):
 
     state: str
     reason: str = ""
+    verdict: dict[str, Any] | None = Field(default=None, description="The gate's, with its numbers; null of native.")
+    rolled_back: str | None = Field(default=None, description="Why it was taken out of `auto`.")
     device: str | None = None
     batch_sizes: list[int] | None = None
     load_seconds: float | None = None
@@ -150,86 +182,17 @@ class ModelAnswer(BaseModel):
     backends: dict[str, BackendAnswer]
 
 
-class ConvertRequest(BaseModel):
-    """A conversion to start; what is left out is as at start-up. All but `target` and `batch_sizes` is TF-TRT's."""
+class CompareAnswer(BaseModel):
+    """Native against each copy, now."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"target": "frozen"}]})
-
-    target: Literal["trt", "frozen"] = "trt"
-    batch_sizes: list[Annotated[int, Field(le=4096)]] | None = Field(
-        default=None, min_length=1, max_length=16, description="Batch sizes that get an engine, are run and compared."
+    backend: str = Field(description="What an admin chose: `auto` or a backend's name.")
+    active: str | None = Field(description="The backend that answers `auto`.")
+    shadow_share: float
+    rules: dict[str, Any] = Field(description="What the gate asks of a copy.")
+    native: dict[str, Any] = Field(description="Its state and reason.")
+    infer_ms: dict[str, dict[str, Any]] = Field(
+        description="By backend and role, serving or shadow: count, mean, p50, p95, p99 of `infer`'s histogram."
     )
-    precision: Literal["FP32", "FP16", "INT8"] | None = Field(
-        default=None, description="INT8 is calibrated on the pictures in DETECTOR_CALIBRATION_IMAGES."
+    copies: dict[str, dict[str, Any]] = Field(
+        description="By copy: state, reason, the gate's verdict, rollback, and the window of live pairs with the worst."
     )
-    minimum_segment_size: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="Fewest operations of an engine."
-    )
-    workspace_mib: int | None = Field(default=None, ge=1, le=1_000_000, description="Most scratch memory on the GPU.")
-    cached_engines: int | None = Field(default=None, ge=1, le=4096, description="Most engines kept for a segment.")
-    dynamic_shape: bool | None = Field(default=None, description="False: implicit batch, one engine for each size.")
-    profile_strategy: Literal["Optimal", "Range", "Range+Optimal", "ImplicitBatchModeCompatible"] | None = None
-    calibration: bool | None = Field(default=None, description="False: the graph has its own quantisation nodes.")
-    build_at_run_time: bool | None = Field(default=None, description="May an engine be built inside a request?")
-    denylist: list[str] | None = Field(
-        default=None, max_length=100, description="Types of operations that stay TensorFlow's, like `Conv2D`."
-    )
-
-    def options(self, defaults: Options, calibration_images: Path | None) -> Options:
-        """The converter's options; BadOptions if they contradict each other."""
-        given = self.model_dump(exclude_none=True)
-        if "workspace_mib" in given:
-            given["workspace_bytes"] = given.pop("workspace_mib") << 20
-        if "batch_sizes" in given:
-            given["batch_sizes"] = tuple(sorted(set(given["batch_sizes"])))
-        if "denylist" in given:
-            given["denylist"] = tuple(sorted(set(given["denylist"])))
-        int8 = given.get("precision", defaults.precision) == "INT8"
-        if int8 and given.get("calibration", defaults.calibration) and calibration_images is None:
-            raise BadOptions("precision: INT8 is calibrated on pictures, and DETECTOR_CALIBRATION_IMAGES has no folder")
-        return replace(defaults, **given, images=calibration_images if int8 else None)
-
-
-class ReloadRequest(BaseModel):
-    """What to load again from its folder."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"backend": "frozen"}]})
-
-    backend: Literal["trt", "frozen"]
-
-
-class JobAnswer(BaseModel):
-    """A conversion job as it stands."""
-
-    id: str
-    target: str
-    options: dict[str, Any] = Field(description="All of them, as the converter got them.")
-    state: str = Field(description="running, loading, succeeded, unavailable, refused, failed or cancelled.")
-    reason: str = ""
-    step: str = Field(description="What it is doing, or did last.")
-    doing: str = Field(description="The same in words.")
-    progress: float = Field(description="0 to 1: steps that are done, and the share of the present one.")
-    seconds: dict[str, float] = Field(description="By finished step.")
-    created: str
-    finished: str | None
-    log: list[str] = Field(description="The last lines the converter wrote.")
-    report: dict[str, Any] | None
-
-    @classmethod
-    def of(cls, job: Job) -> "JobAnswer":
-        """The answer for `job`."""
-        return cls(
-            id=job.id,
-            target=job.options.target,
-            options=asdict(job.options),
-            state=job.state,
-            reason=job.reason,
-            step=job.step,
-            doing=job.doing,
-            progress=job.progress,
-            seconds=job.seconds,
-            created=job.created,
-            finished=job.finished,
-            log=list(job.log),
-            report=job.report,
-        )

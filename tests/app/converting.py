@@ -3,6 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,11 +86,12 @@ class Converting:
         """Those that were started for the conversions: the converter first."""
         return [pid for pid in descendants(os.getpid()) if pid not in self._others]
 
-    async def _adopt(self, options: Options) -> None:
+    async def _adopt(self, options: Options) -> dict[str, Any]:
         self.adopted.append(options)
         await self.loading.wait()
         if self.failure:
             raise self.failure
+        return {"verdict": None}
 
 
 def contents(folder: Path) -> dict[str, bytes]:

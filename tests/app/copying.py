@@ -1,14 +1,23 @@
 """A model's copies for tests: the files are as the converter leaves them, though no TensorFlow would load them."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.backends import Backend, Spec
+from app.batching import MicroBatcher
+from app.comparison import Comparison, Patience
 from app.conversion import Allowed, Conversions, Ways
 from app.copies import Copies, Plan
+from app.election import Election
+from app.gate import Gate, Rules
+from app.images import Image
 from app.jobs import JobFiles
+from app.judging import Judge
+from app.lanes import Lane
 from app.metrics import Metrics
 from app.slot import Slot
 from converter import publish
@@ -36,6 +45,10 @@ class ReplacingStarter(FakeStarter):
         return await super().__call__(spec)
 
 
+async def _none() -> list[Image]:
+    return []
+
+
 class Bench:
     """The copies of a model that is no real one, and its conversions; FP16 is wanted."""
 
@@ -49,7 +62,8 @@ class Bench:
         self.slots = {name: self._slot(name) for name in ("trt", "frozen")}
         spec = Spec("native", self.source, max_batch=8, batches_in_flight=2, load_seconds=60)
         plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, spec=spec)
-        self.copies = Copies(self.slots, plan, self.metrics, location=self.location, ask=self._ask)
+        judge = self._judge(spec)
+        self.copies = Copies(self.slots, plan, self.metrics, location=self.location, judge=judge, ask=self._ask)
         ways = Ways(
             location=self.location,
             defaults=self.copies.default_options,
@@ -60,6 +74,16 @@ class Bench:
         files, allowed = JobFiles(self.location("jobs")), Allowed(seconds=60)
         self.conversions = Conversions(self.source, ways, files=files, metrics=self.metrics, allowed=allowed)
         self.asked = 0
+
+    def _judge(self, spec: Spec) -> Judge:
+        """It finds native cold, and lets every copy in without a verdict."""
+        election = Election(self.metrics)
+        with ThreadPoolExecutor() as executor:
+            for slot in (Slot("native", self.starter), *self.slots.values()):
+                election.add(Lane(slot, MicroBatcher(slot.run, limit=1, executor=executor)))
+        gate = Gate(Rules(), pictures=_none, calm=nullcontext)
+        comparison = Comparison(election, gate, self.metrics, patience=Patience())
+        return Judge(election, comparison, gate, start=self.starter, native_spec=spec)
 
     def _slot(self, name: str) -> Slot:
         async def start(spec: Spec) -> Backend:

@@ -24,6 +24,14 @@ SERIES = {
     "conversion_in_progress": ("gauge", set()),
     "worker_restarts": ("counter", {"backend", "reason"}),
     "model_info": ("gauge", {"name", "version", "server"}),
+    "compare_pairs": ("counter", {"copy", "source", "result"}),
+    "compare_latency_ratio": ("histogram", {"copy"}),
+    "compare_iou": ("histogram", {"copy"}),
+    "compare_score_abs_diff": ("histogram", {"copy"}),
+    "compare_boxes": ("counter", {"copy", "kind"}),
+    "compare_dropped": ("counter", {"reason"}),
+    "rollbacks": ("counter", {"copy", "reason"}),
+    "gate_verdict": ("gauge", {"copy", "verdict"}),
 }
 
 

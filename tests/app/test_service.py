@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.backends import BatchFailed, Spec
 from app.batching import MicroBatcher
+from app.election import Election
 from app.errors import (
     BackendUnavailable,
     BadRequest,
@@ -21,8 +22,9 @@ from app.errors import (
     Overloaded,
     ServiceError,
 )
+from app.lanes import Lane
 from app.metrics import Metrics
-from app.service import Detector, Lane, Query, Result
+from app.service import Detector, Query, Result
 from app.slot import Slot
 from converter.detections import Detections
 from tests.app import jpegs
@@ -39,11 +41,16 @@ class Bench:
     def __init__(self, executor: ThreadPoolExecutor, *, limit: int = 64, timeout_s: float = 10) -> None:
         self.metrics = Metrics()
         self.starter = FakeStarter()
-        self.lanes = {name: self._lane(name, executor, limit) for name in ("native", "frozen", "trt")}
-        self.detector = Detector(self.lanes, self.metrics, executor=executor, max_pixels=1_000_000, timeout_s=timeout_s)
+        self.election = Election(self.metrics)
+        for name in ("native", "frozen", "trt"):
+            self.election.add(self._lane(name, executor, limit))
+        self.lanes = self.election.lanes
+        self.detector = Detector(
+            self.election, self.metrics, executor=executor, max_pixels=1_000_000, timeout_s=timeout_s
+        )
 
     def _lane(self, name: str, executor: ThreadPoolExecutor, limit: int) -> Lane:
-        slot = Slot(name, self.starter)
+        slot = Slot(name, self.starter, changed=lambda slot: self.election.review())
         return Lane(slot, MicroBatcher(slot.run, limit=limit, executor=executor))
 
     async def detect(self, data: bytes, query: Query) -> Result:
@@ -54,7 +61,6 @@ class Bench:
         return result
 
     async def open(self) -> None:
-        self.lanes["native"].slot.rest_as("active")
         for name in ("native", "frozen"):
             await self.lanes[name].slot.open(Spec(name, Path("street/1"), max_batch=8))
         self.lanes["trt"].slot.set_state("unavailable", "no_gpu: TensorFlow sees no NVIDIA GPU")
@@ -94,8 +100,7 @@ async def test_auto_is_the_active_backend_and_a_name_is_that_backend(asked: str,
 
 
 async def test_auto_follows_the_active_state(bench: Bench) -> None:
-    bench.lanes["native"].slot.rest_as("standby", "frozen is faster")
-    bench.lanes["frozen"].slot.rest_as("active")
+    bench.election.choose("frozen")
     assert (await bench.detect(PHOTO, Query())).backend == "frozen"
     assert (await bench.detect(PHOTO, Query(backend="native"))).backend == "native"
 

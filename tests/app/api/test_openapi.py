@@ -36,6 +36,8 @@ async def test_the_document_is_served(api: Api, document: dict[str, Any]) -> Non
 def test_it_has_every_route(document: dict[str, Any]) -> None:
     assert {name for name, _ in operations(document)} == {
         "POST /detect",
+        "GET /compare",
+        "PUT /admin/backend",
         "GET /healthz",
         "GET /readyz",
         "GET /startupz",
@@ -107,7 +109,7 @@ def test_parameters_are_described_with_their_limits(document: dict[str, Any]) ->
     assert set(parameters) == set(Parameters.model_fields)
     assert all(each["description"] and not each["required"] for each in parameters.values())
     assert parameters["threshold"]["schema"].items() >= {"minimum": 0, "maximum": 1, "default": 0.25}.items()
-    assert parameters["backend"]["schema"]["enum"] == ["auto", "native", "trt", "frozen"]
+    assert parameters["backend"]["schema"]["enum"] == ["auto", "native", "trt", "frozen", "both"]
 
 
 def test_routes_that_may_need_a_token_say_so(document: dict[str, Any]) -> None:

@@ -79,7 +79,8 @@ async def test_a_model_that_can_not_be_served_is_told_in_one_sentence(
 async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
     body = (await api.client.get("/model")).json()
     not_wanted = "it is not among the copies asked for (DETECTOR_COPIES)"
-    nothing = {"device": None, "batch_sizes": None, "load_seconds": None, "warm_seconds": None}
+    unjudged = {"verdict": None, "rolled_back": None}
+    nothing = {**unjudged, "device": None, "batch_sizes": None, "load_seconds": None, "warm_seconds": None}
     assert body == {
         "name": "street_signs",
         "version": "1",
@@ -91,6 +92,7 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
             "native": {
                 "state": "active",
                 "reason": "",
+                **unjudged,
                 "device": "CPU",
                 "batch_sizes": [1, 8],
                 "load_seconds": 0.1,

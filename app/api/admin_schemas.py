@@ -1,0 +1,117 @@
+"""The wire for admins: conversions, jobs, and who answers."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.jobs import Job
+from converter.contract import BadOptions, Options
+
+
+class ConvertRequest(BaseModel):
+    """A conversion to start; what is left out is as at start-up. All but `target` and `batch_sizes` is TF-TRT's."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"target": "frozen"}]})
+
+    target: Literal["trt", "frozen"] = "trt"
+    batch_sizes: list[Annotated[int, Field(le=4096)]] | None = Field(
+        default=None, min_length=1, max_length=16, description="Batch sizes that get an engine, are run and compared."
+    )
+    precision: Literal["FP32", "FP16", "INT8"] | None = Field(
+        default=None, description="INT8 is calibrated on the pictures in DETECTOR_CALIBRATION_IMAGES."
+    )
+    minimum_segment_size: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Fewest operations of an engine."
+    )
+    workspace_mib: int | None = Field(default=None, ge=1, le=1_000_000, description="Most scratch memory on the GPU.")
+    cached_engines: int | None = Field(default=None, ge=1, le=4096, description="Most engines kept for a segment.")
+    dynamic_shape: bool | None = Field(default=None, description="False: implicit batch, one engine for each size.")
+    profile_strategy: Literal["Optimal", "Range", "Range+Optimal", "ImplicitBatchModeCompatible"] | None = None
+    calibration: bool | None = Field(default=None, description="False: the graph has its own quantisation nodes.")
+    build_at_run_time: bool | None = Field(default=None, description="May an engine be built inside a request?")
+    denylist: list[str] | None = Field(
+        default=None, max_length=100, description="Types of operations that stay TensorFlow's, like `Conv2D`."
+    )
+
+    def options(self, defaults: Options, calibration_images: Path | None) -> Options:
+        """The converter's options; BadOptions if they contradict each other."""
+        given = self.model_dump(exclude_none=True)
+        if "workspace_mib" in given:
+            given["workspace_bytes"] = given.pop("workspace_mib") << 20
+        if "batch_sizes" in given:
+            given["batch_sizes"] = tuple(sorted(set(given["batch_sizes"])))
+        if "denylist" in given:
+            given["denylist"] = tuple(sorted(set(given["denylist"])))
+        int8 = given.get("precision", defaults.precision) == "INT8"
+        if int8 and given.get("calibration", defaults.calibration) and calibration_images is None:
+            raise BadOptions("precision: INT8 is calibrated on pictures, and DETECTOR_CALIBRATION_IMAGES has no folder")
+        return replace(defaults, **given, images=calibration_images if int8 else None)
+
+
+class AutoRequest(BaseModel):
+    """Who answers `auto`, and how many requests are compared; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"backend": "auto", "shadow_share": 0.1}]}
+    )
+
+    backend: Literal["auto", "native", "trt", "frozen"] | None = Field(
+        default=None,
+        description="`auto`: the fastest that agrees; it also gives copies that were rolled back a new chance.",
+    )
+    shadow_share: float | None = Field(default=None, ge=0, le=1, description="Share of requests run again to compare.")
+
+
+class AutoAnswer(BaseModel):
+    """Who answers `auto` now."""
+
+    backend: str = Field(description="What an admin chose: `auto` or a backend's name.")
+    active: str | None = Field(description="The backend that answers `auto`.")
+    shadow_share: float
+
+
+class ReloadRequest(BaseModel):
+    """What to load again from its folder."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"backend": "frozen"}]})
+
+    backend: Literal["trt", "frozen"]
+
+
+class JobAnswer(BaseModel):
+    """A conversion job as it stands."""
+
+    id: str
+    target: str
+    options: dict[str, Any] = Field(description="All of them, as the converter got them.")
+    state: str = Field(description="running, loading, succeeded, unavailable, refused, failed or cancelled.")
+    reason: str = ""
+    step: str = Field(description="What it is doing, or did last.")
+    doing: str = Field(description="The same in words.")
+    progress: float = Field(description="0 to 1: steps that are done, and the share of the present one.")
+    seconds: dict[str, float] = Field(description="By finished step.")
+    created: str
+    finished: str | None
+    log: list[str] = Field(description="The last lines the converter wrote.")
+    report: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, job: Job) -> "JobAnswer":
+        """The answer for `job`."""
+        return cls(
+            id=job.id,
+            target=job.options.target,
+            options=asdict(job.options),
+            state=job.state,
+            reason=job.reason,
+            step=job.step,
+            doing=job.doing,
+            progress=job.progress,
+            seconds=job.seconds,
+            created=job.created,
+            finished=job.finished,
+            log=list(job.log),
+            report=job.report,
+        )

@@ -1,0 +1,48 @@
+"""GET /compare: native against each copy, now."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from app.api.schemas import CompareAnswer
+from app.comparison import Comparison
+from app.election import NATIVE, Election
+from app.gate import Rules, rules_json
+from app.metrics import Metrics
+from app.shadow import Shadow
+
+ROLES = ("serving", "shadow")
+
+
+def routes(election: Election, comparison: Comparison, shadow: Shadow, metrics: Metrics, rules: Rules) -> APIRouter:
+    """The router; it needs no token."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/compare", summary="Native against each copy: latency, paired speed-up, agreement, worst pairs")
+    async def compare() -> CompareAnswer:
+        native = election.lanes[NATIVE].slot
+        return CompareAnswer(
+            backend=election.chosen,
+            active=election.active,
+            shadow_share=shadow.share,
+            rules=rules_json(rules),
+            native={"state": native.state, "reason": native.reason},
+            infer_ms={name: _latency(metrics, name) for name in election.lanes},
+            copies={copy: _copy(election, comparison, copy) for copy in election.copies},
+        )
+
+    return router
+
+
+def _latency(metrics: Metrics, backend: str) -> dict[str, Any]:
+    return {role: metrics.latency("infer", backend, role) for role in ROLES}
+
+
+def _copy(election: Election, comparison: Comparison, copy: str) -> dict[str, Any]:
+    slot = election.lanes[copy].slot
+    return {
+        "state": slot.state,
+        "reason": slot.reason,
+        **election.to_json(copy),
+        "window": comparison.to_json(copy),
+    }

@@ -1,0 +1,83 @@
+"""`backend=both`: a picture is answered by native and by the best copy, and the two answers are compared."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.comparison import Comparison, Pair
+from app.election import NATIVE, Election
+from app.errors import ServiceError
+from app.metrics import NO_BACKEND
+from app.service import Detector, Query, Result
+
+BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Two answers to one picture, and how the copy's differs from native's."""
+
+    native: Result
+    copy: Result | ServiceError  # an error if only native has an answer
+    comparison: dict[str, Any] | None
+
+
+class Both:
+    """Asks both, native first: one after the other, so that neither takes the other's time."""
+
+    def __init__(self, detector: Detector, election: Election, comparison: Comparison) -> None:
+        self._detector, self._election, self._comparison = detector, election, comparison
+
+    async def detect(
+        self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str
+    ) -> list[Twin | ServiceError]:
+        """Both answers to each picture, or why native has none; BackendUnavailable if no copy is warm."""
+        started = time.monotonic()
+        copy = self._best_copy(pictures)
+        native = await self._detector.detect(pictures, replace(query, backend=NATIVE))
+        good = [result for result in native if isinstance(result, Result)]
+        asked = replace(query, backend=copy, timeout_s=_left(query.timeout_s, time.monotonic() - started))
+        others = iter(await self._ask(good, asked))
+        return [
+            item if isinstance(item, ServiceError) else self._twin(item, next(others), query, request_id)
+            for item in native
+        ]
+
+    def _best_copy(self, pictures: Sequence[object]) -> str:
+        try:
+            return self._election.best_copy().slot.name
+        except ServiceError as error:
+            self._detector.failed(NO_BACKEND, [error] * len(pictures))
+            raise
+
+    async def _ask(self, good: Sequence[Result], query: Query) -> Sequence[Result | ServiceError]:
+        if not good:
+            return []
+        try:
+            return await self._detector.detect([result.image.data for result in good], query)
+        except ServiceError as error:  # native's answers are there, and worth something alone
+            return [error] * len(good)
+
+    def _twin(self, native: Result, copy: Result | ServiceError, query: Query, request_id: str) -> Twin:
+        if isinstance(copy, ServiceError):
+            return Twin(native, copy, None)
+        pair = Pair(
+            copy=copy.backend,
+            source="both",
+            request_id=request_id,
+            native=native.found,
+            found=copy.found,
+        )
+        self._comparison.add(pair)
+        seen = self._comparison.look(pair, threshold=query.threshold, classes=query.classes)
+        times = {"native_ms": _ms(native.infer_s), "copy_ms": _ms(copy.infer_s)}
+        return Twin(native, copy, {"copy": copy.backend, **times, **seen.to_json()})
+
+
+def _left(timeout_s: float | None, spent_s: float) -> float | None:
+    return None if timeout_s is None else max(0.001, timeout_s - spent_s)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

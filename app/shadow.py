@@ -1,0 +1,153 @@
+"""Shadow pairs: a sample of requests is run again after its answer, on native and on a copy, and the two are compared.
+
+It never delays an answer: it has a small queue of its own that drops what does not fit, and runs while the server is
+idle. On a busy server a pair runs now and then, while nothing waits; what it says of speed is not used then.
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from dataclasses import dataclass
+from time import perf_counter
+
+from app.backends import Backend, BatchFailed, WorkerDied
+from app.batching import MicroBatcher
+from app.calm import quiet
+from app.comparison import Comparison, Pair
+from app.election import NATIVE, Election
+from app.images import Image
+from app.metrics import Metrics
+from converter.detections import Detections
+from converter.timing import order
+
+log = logging.getLogger(__name__)
+
+MOST_JOBS, MOST_BYTES = 16, 16_000_000
+PATIENCE_S = 2.0  # on a busy server there is one pair in so many seconds
+MOST_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A picture to be run again."""
+
+    image: Image
+    request_id: str
+
+
+class Shadow:
+    """Takes answered pictures and turns a `share` of them into pairs; `run` must run."""
+
+    def __init__(
+        self, election: Election, comparison: Comparison, metrics: Metrics, *, share: float, alone: asyncio.Lock
+    ) -> None:
+        self.share = share  # 0 to 1; may be changed at any time
+        self.patience_s = PATIENCE_S
+        self._alone = alone  # held by whoever measures
+        self._election, self._comparison, self._metrics = election, comparison, metrics
+        self._jobs: deque[Job] = deque()
+        self._arrived = asyncio.Event()
+        self._pairs = 0
+
+    def offer(self, image: Image, request_id: str) -> None:
+        """Take note of a picture that has been answered."""
+        if not self.share or random.random() >= self.share or not self._copies():
+            return
+        held = sum(len(job.image.data) for job in self._jobs)
+        if len(self._jobs) >= MOST_JOBS or held + len(image.data) > MOST_BYTES:
+            self._metrics.compare_dropped.labels("full").inc()
+        else:
+            self._jobs.append(Job(image, request_id))
+            self._arrived.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._arrived.wait()
+            job = self._jobs.popleft()
+            if not self._jobs:
+                self._arrived.clear()
+            try:
+                await self._work(job)
+            # The comparison is an extra: whatever goes wrong with a pair is told, and the next one comes.
+            except Exception as error:
+                log.error("shadow pair failed", exc_info=error)
+
+    async def _work(self, job: Job) -> None:
+        """Run the job in a moment in which no request has to wait; drop it if there is none for long."""
+        for _ in range(MOST_TRIES):
+            if await quiet(self._batchers(), within_s=self.patience_s) or not self._waiting():
+                async with self._alone:
+                    if not self._waiting():  # nor came one while another measured
+                        await self._compare(job)
+                        return
+        self._metrics.compare_dropped.labels("busy").inc()
+
+    async def _compare(self, job: Job) -> None:
+        copies = self._copies()
+        if not copies:
+            self._metrics.compare_dropped.labels("no_copy").inc()
+            return
+        name = copies[self._pairs % len(copies)]
+        native = self._election.lanes[NATIVE].slot.backend
+        copy = self._election.lanes[name].slot.backend
+        if native is None or copy is None:
+            self._metrics.compare_dropped.labels("no_copy").inc()
+            return
+        pair = await self._pair(job, native, copy, self._pairs // len(copies))
+        self._pairs += 1
+        if pair is None:
+            self._metrics.compare_dropped.labels("native_failed").inc()
+        elif self._election.lanes[name].slot.backend not in (copy, None):  # it was swapped out, and closed over it
+            self._metrics.compare_dropped.labels("no_copy").inc()
+        else:
+            self._comparison.add(pair)
+
+    async def _pair(self, job: Job, native: Backend, copy: Backend, number: int) -> Pair | None:
+        """Both answers; None if native has none."""
+        backends = {"native": native, "copy": copy}
+        found: dict[str, Detections] = {}
+        seconds: dict[str, float] = {}
+        error = ""
+        alone, begun = not self._running(), self._begun()
+        for role in order(number):  # of the pairs of this copy
+            start = perf_counter()
+            try:
+                found[role] = (await backends[role].detect([job.image]))[0]
+                seconds[role] = perf_counter() - start
+            except (BatchFailed, WorkerDied) as failure:
+                if role == "native":
+                    return None
+                error = f"the copy failed: {failure}"
+        alone = alone and begun == self._begun() and not error
+        for name, spent in seconds.items() if alone else ():
+            self._metrics.observe_stages(backends[name].name, [("infer", spent)], role="shadow")
+        for name, backend in backends.items():
+            self._metrics.images.labels(backend.name, "shadow", "ok" if name in found else "failed").inc()
+        return Pair(
+            copy=copy.name,
+            source="shadow",
+            request_id=job.request_id,
+            native=found["native"],
+            found=found.get("copy"),
+            native_s=seconds.get("native") if alone else None,
+            copy_s=seconds.get("copy") if alone else None,
+            error=error,
+        )
+
+    def _copies(self) -> list[str]:
+        lanes = self._election.lanes
+        return [name for name in self._election.copies if lanes[name].slot.ready] if lanes[NATIVE].slot.ready else []
+
+    def _batchers(self) -> list[MicroBatcher]:
+        return [lane.batcher for lane in self._election.lanes.values()]
+
+    def _waiting(self) -> bool:
+        return any(batcher.depth for batcher in self._batchers())
+
+    def _running(self) -> bool:
+        return any(batcher.in_flight for batcher in self._batchers())
+
+    def _begun(self) -> int:
+        return sum(batcher.begun for batcher in self._batchers())

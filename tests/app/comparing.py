@@ -1,0 +1,108 @@
+"""The parts of the comparison, wired as the server wires them, on backends that find and take what a test wants."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.backends import Spec
+from app.gate import Verdict, Word
+from app.images import Image
+from app.parts import Parts, build
+from app.settings import Settings
+from converter.agreement import Agreement
+from converter.detections import Detections
+from converter.timing import Ratio
+from tests.app import jpegs
+from tests.converter.rows import Row, answer
+from tests.fakes import FakeBackend, FakeStarter
+
+DOG: Row = (10, 10, 50, 40, 0.9, 18)
+CAT: Row = (5, 5, 30, 30, 0.8, 17)
+FOLDER = Path("street/1")
+
+
+def boxes(count: int, *, score: float = 0.9, class_id: int = 1) -> Detections:
+    """So many boxes that lie apart."""
+    rows: list[Row] = [(20 * place, 0, 20 * place + 10, 10, score, class_id) for place in range(count)]
+    return answer(*rows)
+
+
+def agreement(matched: int, *, missing: int = 0, extra: int = 0, score_diff: float = 0.0) -> Agreement:
+    """What pictures add up to in which so many boxes have a partner in the same place."""
+    return Agreement(
+        missing=missing,
+        extra=extra,
+        class_flips=0,
+        ious=np.ones(matched),
+        score_diffs=np.full(matched, score_diff),
+        pictures=20,
+    )
+
+
+def ratio(low: float, *, value: float | None = None) -> Ratio:
+    """A ratio whose interval begins here."""
+    middle = value if value is not None else low + 0.05
+    return Ratio(middle, low, 2 * middle - low, 60)
+
+
+def verdict(word: Word, *, low: float = 1.5, boxes: int = 40) -> Verdict:
+    """A verdict that says this, on the pictures of a gate that found so many boxes."""
+    found = {"1": agreement(boxes), "8": agreement(boxes)}
+    return Verdict(word=word, reason=f"for reasons of {word}", agreement=found, ratios={"1": ratio(low)})
+
+
+def takes(seconds: float, found: Callable[[Image], Detections]) -> Callable[[Image], Detections]:
+    """Works so long on each picture, and then finds."""
+
+    def work(image: Image) -> Detections:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+        return found(image)
+
+    return work
+
+
+def numbered(count: int) -> list[Image]:
+    """Pictures that can be told apart by their width."""
+    return [Image(jpegs.photo(), 100 + number, 50) for number in range(count)]
+
+
+class Bench:
+    """The server's parts for the model at `model`; nothing runs until it is opened."""
+
+    def __init__(self, model: Path, **changes: Any) -> None:
+        self.settings = Settings.model_validate({"model": model, "copies": (), "shadow_share": 1, **changes})
+        self.starter = FakeStarter()
+        self.parts: Parts = build(self.settings, self.starter)
+        self.election, self.comparison = self.parts.election, self.parts.comparison
+        self.metrics, self.shadow = self.parts.metrics, self.parts.shadow
+
+    async def open(self, *names: str, verdicts: Mapping[str, Verdict] | None = None) -> None:
+        """Load these backends; copies have these verdicts, and none that is not given."""
+        for name in names:
+            if verdicts and name in verdicts:
+                self.election.judged(name, verdicts[name])
+            await self.election.lanes[name].slot.open(Spec(name, FOLDER, max_batch=8))
+
+    async def close(self) -> None:
+        for lane in self.election.lanes.values():
+            await lane.slot.close()
+        self.parts.executor.shutdown()
+
+    def backend(self, name: str) -> FakeBackend:
+        """The one that was started last under this name."""
+        return next(backend for backend in reversed(self.starter.started) if backend.name == name)
+
+    def told(self, name: str) -> tuple[str, str]:
+        slot = self.election.lanes[name].slot
+        return slot.state, slot.reason
+
+    def counted(self, name: str, **labels: str) -> float:
+        """The sum of the samples called `name` that have these labels."""
+        families = self.metrics.registry.collect()
+        samples = [sample for family in families for sample in family.samples if sample.name == f"detector_{name}"]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())

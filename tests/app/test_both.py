@@ -1,0 +1,213 @@
+"""`backend=both`: two answers to a picture and how they differ; native's is worth something alone."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from app.backends import BatchFailed
+from app.both import Both, Twin
+from app.errors import (
+    BackendUnavailable,
+    DeadlineExceeded,
+    InvalidImage,
+    ModelFailed,
+    NotAJpeg,
+    Overloaded,
+    ServiceError,
+)
+from app.service import Query, Result
+from tests.app import jpegs
+from tests.app.comparing import CAT, DOG, Bench, numbered, verdict
+from tests.app.pairing import window
+from tests.converter.rows import answer
+from tests.fakes import FakeBackend, until
+
+pytestmark = pytest.mark.anyio
+
+PHOTO = jpegs.photo()
+
+
+class Twins(Bench):
+    """Native finds a dog and a cat, frozen the dog alone."""
+
+    def __init__(self, model: Path) -> None:
+        super().__init__(model, queue_limit=4)
+        self.both = Both(self.parts.detector, self.election, self.comparison)
+
+    async def load(self) -> None:
+        await self.open("native", "frozen", verdicts={"frozen": verdict("slower")})
+        self.native.answer = lambda image: answer(DOG, CAT)
+        self.frozen.answer = lambda image: answer(DOG)
+
+    @property
+    def native(self) -> FakeBackend:
+        return self.backend("native")
+
+    @property
+    def frozen(self) -> FakeBackend:
+        return self.backend("frozen")
+
+    async def ask(self, pictures: Sequence[bytes | ServiceError], query: Query | None = None) -> list[Twin]:
+        """Both answers to each picture; what is none is raised."""
+        found = await self.both.detect(pictures, query or Query(), "abc")
+        for each in found:
+            if isinstance(each, ServiceError):
+                raise each
+        return [each for each in found if isinstance(each, Twin)]
+
+
+@pytest.fixture
+async def bench(saved_model: Path) -> AsyncIterator[Twins]:
+    made = Twins(saved_model)
+    await made.load()
+    yield made
+    await made.close()
+
+
+def classes(result: Result | ServiceError) -> list[int]:
+    assert isinstance(result, Result)
+    found: list[int] = result.detections.classes.tolist()
+    return found
+
+
+async def test_both_answer_and_the_difference_is_told(bench: Twins) -> None:
+    (twin,) = await bench.ask([PHOTO])
+    assert (classes(twin.native), classes(twin.copy)) == ([18, 17], [18])
+    assert isinstance(twin.copy, Result)
+    assert (twin.native.backend, twin.copy.backend) == ("native", "frozen")
+    told = twin.comparison
+    assert told is not None
+    assert told.items() >= {"copy": "frozen", "agree": False, "matched": 1, "missing": 1, "extra": 0}.items()
+    assert told["reason"].startswith("50 % of 2 boxes matched (98 % needed)")
+    assert told["native_ms"] == round(1000 * twin.native.infer_s, 2)
+    assert told["copy_ms"] == round(1000 * twin.copy.infer_s, 2)
+
+
+async def test_the_difference_is_by_what_was_asked_for_but_the_window_by_the_gates_limits(bench: Twins) -> None:
+    for query in (Query(threshold=0.83), Query(classes=frozenset({18}))):
+        (twin,) = await bench.ask([PHOTO], query)
+        assert classes(twin.native) == classes(twin.copy) == [18]
+        assert twin.comparison is not None
+        assert twin.comparison.items() >= {"agree": True, "matched": 1, "missing": 0, "reason": ""}.items()
+    (twin,) = await bench.ask([PHOTO], Query(classes=frozenset({17})))
+    assert twin.comparison is not None
+    assert twin.comparison.items() >= {"agree": False, "matched": 0, "missing": 1}.items()
+    assert (window(bench)["pairs"], window(bench)["disagree"]) == (3, 3)
+    assert window(bench)["worst"][0]["request_id"] == "abc"
+    assert bench.counted("compare_pairs_total", copy="frozen", source="both", result="disagree") == 3
+    assert window(bench)["native_over_copy"] is None
+    assert bench.counted("compare_latency_ratio_count") == 0, "they did not run alone"
+
+
+async def test_the_copy_is_the_active_one_or_the_best(bench: Twins) -> None:
+    await bench.open("trt", verdicts={"trt": verdict("passed")})
+    (twin,) = await bench.ask([PHOTO])
+    assert isinstance(twin.copy, Result)
+    assert twin.copy.backend == "trt"
+    bench.election.choose("frozen")
+    (twin,) = await bench.ask([PHOTO])
+    assert isinstance(twin.copy, Result)
+    assert twin.copy.backend == "frozen"
+
+
+async def test_without_a_copy_nobody_is_asked(saved_model: Path) -> None:
+    bench = Twins(saved_model)
+    await bench.open("native")
+    with pytest.raises(BackendUnavailable, match="no copy to compare native with: frozen is loading"):
+        await bench.ask([PHOTO, PHOTO])
+    assert bench.native.batches == []
+    assert bench.counted("images_total", backend="none", result="unavailable") == 2
+    assert bench.counted("failures_total", reason="backend_unavailable") == 2
+    await bench.close()
+
+
+async def test_without_native_there_is_no_answer(bench: Twins) -> None:
+    bench.starter.open_gate.clear()
+    bench.native.die()
+    await until(lambda: bench.told("native")[0] == "crashed")
+    with pytest.raises(BackendUnavailable, match="'native' is crashed"):
+        await bench.ask([PHOTO])
+    assert bench.frozen.batches == []
+
+
+async def test_a_picture_that_native_fails_on_is_not_given_to_the_copy(bench: Twins) -> None:
+    bench.native.fails = lambda images: BatchFailed("other", "a kernel failed")
+    with pytest.raises(ModelFailed):
+        await bench.ask([PHOTO])
+    assert bench.frozen.batches == []
+    assert window(bench)["pairs"] == 0
+
+
+def assert_alone(twin: Twin, bench: Twins, error: type[ServiceError]) -> None:
+    assert classes(twin.native) == [18, 17]
+    assert isinstance(twin.copy, error)
+    assert twin.comparison is None
+    assert window(bench)["pairs"] == 0
+
+
+async def test_native_answers_alone_if_the_copy_fails(bench: Twins) -> None:
+    bench.frozen.fails = lambda images: BatchFailed("other", "a kernel failed")
+    (twin,) = await bench.ask([PHOTO])
+    assert_alone(twin, bench, ModelFailed)
+
+
+async def test_native_answers_alone_if_the_copy_crashes_over_it(bench: Twins) -> None:
+    frozen = bench.frozen
+    frozen.open_gate.clear()
+    asked = asyncio.create_task(bench.ask([PHOTO]))
+    await until(lambda: len(frozen.batches) == 1)
+    frozen.die()
+    (twin,) = await asked
+    assert_alone(twin, bench, BackendUnavailable)
+    assert len(bench.native.batches) == 1, "it is asked once"
+
+
+async def test_native_answers_alone_if_the_copy_is_gone_by_then(bench: Twins) -> None:
+    bench.native.open_gate.clear()
+    asked = asyncio.create_task(bench.ask([PHOTO, PHOTO]))
+    await until(lambda: len(bench.native.batches) == 1)
+    bench.frozen.die()
+    await until(lambda: bench.told("frozen")[0] == "crashed")
+    bench.native.open_gate.set()
+    for twin in await asked:
+        assert_alone(twin, bench, BackendUnavailable)
+
+
+async def test_native_answers_alone_if_the_copys_queue_is_full(bench: Twins) -> None:
+    bench.frozen.open_gate.clear()
+    lane = bench.election.lanes["frozen"]
+    for count in (1, 1, 4):  # two batches in it, and as many pictures as may wait
+        lane.batcher.submit(numbered(count))
+    (twin,) = await bench.ask([PHOTO])
+    assert_alone(twin, bench, Overloaded)
+
+
+async def test_the_deadline_is_for_both_together(bench: Twins) -> None:
+    bench.frozen.open_gate.clear()
+    started = time.monotonic()
+    (twin,) = await bench.ask([PHOTO], Query(timeout_s=0.05))
+    assert time.monotonic() - started < 5, "not the server's own"
+    assert_alone(twin, bench, DeadlineExceeded)
+    bench.native.open_gate.clear()
+    with pytest.raises(DeadlineExceeded):
+        await bench.ask([PHOTO], Query(timeout_s=0.05))
+
+
+async def test_several_pictures_keep_their_places(bench: Twins) -> None:
+    pictures: list[bytes | ServiceError] = [PHOTO, b"hello", jpegs.photo(width=80, height=60), NotAJpeg("it is none")]
+    found = await bench.both.detect(pictures, Query(), "abc")
+    assert [type(each) for each in found] == [Twin, NotAJpeg, Twin, NotAJpeg]
+    twins = [each for each in found if isinstance(each, Twin)]
+    assert [each.native.image.width for each in twins] == [64, 80]
+    assert [each.copy.image.width for each in twins if isinstance(each.copy, Result)] == [64, 80]
+    assert (len(bench.native.batches), len(bench.frozen.batches)) == (1, 1)
+    assert bench.counted("images_total", result="rejected") == 2
+
+
+async def test_pictures_that_are_none_at_all_ask_no_copy(bench: Twins) -> None:
+    found = await bench.both.detect([b"hello", jpegs.cut_in_header(PHOTO)], Query(), "abc")
+    assert [type(each) for each in found] == [NotAJpeg, InvalidImage]
+    assert bench.native.batches == bench.frozen.batches == []

@@ -1,0 +1,172 @@
+"""The window of live pairs: what it tells, when it decides, and when it takes a copy out of `auto`."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.comparison import FEWEST_FOR_RATIO, FEWEST_FOR_ROLLBACK
+from app.gate import Word
+from converter.detections import Detections
+from tests.app.comparing import CAT, DOG, Bench, verdict
+from tests.app.pairing import add, failed, pair, window, wrong
+from tests.converter.rows import Row, answer
+
+pytestmark = pytest.mark.anyio
+
+WINDOW = 30
+
+
+@pytest.fixture
+async def bench(saved_model: Path) -> AsyncIterator[Bench]:
+    """Native and a frozen copy that passed, which answers; one pair in ten may be bad."""
+    made = Bench(saved_model, rollback_window=WINDOW)
+    await made.open("native", "frozen", verdicts={"frozen": verdict("passed")})
+    yield made
+    await made.close()
+
+
+def test_without_pairs_there_are_no_numbers(saved_model: Path) -> None:
+    told = window(Bench(saved_model))
+    assert (told["pairs"], told["disagree"], told["errors"], told["native_over_copy"]) == (0, 0, 0, None)
+    assert (told["worst"], told["agreement"]["mean_iou"]) == ([], None)
+
+
+async def test_pairs_are_counted_by_copy_source_and_result(bench: Bench) -> None:
+    for each in (pair(), pair(source="both"), wrong(), failed(), pair(copy="trt")):
+        bench.comparison.add(each)
+    for result, source, copy in (
+        ("agree", "shadow", "frozen"),
+        ("agree", "both", "frozen"),
+        ("disagree", "shadow", "frozen"),
+        ("error", "shadow", "frozen"),
+        ("agree", "shadow", "trt"),
+    ):
+        assert bench.counted("compare_pairs_total", copy=copy, source=source, result=result) == 1
+    assert bench.counted("compare_pairs_total") == 5
+    told = window(bench)
+    assert (told["pairs"], told["disagree"], told["errors"]) == (4, 1, 1)
+    assert window(bench, "trt")["pairs"] == 1
+
+
+async def test_boxes_are_observed_by_how_they_differ(bench: Bench) -> None:
+    bird: Row = (70, 70, 90, 90, 0.7, 16)
+    moved: Row = (10, 10, 50, 37, 0.87, 18)  # nine tenths of the dog, 0.03 less sure
+    flipped: Row = (*CAT[:5], 16)
+    bench.comparison.add(pair(answer(DOG, CAT), answer(moved, flipped, bird)))
+    kinds = {kind: bench.counted("compare_boxes_total", kind=kind) for kind in ("matched", "missing", "extra")}
+    assert kinds == {"matched": 1, "missing": 0, "extra": 1}
+    assert bench.counted("compare_boxes_total", kind="class_flip") == 1
+    assert bench.counted("compare_iou_sum", copy="frozen") == pytest.approx(0.9)
+    assert bench.counted("compare_score_abs_diff_sum", copy="frozen") == pytest.approx(0.03, abs=1e-6)
+    assert bench.counted("compare_iou_count") == bench.counted("compare_score_abs_diff_count") == 1
+    agreement = window(bench)["agreement"]
+    assert (agreement["native_boxes"], agreement["matched_share"]) == (2, 0.3333)
+
+
+async def test_a_single_box_is_enough_to_agree_or_not(bench: Bench) -> None:
+    for each, agree in ((pair(), True), (wrong(), False), (pair(answer(), answer()), True)):
+        told = bench.comparison.look(each).to_json()
+        assert (told["agree"], told["reason"] == "") == (agree, agree)
+    for score, agree in ((0.86, True), (0.84, False)):
+        assert bench.comparison.look(pair(answer(DOG), answer((*DOG[:4], score, DOG[5])))).agrees == agree
+
+
+async def test_only_pairs_that_were_timed_tell_of_speed(bench: Bench) -> None:
+    for _ in range(FEWEST_FOR_RATIO - 1):
+        bench.comparison.add(pair(native_s=0.02, copy_s=0.01))
+    add(bench, good=5, failing=2)
+    assert window(bench)["native_over_copy"] is None, "too few"
+    bench.comparison.add(pair(native_s=0.02, copy_s=0.01))
+    assert window(bench)["native_over_copy"] == {"value": 2, "low": 2, "high": 2, "pairs": FEWEST_FOR_RATIO}
+    assert bench.counted("compare_latency_ratio_count", copy="frozen") == FEWEST_FOR_RATIO
+    assert bench.counted("compare_latency_ratio_sum", copy="frozen") == 2 * FEWEST_FOR_RATIO
+
+
+async def test_a_copy_is_not_rolled_back_on_few_pairs(bench: Bench) -> None:
+    add(bench, bad=FEWEST_FOR_ROLLBACK - 1)
+    assert bench.election.active == "frozen"
+    add(bench, bad=1)
+    assert bench.election.active == "native"
+    assert bench.told("frozen")[1].startswith(
+        "rolled back: it disagreed in 20 of the last 20 pairs (10 % are borne), last: 0 % of 2 boxes matched"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kinds", "rolled_back"),
+    [
+        ({"bad": 2}, None),  # a tenth of 20 is borne
+        ({"bad": 3}, "disagreement"),
+        ({"failing": 2}, None),
+        ({"failing": 3}, "errors"),
+        ({"bad": 2, "failing": 2}, None),  # each has its own share
+        ({"bad": 3, "failing": 3}, "errors"),
+    ],
+)
+async def test_a_share_over_the_limit_rolls_back(kinds: dict[str, int], rolled_back: str | None, bench: Bench) -> None:
+    add(bench, **kinds)
+    add(bench, good=20 - sum(kinds.values()))
+    assert bench.election.active == ("native" if rolled_back else "frozen")
+    assert bench.counted("rollbacks_total") == (rolled_back is not None)
+    if rolled_back:
+        assert bench.counted("rollbacks_total", copy="frozen", reason=rolled_back) == 1
+
+
+async def test_a_copy_that_fails_says_how(bench: Bench) -> None:
+    add(bench, failing=20)
+    assert bench.told("frozen")[1] == (
+        "rolled back: it failed in 20 of the last 20 pairs (10 % are borne), last: the copy failed: out of memory"
+    )
+
+
+async def test_only_the_last_pairs_count(bench: Bench) -> None:
+    add(bench, good=17, bad=2)
+    for _ in range(5):
+        add(bench, good=WINDOW - 2, bad=2)
+    assert bench.election.active == "frozen"
+    assert (window(bench)["pairs"], window(bench)["disagree"]) == (WINDOW, 2)
+    add(bench, bad=2)
+    assert bench.election.active == "native", "4 of the last 30"
+
+
+async def test_every_copy_has_its_own_window(bench: Bench) -> None:
+    await bench.open("trt", verdicts={"trt": verdict("passed", low=1.1)})
+    add(bench, good=20)
+    add(bench, bad=20, copy="trt")
+    assert bench.election.rolled_back("frozen") is None
+    assert bench.election.rolled_back("trt")
+
+
+@pytest.mark.parametrize(
+    ("low", "found", "word"),
+    [(1.5, answer(DOG, CAT), "passed"), (0.9, answer(DOG, CAT), "slower"), (1.5, answer(DOG), "disagrees")],
+)
+async def test_live_pairs_finish_a_verdict_that_was_left_open(
+    low: float, found: Detections, word: Word, bench: Bench
+) -> None:
+    bench.election.judged("frozen", verdict("undecided", low=low, boxes=10))
+    for _ in range(4):
+        bench.comparison.add(pair(answer(DOG, CAT), found))
+    assert bench.told("frozen")[1].startswith("undecided: ")
+    bench.comparison.add(pair(answer(DOG, CAT), found))  # 10 boxes and 5 times 2
+    told = bench.election.verdict("frozen")
+    assert told is not None
+    assert (told.word, told.agreement["8"].native_boxes, told.ratios["1"].low) == (word, 20, low)
+    assert bench.told("frozen") == ("active" if word == "passed" else "standby", f"{word}: {told.reason}")
+    assert bench.counted("gate_verdict", copy="frozen", verdict=word) == 1
+
+
+async def test_pictures_without_boxes_decide_nothing(bench: Bench) -> None:
+    bench.election.judged("frozen", verdict("undecided", boxes=0))
+    for _ in range(50):
+        bench.comparison.add(pair(answer(), answer()))
+    assert bench.told("frozen")[1].startswith("undecided: ")
+
+
+async def test_a_verdict_that_was_finished_may_be_rolled_back_later(bench: Bench) -> None:
+    bench.election.judged("frozen", verdict("undecided", boxes=0))
+    add(bench, good=20)
+    assert bench.election.active == "frozen"
+    add(bench, bad=3)
+    assert bench.election.active == "native"

@@ -1,0 +1,234 @@
+"""What the gate decides from numbers, and how it comes by them."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from app.backends import BatchFailed, Facts, Spec, WorkerDied
+from app.gate import FEWEST_PAIRS, MOST_PAIRS, Gate, Rules, Verdict, rules_json
+from app.images import Image
+from converter.agreement import Agreement
+from converter.timing import Ratio
+from tests.app.comparing import FOLDER, agreement, boxes, numbered, ratio, takes
+from tests.fakes import FACTS, FakeBackend
+
+pytestmark = pytest.mark.anyio
+
+QUICK = Rules(seconds=1e-9)  # the fewest pairs
+GOOD, FEW, WORSE = agreement(30), agreement(19), agreement(30, missing=1)
+
+
+@dataclass
+class Bench:
+    """A gate, and what it asked for, in order."""
+
+    rules: Rules = QUICK
+    pictures: int = 20
+    events: list[tuple[str, int]] = field(default_factory=list)  # a backend's name and the size of its batch
+
+    def backend(self, name: str, *, seconds: float = 0, facts: Facts = FACTS, count: int = 2) -> FakeBackend:
+        """One that finds so many boxes in each picture and takes so long for it."""
+        made = FakeBackend(Spec(name, FOLDER, max_batch=8), facts)
+        made.answer = takes(seconds, lambda image: boxes(count))
+
+        def noted(images: Sequence[Image]) -> None:
+            self.events.append((name, len(images)))
+
+        made.fails = noted
+        return made
+
+    def gate(self) -> Gate:
+        async def pictures() -> Sequence[Image]:
+            return numbered(self.pictures)
+
+        return Gate(self.rules, pictures=pictures, calm=self._calm)
+
+    @asynccontextmanager
+    async def _calm(self) -> AsyncIterator[None]:
+        self.events.append(("calm", 0))
+        yield
+        self.events.append(("storm", 0))
+
+    def moments(self) -> list[list[tuple[str, int]]]:
+        """What was run in each moment of calm; everything must have been."""
+        found: list[list[tuple[str, int]]] = []
+        for event in self.events:
+            if event[0] == "calm":
+                found.append([])
+            elif event[0] != "storm":
+                assert ("calm", 0) in self.events[: self.events.index(event)]
+                found[-1].append(event)
+        for before, after in pairwise(self.events):
+            assert before[0] != "storm" or after[0] == "calm", f"{after} ran outside"
+        return found
+
+
+@pytest.mark.parametrize(
+    ("words", "lows", "word"),
+    [
+        ({"1": GOOD, "8": GOOD}, (1.03, 0.96), "passed"),
+        ({"1": GOOD, "8": GOOD}, (0.96, 1.03), "passed"),
+        ({"1": GOOD, "8": GOOD}, (1.02, 0.96), "slower"),  # above is asked for
+        ({"1": GOOD, "8": GOOD}, (1.03, 0.95), "slower"),
+        ({"1": GOOD, "8": GOOD}, (1.01, 1.01), "slower"),
+        ({"1": GOOD, "8": GOOD}, (), "slower"),
+        ({"1": GOOD}, (1.03,), "passed"),
+        ({"1": GOOD}, (1.01,), "slower"),
+        ({"1": FEW, "8": FEW}, (1.5, 1.5), "undecided"),
+        ({"1": FEW, "8": FEW}, (0.5, 0.5), "undecided"),
+        ({"1": GOOD, "8": FEW}, (1.5, 1.5), "undecided"),
+        ({"1": GOOD, "8": WORSE}, (), "disagrees"),
+        ({"1": WORSE, "8": FEW}, (), "disagrees"),
+    ],
+)
+def test_the_verdict_follows_from_the_numbers(
+    words: Mapping[str, Agreement], lows: tuple[float, ...], word: str
+) -> None:
+    assert decided(words, lows).word == word
+
+
+@pytest.mark.parametrize(
+    ("lows", "word"),
+    [
+        ((1.001, 0.96), "passed"),
+        ((1.0, 1.0), "slower"),
+        ((0.99, 0.99), "slower"),
+        ((1.1, 0.95), "slower"),
+    ],
+)
+def test_tf_trt_must_also_beat_a_frozen_copy(lows: tuple[float, float], word: str) -> None:
+    over_frozen = dict(zip(("1", "8"), map(ratio, lows), strict=True))
+    found = Bench().gate().decide("trt", {"1": GOOD, "8": GOOD}, {"1": ratio(2), "8": ratio(2)}, over_frozen)
+    assert found.word == word
+    assert ("frozen ÷ trt" in found.reason) == (word == "slower")
+
+
+def decided(words: Mapping[str, Agreement], lows: Sequence[float]) -> Verdict:
+    ratios: dict[str, Ratio] = {size: ratio(low) for size, low in zip(("1", "8"), lows, strict=False)}
+    return Bench().gate().decide("frozen", words, ratios, {})
+
+
+def test_a_verdict_tells_its_numbers_and_the_limits() -> None:
+    passed = decided({"1": GOOD, "8": GOOD}, (1.2, 0.98))
+    assert passed.reason == (
+        "native ÷ frozen is 1.25 (1.2 to 1.3) at batch 1, 1.03 (0.98 to 1.08) at batch 8; "
+        "100 % of 30 boxes matched (98 % needed), mean IoU 1 (0.95 needed), largest score difference 0 (0.05 allowed)"
+    )
+    slower = decided({"1": GOOD, "8": GOOD}, (0.9, 0.8))
+    assert slower.reason == (
+        "native ÷ frozen is 0.95 (0.9 to 1) at batch 1, 0.85 (0.8 to 0.9) at batch 8; "
+        "lower bounds above 1.02 at one and 0.95 at the other are needed"
+    )
+    assert decided({"1": GOOD}, (0.9,)).reason.endswith("; lower bounds above 1.02 are needed")
+    assert decided({"1": GOOD}, ()).reason == "it was never timed"
+    assert decided({"1": GOOD, "8": WORSE}, ()).reason.startswith("96.7 % of 31 boxes matched (98 % needed)")
+    assert decided({"1": GOOD, "8": WORSE}, ()).reason.endswith(", at batch 8")
+    assert decided({"1": FEW, "8": FEW}, ()).reason.startswith("native boxes: 19, too few for a verdict (20 needed)")
+
+
+def test_copies_are_ranked_by_what_they_gain_for_sure() -> None:
+    assert decided({"1": GOOD, "8": GOOD}, (1.1, 1.3)).speedup == 1.3
+    assert decided({"1": WORSE}, ()).speedup == 0
+
+
+def test_rules_and_verdict_are_plain_data() -> None:
+    told: dict[str, Any] = decided({"1": GOOD, "8": GOOD}, (1.2, 0.98)).to_json()
+    assert (told["verdict"], told["agreement"]["8"]["native_boxes"]) == ("passed", 30)
+    assert told["native_over_copy"]["8"] == {"value": 1.03, "low": 0.98, "high": 1.08, "pairs": 60}
+    assert told["frozen_over_copy"] == {}
+    assert rules_json(Rules(speedup=1.5)).items() >= {"speedup": 1.5, "not_slower": 0.95, "mean_iou": 0.95}.items()
+
+
+async def test_a_copy_that_is_faster_and_agrees_passes() -> None:
+    bench = Bench()
+    found = await bench.gate().judge(bench.backend("native", seconds=0.002), bench.backend("frozen", seconds=0.0002))
+    assert found.word == "passed"
+    assert {size: each.native_boxes for size, each in found.agreement.items()} == {"1": 40, "8": 40}
+    assert all(each.value > 2 for each in found.ratios.values())
+
+
+async def test_a_copy_that_takes_longer_is_slower() -> None:
+    bench = Bench()
+    found = await bench.gate().judge(bench.backend("native", seconds=0.0002), bench.backend("frozen", seconds=0.002))
+    assert found.word == "slower"
+    assert all(each.value < 0.5 for each in found.ratios.values())
+
+
+async def test_a_copy_that_finds_something_else_is_not_even_timed() -> None:
+    bench = Bench()
+    found = await bench.gate().judge(bench.backend("native"), bench.backend("frozen", count=3))
+    assert (found.word, found.ratios) == ("disagrees", {})
+    assert {size: each.extra for size, each in found.agreement.items()} == {"1": 20, "8": 20}
+    assert len(bench.moments()) == 20 + 3
+
+
+async def test_pictures_without_boxes_leave_it_undecided_but_timed() -> None:
+    bench = Bench()
+    found = await bench.gate().judge(bench.backend("native", count=0), bench.backend("frozen", count=0))
+    assert (found.word, set(found.ratios)) == ("undecided", {"1", "8"})
+
+
+async def test_a_yardstick_is_timed_against_tf_trt_too() -> None:
+    bench = Bench()
+    native, frozen = bench.backend("native", seconds=0.004), bench.backend("frozen", seconds=0.0001)
+    found = await bench.gate().judge(native, bench.backend("trt", seconds=0.0008), frozen)
+    assert found.word == "slower"
+    assert "frozen ÷ trt" in found.reason
+    assert all(each.value < 0.5 for each in found.over_frozen.values())
+    assert all(each.value > 2 for each in found.ratios.values())
+
+
+@pytest.mark.parametrize(
+    ("native", "copy", "sizes"),
+    [((1, 8), (1, 8), {1, 8}), ((1, 8), (1, 4), {1, 4}), ((1, 2), (1, 8), {1, 2}), ((1, 8), (1,), {1})],
+)
+async def test_it_measures_one_picture_and_the_most_that_both_can_take(
+    native: tuple[int, ...], copy: tuple[int, ...], sizes: set[int]
+) -> None:
+    bench = Bench(pictures=16)
+    ours, theirs = (bench.backend("x", facts=replace(FACTS, batch_sizes=each)) for each in (native, copy))
+    found = await bench.gate().judge(ours, theirs)
+    assert set(found.agreement) == set(found.ratios) == {str(size) for size in sizes}
+    assert {size for name, size in bench.events if name == "x"} == sizes
+
+
+async def test_both_run_in_each_moment_of_calm_and_take_turns_in_being_first() -> None:
+    bench = Bench(pictures=20)
+    await bench.gate().judge(bench.backend("native"), bench.backend("frozen"))
+    moments = bench.moments()
+    compared, timed = moments[:23], moments[23:]
+    assert [size for (_, size), _ in compared] == [1] * 20 + [8, 8, 4]
+    first = [[("native", 1), ("frozen", 1)], [("frozen", 1), ("native", 1)]]
+    eight = [[("native", 8), ("frozen", 8)], [("frozen", 8), ("native", 8)]]
+    assert timed == first * (FEWEST_PAIRS // 2) + eight * (FEWEST_PAIRS // 2)
+
+
+@pytest.mark.parametrize(("seconds", "pairs"), [(1e-9, FEWEST_PAIRS), (60, MOST_PAIRS)])
+async def test_timing_ends_with_its_time_or_with_enough_pairs(seconds: float, pairs: int) -> None:
+    bench = Bench(rules=Rules(seconds=seconds))
+    found = await bench.gate().judge(bench.backend("native"), bench.backend("frozen"))
+    assert {each.pairs for each in found.ratios.values()} == {pairs}
+
+
+async def test_timed_batches_go_through_all_pictures() -> None:
+    bench = Bench(pictures=3)
+    native = bench.backend("native")
+    await bench.gate().judge(native, bench.backend("frozen", facts=replace(FACTS, batch_sizes=(1,))))
+    timed = [[image.width for image in batch] for batch in native.batches[3:]]
+    assert timed == [[100], [101], [102]] * (FEWEST_PAIRS // 3)
+
+
+@pytest.mark.parametrize("error", [BatchFailed("other", "a kernel failed"), WorkerDied("it ended by SIGKILL")])
+async def test_a_backend_that_fails_is_not_judged(error: Exception) -> None:
+    bench = Bench()
+    copy = bench.backend("frozen")
+    if isinstance(error, BatchFailed):
+        copy.fails = lambda images: error
+    else:
+        copy.die(str(error))
+    with pytest.raises(type(error), match=str(error)):
+        await bench.gate().judge(bench.backend("native"), copy)

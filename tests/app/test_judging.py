@@ -1,0 +1,213 @@
+"""How a fresh copy gets its verdict, or the reason why it has none."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.backends import BatchFailed, Spec, WorkerDied
+from app.calm import calm
+from app.errors import ServiceError
+from app.gate import Gate, Rules
+from app.images import Image
+from app.judging import Judge, pictures
+from app.parts import native_spec
+from app.settings import bundled_model
+from converter.contract import BadOptions
+from tests.app import jpegs
+from tests.app.comparing import FOLDER, Bench, boxes, numbered, takes, verdict
+from tests.app.pairing import add, window
+from tests.fakes import FakeBackend, FakeStarter, until
+
+pytestmark = pytest.mark.anyio
+
+SOON_S = 0.01
+
+
+class Judging(Bench):
+    """Native, and fresh copies of it that are not published yet."""
+
+    def __init__(self, model: Path, **changes: Any) -> None:
+        super().__init__(model, gate_seconds=1e-9, **changes)
+        self.judge = self.parts.judge
+
+    def fresh(self, name: str, *, seconds: float = 0, count: int = 20) -> FakeBackend:
+        made = FakeBackend(Spec(name, FOLDER, max_batch=8))
+        made.answer = takes(seconds, lambda image: boxes(count))
+        return made
+
+    def another(self, native: Spec, start: FakeStarter) -> Judge:
+        """A judge who does not wait long for calm."""
+
+        async def load() -> Sequence[Image]:
+            return numbered(1)
+
+        batchers = [lane.batcher for lane in self.election.lanes.values()]
+        restless = calm(batchers, alone=asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S)
+        gate = Gate(Rules(seconds=1e-9), pictures=load, calm=restless)
+        return Judge(self.election, self.comparison, gate, start=start, native_spec=native)
+
+    def native(self, *, seconds: float) -> FakeBackend:
+        """Native, that takes so long from now on."""
+        found = self.backend("native")
+        found.answer = takes(seconds, lambda image: boxes(20))
+        return found
+
+
+@pytest.fixture
+def gate_images(tmp_path: Path) -> Path:
+    folder = tmp_path / "gate"
+    folder.mkdir()
+    (folder / "street.jpg").write_bytes(jpegs.photo())
+    return folder
+
+
+@pytest.fixture
+async def bench(saved_model: Path, gate_images: Path) -> AsyncIterator[Judging]:
+    made = Judging(saved_model, gate_images=gate_images)
+    await made.open("native")
+    made.native(seconds=0.001)
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count", "word"), [(0.0001, 20, "passed"), (0.005, 20, "slower"), (0, 3, "disagrees")]
+)
+async def test_the_verdict_is_noted(seconds: float, count: int, word: str, bench: Judging) -> None:
+    await bench.judge.judge(bench.fresh("frozen", seconds=seconds, count=count))
+    found = bench.election.verdict("frozen")
+    assert found is not None
+    assert found.word == word
+    assert bench.judge.told("frozen") == {"verdict": found.to_json(), "rolled_back": None}
+
+
+async def test_what_was_known_of_the_one_before_is_forgotten(bench: Judging) -> None:
+    await bench.open("frozen", verdicts={"frozen": verdict("passed")})
+    add(bench, bad=20)
+    assert bench.election.rolled_back("frozen")
+    await bench.judge.judge(bench.fresh("frozen"))
+    assert (bench.election.rolled_back("frozen"), window(bench)["pairs"]) == (None, 0)
+    assert bench.told("frozen")[0] == "active"
+
+
+async def test_while_native_is_not_warm_nothing_is_compared(saved_model: Path, gate_images: Path) -> None:
+    bench = Judging(saved_model, gate_images=gate_images)
+    await bench.judge.judge(bench.fresh("frozen"))
+    await bench.open("native", "frozen")
+    assert bench.told("frozen") == ("standby", "native was not warm, so it could not be compared")
+    assert bench.counted("gate_verdict", copy="frozen", verdict="none") == 1
+    await bench.close()
+
+
+async def test_pictures_that_are_not_there_are_the_reason(bench: Judging, gate_images: Path) -> None:
+    (gate_images / "street.jpg").unlink()
+    await bench.open("frozen", verdicts={"frozen": verdict("passed")})
+    await bench.judge.judge(bench.fresh("frozen"))
+    reason = f"it could not be compared: {gate_images} has no JPEG file (*.jpg, *.jpeg)"
+    assert bench.told("frozen") == ("standby", reason)
+    assert bench.judge.told("frozen")["verdict"] is None
+
+
+@pytest.mark.parametrize("which", ["native", "frozen"])
+async def test_a_batch_that_fails_is_the_reason(which: str, bench: Judging) -> None:
+    copy = bench.fresh("frozen")
+    failing = copy if which == "frozen" else bench.backend("native")
+    failing.fails = lambda images: BatchFailed("other", "a kernel failed")
+    await bench.judge.judge(copy)
+    await bench.open("frozen")
+    assert bench.told("frozen") == ("standby", "it could not be compared: a kernel failed")
+
+
+async def test_a_server_that_never_rests_is_the_reason(bench: Judging) -> None:
+    judge = bench.another(native_spec(bench.settings, bench.parts.model), bench.starter)
+    native = bench.backend("native")
+    native.open_gate.clear()
+    (asked,) = bench.election.lanes["native"].batcher.submit(numbered(1))
+    await until(lambda: len(native.batches) == 1)
+    await judge.judge(bench.fresh("frozen"))
+    await bench.open("frozen")
+    assert bench.told("frozen") == ("standby", "it could not be compared: the server never came to rest")
+    native.open_gate.set()
+    await asked
+
+
+async def test_a_copy_that_crashes_over_it_is_none(bench: Judging) -> None:
+    copy = bench.fresh("frozen")
+    copy.die()
+    with pytest.raises(WorkerDied, match="SIGKILL"):
+        await bench.judge.judge(copy)
+    assert bench.election.verdict("frozen") is None
+
+
+async def test_that_native_crashes_over_it_is_not_the_copys_fault(bench: Judging) -> None:
+    native = bench.backend("native")
+    native.open_gate.clear()
+    judging = asyncio.create_task(bench.judge.judge(bench.fresh("frozen")))
+    await until(lambda: len(native.batches) == 1)
+    native.die()
+    await judging
+    await bench.open("frozen")
+    state, reason = bench.told("frozen")
+    assert state == "standby"
+    assert reason == ("it could not be compared, since what it is compared with failed: its process ended by SIGKILL")
+
+
+async def test_tf_trt_is_measured_against_the_frozen_copy_that_serves(bench: Judging) -> None:
+    await bench.open("frozen", verdicts={"frozen": verdict("disagrees")})
+    bench.backend("frozen").answer = takes(0.0001, lambda image: boxes(20))
+    bench.native(seconds=0.004)
+    await bench.judge.judge(bench.fresh("trt", seconds=0.0008))
+    found = bench.election.verdict("trt")
+    assert found is not None
+    assert found.word == "slower"
+    assert "frozen ÷ trt is" in found.reason
+    assert [spec.name for spec in bench.starter.asked] == ["native", "frozen"], "no other was made"
+
+
+class LookingStarter(FakeStarter):
+    """Looks at what it is to start."""
+
+    def __init__(self, *failures: Exception) -> None:
+        super().__init__(*failures)
+        self.saw: list[list[str]] = []
+
+    async def __call__(self, spec: Spec) -> FakeBackend:
+        self.saw.append(sorted(path.name for path in spec.folder.iterdir()))
+        return await super().__call__(spec)
+
+
+@pytest.mark.tensorflow
+async def test_without_one_it_is_made_for_the_purpose_and_removed(bench: Judging) -> None:
+    starter = LookingStarter()
+    judge = bench.another(Spec("native", bundled_model() / "1", max_batch=4, hang_seconds=7), starter)
+    await judge.judge(bench.fresh("trt"))
+    (asked,) = starter.asked
+    assert (asked.name, asked.max_batch, asked.hang_seconds) == ("frozen", 4, 7)
+    assert "saved_model.pb" in starter.saw[0]
+    assert not asked.folder.exists()
+    assert starter.started[0].closed
+    assert starter.started[0].batches
+    found = bench.election.verdict("trt")
+    assert found is not None
+    assert set(found.over_frozen) == {"1", "8"}
+
+
+@pytest.mark.parametrize("broken", [jpegs.cut_in_header(jpegs.photo()), jpegs.with_size(jpegs.photo(), 9000, 9000)])
+def test_pictures_that_could_not_be_detected_in_are_left_out(broken: bytes, gate_images: Path) -> None:
+    (gate_images / "broken.jpg").write_bytes(broken)
+    (image,) = pictures(gate_images, max_pixels=1_000_000)
+    assert (image.width, image.height) == (64, 48)
+    (gate_images / "street.jpg").unlink()
+    with pytest.raises(BadOptions, match="has no picture that can be used"):
+        pictures(gate_images, max_pixels=1_000_000)
+
+
+def test_the_packaged_pictures_are_photos_and_variations_of_them() -> None:
+    found = pictures(None, max_pixels=25_000_000)
+    assert len(found) == 20
+    assert not any(isinstance(each, ServiceError) for each in found)
+    with pytest.raises(BadOptions):
+        pictures(None, max_pixels=1000)

@@ -1,0 +1,140 @@
+"""The gate on real copies: the real frozen one, and some that differ from native in one known way."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from app.settings import bundled_model
+from converter.agreement import Agreement
+from converter.detections import Detections
+from tests.agreeing import same_everywhere
+from tests.altering import adds_up_to, fill, found_by, framed, put, word_of
+from tests.models.shifts import MOVED_BY, PERSON, SURER_BY
+from tests.serving import Server, serving
+
+pytestmark = pytest.mark.tensorflow
+
+ADMIN = {"Authorization": "Bearer secret"}
+MOVED_IOU = (1 - MOVED_BY) ** 2 / (2 - (1 - MOVED_BY) ** 2)  # 0.822
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A server whose gate has `pictures`, what native finds in them, and the place of its frozen copy."""
+
+    server: Server
+    place: Path
+    pictures: list[bytes]
+    native: list[Detections]
+
+    def judged(self, source: Path) -> dict[str, Any]:
+        """What /model says of this copy after it was put in place and loaded."""
+        put(source, self.place)
+        url = f"{self.server.url}/admin/reload"
+        answer = httpx.post(url, json={"backend": "frozen"}, headers=ADMIN, timeout=120)
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = same_everywhere(self.server)["backends"]["frozen"]
+        assert answer.json()["verdict"] == told["verdict"]
+        return told
+
+    def rules(self) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(f"{self.server.url}/compare").json()["rules"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, bytes]) -> Iterator[Bench]:
+    root = tmp_path_factory.mktemp("verdicts")
+    put(bundled_model() / "1", root / "models" / "1")
+    pictures = framed(photos.values())
+    fill(root / "gate", pictures)
+    environ = {
+        "DETECTOR_MODEL": str(root / "models"),
+        "DETECTOR_COPIES": "frozen",
+        "DETECTOR_STARTUP_CONVERSION": "off",
+        "DETECTOR_GATE_IMAGES": str(root / "gate"),
+        "DETECTOR_GATE_SECONDS": "0.2",
+        "DETECTOR_MAX_BATCH": "2",
+        "DETECTOR_SHADOW_SHARE": "0",
+        "DETECTOR_ADMIN_TOKEN": "secret",
+    }
+    with serving(environ) as server:
+        server.wait_until_ready()
+        server.wait_until(lambda: server.model()["backends"]["frozen"]["state"] == "unavailable")
+        yield Bench(server, root / "models" / "1_frozen", pictures, found_by(server, "native", pictures))
+
+
+def assert_numbers(told: dict[str, Any], expected: Agreement) -> None:
+    """The verdict's numbers, at each batch size, are those."""
+    assert set(told["verdict"]["agreement"]) == {"1", "2"}
+    wanted = expected.to_json()
+    for numbers in told["verdict"]["agreement"].values():
+        for name in ("pictures", "native_boxes", "matched", "missing", "extra", "class_flips"):
+            assert numbers[name] == wanted[name], name
+        assert numbers["mean_iou"] == pytest.approx(wanted["mean_iou"], abs=0.002)
+        assert numbers["largest_score_diff"] == pytest.approx(wanted["largest_score_diff"], abs=0.001)
+
+
+@pytest.mark.usefixtures("server")  # it has the copy made
+def test_the_real_frozen_copy_is_judged_by_honest_measurement(bench: Bench, model_folder: Path) -> None:
+    told = bench.judged(model_folder / "1_frozen")
+    verdict, rules = told["verdict"], bench.rules()
+    assert (rules["speedup"], rules["not_slower"]) == (1.02, 0.95)
+    assert_numbers(told, adds_up_to(bench.native, bench.native))
+    assert verdict["verdict"] in ("passed", "slower")
+    assert verdict["verdict"] == word_of(verdict, rules)
+    assert told["state"] == ("active" if verdict["verdict"] == "passed" else "standby")
+    for ratio in verdict["native_over_copy"].values():
+        assert ratio["pairs"] >= 12
+        assert 0.3 < ratio["low"] <= ratio["value"] <= ratio["high"] < 3, "the graph is the same"
+        assert f"{ratio['value']:.3g} ({ratio['low']:.3g} to {ratio['high']:.3g})" in told["reason"]
+
+
+def test_one_class_that_is_surer_disagrees(bench: Bench, altered: Path) -> None:
+    told = bench.judged(altered / "surer")
+    shifted = [replace(each, scores=surer(each)) for each in bench.native]
+    assert_numbers(told, adds_up_to(bench.native, shifted))
+    assert told["verdict"]["agreement"]["1"]["largest_score_diff"] == pytest.approx(SURER_BY, abs=0.0005)
+    assert told["verdict"]["agreement"]["1"]["mean_iou"] == pytest.approx(1, abs=0.0005)
+    assert (told["state"], told["verdict"]["native_over_copy"]) == ("standby", {})
+    assert told["reason"].startswith("disagrees: ")
+    assert "largest score difference 0.1 (0.05 allowed)" in told["reason"]
+
+
+def test_boxes_that_are_moved_disagree(bench: Bench, altered: Path) -> None:
+    told = bench.judged(altered / "moved")
+    for numbers in told["verdict"]["agreement"].values():
+        assert numbers["mean_iou"] == pytest.approx(MOVED_IOU, abs=0.02)
+        assert numbers["matched"] == numbers["native_boxes"] == adds_up_to(bench.native, bench.native).native_boxes
+        assert numbers["largest_score_diff"] == pytest.approx(0, abs=0.001)
+    assert (told["state"], told["verdict"]["native_over_copy"]) == ("standby", {})
+    assert told["reason"].startswith("disagrees: mean IoU 0.8")
+
+
+def test_a_copy_that_works_longer_is_slower(bench: Bench, altered: Path) -> None:
+    told = bench.judged(altered / "slower")
+    assert_numbers(told, adds_up_to(bench.native, bench.native))
+    assert told["verdict"]["verdict"] == word_of(told["verdict"], bench.rules()) == "slower"
+    assert all(ratio["value"] < 0.95 for ratio in told["verdict"]["native_over_copy"].values())
+    assert told["state"] == "standby"
+    assert told["reason"].startswith("slower: native ÷ frozen is 0.")
+    assert bench.server.model()["active"] == "native"
+
+
+def test_a_coarser_decode_gets_the_verdict_that_follows_from_its_answers(bench: Bench, altered: Path) -> None:
+    told = bench.judged(altered / "coarser")
+    expected = adds_up_to(bench.native, found_by(bench.server, "frozen", bench.pictures))
+    assert_numbers(told, expected)
+    assert told["verdict"]["verdict"] == word_of(told["verdict"], bench.rules())
+    assert expected.largest_score_diff
+    assert expected.largest_score_diff > 0, "it does differ"
+    assert told["state"] == ("active" if told["verdict"]["verdict"] == "passed" else "standby")
+
+
+def surer(found: Detections) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.where(found.classes == PERSON, found.scores + np.float32(SURER_BY), found.scores)
