@@ -79,8 +79,7 @@ def test_one_that_takes_too_much_memory_is_ended(model: Path, at: str, said: str
 
 
 def test_a_copy_that_runs_only_by_falling_back_is_refused(model: Path) -> None:
-    error = "User disallowed engine native segment execution"
-    done = convert(model, raises=error, at="run TRTEngineOp_000_000")
+    done = convert(model, fails="User disallowed engine native segment execution", at="run TRTEngineOp_000_000")
     assert done.returncode == 6
     assert sentence(done) == "convert: the copy runs only by falling back to TensorFlow's native segments"
     assert_only_the_old_copy_is_there(model)

@@ -40,10 +40,6 @@ def _decorator(**_: object) -> Any:
     return lambda function: function
 
 
-class _OpError(Exception):
-    """What TensorFlow raises for what happens inside a graph."""
-
-
 config = SimpleNamespace(
     list_physical_devices=_list_physical_devices,
     set_visible_devices=lambda devices, kind: None,
@@ -51,7 +47,7 @@ config = SimpleNamespace(
 )
 constant = _constant
 function = _decorator
-errors = SimpleNamespace(OpError=_OpError)
+errors = SimpleNamespace(OpError=points.OpError)
 dtypes = SimpleNamespace(as_dtype=lambda number: {1: models.FLOAT}[number])
 compat = SimpleNamespace(v1=SimpleNamespace(io=SimpleNamespace(tf_record_iterator=lambda path: ())))
 version = SimpleNamespace(GIT_VERSION=SAYS.get("commit", "v2.14.0-10-g99d80a9e254"))

@@ -1,8 +1,9 @@
 """Where the fake TensorFlow does what it is told to.
 
 `at` names the point, "devices" by default, and with the program if only one is meant: "making build", "run frozen".
-There it ends by a signal (`ends_by`), with a code (`ends_with`), raises (`raises`), hangs (`hangs`), takes memory
-(`takes_mib`), or waits, once, until somebody has opened a pipe and closed it (`waits_for`).
+There it ends by a signal (`ends_by`), with a code (`ends_with`), raises (`raises`), fails as an operation does
+(`fails`), hangs (`hangs`), takes memory (`takes_mib`), or waits, once, until somebody has opened a pipe and closed it
+(`waits_for`).
 """
 
 import json
@@ -16,6 +17,10 @@ from typing import Any
 SAYS: dict[str, Any] = json.loads(os.environ["FAKE_TENSORFLOW"])
 
 
+class OpError(Exception):
+    """What TensorFlow raises for what happens inside a graph."""
+
+
 def reach(point: str) -> None:
     """The program has come to `point`."""
     if SAYS.get("at", "devices") not in (point, f"{Path(sys.argv[0]).stem} {point}"):
@@ -26,6 +31,8 @@ def reach(point: str) -> None:
         sys.exit(SAYS["ends_with"])
     if "raises" in SAYS:
         raise RuntimeError(os.path.expandvars(SAYS["raises"]))
+    if "fails" in SAYS:
+        raise OpError(SAYS["fails"])
     taken = b"x" * (SAYS.get("takes_mib", 0) << 20)
     if SAYS.get("hangs") or taken:
         threading.Event().wait()
