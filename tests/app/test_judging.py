@@ -195,7 +195,7 @@ async def test_without_one_it_is_made_for_the_purpose_and_removed(bench: Judging
     assert set(found.over_frozen) == {"1", "8"}
 
 
-@pytest.mark.parametrize("broken", [jpegs.cut_in_header(jpegs.photo()), jpegs.with_size(jpegs.photo(), 9000, 9000)])
+@pytest.mark.parametrize("broken", [jpegs.with_scans(100), jpegs.with_size(jpegs.photo(), 9000, 9000)])
 def test_pictures_that_could_not_be_detected_in_are_left_out(broken: bytes, gate_images: Path) -> None:
     (gate_images / "broken.jpg").write_bytes(broken)
     (image,) = pictures(gate_images, max_pixels=1_000_000)

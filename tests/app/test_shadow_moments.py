@@ -147,3 +147,22 @@ async def test_it_does_not_run_beside_the_gate(bench: Busy) -> None:
     await bench.ended()
     assert bench.counted("compare_latency_ratio_count") == 1
     judging.cancel()
+
+
+async def test_requests_that_came_while_the_gate_measured_go_first(bench: Busy) -> None:
+    frozen, native = bench.backend("frozen"), bench.backend("native")
+    batcher = bench.election.lanes["native"].batcher
+    frozen.open_gate.clear()
+    bench.tasks.append(asyncio.create_task(bench.parts.judge.judge(frozen)))
+    await until(lambda: len(frozen.batches) == 1)
+    await bench.begin()
+    native.open_gate.clear()
+    bench.ask("native", 30)
+    await until(lambda: batcher.depth == 30)
+    frozen.open_gate.set()
+    await until(lambda: batcher.in_flight == 2)
+    await asyncio.wait(bench.requests, timeout=5 * SOON_S)
+    assert not shadowed(native)
+    native.open_gate.set()
+    await bench.ended()
+    assert all(asked.done() for asked in bench.requests)
