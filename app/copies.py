@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from converter.run import identify
 
 log = logging.getLogger(__name__)
 
+UNVERIFIED = "unverified: it has no report.json that says what it was made from"
 _LOOKS = 3  # at a copy that another server replaces while it is loaded
 
 
@@ -77,17 +79,17 @@ class Copies:
         target = options.target
         for _ in range(_LOOKS):
             report = await self._checked(options)
-            await self._slots[target].open(self._spec(target, report), inspect=self._inspect)
+            await self._slots[target].open(self._spec(target, report), inspect=partial(self._inspect, report))
             if await asyncio.to_thread(_read, self._location(target)) == report:
                 break  # else another server put a new copy there meanwhile, and which files were loaded nobody knows
         self._show(target, report)
         return self._judge.told(target)
 
-    async def _inspect(self, fresh: Backend) -> None:
+    async def _inspect(self, report: Report | None, fresh: Backend) -> None:
         slot = self._slots[fresh.name]
         if not slot.ready:
             slot.set_state("loading", "it is loaded, and is being compared with native")
-        await self._judge.judge(fresh)
+        await self._judge.judge(fresh, note="" if report else UNVERIFIED)
 
     async def reload(self, options: Options) -> None:
         """Load the copy again from its folder, on an admin's word; NotLoaded with the reason if it can't be."""

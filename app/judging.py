@@ -35,8 +35,11 @@ class Judge:
         self._election, self._comparison, self._gate = election, comparison, gate
         self._start, self._native_spec = start, native_spec
 
-    async def judge(self, fresh: Backend) -> None:
-        """Compare the copy with native and take note of the verdict; WorkerDied if the copy ended over it."""
+    async def judge(self, fresh: Backend, *, note: str = "") -> None:
+        """Compare the copy with native and take note of the verdict; WorkerDied if the copy ended over it.
+
+        `note` is told of a copy that got none.
+        """
         copy = fresh.name
         verdict, reason = None, NATIVE_IS_COLD
         native = self._election.lanes[NATIVE].slot.backend
@@ -52,7 +55,7 @@ class Judge:
                     raise
                 reason = f"it could not be compared, since what it is compared with failed: {error}"
         self._comparison.forget(copy)
-        self._election.judged(copy, verdict, reason)
+        self._election.judged(copy, verdict, "; ".join(part for part in (note, reason) if part))
 
     def told(self, copy: str) -> dict[str, Any]:
         """What is known of the copy now, as plain data."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.backends import ModelRefused, Spec, WorkerDied
+from app.copies import UNVERIFIED
 from app.judging import NATIVE_IS_COLD
 from converter import probe
 from converter.contract import Options
@@ -69,8 +70,8 @@ async def test_a_copy_without_report_stands_by_unverified(make: Make) -> None:
     for target in ("trt", "frozen"):
         bench.put(target, report=False)
     await bench.prepare()
-    assert bench.told("trt") == bench.told("frozen") == ("standby", NATIVE_IS_COLD)
-    assert [spec.batch_sizes for spec in bench.starter.asked] == [(1,), ()]
+    assert bench.told("trt") == bench.told("frozen") == ("standby", f"{UNVERIFIED}; {NATIVE_IS_COLD}")
+    assert [spec.batch_sizes for spec in bench.starter.asked] == [(), (1,)]  # frozen first: it is trt's yardstick
 
 
 @pytest.mark.parametrize("found", [PLAIN, GPU], ids=["no GPU", "GPU"])

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.backends import ModelRefused, WorkerDied
-from app.judging import NATIVE_IS_COLD
 from app.errors import NotLoaded
 from app.images import Image
 from app.jobs import Job
+from app.judging import NATIVE_IS_COLD
 from converter import publish
 from converter.contract import Options
 from converter.environment import Environment
