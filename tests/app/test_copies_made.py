@@ -60,7 +60,7 @@ async def test_a_missing_copy_is_made_and_stands_by(target: str, found: Environm
     await bench.prepare()
     (job,) = bench.conversions.jobs
     assert (job.state, job.reason, job.options) == ("succeeded", "", bench.copies.default_options(target))
-    assert bench.states[target] == ["unavailable", "converting", "loading", "standby"]
+    assert bench.states[target] == ["unavailable", "converting", "loading", "loading", "standby"]
     assert bench.told(target) == ("standby", NATIVE_IS_COLD)
 
 
@@ -69,7 +69,7 @@ async def test_a_refused_copy_is_made_again(target: str, found: Environment, mak
     bench = make(found, wanted=(target,), convert=True)
     bench.put(target, source_sha256="f" * 64)
     await bench.prepare()
-    assert bench.states[target] == ["refused", "converting", "loading", "standby"]
+    assert bench.states[target] == ["refused", "converting", "loading", "loading", "standby"]
     assert [job.state for job in bench.conversions.jobs] == ["succeeded"]
 
 
@@ -109,7 +109,7 @@ async def test_while_a_copy_serves_a_conversion_changes_nothing(make: Make, prog
     await bench.conversions.cancel(job.id)
     programs.order("save: fail")
     assert (await converted(bench)).state == "failed"
-    assert bench.states["frozen"] == ["loading", "standby"]
+    assert bench.states["frozen"] == ["loading", "loading", "standby"]
     assert await serving(bench, street) == 0
 
 
