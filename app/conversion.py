@@ -123,7 +123,8 @@ class Conversions:
     async def close(self) -> None:
         """End the running conversion and its process."""
         if self._task is not None:
-            self._task.cancel()
+            if not self._task.cancelling():  # a second time would cut off the end of its process
+                self._task.cancel()
             await self.finished()
         job = self.running
         if job is not None:  # it was cancelled before it began
@@ -145,7 +146,8 @@ class Conversions:
             raise
         # A job must not stay "running" for ever, whatever the new copy's worker did.
         except Exception as error:
-            job.end("failed", f"the copy was made, but the server could not load it: {error}")
+            what = "the copy was made, but the server could not load it" if job.report else "it could not be run"
+            job.end("failed", f"{what}: {error}")
         finally:
             self._ended(job)
 
@@ -190,9 +192,7 @@ class Conversions:
             if event is None:
                 job.log.append(line)
                 continue
-            job.event = event
-            if event.seconds is not None:
-                job.seconds[event.step] = event.seconds
+            job.hear(event)
             if event.state == STARTED:
                 log.info("conversion step job=%s target=%s step=%s", job.id, job.options.target, event.step)
                 self._files.write(job)

@@ -154,15 +154,16 @@ class Copies:
             slot.set_state("refused", f"{error.reason}: {error}")
         except ModelRefused as error:
             slot.set_state("refused", f"does_not_run: {error}")
-        except WorkerDied:
-            pass  # the slot has said so
+        except (WorkerDied, NoRoom):
+            pass  # the slot has said so, or what an admin had loaded serves on
         return slot.ready
 
     async def _make(self, options: Options, conversions: Conversions) -> None:
         while conversions.running:  # an admin was quicker
             await conversions.finished()
-        conversions.start(options)
-        await conversions.finished()
+        if not self._slots[options.target].ready:  # else the admin had it made
+            conversions.start(options)
+            await conversions.finished()
 
     async def _checked(self, options: Options) -> Report | None:
         found = await self.environment()

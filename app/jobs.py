@@ -33,6 +33,7 @@ class Job:
     state: str = RUNNING
     reason: str = ""
     event: Event | None = None  # the last one: which step, and how far in it
+    reached: float = 0.0  # the share of its steps that were done when it was last heard of
     seconds: dict[str, float] = field(default_factory=dict)  # by finished step
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     finished: str | None = None
@@ -59,13 +60,17 @@ class Job:
     @property
     def progress(self) -> float:
         """0 to 1: the share of its steps that are done, with what is done of the present one."""
-        event = self.event
-        if self.state in (LOADING, "succeeded"):
-            return 1.0
-        if event is None or event.number is None or not event.of:
-            return 0.0
-        inside = event.part / event.parts if event.part is not None and event.parts else 0.0
-        return round((event.number - 1 + (1.0 if event.state == DONE else inside)) / event.of, 3)
+        return 1.0 if self.state in (LOADING, "succeeded") else self.reached
+
+    def hear(self, event: Event) -> None:
+        """Take note of a step that began, moved or ended."""
+        self.event = event
+        if event.seconds is not None:
+            self.seconds[event.step] = event.seconds
+        if event.number is not None and event.of:  # else it was not foreseen, like waiting for another conversion
+            inside = event.part / event.parts if event.part is not None and event.parts else 0.0
+            done = event.number - 1 + (1.0 if event.state == DONE else inside)
+            self.reached = max(self.reached, round(done / event.of, 3))
 
     def end(self, state: str, reason: str = "") -> None:
         """Nothing changes after this."""
@@ -84,9 +89,21 @@ class Job:
             parts = {name: Options.from_json(raw[name]) for name in ("options", "defaults")}
             event = None if raw["event"] is None else Event(**raw["event"])
             lines = deque(raw["log"], maxlen=LOG_LINES)
-            return cls(**{**raw, **parts, "event": event, "log": lines})
-        except (KeyError, TypeError, AttributeError, ValueError, ConverterError) as error:
+            job = cls(**{**raw, **parts, "event": event, "log": lines})
+            job._check_types()
+            return job
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError, ConverterError) as error:
             raise ValueError(f"it is no job: {error}") from error
+
+    def _check_types(self) -> None:
+        event = self.event or Event(step="", state="")
+        texts = (self.id, self.state, self.reason, self.created, self.finished or "", event.step, *self.log)
+        if not all(isinstance(each, str) for each in texts):
+            raise TypeError("its id, state, reason, times, step and log must be text")
+        if not all(isinstance(each, int | float) for each in (self.reached, *self.seconds.values())):
+            raise TypeError("what it reached and its seconds must be numbers")
+        if self.report is not None and not isinstance(self.report, dict):
+            raise TypeError("its report must be an object")
 
 
 class JobFiles:
@@ -131,6 +148,8 @@ class JobFiles:
         for path in self._folder.glob("*.json") if self._folder.is_dir() else ():
             try:
                 job = Job.from_json(path.read_text(encoding="utf-8"))
+                if job.id != path.stem:
+                    raise ValueError(f"it is the job {job.id!r}")
             except (OSError, ValueError) as error:
                 log.warning("job unreadable file=%s reason=%r", path.name, str(error))
                 continue
@@ -140,13 +159,13 @@ class JobFiles:
     def _runs_elsewhere(self, job_id: str) -> bool:
         """Whether another server that shares the folder holds the job's lock."""
         try:
-            handle = os.open(self._lock_path(job_id), os.O_RDWR)
+            handle = os.open(self._lock_path(job_id), os.O_RDONLY)  # it may be another user's
         except OSError:
             return False
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        except OSError as error:
+            return isinstance(error, BlockingIOError)  # else the file system has no locks
         finally:
             os.close(handle)
         return False

@@ -68,7 +68,7 @@ def _prepared(report: Data) -> dict[str, Any]:
         "identity": _pairs(identity, without={"options"}),
         "options": _options(_data(report.get("options")), identity.get("options")),
         "environment": _pairs(found),
-        "files": sorted(_data(report.get("files")).items(), key=lambda item: item[0]),
+        "files": sorted((name, _text(digest)[:12]) for name, digest in _data(report.get("files")).items()),
     }
 
 
@@ -202,7 +202,7 @@ def _text(value: Any) -> str:
     """Any value of a report for people; inside a list or an object no further ones are shown."""
     if isinstance(value, str):
         return value  # markup stays markup
-    if value is None or isinstance(value, Undefined):
+    if value is None or isinstance(value, Undefined) or value != value:  # NaN differs from itself
         return _DASH
     if isinstance(value, bool):
         return "yes" if value else "no"

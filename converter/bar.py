@@ -1,8 +1,9 @@
 """Progress for people: one bar on a terminal with the step in words; elsewhere JSON lines."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -17,7 +18,9 @@ def progress(stream: TextIO) -> Iterator[Progress]:
     if not stream.isatty():
         yield Progress()
         return
-    with tqdm(total=1, file=stream, bar_format=_FORMAT, leave=False, dynamic_ncols=True) as shown:
+    sized = os.get_terminal_size(stream.fileno()).columns > 0  # a container's often is not, and tqdm would show nothing
+    size: dict[str, Any] = {"dynamic_ncols": True} if sized else {"ncols": 80, "nrows": 24}
+    with tqdm(total=1, file=stream, bar_format=_FORMAT, leave=False, **size) as shown:
 
         def show(event: Event) -> None:
             if event.number is not None and event.of is not None:
@@ -26,7 +29,7 @@ def progress(stream: TextIO) -> Iterator[Progress]:
                 shown.n = event.number if event.state == DONE else event.number - 1 + inside
             parts = f" {event.part} of {event.parts}" if event.state == RUNNING else ""
             shown.set_description_str(in_words(event.step) + parts)
-            if event.state == DONE:
+            if event.seconds is not None:
                 shown.write(f"{in_words(event.step)}: {event.seconds:.1f} s", file=stream)
 
         yield Progress(show, lambda line: shown.write(line, file=stream))

@@ -72,7 +72,7 @@ def written(wanted: Options) -> Iterator[str]:
     """The arguments from which `options` reads `wanted`."""
     yield from ("--target", wanted.target, "--batch-sizes", ",".join(map(str, wanted.batch_sizes)))
     if wanted.images is not None:
-        yield from ("--images", str(wanted.images))
+        yield f"--images={wanted.images}"  # a name may begin with a dash
     yield from ("--precision", wanted.precision, "--minimum-segment-size", str(wanted.minimum_segment_size))
     yield from ("--workspace-mib", str(wanted.workspace_bytes >> 20), "--profile-strategy", wanted.profile_strategy)
     if wanted.cached_engines is not None:

@@ -126,7 +126,7 @@ class Options:
             not self.save_engines and not self.build_at_run_time,
             "without saved engines there is nothing to run unless engines may be built at run time",
         )
-        strange = [name for name in self.denylist if not name.isalnum()]
+        strange = [name for name in self.denylist if not (name.isascii() and name.isidentifier())]
         yield bool(strange), f"{', '.join(map(repr, strange))} can't be the type of an operation, like Conv2D"
 
 
@@ -184,14 +184,14 @@ class Report:
     def read(cls, folder: Path) -> Self | None:
         """The report in `folder`, or None where there is none; ValueError if it can't be understood."""
         try:
-            return cls.from_json((folder / REPORT_NAME).read_text(encoding="utf-8"))
+            return cls.from_json((folder / REPORT_NAME).read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ValueError(f"{REPORT_NAME} can't be read: {error.strerror}") from error
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str | bytes) -> Self:
         """The report that `to_json` wrote; ValueError if it is none."""
         try:
             raw = json.loads(text)

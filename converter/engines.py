@@ -27,6 +27,13 @@ def find(folder: Path) -> Engines:
     return Engines(nodes, frozenset(name.removeprefix(_ASSET) for name in files))
 
 
+def no_original(folder: Path) -> str | None:
+    """A sentence saying that `folder` is a TF-TRT copy, of which no other copy can be made; None if it is none."""
+    if not find(folder).nodes:
+        return None
+    return f"{folder.name} is a TF-TRT copy: its graph has TensorRT engines; the SavedModel it was made from is needed"
+
+
 def lacking(folder: Path) -> str | None:
     """A sentence saying why `folder` is no TF-TRT copy that TensorRT would run, or None if it is one.
 

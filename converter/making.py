@@ -15,7 +15,7 @@ from typing import Any
 from converter import child, targets
 from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
 from converter.nonconverted import read
-from converter.progress import Progress, in_words
+from converter.progress import Progress, in_words, parse
 
 _ERRORS = {error.code: error for error in (ConversionFailed, UnusableModel)}
 
@@ -26,23 +26,27 @@ def make(source: Path, into: Path, options: Options, *, progress: Progress, limi
     ConversionFailed if the child crashed or was ended, UnusableModel if the model can't be converted.
     """
     said: list[str] = []
+    step = ""  # none of its own yet
 
     def hear(line: str) -> None:
+        nonlocal step
         said.append(line)
         progress.hear(line)
+        if event := parse(line):
+            step = event.step
 
     arguments = (str(source), str(into), json.dumps(asdict(options), default=str))
     try:
         ended = child.run("converter.making", *arguments, limits=limits, environ=_environ(), hear=hear)
     except child.OverLimit as error:
-        raise ConversionFailed(f"the converter {error} while {in_words(progress.step_now)}, and was ended") from error
+        raise ConversionFailed(f"the converter {error} while {in_words(step)}, and was ended") from error
     answer = _answer(ended.stdout)
     if "facts" in answer:
         return {**answer["facts"], "operations_left": read(said)}
     if "error" in answer:
         raise _ERRORS.get(answer["error"], ConversionFailed)(answer["message"])
     how = ended.signal_name or f"exit code {ended.returncode}"
-    raise ConversionFailed(f"the converter crashed while {in_words(progress.step_now)} ({how})")
+    raise ConversionFailed(f"the converter crashed while {in_words(step)} ({how})")
 
 
 def _environ() -> dict[str, str]:

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from converter import child, sampling
-from converter.contract import CopyRefused
+from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.detections import Detections, from_outputs
 from converter.timing import percentiles
 
@@ -35,18 +35,27 @@ class Probed:
     detections: dict[str, list[Detections]]  # of each photo, in order
 
 
-def run(folder: Path, batch_sizes: Sequence[int], *, limits: child.Limits, images: Path | None = None) -> Probed:
+def run(
+    folder: Path,
+    batch_sizes: Sequence[int],
+    *,
+    limits: child.Limits,
+    images: Path | None = None,
+    hear: Callable[[str], None] = lambda line: None,
+) -> Probed:
     """Run the SavedModel in `folder` on the pictures of `images` (None: the packaged ones and variations of them).
 
-    CopyRefused if it does not load, does not run, or runs only by falling back to native segments.
+    `hear` gets what it writes to standard error: a library that is missing ends the process, and only that says why.
+    CopyRefused if it does not load, does not run, or runs only by falling back to native segments; ConversionFailed
+    if it took more than `limits`.
     """
     sizes = ",".join(map(str, batch_sizes))
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **STRICT}
     arguments = [str(folder), sizes, *([str(images)] if images else [])]
     try:
-        done = child.run("converter.probe", *arguments, limits=limits, environ=environ)
+        done = child.run("converter.probe", *arguments, limits=limits, environ=environ, hear=hear)
     except child.OverLimit as error:
-        raise CopyRefused("probe_failed", f"{folder.name} {error} while it was run, and was ended") from error
+        raise ConversionFailed(f"running the model {error}, and was ended") from error
     if done.returncode == 0:
         return _probed(json.loads(done.stdout.splitlines()[-1]))
     if "disallowed engine native segment" in done.stderr:
@@ -78,7 +87,10 @@ def _measure(folder: Path, batch_sizes: Sequence[int], photos: list[bytes]) -> d
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
-    model, signature = load(folder, may_have_engines=True)
+    try:
+        model, signature = load(folder, may_have_engines=True)
+    except UnusableModel as error:
+        sys.exit(str(error))
 
     def call(jpegs: list[bytes]) -> dict[str, Any]:
         return {name: tensor.numpy() for name, tensor in signature(tf.constant(jpegs)).items()}

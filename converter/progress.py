@@ -46,9 +46,19 @@ def parse(line: str) -> Event | None:
         return None
     try:
         event = Event(**json.loads(line))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
-    return event if event.state in (STARTED, RUNNING, DONE) else None
+    return event if _is_sound(event) else None
+
+
+def _is_sound(event: Event) -> bool:
+    counts = (event.number, event.of, event.part, event.parts)
+    return (
+        isinstance(event.step, str)
+        and event.state in (STARTED, RUNNING, DONE)
+        and all(count is None or type(count) is int for count in counts)
+        and (event.seconds is None or type(event.seconds) in (int, float))
+    )
 
 
 def in_words(step: str) -> str:

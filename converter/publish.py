@@ -71,6 +71,8 @@ def written_beside(folder: Path) -> Iterator[Path]:
     try:
         yield partial
         _put_in_place(partial, folder)
+    except shutil.Error as error:  # of copytree: for each file source, target and reason
+        raise ConversionFailed(f"writing the copy failed: {error.args[0][0][2]}") from error
     except OSError as error:
         raise ConversionFailed(f"writing the copy failed: {error.strerror or error}") from error
     finally:
@@ -206,13 +208,13 @@ def _put_in_place(partial: Path, folder: Path) -> None:
     for path in [*_files(partial), *(path for path in partial.rglob("*") if path.is_dir()), partial]:
         _fsync(path)
     with _alone_in(folder.parent) as parent:
-        if folder.exists():
-            stale = Path(tempfile.mkdtemp(prefix=folder.name + _STALE, dir=folder.parent))
-            folder.rename(stale / folder.name)
+        try:
+            if folder.exists():
+                stale = Path(tempfile.mkdtemp(prefix=folder.name + _STALE, dir=folder.parent))
+                folder.rename(stale / folder.name)
             partial.rename(folder)
-            shutil.rmtree(stale, ignore_errors=True)
-        else:
-            partial.rename(folder)
+        finally:
+            _sweep(folder)  # removes the old copy, or puts it back if this was interrupted between the two
         os.fsync(parent)
 
 

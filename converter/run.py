@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from converter import agreement, environment, making, probe, publish, sampling, targets
+from converter import agreement, engines, environment, making, probe, publish, sampling, targets
 from converter.child import Limits
 from converter.contract import (
     BadOptions,
@@ -116,6 +116,8 @@ def _checked(source: Path, options: Options, folder: Path | None) -> tuple[Path,
         raise UnusableModel(f"{source} is no SavedModel: it has no saved_model.pb")
     sampling.pictures(options.images)
     source = source.resolve()
+    if problem := engines.no_original(source):
+        raise UnusableModel(problem)
     return source, _place(source, folder or publish.location(source, options.target))
 
 
@@ -132,14 +134,14 @@ def _place(source: Path, folder: Path) -> Path:
 def _make(work: Work) -> Report:
     options, progress = work.options, work.progress
     with progress.step("native"):
-        native = _measured(work, work.source, UnusableModel)
+        native = _measured(work, work.source, "the model itself", UnusableModel)
     with publish.written_beside(work.place) as partial:
         facts = making.make(work.source, partial, options, progress=progress, limits=work.limits)
         _keep_labels(work.source, partial)
         with progress.step("verify"):
             if options.save_engines:
                 publish.check_kind(partial, options.target)
-            copy = _measured(work, partial, None)
+            copy = _measured(work, partial)
         latency: dict[str, Any] = {"native": native.latency, options.target: copy.latency}
         if options.target != "frozen":
             with progress.step("yardstick"):
@@ -151,14 +153,17 @@ def _make(work: Work) -> Report:
             return publish.add_report(partial, report)
 
 
-def _measured(work: Work, folder: Path, otherwise: type[ConverterError] | None) -> Probed:
-    """Run what is in `folder`; `otherwise` is raised where a copy would be refused."""
+def _measured(
+    work: Work, folder: Path, name: str = "the copy", otherwise: type[ConverterError] | None = None
+) -> Probed:
+    """Run what is in `folder`, called `name` in sentences; `otherwise` is raised where a copy would be refused."""
     try:
-        return probe.run(folder, work.options.batch_sizes, limits=work.limits, images=work.options.images)
+        sizes, images = work.options.batch_sizes, work.options.images
+        return probe.run(folder, sizes, limits=work.limits, images=images, hear=work.progress.hear)
     except CopyRefused as error:
         if otherwise is None:
             raise
-        raise otherwise(str(error).replace("the copy", "the model itself")) from error
+        raise otherwise(str(error).replace("the copy", name)) from error
 
 
 def _yardstick(work: Work) -> Mapping[str, Any]:
@@ -167,7 +172,7 @@ def _yardstick(work: Work) -> Mapping[str, Any]:
     with tempfile.TemporaryDirectory(prefix="yardstick-") as folder:
         silent = Progress(show=lambda event: None, pass_on=lambda line: None)
         making.make(work.source, Path(folder) / "frozen", options, progress=silent, limits=work.limits)
-        return _measured(work, Path(folder) / "frozen", ConversionFailed).latency
+        return _measured(work, Path(folder) / "frozen", "the frozen copy beside it", ConversionFailed).latency
 
 
 def _agreement(native: Probed, copy: Probed) -> dict[str, Any]:

@@ -23,19 +23,22 @@ def packaged() -> list[bytes]:
 def pictures(folder: Path | None) -> list[bytes]:
     """The JPEG files in `folder`, by name; None: the packaged photos and simple variations of them.
 
-    BadOptions if there are none.
+    BadOptions if there are none, or one is broken: a model would be blamed for it.
     """
     if folder is None:
         photos = packaged()
         return [*photos, *(varied for photo in photos for varied in variations(photo))]
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-        found = [data for data in (path.read_bytes() for path in paths) if data.startswith(_JPEG)]
+        found = {path: data for path in paths if (data := path.read_bytes()).startswith(_JPEG)}
     except OSError as error:
         raise BadOptions(f"the pictures in {folder} can't be read: {error.strerror}") from error
     if not found:
         raise BadOptions(f"{folder} has no JPEG file (*.jpg, *.jpeg)")
-    return found
+    broken = next((path for path, data in found.items() if not _has_size(data)), None)
+    if broken:
+        raise BadOptions(f"{broken} is a broken JPEG file")
+    return list(found.values())
 
 
 def variations(photo: bytes) -> Iterator[bytes]:
@@ -54,7 +57,14 @@ def batch(photos: list[bytes], size: int) -> list[bytes]:
 
 def size_of(photo: bytes) -> tuple[int, int]:
     """Width and height in pixels, as stored."""
-    return Image.open(io.BytesIO(photo), formats=["JPEG", "MPO"]).size
+    return Image.open(io.BytesIO(photo), formats=["JPEG"]).size
+
+
+def _has_size(photo: bytes) -> bool:
+    try:
+        return min(size_of(photo)) > 0
+    except (OSError, SyntaxError, Image.DecompressionBombError):  # pillow's words for a broken header
+        return False
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -38,10 +38,8 @@ def load(folder: Path, *, may_have_engines: bool = False) -> tuple[Any, Signatur
     """
     if not (folder / "saved_model.pb").is_file():
         raise UnusableModel(f"{folder.name} is no SavedModel: it has no saved_model.pb")
-    if not may_have_engines and engines.find(folder).nodes:
-        raise UnusableModel(
-            f"{folder.name} is a TF-TRT copy: its graph has TensorRT engines; the SavedModel it was made from is needed"
-        )
+    if not may_have_engines and (problem := engines.no_original(folder)):
+        raise UnusableModel(problem)
     try:
         model = tf.saved_model.load(str(folder))
     # TensorFlow tells a damaged model by whatever its readers raise: protobuf's, the file system's or its own.

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -54,6 +55,26 @@ class Server:
         with self.client as client:
             return client.post("/detect", content=photo, params=parameters, headers={"Content-Type": "image/jpeg"})
 
+    def admin(self, method: str, path: str, **how: Any) -> httpx.Response:
+        """One request of somebody who has the admin's token, `secret`."""
+        headers = {"Authorization": "Bearer secret"}
+        return httpx.request(method, self.url + path, headers=headers, timeout=60, **how)
+
+    def convert(self, **options: Any) -> Any:
+        """The job that a conversion becomes."""
+        response = self.admin("POST", "/convert", json=options)
+        assert response.status_code == 202, response.text
+        return response.json()
+
+    def job(self, job: Any) -> Any:
+        """The job as it stands now."""
+        return self.admin("GET", f"/convert/jobs/{job['id']}").json()
+
+    def ended(self, job: Any) -> Any:
+        """The job once it has ended."""
+        self.wait_until(lambda: self.job(job)["finished"], within_s=300)  # the converter comes after all else
+        return self.job(job)
+
     def model(self) -> Any:
         """The answer of /model."""
         return httpx.get(f"{self.url}/model").json()
@@ -100,15 +121,20 @@ def serving(environ: Mapping[str, str] | None = None, *, cwd: Path | None = None
         try:
             yield server
         finally:
-            workers = children(process.pid)
+            left = descendants(process.pid)
             if process.poll() is None:
                 server.stop()
-            _assert_gone(workers)
+            assert_gone(left)
 
 
 def clean_environ(extra: Mapping[str, str]) -> dict[str, str]:
     """This process' environment without its DETECTOR_* variables, with `extra`."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DETECTOR_")} | dict(extra)
+
+
+def copied(versions: Path, folder: Path) -> Path:
+    """The folder of a model's versions, with its copies and its jobs, again at `folder`."""
+    return Path(shutil.copytree(versions, folder))
 
 
 def free_port() -> int:
@@ -132,9 +158,23 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _assert_gone(pids: list[int]) -> None:
+def descendants(pid: int) -> list[int]:
+    """Process ids of the children of `pid`, and of theirs."""
+    return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def assert_gone(pids: list[int]) -> None:
+    """Wait until none of these processes is left."""
     end = time.monotonic() + 10
-    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+    while left := [pid for pid in pids if lives(pid)]:
         if time.monotonic() > end:
             raise AssertionError(f"processes left behind: {left}")
         time.sleep(0.05)
+
+
+def lives(pid: int) -> bool:
+    """Whether the process has not ended; one that nobody has waited for yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

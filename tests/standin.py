@@ -1,4 +1,4 @@
-"""A TF-TRT copy without engines, made by the real TF-TRT on a machine without a GPU and without TensorRT."""
+"""TF-TRT copies without engines, made by the real TF-TRT on a machine without a GPU and without TensorRT."""
 
 import json
 import os
@@ -19,11 +19,34 @@ LIBRARIES = ("libnvinfer.so.8", "libnvinfer_plugin.so.8")  # as TensorFlow 2.14 
 
 @dataclass(frozen=True)
 class EnginelessCopy:
-    """The saved copy, and what the program that made it told of it."""
+    """The saved copy, what the program that made it told of it, and what TensorFlow wrote meanwhile."""
 
     folder: Path
+    log: list[str]
     facts: dict[str, Any]  # as in a report
     saved: dict[str, Any]  # what the saved graph says
+    calibrated_on: list[list[int]]  # the shape of each batch that INT8 would be calibrated with
+
+
+Done = subprocess.CompletedProcess[str]
+
+
+def run_standin(libraries: Path, folder: Path, *options: str) -> Done:
+    """Convert the bundled model with these options of `python -m converter` and save it, before any engine is built."""
+    return subprocess.run(
+        [sys.executable, PROGRAMS / "convert_without_gpu.py", bundled_model() / "1", folder, *options],
+        env={**os.environ, "LD_LIBRARY_PATH": str(libraries), "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def engineless(folder: Path, done: Done) -> EnginelessCopy:
+    """The copy that `run_standin` saved there."""
+    assert done.returncode == 0, done.stderr
+    return EnginelessCopy(folder, done.stderr.splitlines(), **json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.fixture(scope="session")
@@ -39,18 +62,9 @@ def standin_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def engineless_copy(standin_library: Path, tmp_path_factory: pytest.TempPathFactory) -> EnginelessCopy:
-    """The bundled model after TF-TRT's conversion, saved before any engine was built."""
+    """The bundled model, converted with the default options."""
     folder = tmp_path_factory.mktemp("engineless") / "1_trt"
-    done = subprocess.run(
-        [sys.executable, PROGRAMS / "convert_without_gpu.py", bundled_model() / "1", folder],
-        env={**os.environ, "LD_LIBRARY_PATH": str(standin_library), "PYTHONPATH": str(Path.cwd())},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return EnginelessCopy(folder, **json.loads(done.stdout.splitlines()[-1]))
+    return engineless(folder, run_standin(standin_library, folder))
 
 
 @pytest.fixture(scope="session")

@@ -33,8 +33,13 @@ class Traffic:
 
 
 @contextmanager
-def traffic(url: str, photos: Sequence[bytes], *, connections: int, **parameters: Any) -> Iterator[Traffic]:
-    """Send the photos in turn over this many connections while the block runs; a 429 is tried again after its pause."""
+def traffic(
+    url: str, photos: Sequence[bytes], *, connections: int, pause_s: float = 0, **parameters: Any
+) -> Iterator[Traffic]:
+    """Send the photos in turn over this many connections while the block runs; a 429 is tried again after its pause.
+
+    With `pause_s` each connection rests after an answer, and the machine has time for something else.
+    """
     result, stop = Traffic(), threading.Event()
 
     def client(number: int) -> None:
@@ -48,6 +53,7 @@ def traffic(url: str, photos: Sequence[bytes], *, connections: int, **parameters
                     result.errors.append(error)
                     continue
                 result.answers.append((index, response))
+                stop.wait(pause_s)
                 if response.status_code in (429, 503):
                     stop.wait(float(response.headers.get("Retry-After", 0.1)))
 

@@ -2,12 +2,12 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs import Job
-from converter.contract import Options
+from converter.contract import BadOptions, Options
 
 
 class ConvertRequest(BaseModel):
@@ -16,15 +16,17 @@ class ConvertRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"target": "frozen"}]})
 
     target: Literal["trt", "frozen"] = "trt"
-    batch_sizes: list[int] | None = Field(
+    batch_sizes: list[Annotated[int, Field(le=4096)]] | None = Field(
         default=None, min_length=1, max_length=16, description="Batch sizes that get an engine, are run and compared."
     )
     precision: Literal["FP32", "FP16", "INT8"] | None = Field(
         default=None, description="INT8 is calibrated on the pictures in DETECTOR_CALIBRATION_IMAGES."
     )
-    minimum_segment_size: int | None = Field(default=None, ge=1, description="Fewest operations of an engine.")
-    workspace_mib: int | None = Field(default=None, ge=1, description="Most scratch memory on the GPU.")
-    cached_engines: int | None = Field(default=None, ge=1, description="Most engines kept for a segment.")
+    minimum_segment_size: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Fewest operations of an engine."
+    )
+    workspace_mib: int | None = Field(default=None, ge=1, le=1_000_000, description="Most scratch memory on the GPU.")
+    cached_engines: int | None = Field(default=None, ge=1, le=4096, description="Most engines kept for a segment.")
     dynamic_shape: bool | None = Field(default=None, description="False: implicit batch, one engine for each size.")
     profile_strategy: Literal["Optimal", "Range", "Range+Optimal", "ImplicitBatchModeCompatible"] | None = None
     calibration: bool | None = Field(default=None, description="False: the graph has its own quantisation nodes.")
@@ -42,8 +44,10 @@ class ConvertRequest(BaseModel):
             given["batch_sizes"] = tuple(sorted(set(given["batch_sizes"])))
         if "denylist" in given:
             given["denylist"] = tuple(sorted(set(given["denylist"])))
-        images = calibration_images if given.get("precision", defaults.precision) == "INT8" else None
-        return replace(defaults, **given, images=images)
+        int8 = given.get("precision", defaults.precision) == "INT8"
+        if int8 and given.get("calibration", defaults.calibration) and calibration_images is None:
+            raise BadOptions("precision: INT8 is calibrated on pictures, and DETECTOR_CALIBRATION_IMAGES has no folder")
+        return replace(defaults, **given, images=calibration_images if int8 else None)
 
 
 class AutoRequest(BaseModel):

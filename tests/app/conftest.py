@@ -10,6 +10,7 @@ from app.backends import Spec
 from app.batching import MicroBatcher
 from app.images import Image, check
 from tests.app import jpegs
+from tests.app.converting import Programs
 from tests.app.queueing import Make
 from tests.fakes import FakeBackend
 
@@ -39,6 +40,12 @@ def saved_model(tmp_path: Path) -> Path:
     (folder / "saved_model.pb").write_bytes(b"a graph")
     (folder / "assets.extra" / "labels.txt").write_text("64 tram\n65 traffic light\n")
     return folder.parent
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Programs:
+    """Children that start from now on run no TensorFlow."""
+    return Programs(monkeypatch, tmp_path)
 
 
 @pytest.fixture

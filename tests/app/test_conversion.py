@@ -1,101 +1,130 @@
+"""Conversions: one at a time, each a real converter in a process of its own, followed to its end."""
+
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.conversion import KEPT_JOBS, Conversions
 from app.errors import ConversionRunning, NotFound
-from app.metrics import Metrics
-from converter.contract import Options
+from app.jobs import KEPT_JOBS
+from converter.contract import Options, Report
+from tests.app.converting import FROZEN, GATE, TRT, Converting, Programs, contents
 from tests.fakes import until
-from tests.serving import children
 
 pytestmark = pytest.mark.anyio
 
-FROZEN = Options(target="frozen", batch_sizes=(1, 4))
-OTHERS = [
-    Options(target="trt", batch_sizes=(1, 4)),
-    Options(target="frozen", batch_sizes=(1, 8)),
-    Options(target="frozen", batch_sizes=(1, 4), precision="FP16"),
-]
-
-Make = Callable[..., Conversions]
+OTHERS = [TRT, replace(FROZEN, batch_sizes=(1, 8)), replace(FROZEN, precision="FP16")]
 
 
 @pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
+async def converting(tmp_path: Path, programs: Programs) -> AsyncIterator[Converting]:
+    """Conversions of a model that has files."""
+    made = Converting(tmp_path)
+    made.put_model()
+    yield made
+    await made.conversions.close()
 
 
 @pytest.fixture
-async def make(tmp_path: Path, metrics: Metrics) -> AsyncIterator[Make]:
-    """Makes Conversions of a folder, which run in real child processes; all of them are closed at the end."""
-    made: list[Conversions] = []
-
-    async def adopt(target: str) -> None:
-        raise AssertionError("nothing is converted here")
-
-    def conversions(source: Path, *, timeout_s: float = 60) -> Conversions:
-        made.append(
-            Conversions(
-                source,
-                location=lambda target: tmp_path / f"copy_{target}",
-                adopt=adopt,
-                metrics=metrics,
-                timeout_s=timeout_s,
-            )
-        )
-        return made[-1]
-
-    yield conversions
-    for each in made:
-        await each.close()
+async def refusing(tmp_path: Path) -> AsyncIterator[Converting]:
+    """Conversions of a folder that is no SavedModel: each is refused in a moment."""
+    made = Converting(tmp_path)
+    yield made
+    await made.conversions.close()
 
 
-@pytest.fixture
-def no_model(tmp_path: Path) -> Path:
-    """A folder that is no SavedModel: its conversion is refused in a moment."""
-    folder = tmp_path / "no_model"
-    folder.mkdir()
-    return folder
+async def test_a_conversion_puts_a_copy_in_place_and_has_it_loaded(converting: Converting) -> None:
+    job = converting.conversions.start(FROZEN)
+    assert (job.state, job.running, job.finished, job.report) == ("running", True, None, None)
+    await converting.conversions.finished()
+    assert (job.state, job.reason, job.running, job.step, job.progress) == ("succeeded", "", False, "publish", 1)
+    assert converting.adopted == [FROZEN]
+    assert converting.told == [("began", "running"), ("ended", "succeeded")]
+    report = Report.read(converting.place)
+    assert report is not None
+    assert (report.target, report.options) == ("frozen", FROZEN)
+    assert job.report is not None
+    assert job.report["identity"]["source_sha256"] == report.identity.source_sha256
+    assert job.report["gate"] == GATE
+    assert set(job.seconds) == {"check", "native", "load", "convert", "save", "verify", "publish"}
+    assert list(job.log) == [f"TensorFlow says something in {step}" for step in ("load", "convert", "save")]
 
 
-def converters() -> list[int]:
-    """Process ids of the converters that this process has started."""
-    return [pid for pid in children(os.getpid()) if b"converter" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+async def test_progress_rises_with_the_steps(converting: Converting, programs: Programs) -> None:
+    programs.order("save: wait")
+    job = converting.conversions.start(FROZEN)
+    seen = [job.progress]
+    await until(lambda: seen.append(job.progress) or job.step == "save")  # type: ignore[func-returns-value]
+    assert job.doing == "saving"
+    assert job.progress == 0.571  # 4 of 7 steps
+    programs.go()
+    await until(lambda: seen.append(job.progress) or not job.running)  # type: ignore[func-returns-value]
+    assert seen == sorted(seen)
+    assert (seen[0], seen[-1], job.doing) == (0, 1, "")
 
 
-async def test_a_folder_that_is_no_savedmodel_is_refused_in_the_converters_words(
-    make: Make, no_model: Path, metrics: Metrics
+async def test_a_conversion_is_counted_and_its_steps_are_timed(converting: Converting) -> None:
+    def value(name: str, **labels: str) -> float | None:
+        return converting.metrics.registry.get_sample_value(f"detector_{name}", labels)
+
+    converting.conversions.start(FROZEN)
+    assert value("conversion_in_progress") == 1
+    await converting.conversions.finished()
+    assert value("conversion_in_progress") == 0
+    assert value("conversions_total", target="frozen", result="succeeded") == 1
+    assert value("conversion_duration_seconds_sum", target="frozen", step="convert") == 0.25
+
+
+@pytest.mark.parametrize(
+    ("order", "options", "state", "reason"),
+    [
+        ("", TRT, "unavailable", "TensorRT's library libnvinfer.so.8 was not found"),
+        ("", replace(FROZEN, images=Path("/no/such/folder")), "failed", "the pictures in /no/such/folder can't be"),
+        ("check: SIGABRT", FROZEN, "unavailable", "the check of TensorFlow failed: it ended by SIGABRT"),
+        ("native: fail", FROZEN, "refused", "the model itself does not run: ValueError: no kernel"),
+        ("load: fail", FROZEN, "failed", "TensorFlow gave up"),
+        ("verify: fail", FROZEN, "refused", "the copy does not run: ValueError: no kernel"),
+        ("verify: SIGSEGV", FROZEN, "refused", "the copy ended its process by SIGSEGV"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and ":" in value else "",
+)
+async def test_what_comes_to_nothing_says_why_in_the_converters_words(
+    order: str, options: Options, state: str, reason: str, converting: Converting, programs: Programs
 ) -> None:
-    conversions = make(no_model)
-    job = conversions.start(FROZEN)
-    assert (job.state, job.running, job.finished) == ("running", True, None)
-    assert metrics.registry.get_sample_value("detector_conversion_in_progress") == 1
-    await conversions.finished()
-    assert (job.state, job.running, job.report) == ("refused", False, None)
-    assert job.reason == f"{no_model} is no SavedModel: it has no saved_model.pb"
-    assert job.finished is not None
-    assert job.finished >= job.created
-    assert metrics.registry.get_sample_value("detector_conversion_in_progress") == 0
-    labels = {"target": "frozen", "result": "refused"}
-    assert metrics.registry.get_sample_value("detector_conversions_total", labels) == 1
+    before = converting.put_copy()
+    programs.order(order)
+    job = converting.conversions.start(options)
+    await converting.conversions.finished()
+    assert (job.state, job.report, converting.adopted) == (state, None, [])
+    assert job.reason.startswith(reason)
+    assert converting.told == [("began", "running"), ("ended", state)]
+    assert contents(converting.place) == before
 
 
-async def test_what_the_converter_writes_never_breaks_the_job(make: Make, tmp_path: Path) -> None:
-    folder = tmp_path / "two\n{lines"
-    folder.mkdir()
-    conversions = make(folder)
-    job = conversions.start(FROZEN)
-    await conversions.finished()
+async def test_a_copy_that_can_not_be_loaded_is_a_failed_job_with_a_report(converting: Converting) -> None:
+    converting.failure = RuntimeError("it is not what it says")
+    job = converting.conversions.start(FROZEN)
+    await converting.conversions.finished()
+    assert (job.state, job.reason) == (
+        "failed",
+        "the copy was made, but the server could not load it: it is not what it says",
+    )
+    assert job.report is not None
+    assert converting.place.is_dir()
+
+
+async def test_what_the_converter_writes_never_breaks_the_job(tmp_path: Path) -> None:
+    refusing = Converting(tmp_path, model='two\n{"step" lines')
+    job = refusing.conversions.start(FROZEN)
+    await refusing.conversions.finished()
     assert job.state == "refused"
-    assert any("{lines is no SavedModel" in line for line in job.log)
+    assert any('{"step" lines/1 is no SavedModel' in line for line in job.log)
 
 
-async def test_the_same_options_are_the_same_job(make: Make, no_model: Path) -> None:
-    conversions = make(no_model)
+async def test_the_same_options_are_the_same_job(refusing: Converting) -> None:
+    conversions = refusing.conversions
     job = conversions.start(FROZEN)
     assert conversions.start(Options(target="frozen", batch_sizes=(1, 4))) is job
     await conversions.finished()
@@ -105,19 +134,18 @@ async def test_the_same_options_are_the_same_job(make: Make, no_model: Path) -> 
 
 
 @pytest.mark.parametrize("options", OTHERS, ids=repr)
-async def test_other_options_have_to_wait(options: Options, make: Make, no_model: Path) -> None:
-    conversions = make(no_model)
-    job = conversions.start(FROZEN)
+async def test_other_options_have_to_wait(options: Options, refusing: Converting) -> None:
+    job = refusing.conversions.start(FROZEN)
     with pytest.raises(ConversionRunning, match=f"{job.id} to 'frozen' runs; there is one at a time"):
-        conversions.start(options)
-    assert conversions.jobs == [job]
+        refusing.conversions.start(options)
+    assert refusing.conversions.jobs == [job]
 
 
-async def test_jobs_are_found_by_id_and_listed_newest_first(make: Make, no_model: Path) -> None:
-    conversions = make(no_model)
+async def test_jobs_are_found_by_id_and_listed_newest_first(refusing: Converting) -> None:
+    conversions = refusing.conversions
     first = conversions.start(FROZEN)
     await conversions.finished()
-    second = conversions.start(OTHERS[0])
+    second = conversions.start(TRT)
     assert conversions.jobs == [second, first]
     assert (conversions.job(first.id), conversions.job(second.id)) == (first, second)
     assert conversions.running is second
@@ -125,13 +153,20 @@ async def test_jobs_are_found_by_id_and_listed_newest_first(make: Make, no_model
     assert conversions.running is None
 
 
-async def test_an_unknown_job_is_not_found(make: Make, no_model: Path) -> None:
+async def test_jobs_are_listed_where_they_can_not_be_written(refusing: Converting) -> None:
+    refusing.location("jobs").touch()
+    job = refusing.conversions.start(FROZEN)
+    await refusing.conversions.finished()
+    assert (refusing.conversions.jobs, job.state) == ([job], "refused")
+
+
+async def test_an_unknown_job_is_not_found(refusing: Converting) -> None:
     with pytest.raises(NotFound, match=r"^there is no conversion job 'x{40}'$"):
-        make(no_model).job("x" * 5000)
+        refusing.conversions.job("x" * 5000)
 
 
-async def test_old_jobs_are_forgotten(make: Make, no_model: Path) -> None:
-    conversions, before = make(no_model), asyncio.all_tasks()
+async def test_old_jobs_are_forgotten(refusing: Converting) -> None:
+    conversions, before = refusing.conversions, asyncio.all_tasks()
     ids = []
     for _ in range(KEPT_JOBS + 3):
         job = conversions.start(FROZEN)
@@ -140,37 +175,30 @@ async def test_old_jobs_are_forgotten(make: Make, no_model: Path) -> None:
     for task in asyncio.all_tasks() - before:
         task.cancel()
     assert [job.id for job in conversions.jobs] == ids[:2:-1]
+    assert {path.stem for path in refusing.location("jobs").glob("*.json")} == set(ids[3:])
     with pytest.raises(NotFound):
         conversions.job(ids[0])
 
 
-@pytest.mark.parametrize("at", ["once", "work"])
-async def test_closing_ends_the_child_and_the_job(at: str, make: Make, saved_model: Path, metrics: Metrics) -> None:
-    conversions = make(saved_model / "1")
-    job = conversions.start(FROZEN)
-    if at == "work":
-        await until(lambda: job.step == "check")
-        assert len(converters()) == 1
-    await conversions.close()
-    assert converters() == []
-    assert (job.state, job.running, job.reason) == ("cancelled", False, "the server was stopped")
-    assert job.finished is not None
-    labels = {"target": "frozen", "result": "cancelled"}
-    assert metrics.registry.get_sample_value("detector_conversions_total", labels) == 1
-    await conversions.close()  # twice is well, too
+async def test_jobs_and_reports_outlive_the_server(converting: Converting, programs: Programs) -> None:
+    first = converting.conversions.start(FROZEN)
+    await converting.conversions.finished()
+    programs.order("load: fail")
+    second = converting.conversions.start(FROZEN)
+    await converting.conversions.finished()
+    assert converting.server().jobs == [second, first]
 
 
-async def test_a_conversion_that_takes_too_long_is_ended(make: Make, saved_model: Path) -> None:
-    conversions = make(saved_model / "1", timeout_s=0.2)
-    job = conversions.start(FROZEN)
-    await conversions.finished()
-    assert converters() == []
-    assert job.state == "failed"
-    assert "ended after 0.2 s" in job.reason
-
-
-async def test_closing_what_never_ran_is_well(make: Make, no_model: Path) -> None:
-    conversions = make(no_model)
-    await conversions.finished()
-    await conversions.close()
-    assert conversions.jobs == []
+async def test_a_copy_is_wanted_as_an_admin_had_it_made_last(converting: Converting, programs: Programs) -> None:
+    of_admin = replace(FROZEN, batch_sizes=(2,))
+    assert converting.conversions.wanted("frozen") == FROZEN
+    converting.conversions.start(of_admin)
+    await converting.conversions.finished()
+    programs.order("load: fail")
+    converting.conversions.start(replace(FROZEN, batch_sizes=(3,)))
+    await converting.conversions.finished()
+    later = converting.server()
+    assert converting.conversions.wanted("frozen") == later.wanted("frozen") == of_admin
+    assert later.wanted("trt") == TRT
+    converting.defaults["frozen"] = replace(FROZEN, batch_sizes=(1, 16))
+    assert later.wanted("frozen") == replace(FROZEN, batch_sizes=(1, 16)), "the settings have changed since"

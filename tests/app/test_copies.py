@@ -1,15 +1,20 @@
+"""Copies at start: each is loaded, refused or said not to be possible, with the reason."""
+
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.backends import ModelRefused, Spec, WorkerDied
-from app.copies import UNCOMPARED, UNVERIFIED
+from app.election import UNCOMPARED
 from converter import probe
 from converter.contract import Options
 from converter.environment import Environment
-from tests.app.copying import ENGINE, GPU, PLAIN, Bench
+from converter.targets import KINDS
+from tests.app.copying import GPU, PLAIN, Bench
+from tests.programs.without_tensorflow import ENGINE
 
 pytestmark = pytest.mark.anyio
 
@@ -26,14 +31,12 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
 
     yield bench
     for each in made:
-        await each.conversions.close()
-        for slot in each.slots.values():
-            await slot.close()
+        await each.close()
 
 
 async def test_a_copy_that_is_not_wanted_is_never_looked_at(make: Make) -> None:
     bench = make(wanted=())
-    bench.put("frozen", engine=False)
+    bench.put("frozen")
     await bench.prepare()
     not_wanted = ("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
     assert bench.told("frozen") == bench.told("trt") == not_wanted
@@ -42,7 +45,7 @@ async def test_a_copy_that_is_not_wanted_is_never_looked_at(make: Make) -> None:
 
 async def test_a_copy_that_belongs_here_is_loaded_and_stands_by(make: Make) -> None:
     bench = make(convert=True)
-    folder = bench.put("frozen", engine=False)
+    folder = bench.put("frozen")
     await bench.prepare()
     assert bench.told("frozen") == ("standby", UNCOMPARED)
     (spec,) = bench.starter.asked
@@ -52,22 +55,23 @@ async def test_a_copy_that_belongs_here_is_loaded_and_stands_by(make: Make) -> N
 
 async def test_a_tf_trt_copy_is_loaded_strictly_at_the_sizes_it_has_engines_for(make: Make) -> None:
     bench = make(GPU, wanted=("trt",))
-    bench.put("trt", engine=True)
+    bench.put("trt")
     await bench.prepare()
     assert bench.told("trt") == ("standby", UNCOMPARED)
     (spec,) = bench.starter.asked
-    assert (spec.name, spec.batch_sizes, spec.environ) == ("trt", (1, 4), probe.STRICT)
+    assert (spec.name, spec.batch_sizes, spec.environ) == ("trt", (1, 8), probe.STRICT)
     assert bench.metrics.registry.get_sample_value("detector_trt_engines") == 3
     assert bench.metrics.registry.get_sample_value("detector_trt_converted_ops_ratio") == 0.75
 
 
-async def test_a_copy_without_report_stands_by_unverified(make: Make) -> None:
+async def test_a_copy_without_report_is_judged_like_any_other(make: Make) -> None:
     bench = make(GPU, wanted=("trt", "frozen"))
     for target in ("trt", "frozen"):
-        bench.put(target, engine=target == "trt", report=False)
+        bench.put(target, report=False)
     await bench.prepare()
-    assert bench.told("trt") == bench.told("frozen") == ("standby", UNVERIFIED)
-    assert [spec.batch_sizes for spec in bench.starter.asked] == [(1,), ()]
+    assert bench.told("trt") == bench.told("frozen") == ("standby", UNCOMPARED)
+    assert [spec.batch_sizes for spec in bench.starter.asked] == [(), (1,)]
+    assert [backend.name for backend in bench.judge.asked] == ["frozen", "trt"], "trt is measured against frozen"
 
 
 @pytest.mark.parametrize("found", [PLAIN, GPU], ids=["no GPU", "GPU"])
@@ -82,27 +86,49 @@ async def test_a_tf_trt_copy_without_engines_is_refused_on_any_machine(found: En
 
 async def test_a_copy_with_engines_is_not_taken_for_a_frozen_one(make: Make) -> None:
     bench = make()
-    folder = bench.put("frozen", engine=False)
+    folder = bench.put("frozen")
     (folder / "saved_model.pb").write_text(ENGINE)
     await bench.prepare()
     state, reason = bench.told("frozen")
     assert (state, reason.partition(":")[0], bench.starter.asked) == ("refused", "not_what_it_says", [])
 
 
-async def test_a_copy_of_another_model_is_refused_by_the_field_that_differs(make: Make) -> None:
+SOFTWARE = {"source_sha256": "f" * 64, "tensorflow": "2.14.0", "tensorflow_build": "v2.14.0 cpu"}
+HARDWARE = {"tensorrt": "8.6.1", "gpu": "NVIDIA L4", "compute_capability": "8.9"}
+OTHERS = [
+    *((target, name, {name: value}) for target in ("trt", "frozen") for name, value in SOFTWARE.items()),
+    *(("trt", name, {name: value}) for name, value in HARDWARE.items()),
+    *(("trt", name, {"options": {name: "another"}}) for name in KINDS["trt"].shaped_by),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "made_with"), OTHERS, ids=lambda value: value if isinstance(value, str) else ""
+)
+async def test_a_copy_of_another_identity_is_refused_by_what_differs(
+    target: str, name: str, made_with: dict[str, Any], make: Make
+) -> None:
+    bench = make(GPU, wanted=(target,))
+    bench.put(target, **made_with)
+    await bench.prepare()
+    state, reason = bench.told(target)
+    assert (state, bench.starter.asked) == ("refused", [])
+    assert reason.startswith(f"identity: 1_{target} belongs to something else: it was made with {name} ")
+
+
+async def test_a_copy_of_a_model_that_changed_is_refused(make: Make) -> None:
     bench = make()
-    bench.put("frozen", engine=False)
+    bench.put("frozen")
     (bench.source / "variables" / "variables.index").write_bytes(b"other weights")
     await bench.prepare()
     state, reason = bench.told("frozen")
     assert (state, bench.starter.asked) == ("refused", [])
-    assert reason.startswith("identity: ")
-    assert "source_sha256" in reason
+    assert "made with source_sha256" in reason
 
 
 async def test_a_damaged_copy_is_refused(make: Make) -> None:
     bench = make()
-    (bench.put("frozen", engine=False) / "saved_model.pb").write_text("another graph")
+    (bench.put("frozen") / "saved_model.pb").write_text("another graph")
     await bench.prepare()
     state, reason = bench.told("frozen")
     assert (state, reason.partition(":")[0], bench.starter.asked) == ("refused", "damaged", [])
@@ -117,7 +143,7 @@ async def test_a_damaged_copy_is_refused(make: Make) -> None:
 )
 async def test_a_copy_that_does_not_start_says_how(failure: Exception, told: tuple[str, str], make: Make) -> None:
     bench = make()
-    bench.put("frozen", engine=False)
+    bench.put("frozen")
     bench.starter.failures = [failure]
     await bench.prepare()
     assert bench.told("frozen") == told
@@ -138,7 +164,7 @@ async def test_what_can_not_be_here_is_unavailable_with_the_reason(
 ) -> None:
     bench = make(found, wanted=(target,), convert=True)
     if exists:
-        bench.put(target, engine=target == "trt")
+        bench.put(target)
     await bench.prepare()
     state, reason = bench.told(target)
     assert (state, reason.partition(":")[0]) == ("unavailable", code)
@@ -153,27 +179,6 @@ async def test_a_missing_copy_is_not_made_unless_asked_for(make: Make) -> None:
     assert bench.conversions.jobs == []
 
 
-async def test_a_missing_copy_is_made_and_its_failure_told(make: Make) -> None:
-    bench = make(convert=True)
-    await bench.prepare()
-    (job,) = bench.conversions.jobs
-    assert job.options == Options(target="frozen", batch_sizes=(1, 8))
-    assert "converting" in bench.states["frozen"]
-    state, reason = bench.told("frozen")
-    assert (state, job.state) == ("refused", "refused")
-    assert reason == f"making the copy ended: {job.reason}"
-    assert bench.metrics.registry.get_sample_value("detector_conversion_in_progress") == 0
-
-
-async def test_a_refused_copy_is_made_again(make: Make) -> None:
-    bench = make(convert=True)
-    bench.put("frozen", engine=False)
-    (bench.source / "variables" / "variables.index").write_bytes(b"other weights")
-    await bench.prepare()
-    assert bench.states["frozen"] == ["refused", "converting", "refused"]
-    assert len(bench.conversions.jobs) == 1
-
-
 @pytest.mark.parametrize(("target", "precision"), [("trt", "FP16"), ("frozen", "FP32")])
 def test_options_at_start_fit_the_target(target: str, precision: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path, PLAIN, wanted=(), convert=False)
@@ -184,28 +189,7 @@ def test_options_at_start_fit_the_target(target: str, precision: str, tmp_path: 
 async def test_the_machine_is_asked_once(make: Make) -> None:
     bench = make(GPU, wanted=("trt", "frozen"))
     for target in ("trt", "frozen"):
-        bench.put(target, engine=target == "trt")
+        bench.put(target)
     await bench.prepare()
-    await bench.copies.adopt("frozen")
+    await bench.copies.adopt(bench.conversions.wanted("frozen"))
     assert bench.asked == 1
-
-
-async def test_adopting_swaps_the_new_copy_in(make: Make) -> None:
-    bench = make()
-    bench.put("frozen", engine=False)
-    await bench.prepare()
-    await bench.copies.adopt("frozen")
-    assert [backend.closed for backend in bench.starter.started] == [True, False]
-    assert bench.told("frozen") == ("standby", UNCOMPARED)
-
-
-async def test_a_copy_made_by_an_admin_that_does_not_start_leaves_no_loading_state(make: Make) -> None:
-    bench = make()
-    await bench.prepare()
-    bench.put("frozen", engine=False)
-    bench.starter.failures = [ModelRefused("the model fails on a good photo")]
-    with pytest.raises(ModelRefused):
-        await bench.copies.adopt("frozen")
-    state, reason = bench.told("frozen")
-    assert state == "refused"
-    assert "fails on a good photo" in reason

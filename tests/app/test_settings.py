@@ -15,7 +15,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "cache": ("/var/cache/copies", Path("/var/cache/copies")),
     "copies": ("frozen", ("frozen",)),
     "startup_conversion": ("off", "off"),
-    "precision": ("FP16", "FP16"),
+    "precision": ("FP16", "FP16"),  # INT8 needs pictures, too
     "calibration_images": ("/photos/streets", Path("/photos/streets")),
     "token": ("open sesame", SecretStr("open sesame")),
     "admin_token": ("secret", SecretStr("secret")),
@@ -36,6 +36,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "max_pixels": ("1000000", 1_000_000),
     "load_seconds": ("60", 60.0),
     "convert_seconds": ("120", 120.0),
+    "convert_memory_mib": ("4096", 4096),
     "drain_seconds": ("0", 0.0),
     "hang_seconds": ("2.5", 2.5),
     "log_level": ("debug", "debug"),
@@ -45,7 +46,7 @@ WRONG = {
     "bind": ("8000 please", "is not an address and a port, like 127.0.0.1:8000"),
     "copies": ("magic", "'trt' or 'frozen'"),
     "startup_conversion": ("later", "background"),
-    "precision": ("INT8", "FP32"),
+    "precision": ("INT16", "'FP32', 'FP16' or 'INT8'"),
     "max_batch": ("many", "integer"),
     "batches_in_flight": ("0", "greater than or equal to 1"),
     "gate_matched": ("0", "greater than 0"),
@@ -62,6 +63,7 @@ WRONG = {
     "max_pixels": ("0", "greater than or equal to 1"),
     "load_seconds": ("soon", "number"),
     "convert_seconds": ("0", "greater than 0"),
+    "convert_memory_mib": ("0", "greater than or equal to 1"),
     "drain_seconds": ("-5", "greater than or equal to 0"),
     "hang_seconds": ("0", "greater than 0"),
     "log_level": ("loud", "info"),
@@ -142,6 +144,19 @@ def test_bind_is_an_address_and_a_port(bind: str, host: str, port: int) -> None:
 def test_bind_without_a_port_is_wrong(bind: str) -> None:
     with pytest.raises(WrongSetting, match=r"^DETECTOR_BIND: "):
         Settings.from_env({"DETECTOR_BIND": bind})
+
+
+@pytest.mark.parametrize("pictures", [{}, {"DETECTOR_CALIBRATION_IMAGES": ""}], ids=["not set", "set to nothing"])
+def test_int8_needs_pictures(pictures: dict[str, str]) -> None:
+    with pytest.raises(WrongSetting) as caught:
+        Settings.from_env({"DETECTOR_PRECISION": "INT8", **pictures})
+    needed = "DETECTOR_PRECISION=INT8 needs a folder of JPEG files to calibrate on (it is None)"
+    assert str(caught.value) == f"DETECTOR_CALIBRATION_IMAGES: {needed}"
+
+
+def test_int8_with_pictures_is_well() -> None:
+    settings = Settings.from_env({"DETECTOR_PRECISION": "INT8", "DETECTOR_CALIBRATION_IMAGES": "photos"})
+    assert (settings.precision, settings.calibration_images) == ("INT8", Path("photos"))
 
 
 def test_settings_are_frozen() -> None:

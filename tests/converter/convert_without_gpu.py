@@ -15,12 +15,21 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.compiler.tensorrt import trt_convert
+from tensorflow.python.framework import op_def_registry
 
 from converter import command, sampling, signature
 from converter.contract import Options
 from converter.targets import engine_facts, trt
 
-KEPT = ("precision_mode", "profile_strategy", "workspace_size_bytes", "max_cached_engines_count", "use_calibration")
+KEPT = (
+    "precision_mode",
+    "profile_strategy",
+    "workspace_size_bytes",
+    "max_cached_engines_count",
+    "use_calibration",
+    "_allow_build_at_runtime",
+    "_use_implicit_batch",
+)
 
 
 def on_a_gpu(*args: object, **kwargs: object) -> SimpleNamespace:
@@ -29,16 +38,22 @@ def on_a_gpu(*args: object, **kwargs: object) -> SimpleNamespace:
 
 
 def convert(source: Path, folder: Path, options: Options) -> dict[str, Any]:
-    """The steps of `converter.targets.trt.make` without `build`; the facts for a report."""
+    """The steps of `converter.targets.trt.make` without `build`; what they told and what they saved."""
     trt_convert.array_ops.zeros = on_a_gpu
     _, served = signature.load(source)
     converter = trt.convert(source, options, served, sampling.pictures(options.images))
-    if options.precision == "INT8":
-        converter._calibrated = True  # it would have been, by build()
+    calibration = converter._calibration_input_fn
+    converter._calibrated = True  # it would have been, by build()
     if not options.build_at_run_time:
         trt.forbid_runtime_building(converter)
     trt.save(converter, folder, save_engines=options.save_engines)
-    return engine_facts.read(converter, folder)
+    return {
+        "facts": engine_facts.read(converter, folder),
+        "calibrated_on": [tensor.shape.as_list() for batch in calibration() for tensor in batch.values()]
+        if calibration
+        else [],
+        "saved": saved(folder),
+    }
 
 
 def saved(folder: Path) -> dict[str, Any]:
@@ -49,9 +64,7 @@ def saved(folder: Path) -> dict[str, Any]:
     engines = [node for node in nodes(meta.graph_def) if node.op == "TRTEngineOp"]
     return {
         "outputs": sorted(meta.signature_def["serving_default"].outputs),
-        "may_build": {node.name: node.attr["_allow_build_at_runtime"].b for node in engines},
-        "implicit_batch": {node.name: node.attr["_use_implicit_batch"].b for node in engines},
-        "attributes": {node.name: {name: value(node.attr[name]) for name in KEPT} for node in engines},
+        "attributes": {node.name: {name: value(node, name) for name in KEPT} for node in engines},
         "inside": sorted({each.op for node in engines for each in segment(meta.graph_def, node)}),
     }
 
@@ -61,9 +74,11 @@ def segment(graph: Any, engine: Any) -> Any:
     return next((function.node_def for function in graph.library.function if function.signature.name == name), ())
 
 
-def value(attribute: Any) -> Any:
-    kind = attribute.WhichOneof("value")
-    found = getattr(attribute, kind) if kind else None
+def value(node: Any, name: str) -> Any:
+    """Of an attribute of a node; a saved graph leaves out what is the operation's default."""
+    defaults = {each.name: each.default_value for each in op_def_registry.get(node.op).attr}
+    attribute = node.attr[name] if name in node.attr else defaults[name]
+    found = getattr(attribute, attribute.WhichOneof("value"))
     return found.decode() if isinstance(found, bytes) else found
 
 
@@ -76,5 +91,4 @@ def nodes(graph: Any) -> Iterator[Any]:
 if __name__ == "__main__":
     args = command.parser().parse_args([sys.argv[1], *sys.argv[3:]])
     tf.get_logger().setLevel("ERROR")
-    facts = convert(args.model, Path(sys.argv[2]), command.options(args))
-    sys.stdout.write(json.dumps({"facts": facts, "saved": saved(Path(sys.argv[2]))}))
+    sys.stdout.write(json.dumps(convert(args.model, Path(sys.argv[2]), command.options(args))))

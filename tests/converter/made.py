@@ -17,7 +17,7 @@ PROGRAMS = Path(__file__).parent
 
 @dataclass(frozen=True)
 class OddModels:
-    """SavedModels by the names of odd_models.py; `said` is the sentence of each refusal, or the input's name."""
+    """SavedModels by the names of odd_models.py; `said` is the sentence of each refusal, or what they have."""
 
     root: Path
     said: dict[str, str]

@@ -1,7 +1,7 @@
 """Saves small SavedModels below FOLDER, a detector and what is none, and tells what `converter.signature` says of each.
 
 Run in a process of its own: `python tests/converter/odd_models.py FOLDER`. One JSON object on standard output: by name
-the sentence of the refusal, or the name of the input where there is none.
+the sentence of the refusal, or where there is none the name of the input and those of the signatures not served.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from converter.contract import UnusableModel
-from converter.signature import load
+from converter.signature import load, others
 
 JPEGS = tf.TensorSpec([None], tf.string, name="jpegs")
 ROWS = 3
@@ -61,6 +61,7 @@ def of_pixels(images: Any) -> dict[str, Any]:
 # By name: the function, what it takes, and the name of its signature.
 MODELS: Mapping[str, tuple[Any, Sequence[Any], str]] = {
     "detector": (detector, [JPEGS], "serving_default"),
+    "two_signatures": (detector, [JPEGS], "serving_default"),
     "detector_with_more_outputs": (changed(features=tf.zeros([1, 9])), [JPEGS], "serving_default"),
     "detector_of_unknown_shape": (of_unknown_shape, [JPEGS], "serving_default"),
     "detector_of_one_picture_after_all": (of_one_picture_after_all, [JPEGS], "serving_default"),
@@ -76,18 +77,23 @@ MODELS: Mapping[str, tuple[Any, Sequence[Any], str]] = {
 }
 
 
+# More signatures of a model, which are its function too.
+MORE = {"two_signatures": ["tensorflow/serving/regress", "classify"]}
+
+
 def save(folder: Path, function: Any, takes: Sequence[Any], key: str) -> None:
     module = tf.Module()
     module.serve = tf.function(function, input_signature=takes, autograph=False)
-    tf.saved_model.save(module, str(folder), signatures={key: module.serve})
+    signatures = dict.fromkeys([key, *MORE.get(folder.name, ())], module.serve)
+    tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
 def verdict(folder: Path) -> str:
     try:
-        _, signature = load(folder)
+        model, signature = load(folder)
     except UnusableModel as error:
         return str(error)
-    return signature.input_name
+    return ", ".join([signature.input_name, *others(model)])
 
 
 if __name__ == "__main__":

@@ -134,6 +134,11 @@ def test_the_copys_best_box_takes_the_nearest_and_every_box_has_one_partner() ->
     assert found.extra.tolist() == [0]
 
 
+def test_of_equal_boxes_the_best_ones_are_partners() -> None:
+    twice = answer(scored(0.6), scored(0.9))
+    assert differences(twice, twice, LIMITS).matched.tolist() == [[1, 1], [0, 0]]
+
+
 def test_differences_name_the_rows() -> None:
     bird: Row = (500, 500, 600, 600, 0.7, 16)
     cup: Row = (700, 700, 800, 800, 0.6, 47)
@@ -153,11 +158,11 @@ def test_rows_with_a_number_that_is_not_finite_are_left_out(column: int, wrong: 
     assert counts(compare(answer(CAR, DOG), answer(row, CAR), LIMITS)) == (1, 1, 0, 0)
 
 
-def test_padding_is_no_box_whatever_the_threshold() -> None:
-    padding: list[Row] = [(0, 0, 0, 0, 0, 1)] * 10
-    low = Limits(threshold=0, margin=0)
-    assert counts(compare(answer(DOG, *padding), answer(DOG), low)) == (1, 0, 0, 0)
-    assert counts(compare(answer(), answer(*padding), low)) == (0, 0, 0, 0)
+@pytest.mark.parametrize("limits", [LIMITS, Limits(threshold=0.05), Limits(threshold=0)])
+def test_padding_is_no_box_whatever_the_threshold(limits: Limits) -> None:
+    padding = [scored(0, row) for row in (DOG, CAR, CAT)]
+    assert counts(compare(answer(DOG, *padding), answer(DOG, CAR), limits)) == (1, 0, 1, 0)
+    assert counts(compare(answer(), answer(*padding), limits)) == (0, 0, 0, 0)
 
 
 def test_boxes_without_an_area_match_none_but_their_equal() -> None:

@@ -1,7 +1,6 @@
 """`python -m converter`: a frozen copy from beginning to end, and how each failure ends."""
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +10,17 @@ import numpy as np
 import pytest
 
 from app.settings import bundled_model
-from converter import publish
+from converter import publish, sampling
 from converter.contract import Report
 from converter.detections import from_outputs
 from tests.converter.made import Made, OddModels, program
+from tests.converter.running import names, sentence
 from tests.serving import clean_environ
 
 MODEL = bundled_model() / "1"
 PHOTOS = Path(publish.__file__).parent / "photos"
 BARE = {"LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""}  # the tests see no TensorRT and no GPU on any machine
-STEPS = ["check", "load", "convert", "save", "verify", "publish"]
+STEPS = ["check", "native", "load", "convert", "save", "verify", "publish"]
 
 
 def convert(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -28,13 +28,6 @@ def convert(*arguments: str | Path, **options: Any) -> subprocess.CompletedProce
     return subprocess.run(
         command, env=clean_environ(BARE), capture_output=True, text=True, timeout=60, check=False, **options
     )
-
-
-def sentence(done: subprocess.CompletedProcess[str]) -> str:
-    """The last line of standard error; the test fails if there is a stack trace, or anything on standard output."""
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    return done.stderr.splitlines()[-1]
 
 
 # It works
@@ -49,7 +42,9 @@ def test_the_report_is_on_standard_output_and_in_the_copy(frozen_copy: Made) -> 
     assert (report.target, report.batch_sizes) == ("frozen", (1, 2))
     assert report.identity.source_sha256 == publish.source_sha256(MODEL)
     assert (report.identity.tensorrt, report.identity.gpu) == (None, None)
+    assert report.identity.options == {}
     assert report.facts["operations"] > 500
+    assert (report.facts["signatures_lost"], report.facts["operations_left"]) == ([], [])
 
 
 @pytest.mark.tensorflow
@@ -57,14 +52,28 @@ def test_every_step_is_a_json_line_on_standard_error_when_it_begins_and_when_it_
     events = [json.loads(line) for line in frozen_copy.done.stderr.splitlines() if line.startswith("{")]
     assert [event["step"] for event in events if event["state"] == "started"] == STEPS
     assert [event["step"] for event in events if event["state"] == "done"] == STEPS
+    assert [event["number"] for event in events if event["state"] == "done"] == [1, 2, 3, 4, 5, 6, 7]
+    assert all(event["of"] == 7 for event in events)
     assert all(event["seconds"] >= 0 for event in events if event["state"] == "done")
 
 
 @pytest.mark.tensorflow
-def test_the_copy_has_run_at_each_batch_size(frozen_copy: Made) -> None:
-    latency = json.loads(frozen_copy.done.stdout)["probe"]
-    assert set(latency) == {"1", "2"}
-    assert all(size["mean_s"] > 0 and size["first_s"] > 0 for size in latency.values())
+def test_the_copy_and_its_source_have_run_at_each_batch_size(frozen_copy: Made) -> None:
+    report = json.loads(frozen_copy.done.stdout)
+    assert report["probe"] == {"passed": True, "native_segments": "forbidden"}
+    assert set(report["latency"]) == {"native", "frozen"}
+    for sizes in report["latency"].values():
+        assert set(sizes) == {"1", "2"}
+        assert all(size["mean_s"] > 0 and size["first_s"] > 0 for size in sizes.values())
+
+
+@pytest.mark.tensorflow
+def test_the_copy_agrees_with_its_source_on_the_photos_and_their_variations(frozen_copy: Made) -> None:
+    agreement = json.loads(frozen_copy.done.stdout)["agreement"]
+    assert set(agreement) == {"1", "2"}
+    for found in agreement.values():
+        assert (found["verdict"], found["missing"], found["extra"]) == ("agrees", 0, 0)
+        assert found["pictures"] == 4 * len(sampling.packaged())
 
 
 @pytest.mark.tensorflow
@@ -76,7 +85,7 @@ def test_the_copy_is_complete_and_has_the_labels_of_its_source(frozen_copy: Made
     assert files == set(report.files) | {"report.json"}
     labels = Path("assets.extra") / "labels.txt"
     assert (frozen_copy.folder / labels).read_bytes() == (MODEL / labels).read_bytes()
-    assert {entry.name for entry in frozen_copy.folder.parent.iterdir()} == {"1", "1_frozen"}
+    assert {entry.name for entry in frozen_copy.folder.parent.iterdir()} == {"1", "1_frozen", ".1_frozen.lock"}
 
 
 @pytest.fixture(scope="module")
@@ -119,12 +128,11 @@ def test_the_copy_finds_what_the_original_finds(both: list[Any], photos: dict[st
     [
         (["--batch-sizes", "0,8"], "convert: batch sizes must be whole numbers from 1 up, at least one of them"),
         (["--batch-sizes", "eight"], "'eight' is not a list of whole numbers like 1,8"),
-        (["--batch-sizes", ""], "'' is not a list of whole numbers like 1,8"),
-        (["--precision", "int8"], "convert: INT8 needs a calibration on real images"),
-        (["--precision", "fp8"], "argument --precision: invalid choice: 'FP8' (choose from 'FP32', 'FP16', 'INT8')"),
-        (["--minimum-segment-size", "0"], "convert: the minimum segment size and the workspace must be 1 or more"),
-        (["--workspace-mib", "-1"], "convert: the minimum segment size and the workspace must be 1 or more"),
-        (["--target", "tflite"], "argument --target: invalid choice: 'tflite'"),
+        (["--precision", "int8"], "convert: INT8 is calibrated on real pictures: name a folder of them"),
+        (["--precision", "int8", "--images", "converter"], "convert: converter has no JPEG file (*.jpg, *.jpeg)"),
+        (["--images", "nowhere"], "convert: the pictures in nowhere can't be read: No such file or directory"),
+        (["--workspace-mib", "0"], "convert: the minimum segment size, the workspace and the cached engines must be 1"),
+        (["--portable"], "convert: without saved engines there is nothing to run unless engines may be built at run "),
         (["--output", str(MODEL)], "it must lie outside its source and not around it"),
         (["--output", str(MODEL.parent)], "it must lie outside its source and not around it"),
         (["--output", str(MODEL / "copy")], "it must lie outside its source and not around it"),
@@ -166,31 +174,13 @@ def test_a_target_that_this_machine_can_not_make_ends_with_4_and_a_sentence(tmp_
 
 
 @pytest.mark.tensorflow
-def test_a_copy_that_does_not_run_at_every_size_ends_with_6_and_leaves_nothing(
+def test_a_model_that_does_not_run_at_every_size_ends_with_3_and_leaves_nothing(
     odd_models: OddModels, tmp_path: Path
 ) -> None:
     model = odd_models.root / "detector_of_one_picture_after_all"
     done = convert(model, "--target", "frozen", "--output", tmp_path / "copy", "--batch-sizes", "1,8")
-    assert done.returncode == 6
+    assert done.returncode == 3
     assert sentence(done).startswith(
-        "convert: the copy does not run: at batch size 8: Input to reshape is a tensor with 8 "
+        "convert: the model itself does not run: at batch size 8: Input to reshape is a tensor with 8 "
     )
-    assert list(tmp_path.iterdir()) == []
-
-
-def small_files_only() -> None:
-    """A disk that is full after 1 MB."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-
-
-@pytest.mark.tensorflow
-def test_a_full_disk_ends_with_5_and_a_sentence_and_leaves_the_old_copy(tmp_path: Path) -> None:
-    old = tmp_path / "copy" / "saved_model.pb"
-    old.parent.mkdir()
-    old.write_bytes(b"old")
-    done = convert(MODEL, "--target", "frozen", "--output", tmp_path / "copy", preexec_fn=small_files_only)
-    assert done.returncode == 5
-    assert sentence(done).startswith("convert: TensorFlow could not freeze the graph or save it: ")
-    assert sentence(done).endswith("File too large")
-    assert old.read_bytes() == b"old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["copy"]
+    assert names(tmp_path) == []

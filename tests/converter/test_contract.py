@@ -1,59 +1,93 @@
-"""Options, identities and reports: what is allowed, what differs, what survives the disk."""
+"""Options and identities: what is allowed, what makes a difference, how each failure ends."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from converter import BadOptions, ConversionFailed, ConverterError, CopyRefused, TargetUnavailable, UnusableModel
-from converter.contract import REPORT_NAME, Identity, Options, Report
+from converter import (
+    BadOptions,
+    ConversionFailed,
+    ConverterError,
+    CopyRefused,
+    TargetUnavailable,
+    UnusableModel,
+    targets,
+)
+from converter.contract import PRECISIONS, STRATEGIES, Identity, Options
+from tests.converter.reports import IDENTITY
 
-IDENTITY = Identity(
-    source_sha256="ab" * 32,
-    tensorflow="2.14.1",
-    tensorrt="8.5.3",
-    gpu="NVIDIA H100 80GB HBM3",
-    compute_capability="9.0",
-)
-REPORT = Report(
-    target="trt",
-    options=Options(precision="FP16", batch_sizes=(1, 4)),
-    identity=IDENTITY,
-    created="2026-11-25T09:00:00+00:00",
-    seconds={"convert": 1.8, "build": 112.0},
-    size_bytes=5_300_000,
-    batch_sizes=(1, 4),
-    facts={"engines": 1, "operations": 882, "operations_converted": 744},
-    probe={"1": {"first_s": 4.0, "mean_s": 0.01}},
-    files={"saved_model.pb": "cd" * 32},
-)
+ONE_OR_MORE = "the minimum segment size, the workspace and the cached engines must be 1 or more"
+SIZES = "batch sizes must be whole numbers from 1 up, at least one of them"
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"precision": "FP8"}, "precision 'FP8' is not one of FP32, FP16, INT8"),
-        ({"precision": "fp16"}, "precision 'fp16' is not one of"),
-        ({"precision": "INT8"}, "INT8 needs a calibration on real images"),
-        ({"batch_sizes": ()}, "batch sizes must be whole numbers from 1 up, at least one of them"),
-        ({"batch_sizes": (0, 8)}, "batch sizes must be whole numbers from 1 up"),
-        ({"batch_sizes": (8, -1)}, "batch sizes must be whole numbers from 1 up"),
-        ({"minimum_segment_size": 0}, "minimum segment size and the workspace must be 1 or more"),
-        ({"workspace_bytes": 0}, "minimum segment size and the workspace must be 1 or more"),
+        ({"precision": "fp16"}, "precision 'fp16' is not one of FP32, FP16, INT8"),
+        (
+            {"profile_strategy": "Best"},
+            "profile strategy 'Best' is not one of Optimal, Range, Range+Optimal, ImplicitBatchModeCompatible",
+        ),
+        ({"batch_sizes": ()}, SIZES),
+        ({"batch_sizes": (0, 8)}, SIZES),
+        ({"batch_sizes": (8, -1)}, SIZES),
+        ({"minimum_segment_size": 0}, ONE_OR_MORE),
+        ({"workspace_bytes": 0}, ONE_OR_MORE),
+        ({"cached_engines": -1}, ONE_OR_MORE),
+        ({"precision": "INT8"}, "INT8 is calibrated on real pictures: name a folder of them"),
+        (
+            {"save_engines": False},
+            "without saved engines there is nothing to run unless engines may be built at run time",
+        ),
+        ({"denylist": ("Conv2D", "no,op", "")}, "'no,op', '' can't be the type of an operation, like Conv2D"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_in_a_sentence(options: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(BadOptions, match=sentence):
+    with pytest.raises(BadOptions) as refusal:
         Options(**options)
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"precision": each, "images": Path("pictures")} for each in PRECISIONS),
+        *({"profile_strategy": each} for each in STRATEGIES),
+        {"precision": "INT8", "calibration": False},
+        {"save_engines": False, "build_at_run_time": True},
+        {"cached_engines": 1},
+        {"denylist": ("Conv2D", "_FusedConv2D")},
+    ],
+)
+def test_all_else_is_allowed(options: dict[str, Any]) -> None:
+    Options(**options)
 
 
 def test_the_defaults_are_the_mission() -> None:
     options = Options()
     assert (options.target, options.precision, options.batch_sizes) == ("trt", "FP32", (1, 8))
+    assert (options.save_engines, options.build_at_run_time) == (True, False)
+
+
+def test_options_come_back_from_json() -> None:
+    options = Options(precision="INT8", images=Path("some/pictures"), batch_sizes=(2, 4), denylist=("Exp", "Pad"))
+    assert Options.from_json(json.loads(json.dumps(asdict(options), default=str))) == options
+
+
+@pytest.mark.parametrize(
+    ("options", "folder"),
+    [
+        ({"precision": "INT8"}, Path("pictures")),
+        ({"precision": "INT8", "calibration": False}, None),
+        ({"precision": "FP16"}, None),
+    ],
+)
+def test_pictures_shape_a_copy_that_is_calibrated_on_them(options: dict[str, Any], folder: Path | None) -> None:
+    assert Options(images=Path("pictures"), **options).calibrated_on == folder
 
 
 def test_each_kind_of_failure_has_an_exit_code_and_a_code_of_its_own() -> None:
@@ -63,8 +97,17 @@ def test_each_kind_of_failure_has_an_exit_code_and_a_code_of_its_own() -> None:
     assert len({kind.code for kind in kinds}) == len(kinds)
 
 
+# What a copy depends on
+
+
+def test_every_option_of_tftrt_shapes_a_copy_and_of_the_others_only_what_it_is_calibrated_on() -> None:
+    of_tftrt = {item.name for item in fields(Options)} - {"target", "images"}
+    assert set(targets.KINDS["trt"].shaped_by) == of_tftrt | {"calibrated_on"}
+    assert targets.KINDS["frozen"].shaped_by == ()
+
+
 def test_the_same_identity_has_no_mismatch() -> None:
-    assert IDENTITY.mismatch(replace(IDENTITY)) is None
+    assert IDENTITY.mismatch(replace(IDENTITY, options=dict(IDENTITY.options))) is None
 
 
 @pytest.mark.parametrize(
@@ -72,6 +115,7 @@ def test_the_same_identity_has_no_mismatch() -> None:
     [
         ("source_sha256", "cd" * 32, "abababababab…", "cdcdcdcdcdcd…"),
         ("tensorflow", "2.15.0", "2.14.1", "2.15.0"),
+        ("tensorflow_build", "v2.14.1 cpu", "v2.14.0-10-g…", "v2.14.1 cpu"),
         ("tensorrt", "8.6.1", "8.5.3", "8.6.1"),
         ("tensorrt", None, "8.5.3", "none"),
         ("gpu", "NVIDIA L4", "NVIDIA H100 80GB HBM3", "NVIDIA L4"),
@@ -85,67 +129,32 @@ def test_a_mismatch_names_the_field_and_both_values(field: str, other: Any, made
 
 def test_every_field_of_an_identity_counts() -> None:
     for field in fields(Identity):
-        assert field.name in str(IDENTITY.mismatch(replace(IDENTITY, **{field.name: "other"})))
-
-
-def test_a_report_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
-    (tmp_path / REPORT_NAME).write_text(REPORT.to_json(), encoding="utf-8")
-    assert Report.read(tmp_path) == REPORT
-
-
-@given(sizes=st.lists(st.integers(1, 256), min_size=1), gpu=st.none() | st.text(), seconds=st.floats(0, 1e6))
-def test_any_report_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], gpu: str | None, seconds: float
-) -> None:
-    folder = tmp_path_factory.mktemp("report")
-    report = replace(REPORT, batch_sizes=tuple(sizes), identity=replace(IDENTITY, gpu=gpu), seconds={"build": seconds})
-    (folder / REPORT_NAME).write_text(report.to_json(), encoding="utf-8")
-    assert Report.read(folder) == report
-
-
-def test_no_report_is_not_an_error(tmp_path: Path) -> None:
-    assert Report.read(tmp_path) is None
-
-
-def changed(**values: object) -> bytes:
-    return json.dumps({**json.loads(REPORT.to_json()), **values}).encode()
-
-
-def without(name: str) -> bytes:
-    return json.dumps({key: value for key, value in json.loads(REPORT.to_json()).items() if key != name}).encode()
+        other: Any = {"precision": "FP8"} if field.name == "options" else "other"
+        assert IDENTITY.mismatch(replace(IDENTITY, **{field.name: other})) is not None
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("option", "other", "made_with", "here"),
     [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"{", id="cut off"),
-        pytest.param(b"\xff\xfe", id="no text"),
-        pytest.param(b"[" * 100_000, id="nested too deeply"),
-        pytest.param(b"null", id="null"),
-        pytest.param(b"[]", id="a list"),
-        pytest.param(b"{}", id="nothing in it"),
-        pytest.param(without("identity"), id="no identity"),
-        pytest.param(without("probe"), id="no probe"),
-        pytest.param(changed(colour="red"), id="a field of another version"),
-        pytest.param(changed(options=None), id="no options"),
-        pytest.param(changed(options={"precision": "FP8", "batch_sizes": [1]}), id="options that are not allowed"),
-        pytest.param(changed(options={"batch_sizes": "18"}), id="options that are no numbers"),
-        pytest.param(changed(identity={"tensorflow": "2.14.1"}), id="half an identity"),
-        pytest.param(changed(files=None), id="no files"),
-        pytest.param(changed(facts=["engines"]), id="facts without values"),
-        pytest.param(changed(batch_sizes=[]), id="no batch sizes"),
-        pytest.param(changed(batch_sizes=["--folder"]), id="batch sizes that are words"),
-        pytest.param(changed(batch_sizes=[0]), id="a batch of nothing"),
+        ("precision", "FP32", "FP16", "FP32"),
+        ("batch_sizes", (1, 8), "1,4", "1,8"),
+        ("minimum_segment_size", 3, "20", "3"),
+        ("workspace_bytes", 1 << 30, "4294967296", "1073741824"),
+        ("cached_engines", 5, "None", "5"),
+        ("dynamic_shape", False, "True", "False"),
+        ("profile_strategy", "Range", "Optimal", "Range"),
+        ("calibration", False, "True", "False"),
+        ("build_at_run_time", True, "False", "True"),
+        ("denylist", ("Exp", "Pad"), "", "Exp,Pad"),
     ],
 )
-def test_a_report_that_can_not_be_understood_says_so(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / REPORT_NAME).write_bytes(content)
-    with pytest.raises(ValueError, match=r"^report\.json can't be understood: "):
-        Report.read(tmp_path)
+def test_a_mismatch_names_the_option_and_both_values(option: str, other: Any, made_with: str, here: str) -> None:
+    wanted = replace(Options(precision="FP16", batch_sizes=(1, 4)), **{option: other})
+    now = replace(IDENTITY, options=wanted.text(targets.KINDS["trt"].shaped_by))
+    assert IDENTITY.mismatch(now) == f"it was made with {option} {made_with}, here it is {here}"
 
 
-def test_a_folder_called_report_json_can_not_be_understood(tmp_path: Path) -> None:
-    (tmp_path / REPORT_NAME).mkdir()
-    with pytest.raises(ValueError, match="can't be understood"):
-        Report.read(tmp_path)
+def test_an_option_that_another_version_had_or_lacked_is_a_mismatch() -> None:
+    fewer = {name: text for name, text in IDENTITY.options.items() if name != "denylist"}
+    assert IDENTITY.mismatch(replace(IDENTITY, options=fewer)) == "it was made with denylist , here it is none"
+    assert replace(IDENTITY, options=fewer).mismatch(IDENTITY) == "it was made with denylist none, here it is "

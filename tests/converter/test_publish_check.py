@@ -1,16 +1,19 @@
 """Which copies may be loaded, and which are refused before anything loads them."""
 
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-from converter import publish
-from converter.contract import REPORT_NAME, CopyRefused, Identity, Options, Report
+from converter import publish, targets
+from converter.contract import REPORT_NAME, CopyRefused, Identity, Options
+from tests.converter.reports import IDENTITY, REPORT
 
-NOW = Identity(source_sha256="ab" * 32, tensorflow="2.14.1")
 ENGINE_NODE = b"\x0a\x13TRTEngineOp_000_000\x12\x0bTRTEngineOp"
+# What copies made here and now depend on.
+NOW = {"trt": IDENTITY, "frozen": replace(IDENTITY, options={}, tensorrt=None, gpu=None, compute_capability=None)}
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:
@@ -20,49 +23,43 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def frozen(folder: Path, **changes: object) -> Path:
+def frozen(folder: Path, target: str = "frozen") -> Path:
     """A complete frozen copy, made here and now."""
-    return complete(write(folder, {"saved_model.pb": b"graph", "variables/data": b"weights"}), "frozen", **changes)
+    return complete(write(folder, {"saved_model.pb": b"graph", "variables/data": b"weights"}), "frozen", target)
 
 
-def trt(folder: Path, **changes: object) -> Path:
+def trt(folder: Path, target: str = "trt") -> Path:
     """A complete TF-TRT copy with its engine."""
     files = {"saved_model.pb": ENGINE_NODE, "assets/trt-serialized-engine.TRTEngineOp_000_000": b"plan"}
-    return complete(write(folder, files), "trt", **changes)
+    return complete(write(folder, files), "trt", target)
 
 
-def complete(folder: Path, kind: str, **changes: object) -> Path:
-    report = Report(
-        target=kind,
-        options=Options(target=kind),
-        identity=NOW,
-        created="2026-11-25T09:00:00+00:00",
-        seconds={},
-        size_bytes=0,
-        batch_sizes=(1, 8),
-        facts={},
-        probe={},
-    )
-    publish.add_report(folder, replace(report, **changes))  # type: ignore[arg-type]  # any field, by name
+def complete(folder: Path, kind: str, target: str) -> Path:
+    report = replace(REPORT, target=target, options=Options(target=kind), identity=NOW[kind], files={})
+    publish.add_report(folder, report)
     return folder
 
 
-@pytest.mark.parametrize(("make", "target"), [(frozen, "frozen"), (trt, "trt")])
+COPIES: list[tuple[Callable[[Path], Path], str]] = [(frozen, "frozen"), (trt, "trt")]
+
+
+@pytest.mark.parametrize(("make", "target"), COPIES)
 def test_a_copy_made_here_and_now_may_be_loaded(tmp_path: Path, make: Callable[[Path], Path], target: str) -> None:
-    report = publish.check(make(tmp_path / "copy"), target, NOW)
+    report = publish.check(make(tmp_path / "copy"), target, NOW[target])
     assert report is not None
-    assert (report.target, report.batch_sizes) == (target, (1, 8))
+    assert (report.target, report.batch_sizes) == (target, (1, 4))
+    assert publish.made(tmp_path / "copy", target, NOW[target]) == report
 
 
 def test_the_report_has_the_checksum_of_every_other_file_and_their_size(tmp_path: Path) -> None:
-    report = publish.check(frozen(tmp_path), "frozen", NOW)
+    report = publish.check(frozen(tmp_path), "frozen", NOW["frozen"])
     assert report is not None
     assert set(report.files) == {"saved_model.pb", "variables/data"}
     assert report.size_bytes == len(b"graph") + len(b"weights")
 
 
 def test_a_copy_without_a_report_is_told_apart(tmp_path: Path) -> None:
-    assert publish.check(write(tmp_path, {"saved_model.pb": b"graph"}), "frozen", NOW) is None
+    assert publish.check(write(tmp_path, {"saved_model.pb": b"graph"}), "frozen", NOW["frozen"]) is None
 
 
 def tampered(folder: Path, name: str, content: bytes | None) -> Path:
@@ -80,26 +77,32 @@ def tampered(folder: Path, name: str, content: bytes | None) -> Path:
 )
 def test_a_file_that_is_not_the_one_written_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
     with pytest.raises(CopyRefused, match=f"is damaged: {name} is not the file that was written") as refusal:
-        publish.check(tampered(frozen(tmp_path), name, content), "frozen", NOW)
+        publish.check(tampered(frozen(tmp_path), name, content), "frozen", NOW["frozen"])
     assert refusal.value.reason == "damaged"
 
 
-@pytest.mark.parametrize(
-    ("now", "field"),
-    [
-        (replace(NOW, source_sha256="cd" * 32), "source_sha256"),
-        (replace(NOW, tensorflow="2.15.0"), "tensorflow"),
-        (replace(NOW, tensorrt="8.6.1"), "tensorrt"),
-        (replace(NOW, gpu="NVIDIA L4"), "gpu"),
-        (replace(NOW, compute_capability="8.9"), "compute_capability"),
-    ],
-)
-def test_a_copy_of_something_else_is_refused_with_the_field_that_differs(
-    tmp_path: Path, now: Identity, field: str
+# Another identity: each field and each option, for each target
+
+FIELDS = [item.name for item in fields(Identity) if item.name != "options"]
+EACH = [
+    (make, target, name)
+    for make, target in COPIES
+    for name in [*FIELDS, *(targets.KINDS[target].shaped_by or targets.KINDS["trt"].shaped_by)]
+]
+
+
+@pytest.mark.parametrize(("make", "target", "name"), EACH, ids=[f"{target} {name}" for _, target, name in EACH])
+def test_a_copy_of_another_identity_is_refused_naming_what_differs(
+    tmp_path: Path, make: Callable[[Path], Path], target: str, name: str
 ) -> None:
-    with pytest.raises(CopyRefused, match=f"belongs to something else: it was made with {field} ") as refusal:
-        publish.check(frozen(tmp_path), "frozen", now)
+    report = json.loads((make(tmp_path) / REPORT_NAME).read_text())
+    where = report["identity"] if name in FIELDS else report["identity"]["options"]
+    where[name] = "another"
+    (tmp_path / REPORT_NAME).write_text(json.dumps(report))
+    with pytest.raises(CopyRefused, match=f"belongs to something else: it was made with {name} another, ") as refusal:
+        publish.check(tmp_path, target, NOW[target])
     assert refusal.value.reason == "identity"
+    assert publish.made(tmp_path, target, NOW[target]) is None
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_a_copy_of_something_else_is_refused_with_the_field_that_differs(
         (frozen, "trt", "no_engine", "its graph has no TensorRT engine: TF-TRT converted nothing"),
         (trt, "frozen", "not_what_it_says", "its graph has TensorRT engines, so it is a TF-TRT copy"),
         (
-            lambda folder: frozen(folder, target="onnx"),
+            lambda folder: frozen(folder, "onnx"),
             "frozen",
             "not_what_it_says",
             "was made as 'onnx', not as 'froz",
@@ -137,5 +140,6 @@ def test_what_is_not_what_it_says_is_refused(
     tmp_path: Path, make: Callable[[Path], Path], target: str, reason: str, sentence: str
 ) -> None:
     with pytest.raises(CopyRefused, match=sentence) as refusal:
-        publish.check(make(tmp_path), target, NOW)
+        publish.check(make(tmp_path), target, NOW[target])
     assert refusal.value.reason == reason
+    assert publish.made(tmp_path, target, NOW[target]) is None

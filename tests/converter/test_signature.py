@@ -6,6 +6,7 @@ from tests.converter.made import OddModels
 
 pytestmark = pytest.mark.tensorflow
 
+TWO = "two_signatures"
 DETECTORS = [
     "detector",
     "detector_with_more_outputs",
@@ -39,7 +40,11 @@ def test_what_is_no_detector_is_refused_naming_the_tensor(odd_models: OddModels,
     assert "\n" not in odd_models.said[name]
 
 
+def test_the_signatures_that_a_copy_does_not_have_are_told(odd_models: OddModels) -> None:
+    assert odd_models.said[TWO] == "jpegs, classify, tensorflow/serving/regress"
+
+
 def test_the_tables_have_every_odd_model(odd_models: OddModels) -> None:
-    taken = {name for name, said in odd_models.said.items() if said == "jpegs"}
-    assert taken == set(DETECTORS)
+    taken = {name for name, said in odd_models.said.items() if said.partition(", ")[0] == "jpegs"}
+    assert taken == {*DETECTORS, TWO}
     assert set(odd_models.said) == taken | {name for name, _ in REFUSED}

@@ -3,6 +3,7 @@
 A library that only says its version stands in for TensorRT's, so the graph is converted and saved but no engine built.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
-from converter import engines, environment, probe, publish
+from converter import engines, environment, nonconverted, probe, publish
+from converter.child import Limits
 from converter.contract import CopyRefused
+from tests.converter.made import program
 from tests.serving import clean_environ
 from tests.standin import EnginelessCopy
 
@@ -36,22 +39,24 @@ def test_tftrt_makes_engines_of_most_operations(engineless_copy: EnginelessCopy)
     facts = engineless_copy.facts
     assert facts["engines"] >= 1
     assert facts["operations"] * 0.75 < facts["operations_converted"] < facts["operations"]
-    assert any("TRTEngineOp_000_000" in line for line in facts["summary"])
+    assert facts["converted_by_type"]["Conv2D"] == 83
+    assert len(facts["engine_details"]) == len(engineless_copy.saved["attributes"]) == facts["engines"]
+    assert [engine["built_for"] for engine in facts["engine_details"]] == [[]]
 
 
-def test_the_saved_signature_has_the_names_of_the_outputs(engineless_copy: EnginelessCopy) -> None:
-    names = {"detection_boxes", "detection_scores", "detection_classes", "num_detections"}
-    assert names <= set(engineless_copy.saved["outputs"])
-    assert not [name for name in engineless_copy.saved["outputs"] if name.startswith("output_")]
+def test_each_operation_left_out_has_its_reasons(engineless_copy: EnginelessCopy) -> None:
+    left = {each["operation"]: each["reasons"] for each in nonconverted.read(engineless_copy.log)}
+    assert left["DecodeJpeg"] == {"Op type DecodeJpeg is not supported.": 1}
+    assert left["Cast"]["Cast op is not supported - Allowed input dtypes: [float, half]. Received: int32"] > 0
 
 
-def test_no_saved_engine_may_be_built_while_serving(engineless_copy: EnginelessCopy) -> None:
-    assert len(engineless_copy.saved["may_build"]) == engineless_copy.facts["engines"]
-    assert not any(engineless_copy.saved["may_build"].values())
+def test_the_shapes_that_engines_were_built_for_are_read_from_their_file(tmp_path: Path) -> None:
+    said = json.loads(program("engine_file.py", tmp_path / "trt-serialized-engine.TRTEngineOp_000_000"))
+    assert said == [[[1, 416, 416, 3], [1, 1, 4]], [[8, 416, 416, 3], [8, 1, 4]]]
 
 
 def test_the_nodes_are_found_in_the_file_as_tensorflow_finds_them(engineless_copy: EnginelessCopy) -> None:
-    assert engines.find(engineless_copy.folder).nodes == set(engineless_copy.saved["may_build"])
+    assert engines.find(engineless_copy.folder).nodes == set(engineless_copy.saved["attributes"])
 
 
 def test_the_original_has_no_engines() -> None:
@@ -83,7 +88,7 @@ def test_a_file_that_only_looks_like_an_engine_does_not_run(engineless_trt: Path
     (forged / "assets" / "trt-serialized-engine.TRTEngineOp_000_000").write_bytes(b"no engine")
     publish.check_kind(forged, "trt")  # it has the files of a copy
     with pytest.raises(CopyRefused, match="at batch size 1: No OpKernel was registered") as refusal:
-        probe.run(forged, [1])
+        probe.run(forged, [1], limits=Limits.within(60))
     assert refusal.value.reason == "probe_failed"
 
 

@@ -1,4 +1,4 @@
-"""Under load: only answers and honest refusals, series that add up, crashes and swaps that nobody feels."""
+"""Under load: only answers and honest refusals, series that add up, crashes that nobody feels as a 500."""
 
 import os
 import signal
@@ -7,12 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import Server, serving
+from tests.serving import serving
 from tests.traffic import traffic
 
 pytestmark = pytest.mark.tensorflow
-
-ADMIN = {"Authorization": "Bearer secret"}
 
 
 def test_metrics_add_up_after_overload(model_folder: Path, photos: dict[str, bytes]) -> None:
@@ -53,27 +51,6 @@ def test_a_killed_worker_is_replaced_and_nobody_gets_a_500(model_folder: Path, p
         assert server.worker_pid("native") != first
         assert server.metric("detector_worker_restarts_total", backend="native") == 1
         assert sent.answers[-1][1].status_code == 200
-
-
-def test_a_conversion_swaps_the_copy_under_load_without_a_failed_request(
-    server: Server, photos: dict[str, bytes]
-) -> None:
-    first = server.worker_pid("frozen")
-    with traffic(server.url, list(photos.values()), connections=8, backend="frozen") as sent:
-        sent.wait_for(20)
-        started = httpx.post(f"{server.url}/convert", json={"target": "frozen"}, headers=ADMIN)
-        assert started.status_code == 202
-        job = f"{server.url}/convert/jobs/{started.json()['id']}"
-        server.wait_until(lambda: httpx.get(job, headers=ADMIN).json()["finished"] is not None)
-        sent.wait_for(40)
-    ended = httpx.get(job, headers=ADMIN).json()
-    assert (ended["state"], ended["reason"]) == ("succeeded", "")
-    assert ended["report"]["target"] == "frozen"
-    assert sent.errors == []
-    assert set(sent.statuses) == {200}
-    server.wait_until(lambda: not Path(f"/proc/{first}").exists(), within_s=10)
-    assert server.worker_pid("frozen") != first
-    assert server.metric("detector_conversions_total", target="frozen", result="succeeded") >= 1
 
 
 def test_sigterm_under_load_loses_no_admitted_request(model_folder: Path, photos: dict[str, bytes]) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from app.settings import bundled_model
 from converter import publish
-from converter.contract import Identity, Options, Report
+from converter.contract import Options, Report
+from converter.environment import Environment, as_json
+from converter.run import identify
 from tests.converter.readonly import obeying_permissions
 from tests.serving import Server, serving
 
@@ -19,6 +21,13 @@ NEVER_BUILT = (
     "1 of its 1 TensorRT engines were never built: assets/trt-serialized-engine.TRTEngineOp_000_000 is missing"
 )
 A_TRT_COPY = "its graph has TensorRT engines, so it is a TF-TRT copy and must be offered as one"
+H100 = Environment(
+    tensorflow="2.14.1",
+    tensorrt_linked=(8, 5, 3),
+    tensorrt_loaded=(8, 5, 3),
+    gpus=("NVIDIA H100 80GB HBM3",),
+    compute_capability="9.0",
+)
 QUICK = {"DETECTOR_STARTUP_CONVERSION": "off", "DETECTOR_MAX_BATCH": "1", "LD_LIBRARY_PATH": ""}
 
 
@@ -49,22 +58,21 @@ def settled(server: Server) -> bool:
 
 def forge_report(folder: Path, target: str) -> None:
     """A report such as a good copy of this model has, over the files that are there."""
+    options = Options(target=target)
     report = Report(
         target=target,
-        options=Options(target=target),
-        identity=Identity(
-            source_sha256=publish.source_sha256(folder.with_name("1")),
-            tensorflow="2.14.1",
-            tensorrt="8.5.3",
-            gpu="NVIDIA H100 80GB HBM3",
-            compute_capability="9.0",
-        ),
+        options=options,
+        identity=identify(folder.with_name("1"), options, H100),
+        environment=as_json(H100),
         created="2026-11-25T09:00:00+00:00",
         seconds={"build": 112.0},
+        source_bytes=0,
         size_bytes=0,
         batch_sizes=(1, 8),
         facts={"engines": 1, "operations": 882, "operations_converted": 744},
         probe={},
+        latency={},
+        agreement={},
     )
     publish.add_report(folder, report)
 

@@ -8,8 +8,8 @@ to the right, nine anchors a place on P3 to P7, 90 classes, NMS by class.
 
 The weights are random, the same in each run, and each layer is scaled by what it gives for the packaged photos: its
 outputs stay near 1, and FP16 holds them. The last layer of the classes is solved for, so that each of its channels
-answers to one place in one of these photos. Each of them has some dozens of detections, and a rounding error in a
-layer moves their scores by little compared with what lies between them.
+answers to one place in one of these photos. Each of them has some dozens of detections, which rounding errors hardly
+move; other photos have a few.
 """
 
 import argparse
@@ -38,11 +38,13 @@ ANCHORS = [(side * shape, side / shape) for side in SIDES for shape in (1.0, 0.5
 MOST_GROWTH = 4.135  # of a box, as a logarithm
 CANDIDATES, MOST = 1000, 100  # before NMS and after it
 MOST_OVERLAP, LEAST_SCORE = 0.5, 0.05
-# What the stand-in weights are made to give. 0.25 is the logit -1.1.
-BRANCH = 0.25
+# What the stand-in weights are made to give; a score of 0.25 is the logit -1.1.
+BRANCH = 0.25  # of a residual block beside its shortcut: with 1, sixteen blocks make chaos of rounding errors
 SHIFT = 0.1  # standard deviation of boxes from their anchors, in anchors
-NOTHING, SOMETHING = -5.0, (-4.0, -4.0, 2.5)  # logits elsewhere and where a channel answers
-RIDGE = 0.03  # of the features' mean square: less would make answers of their rounding errors
+NOTHING, FOUND, NOISE = -5.0, (-4.5, 2.0), 0.3  # logits elsewhere, where a channel answers, and their deviation
+RIDGE = 0.1  # of the features' mean square: less would let channels live on rounding errors
+CONTRAST = np.full((3, 3), -1 / 9, np.float32)  # the last layer's kernel: neighbours of a detection are none
+CONTRAST[1, 1] += 1
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -104,34 +106,43 @@ def scale(net: Any, pictures: Tensor) -> None:
 
 
 def plant(net: Any, pictures: Tensor, filled: Tensor) -> None:
-    """Let each class channel answer to one place in one picture and hardly to others, by least squares."""
+    """Let each class channel answer to one place in one of these pictures, and a little to anything."""
     last = net.get_layer("logits")
     inputs = [last.get_input_at(level) for level in range(len(STRIDES))]
     levels = tf.keras.Model(net.input, inputs)(pictures, training=False)
-    features = np.concatenate([_neighbourhoods(level) for level in levels], axis=1)
-    kernel = answers(features, inside(filled, where := places(net.input_shape[1])).numpy() * where[:, 2], last.filters)
-    last.set_weights([np.tile(kernel / 9, (3, 3, 1, 1)), np.full(last.filters, NOTHING)])
+    features = np.concatenate([_contrasts(level) for level in levels], axis=1)
+    where = places(net.input_shape[1])
+    chances = (room(filled, where).numpy() > 0) * where[:, 2]  # P3 twice as often as P4, and so on
+    kernel = CONTRAST[:, :, np.newaxis, np.newaxis] * answers(features, chances, last.filters)
+    last.set_weights([kernel, np.full(last.filters, NOTHING)])
 
 
-def answers(features: Floats, weights: Floats, channels: int) -> Floats:
+def _contrasts(level: Tensor) -> Floats:
+    """Each place's features less the mean of its neighbourhood, with zeros beyond the border: (N, places, WIDTH)."""
+    kernel = np.repeat(CONTRAST[:, :, np.newaxis, np.newaxis], WIDTH, axis=2)
+    found: Floats = tf.nn.depthwise_conv2d(level, kernel, [1, 1, 1, 1], "SAME").numpy()
+    return found.reshape(len(found), -1, WIDTH)
+
+
+def answers(features: Floats, chances: Floats, channels: int) -> Floats:
+    """Weights (WIDTH, channels), each channel's by least squares from one of the (N, places, WIDTH) features."""
     rng = np.random.default_rng(0)
-    rows = features[weights > 0]
+    rows = features[chances > 0]
     moment = rows.T @ rows / len(rows)
-    inverse = np.linalg.inv(moment + RIDGE * np.mean(np.diag(moment)) * np.eye(WIDTH))
-    rarity = np.einsum("npi,ij,npj->np", features, inverse, features, optimize=True)
-    chances = weights * rarity**POWER
-    chosen = []
+    values, vectors = np.linalg.eigh(moment + RIDGE * np.mean(np.diag(moment)) * np.eye(WIDTH))
+    whitening = vectors / np.sqrt(values) @ vectors.T  # not in the vectors' own axes: their signs are the machine's
+    white = features @ whitening
+    rarity = np.sum(white**2, axis=-1)
+    chances = chances * rarity**2  # what looks like much else would be found all over the picture
+    planted = []
     for picture in rng.permutation(channels) % len(features):
-        place = rng.choice(len(chances[picture]), p=chances[picture] / chances[picture].sum())
-        chosen.append(features[picture, place] / rarity[picture, place])
-    return inverse @ np.stack(chosen, axis=1) * (rng.triangular(*SOMETHING, channels) - NOTHING)
-POWER = 1
-
-def _neighbourhoods(level: Tensor) -> Floats:
-    """The mean of each place and its eight neighbours, with zeros beyond the border: (N, places, WIDTH)."""
-    padded = tf.pad(level, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    means: Floats = tf.nn.avg_pool2d(padded, 3, 1, "VALID").numpy()
-    return means.reshape(len(means), -1, WIDTH)
+        # The same as rng.choice, but where rounding errors move the chances a little the choice stays.
+        place = np.argmax(chances[picture] / rng.standard_exponential(chances.shape[1]))
+        planted.append(white[picture, place] / rarity[picture, place])
+    gains = rng.triangular(FOUND[0], FOUND[0], FOUND[1], channels) - NOTHING
+    noise = rng.normal(0.0, NOISE / np.sqrt(rarity.mean()), (WIDTH, channels))
+    weights: Floats = whitening @ (np.stack(planted, axis=1) * gains + noise)
+    return weights
 
 
 def save(net: Any, folder: Path) -> None:
@@ -151,14 +162,12 @@ def detect(net: Any, jpegs: Tensor) -> Mapping[str, Tensor]:
     size = net.input_shape[1]
     pictures, filled = prepare(jpegs, size)
     shifts, logits = net(pictures, training=False)
-    return found(shifts, logits, filled, size)
-
-
-def found(shifts, logits, filled, size):
-    # A trained network finds nothing in the padding.
-    logits = tf.where(inside(filled, anchors(size))[:, :, tf.newaxis], logits, NOTHING)
-    candidates = tf.math.top_k(tf.reduce_max(logits, axis=-1), CANDIDATES, sorted=False).indices
-    boxes = shifted(tf.gather(anchors(size), candidates), tf.gather(shifts, candidates, batch_dims=1))
+    where = tf.constant(anchors(size))
+    # A trained network finds nothing in the padding. TF-TRT would make truth values an input of its engine.
+    most = tf.clip_by_value(10 * room(filled, where), NOTHING, -NOTHING)
+    logits = tf.minimum(logits, most[:, :, tf.newaxis])
+    candidates = tf.math.top_k(tf.reduce_max(logits, axis=-1), CANDIDATES).indices
+    boxes = shifted(tf.gather(where, candidates), tf.gather(shifts, candidates, batch_dims=1))
     boxes = tf.clip_by_value(boxes / tf.tile(filled, [1, 2])[:, tf.newaxis], 0.0, 1.0)
     boxes, scores, classes, count = tf.image.combined_non_max_suppression(
         boxes[:, :, tf.newaxis],
@@ -191,7 +200,7 @@ def prepare(jpegs: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def places(size: int) -> Floats:
     """Centre y, centre x and stride of each place of each level, in pixels: (places, 3)."""
-    levels = []
+    levels: list[Floats] = []
     for stride in STRIDES:
         centres = (np.arange(size // stride) + 0.5) * stride
         y, x = np.meshgrid(centres, centres, indexing="ij")
@@ -206,9 +215,9 @@ def anchors(size: int) -> Floats:
     return np.concatenate([where[:, :2], sides * where[:, 2:]], axis=1)
 
 
-def inside(filled: Tensor, where: Floats) -> Tensor:
-    """Whether each of these centres lies in the photo and not in the padding: (N, len(where))."""
-    return tf.reduce_all(where[:, :2] < filled[:, tf.newaxis], axis=-1)
+def room(filled: Tensor, where: Tensor) -> Tensor:
+    """How far each of these centres lies within the photo, in pixels; negative in the padding: (N, len(where))."""
+    return tf.reduce_min(filled[:, tf.newaxis] - where[:, :2], axis=-1)
 
 
 def shifted(these: Tensor, shifts: Tensor) -> Tensor:

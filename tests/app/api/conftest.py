@@ -1,4 +1,4 @@
-"""The real FastAPI app in this process: no worker, no conversions, a client that speaks ASGI to it."""
+"""The real FastAPI app in this process: no worker, no TensorFlow, a client that speaks ASGI to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.main import create_app
 from app.settings import Settings
+from tests.app.converting import Programs
 from tests.fakes import FakeBackend, FakeStarter, until
 
 Start = Callable[..., Awaitable["Api"]]
@@ -65,6 +66,56 @@ class Api:
         return sum(value for (sample, have), value in found if sample == name and labels.items() <= dict(have).items())
 
 
+class Admin:
+    """Somebody who has the admin's token."""
+
+    def __init__(self, api: Api) -> None:
+        self.api, self.client = api, api.client
+        self.client.headers["Authorization"] = "Bearer sesame"
+
+    async def post(self, path: str, **body: Any) -> httpx.Response:
+        """POST a JSON object."""
+        return await self.client.post(path, json=body)
+
+    async def convert(self, **options: Any) -> dict[str, Any]:
+        """The job that a conversion became."""
+        response = await self.post("/convert", **options)
+        assert response.status_code == 202, response.text
+        body: dict[str, Any] = response.json()
+        return body
+
+    async def job(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The job as it stands now."""
+        body: dict[str, Any] = (await self.client.get(f"/convert/jobs/{job['id']}")).json()
+        return body
+
+    async def jobs(self) -> list[dict[str, Any]]:
+        """All that are remembered."""
+        body: list[dict[str, Any]] = (await self.client.get("/convert/jobs")).json()
+        return body
+
+    async def until(self, job: dict[str, Any], *, step: str) -> dict[str, Any]:
+        """The job once it has come to this step."""
+        return await anext(now async for now in self.following(job) if now["step"] == step or now["finished"])
+
+    async def ended(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The job once it has ended."""
+        return [now async for now in self.following(job)][-1]
+
+    async def following(self, job: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """The job as it stands, again and again until it has ended."""
+        async with asyncio.timeout(20):
+            while not (now := await self.job(job))["finished"]:
+                yield now
+                await asyncio.sleep(0.01)
+        yield now
+
+    async def model(self, backend: str) -> dict[str, Any]:
+        """What /model says of a backend."""
+        body: dict[str, Any] = (await self.client.get("/model")).json()["backends"][backend]
+        return body
+
+
 @pytest.fixture
 async def start(saved_model: Path) -> AsyncIterator[Start]:
     """Starts the app with some settings, and by another starter if one is given; all of them end with the test."""
@@ -89,6 +140,12 @@ async def api(start: Start) -> Api:
     running = await start()
     await running.ready()
     return running
+
+
+@pytest.fixture
+async def admin(start: Start, programs: Programs) -> Admin:
+    """The app with its admin routes open; its converters run no TensorFlow."""
+    return Admin(await start(admin_token="sesame"))
 
 
 def assert_is_error(response: httpx.Response, status: int, code: str) -> str:

@@ -1,65 +1,111 @@
-"""Conversions over HTTP. The model here is no real one, so the children that start are ended before they load it."""
+"""What an admin may ask of a conversion, and what of it reaches the converter. No TensorFlow runs here."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.api.conftest import Api, Start, assert_is_error
+from tests.app.api.conftest import Admin, Api, Start, assert_is_error
+from tests.app.converting import Programs
 
 pytestmark = pytest.mark.anyio
 
+PHOTOS = Path("/photos/streets")
+AS_AT_START = {
+    "target": "trt",
+    "batch_sizes": [1, 4],
+    "images": None,
+    "precision": "FP32",
+    "minimum_segment_size": 20,
+    "workspace_bytes": 4 << 30,
+    "cached_engines": None,
+    "dynamic_shape": True,
+    "profile_strategy": "Optimal",
+    "calibration": True,
+    "build_at_run_time": False,
+    "save_engines": True,
+    "denylist": [],
+}
+# What is sent, and what of it is an option then.
+OPTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({"target": "frozen"}, {"target": "frozen"}),
+    ({"batch_sizes": [8, 2, 8]}, {"batch_sizes": [2, 8]}),
+    ({"precision": "FP16"}, {"precision": "FP16"}),
+    ({"precision": "INT8"}, {"precision": "INT8", "images": str(PHOTOS)}),
+    ({"precision": "INT8", "calibration": False}, {"precision": "INT8", "images": str(PHOTOS), "calibration": False}),
+    ({"minimum_segment_size": 3}, {"minimum_segment_size": 3}),
+    ({"workspace_mib": 512}, {"workspace_bytes": 512 << 20}),
+    ({"cached_engines": 5}, {"cached_engines": 5}),
+    ({"dynamic_shape": False}, {"dynamic_shape": False}),
+    ({"profile_strategy": "Range+Optimal"}, {"profile_strategy": "Range+Optimal"}),
+    ({"build_at_run_time": True}, {"build_at_run_time": True}),
+    ({"denylist": ["Softmax", "Conv2D", "Softmax"]}, {"denylist": ["Conv2D", "Softmax"]}),
+]
+ALL = {name: value for sent, _ in OPTIONS[3:] for name, value in sent.items()} | {"calibration": True}
 
-@pytest.fixture
-async def api(start: Start) -> Api:
-    running = await start(admin_token="sesame", max_batch=4)
-    await running.ready()
-    running.client.headers["Authorization"] = "Bearer sesame"
-    return running
+
+@pytest.mark.parametrize(("sent", "becomes"), OPTIONS, ids=lambda value: "+".join(value))
+async def test_an_option_reaches_the_conversion(sent: dict[str, Any], becomes: dict[str, Any], start: Start) -> None:
+    admin = Admin(await start(admin_token="sesame", max_batch=4, calibration_images=PHOTOS))
+    job = await admin.convert(**sent)
+    assert job["options"] == {**AS_AT_START, **becomes}
+    assert job["target"] == job["options"]["target"]
 
 
-async def convert(api: Api, **options: Any) -> dict[str, Any]:
-    """The job that a conversion became."""
-    response = await api.client.post("/convert", json=options)
-    assert response.status_code == 202, response.text
-    body: dict[str, Any] = response.json()
-    return body
+async def test_all_options_reach_the_report(start: Start, programs: Programs, tmp_path: Path, street: Any) -> None:
+    programs.on_a_gpu("NVIDIA H100")
+    (tmp_path / "photo.jpg").write_bytes(street.data)
+    admin = Admin(await start(admin_token="sesame", max_batch=4, calibration_images=tmp_path, copies=("trt",)))
+    job = await admin.ended(await admin.convert(**ALL))
+    assert (job["state"], job["reason"]) == ("succeeded", "")
+    assert job["report"]["options"] == job["options"]
+    assert {name for name, value in AS_AT_START.items() if job["options"][name] == value} == {
+        "target",
+        "batch_sizes",
+        "calibration",
+        "save_engines",
+    }
 
 
-async def test_a_conversion_is_a_job_that_can_be_followed(api: Api) -> None:
-    job = await convert(api, target="frozen")
-    assert job["state"] == "running"
-    assert (job["target"], job["precision"], job["batch_sizes"]) == ("frozen", "FP32", [1, 4])
-    assert (job["reason"], job["finished"], job["report"], job["log"]) == ("", None, None, [])
-    again = (await api.client.get(f"/convert/jobs/{job['id']}")).json()
-    assert again["id"] == job["id"]
-    assert [listed["id"] for listed in (await api.client.get("/convert/jobs")).json()] == [job["id"]]
-    assert await api.metric("detector_conversion_in_progress") == 1
+async def test_what_is_left_out_is_as_the_settings_have_it(start: Start) -> None:
+    settings = {"precision": "INT8", "max_batch": 16, "calibration_images": PHOTOS}
+    job = await Admin(await start(admin_token="sesame", **settings)).convert()
+    assert job["options"] == AS_AT_START | {"batch_sizes": [1, 16], "precision": "INT8", "images": str(PHOTOS)}
 
 
-async def test_the_same_options_are_202_with_the_running_job(api: Api) -> None:
-    first = await convert(api, target="frozen", batch_sizes=[4, 1, 4])
-    assert (await convert(api, target="frozen"))["id"] == first["id"]
+async def test_a_frozen_copy_has_the_precision_of_its_model_whatever_the_settings_say(start: Start) -> None:
+    settings = {"precision": "INT8", "calibration_images": PHOTOS}
+    job = await Admin(await start(admin_token="sesame", **settings)).convert(target="frozen")
+    assert (job["options"]["precision"], job["options"]["images"]) == ("FP32", None)
+
+
+@pytest.mark.parametrize("target", ["trt", "frozen"])
+async def test_int8_needs_pictures_unless_the_graph_has_its_own_nodes(target: str, start: Start) -> None:
+    admin = Admin(await start(admin_token="sesame"))
+    response = await admin.post("/convert", target=target, precision="INT8")
+    sentence = assert_is_error(response, 422, "bad_parameter")
+    assert sentence == "precision: INT8 is calibrated on pictures, and DETECTOR_CALIBRATION_IMAGES has no folder"
+    job = await admin.convert(target=target, precision="INT8", calibration=False)
+    assert job["options"]["images"] is None
+
+
+async def test_the_same_options_are_202_with_the_running_job(admin: Admin) -> None:
+    first = await admin.convert(target="frozen", batch_sizes=[8, 1, 8])
+    assert (await admin.convert(target="frozen"))["id"] == first["id"]
 
 
 @pytest.mark.parametrize(
     "other",
     [{}, {"target": "trt"}, {"target": "frozen", "batch_sizes": [2]}, {"target": "frozen", "precision": "FP16"}],
 )
-async def test_other_options_are_409(other: dict[str, Any], api: Api) -> None:
-    job = await convert(api, target="frozen")
-    response = await api.client.post("/convert", json=other)
-    assert job["id"] in assert_is_error(response, 409, "conversion_running")
-    assert len((await api.client.get("/convert/jobs")).json()) == 1
+async def test_other_options_are_409(other: dict[str, Any], admin: Admin) -> None:
+    job = await admin.convert(target="frozen")
+    assert job["id"] in assert_is_error(await admin.post("/convert", **other), 409, "conversion_running")
+    assert len(await admin.jobs()) == 1
 
 
-async def test_what_is_left_out_is_as_at_start_up(start: Start) -> None:
-    api = await start(admin_token="sesame", precision="FP16", max_batch=16)
-    api.client.headers["Authorization"] = "Bearer sesame"
-    job = await convert(api)
-    assert (job["target"], job["precision"], job["batch_sizes"]) == ("trt", "FP16", [1, 16])
-
-
-async def test_native_answers_while_a_conversion_runs(api: Api) -> None:
-    await convert(api, target="frozen")
-    body = (await api.client.get("/model")).json()
-    assert body["active"] == "native"
+async def test_native_answers_while_a_conversion_runs(api: Api, admin: Admin, street: Any) -> None:
+    await api.ready()
+    await admin.convert(target="frozen")
+    assert (await api.detect(street.data)).headers["X-Backend"] == "native"

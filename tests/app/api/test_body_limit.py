@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 PHOTO = jpegs.photo()
 LIMIT = 10_000
 # All that read a body, and a good body for each.
-ROUTES = {"/detect": PHOTO, "/convert": b'{"target": "frozen"}'}
+ROUTES = {"/detect": PHOTO, "/convert": b'{"target": "frozen"}', "/admin/reload": b'{"backend": "frozen"}'}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.api.conftest import Api, Start, assert_is_error
+from tests.app.api.conftest import Admin, Api, assert_is_error
 
 pytestmark = pytest.mark.anyio
 
@@ -16,16 +16,13 @@ METHODS = [
     ("POST", "/healthz"),
     ("DELETE", "/model"),
     ("POST", "/metrics"),
+    ("GET", "/convert"),
+    ("POST", "/convert/jobs"),
+    ("PUT", "/convert/jobs/x"),
+    ("DELETE", "/convert/jobs/x/report"),
+    ("GET", "/admin/reload"),
     ("BREW", "/readyz"),
 ]
-
-
-@pytest.fixture
-async def admin(start: Start) -> Api:
-    """The app with its admin routes open, for a client that has the token."""
-    api = await start(admin_token="sesame")
-    api.client.headers["Authorization"] = "Bearer sesame"
-    return api
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:20])
@@ -37,14 +34,14 @@ async def test_an_unknown_path_is_404(method: str, path: str, api: Api) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), METHODS)
-async def test_another_method_is_405_and_tells_the_right_one(method: str, path: str, api: Api) -> None:
-    response = await api.client.request(method, path)
+async def test_another_method_is_405_and_tells_the_right_one(method: str, path: str, admin: Admin) -> None:
+    response = await admin.client.request(method, path)
     assert f"{method} {path}" in assert_is_error(response, 405, "method_not_allowed")
     assert response.headers["Allow"] in ("GET", "POST")
 
 
 @pytest.mark.parametrize("path", ["/convert/jobs/nothing", "/convert/jobs/%0a%00", "/convert/jobs/" + "x" * 3000])
-async def test_an_unknown_job_is_404(path: str, admin: Api) -> None:
+async def test_an_unknown_job_is_404(path: str, admin: Admin) -> None:
     sentence = assert_is_error(await admin.client.get(path), 404, "not_found")
     assert "there is no conversion job" in sentence
     assert len(sentence) < 200
@@ -55,9 +52,10 @@ async def test_an_unknown_job_is_404(path: str, admin: Api) -> None:
     [b"", b"{", b"{'target': 'trt'}", b'{"target": }', b"\xff\xfe", b'{"target": "trt"', b"[" * 100_000],
     ids=len,
 )
-async def test_a_body_that_is_no_json_is_400(body: bytes, admin: Api) -> None:
+@pytest.mark.parametrize("path", ["/convert", "/admin/reload"])
+async def test_a_body_that_is_no_json_is_400(body: bytes, path: str, admin: Admin) -> None:
     headers = {"Content-Type": "application/json"}
-    sentence = assert_is_error(await admin.client.post("/convert", content=body, headers=headers), 400, "bad_request")
+    sentence = assert_is_error(await admin.client.post(path, content=body, headers=headers), 400, "bad_request")
     assert "body" in sentence
     assert not sentence[0].isdigit(), "a position is no name"
 
@@ -67,25 +65,39 @@ async def test_a_body_that_is_no_json_is_400(body: bytes, admin: Api) -> None:
     [
         ({"target": "magic"}, "target"),
         ({"target": None}, "target"),
+        ({"precision": "FP64"}, "precision"),
         ({"precision": "INT8"}, "precision"),
         ({"batch_sizes": []}, "batch_sizes"),
         ({"batch_sizes": [1, "many"]}, "batch_sizes"),
         ({"batch_sizes": [1, None]}, "batch_sizes"),
         ({"batch_sizes": [0, 8]}, "batch sizes"),
         ({"batch_sizes": list(range(1, 18))}, "batch_sizes"),
+        ({"batch_sizes": [10**4000]}, "batch_sizes"),
         ({"minimum_segment_size": 0}, "minimum_segment_size"),
+        ({"workspace_mib": 0}, "workspace_mib"),
+        ({"workspace_mib": 10**4000}, "workspace_mib"),
+        ({"cached_engines": 0}, "cached_engines"),
+        ({"dynamic_shape": "perhaps"}, "dynamic_shape"),
+        ({"profile_strategy": "Best"}, "profile_strategy"),
+        ({"calibration": 2}, "calibration"),
+        ({"build_at_run_time": []}, "build_at_run_time"),
+        ({"denylist": "Conv2D"}, "denylist"),
+        ({"denylist": ["Conv 2D"]}, "'Conv 2D' can't be the type of an operation"),
+        ({"denylist": ["Conv2D"] * 101}, "denylist"),
+        ({"images": "/etc"}, "images"),
+        ({"save_engines": False}, "save_engines"),
         ({"precisoin": "FP16"}, "precisoin"),
         ([], "body"),
         ("trt", "body"),
         (7, "body"),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:50],
 )
-async def test_options_that_can_not_be_are_422_and_named(body: Any, names: str, admin: Api) -> None:
+async def test_options_that_can_not_be_are_422_and_named(body: Any, names: str, admin: Admin) -> None:
     sentence = assert_is_error(await admin.client.post("/convert", json=body), 422, "bad_parameter")
     assert names in sentence
     assert len(sentence) < 250
-    assert (await admin.client.get("/convert/jobs")).json() == []
+    assert await admin.jobs() == []
 
 
 async def test_what_a_stranger_sends_is_escaped_in_the_answer(api: Api) -> None:

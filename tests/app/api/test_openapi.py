@@ -12,6 +12,8 @@ from tests.fakes import FakeStarter
 
 pytestmark = pytest.mark.anyio
 
+SECURED = ("/detect", "/convert", "/admin")
+
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
@@ -43,7 +45,11 @@ def test_it_has_every_route(document: dict[str, Any]) -> None:
         "GET /model",
         "POST /convert",
         "GET /convert/jobs",
+        "DELETE /convert/jobs",
         "GET /convert/jobs/{job_id}",
+        "DELETE /convert/jobs/{job_id}",
+        "GET /convert/jobs/{job_id}/report",
+        "POST /admin/reload",
     }
 
 
@@ -66,7 +72,9 @@ def test_errors_that_a_route_can_answer_are_documented(document: dict[str, Any])
     told = {name: {status for status in operation["responses"]} for name, operation in operations(document)}
     assert told["POST /detect"] >= {"200", "400", "401", "403", "413", "415", "422", "429", "503", "504"}
     assert told["POST /convert"] >= {"202", "400", "401", "403", "409", "413", "422"}
-    assert told["GET /convert/jobs/{job_id}"] >= {"200", "401", "403", "404"}
+    for name in ("GET /convert/jobs/{job_id}", "DELETE /convert/jobs/{job_id}", "GET /convert/jobs/{job_id}/report"):
+        assert told[name] >= {"200", "401", "403", "404"}
+    assert told["POST /admin/reload"] >= {"200", "400", "401", "403", "409", "413", "422"}
     assert told["GET /readyz"] >= {"200", "503"}
     assert told["GET /startupz"] >= {"200", "503"}
 
@@ -76,7 +84,7 @@ def test_every_schema_is_one(document: dict[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("name", ["ConvertRequest", "ErrorAnswer"])
+@pytest.mark.parametrize("name", ["ConvertRequest", "ReloadRequest", "AutoRequest", "ErrorAnswer"])
 def test_examples_are_what_their_schema_says(name: str, document: dict[str, Any]) -> None:
     schema = document["components"]["schemas"][name]
     assert schema["examples"], "it has none"
@@ -106,5 +114,5 @@ def test_parameters_are_described_with_their_limits(document: dict[str, Any]) ->
 
 def test_routes_that_may_need_a_token_say_so(document: dict[str, Any]) -> None:
     secured = {name for name, operation in operations(document) if operation.get("security")}
-    routes = {"POST /detect", "POST /convert", "GET /convert/jobs", "GET /convert/jobs/{job_id}"}
-    assert secured == routes
+    assert secured == {name for name, _ in operations(document) if name.split()[1].startswith(SECURED)}
+    assert len(secured) == 9

@@ -1,34 +1,25 @@
-"""A TensorFlow for children that are asked what a machine has: it says what $FAKE_TENSORFLOW (JSON) says.
+"""A TensorFlow that starts at once: it says and does what $FAKE_TENSORFLOW (JSON) says, and knows one model.
 
-It ends the process where the real one does: when it is asked for the loaded TensorRT although none is enabled.
+Children that are asked what a machine has find one with `gpus` and with TensorRT `loaded`. It ends the process where
+the real one does: when it is asked for the loaded TensorRT although none is enabled. A conversion runs from beginning
+to end, unless it is told to do something else at a point of it (see `points`).
 """
 
-import json
-import os
-import signal
 import sys
-import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
-SAYS: dict[str, Any] = json.loads(os.environ["FAKE_TENSORFLOW"])
+from tensorflow import models, points
+from tensorflow.points import SAYS
+
 __version__ = SAYS.get("version", "2.14.1")
-
-
-def _dies_if_it_should() -> None:
-    if "ends_by" in SAYS:
-        os.kill(os.getpid(), signal.Signals[SAYS["ends_by"]])
-    if "ends_with" in SAYS:
-        sys.exit(SAYS["ends_with"])
-    if "raises" in SAYS:
-        raise RuntimeError(os.path.expandvars(SAYS["raises"]))
-    if SAYS.get("hangs"):
-        threading.Event().wait()
-    sys.stdout.write(SAYS.get("prints", ""))
+saved_model = SimpleNamespace(load=models.load, save=models.save)
+Module, TensorSpec, Tensor, string = models.Module, models.TensorSpec, models.Tensor, models.STRING
 
 
 def _list_physical_devices(kind: str) -> list[dict[str, Any]]:
-    _dies_if_it_should()
+    points.reach("devices")
+    sys.stdout.write(SAYS.get("prints", ""))
     return list(SAYS.get("gpus", [])) if kind == "GPU" else []
 
 
@@ -45,10 +36,19 @@ def _constant(value: object) -> object:
     return value
 
 
+def _decorator(**_: object) -> Any:
+    return lambda function: function
+
+
 config = SimpleNamespace(
     list_physical_devices=_list_physical_devices,
-    experimental=SimpleNamespace(get_device_details=_get_device_details),
+    set_visible_devices=lambda devices, kind: None,
+    experimental=SimpleNamespace(get_device_details=_get_device_details, set_memory_growth=lambda device, enable: None),
 )
 constant = _constant
+function = _decorator
+errors = SimpleNamespace(OpError=points.OpError)
+dtypes = SimpleNamespace(as_dtype=lambda number: {1: models.FLOAT}[number])
+compat = SimpleNamespace(v1=SimpleNamespace(io=SimpleNamespace(tf_record_iterator=lambda path: ())))
 version = SimpleNamespace(GIT_VERSION=SAYS.get("commit", "v2.14.0-10-g99d80a9e254"))
 sysconfig = SimpleNamespace(get_build_info=_get_build_info)

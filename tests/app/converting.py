@@ -1,0 +1,111 @@
+"""Conversions in real child processes, in which small programs stand in for those that need TensorFlow."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.conversion import Allowed, Conversions, Ways
+from app.jobs import Job, JobFiles
+from app.metrics import Metrics
+from converter.contract import Options
+from tests.fakes import until
+from tests.serving import descendants, lives
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+GATE = {"verdict": None, "rolled_back": None}
+FROZEN = Options(target="frozen", batch_sizes=(1, 4))
+TRT = Options(target="trt", batch_sizes=(1, 4))
+
+
+class Programs:
+    """What children that start from now on do in place of running TensorFlow (see programs/without_tensorflow.py)."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self._environ, self._go = monkeypatch, folder / "go"
+        for name, value in (("PYTHONPATH", PROGRAMS), ("STAND_IN", "without_tensorflow"), ("GO", self._go)):
+            monkeypatch.setenv(name, str(value))
+
+    def order(self, text: str) -> None:
+        """One of them does this in place of its work, like "save: wait"."""
+        self._environ.setenv("ORDER", text)
+
+    def go(self) -> None:
+        """Those that wait go on."""
+        self._go.touch()
+
+    def on_a_gpu(self, name: str) -> None:
+        """They find TensorRT and this GPU."""
+        self._environ.setenv("GPU", name)
+
+
+class Converting:
+    """Conversions of a model, and what became of them. A test can hold back the loading of a copy, or make it fail."""
+
+    def __init__(self, root: Path, *, model: str = "model", allowed: Allowed | None = None) -> None:
+        self.source = root / model / "1"
+        self.source.mkdir(parents=True)
+        self.place = self.location("frozen")
+        self.allowed = allowed or Allowed(seconds=60)
+        self.defaults = {options.target: options for options in (FROZEN, TRT)}
+        self.adopted: list[Options] = []
+        self.told: list[tuple[str, str]] = []  # what the server was told, and the job's state then
+        self.loading = asyncio.Event()
+        self.loading.set()
+        self.failure: Exception | None = None
+        self.conversions = self.server()
+        self._others = set(descendants(os.getpid()))
+
+    def server(self) -> Conversions:
+        """The conversions of a server that starts now."""
+        ways = Ways(
+            location=self.location,
+            defaults=self.defaults.__getitem__,
+            adopt=self._adopt,
+            began=lambda job: self.told.append(("began", job.state)),
+            ended=lambda job: self.told.append(("ended", job.state)),
+        )
+        files, self.metrics = JobFiles(self.location("jobs")), Metrics()
+        return Conversions(self.source, ways, files=files, metrics=self.metrics, allowed=self.allowed)
+
+    def location(self, target: str) -> Path:
+        return self.source.with_name(f"1_{target}")
+
+    def put_model(self) -> None:
+        """The files of a SavedModel."""
+        (self.source / "saved_model.pb").write_bytes(b"a model")
+
+    def put_copy(self) -> dict[str, bytes]:
+        """A frozen copy that was there before; its files."""
+        self.place.mkdir()
+        (self.place / "saved_model.pb").write_bytes(b"an older copy")
+        return contents(self.place)
+
+    def processes(self) -> list[int]:
+        """Those that were started for the conversions: the converter first."""
+        return [pid for pid in descendants(os.getpid()) if pid not in self._others]
+
+    async def _adopt(self, options: Options) -> dict[str, Any]:
+        self.adopted.append(options)
+        await self.loading.wait()
+        if self.failure:
+            raise self.failure
+        return GATE
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files below `folder` by relative name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def until_in(job: Job, step: str) -> None:
+    """Return when the job is in this step."""
+    await until(lambda: job.step == step or not job.running)
+    assert job.running, job.reason
+
+
+async def gone(pids: list[int]) -> None:
+    """Return when none of these processes is left."""
+    await until(lambda: not any(map(lives, pids)))

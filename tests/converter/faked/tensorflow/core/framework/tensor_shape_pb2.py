@@ -1,0 +1,1 @@
+"""A message that no fake file has."""

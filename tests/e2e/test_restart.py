@@ -1,0 +1,40 @@
+"""A server that was killed and starts again: it knows its jobs, and nothing half-made is left of the one it was at."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.serving import Server, assert_gone, copied, descendants, serving
+
+pytestmark = pytest.mark.tensorflow
+
+
+def test_killed_while_it_converts_a_server_tells_so_when_it_is_back(
+    server: Server, model_folder: Path, tmp_path: Path, photos: dict[str, bytes]
+) -> None:
+    made = next(job for job in server.admin("GET", "/convert/jobs").json() if job["state"] == "succeeded")
+    environ = {
+        "DETECTOR_MODEL": str(copied(model_folder, tmp_path / "models")),
+        "DETECTOR_COPIES": "frozen",
+        "DETECTOR_ADMIN_TOKEN": "secret",
+    }
+    with serving(environ) as first:
+        first.wait_until_ready()
+        assert first.job(made) == made, "a finished job is there after a restart"
+        begun = first.convert(target="frozen", batch_sizes=[1])
+        first.wait_until(lambda: first.job(begun)["step"] in ("load", "convert", "save"))
+        left = descendants(first.process.pid)
+        assert len(left) >= 3, "a worker, the converter and its child"
+        assert first.stop(sig=signal.SIGKILL) == -signal.SIGKILL
+        assert_gone(left)
+    with serving(environ) as second:
+        second.wait_until_ready()
+        cut_off = second.job(begun)
+        assert (cut_off["state"], cut_off["reason"]) == ("failed", "interrupted: the server ended while it ran")
+        assert cut_off["finished"] > cut_off["created"]
+        second.wait_until(lambda: second.model()["backends"]["frozen"]["state"] == "standby")
+        assert second.admin("GET", "/convert/jobs").json()[:2] == [cut_off, made], "nothing had to be made again"
+        assert second.admin("GET", f"/convert/jobs/{made['id']}/report").json() == made["report"]
+        assert second.detect(photos["dog"], backend="frozen").status_code == 200
+    assert not list((tmp_path / "models").glob("*.partial-*"))
