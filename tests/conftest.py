@@ -9,14 +9,12 @@ import pytest
 
 from app.settings import bundled_model
 from tests.altering import altered
-from tests.serving import Server, serving
+from tests.serving import SLOWER, Server, serving
 from tests.standin import engineless_copy, engineless_trt, standin_library
 
 __all__ = ["altered", "engineless_copy", "engineless_trt", "standin_library"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
-# A copy that must be a hundred times as fast is `standby: slower` after the shortest gate, whatever the machine does.
-SLOWER = {"DETECTOR_GATE_SPEEDUP": "100", "DETECTOR_GATE_SECONDS": "0.2"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,23 +1,16 @@
 """A model's copies for tests: the files are as the converter leaves them, though no TensorFlow would load them."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.backends import Backend, Spec
-from app.batching import MicroBatcher
-from app.comparison import Comparison, Patience
 from app.conversion import Allowed, Conversions, Ways
 from app.copies import Copies, Plan
-from app.election import Election
-from app.gate import Gate, Rules
-from app.images import Image
 from app.jobs import JobFiles
 from app.judging import Judge
-from app.lanes import Lane
 from app.metrics import Metrics
 from app.slot import Slot
 from converter import publish
@@ -30,6 +23,27 @@ from tests.programs.without_tensorflow import ENGINE, FOUND, ON_A_GPU
 CARD = "NVIDIA H100"
 PLAIN = Environment(**FOUND)
 GPU = Environment(**{**FOUND, **ON_A_GPU, "gpus": (CARD,)})
+
+
+class Lenient(Judge):
+    """Has no verdict on anybody; a test can hold it back, or have it decide otherwise."""
+
+    def __init__(self) -> None:
+        self.asked: list[Backend] = []
+        self.may_decide = asyncio.Event()
+        self.may_decide.set()
+        self.decide: Callable[[Backend], Awaitable[None]] = self._nothing
+
+    async def judge(self, fresh: Backend, *, note: str = "") -> None:
+        self.asked.append(fresh)
+        await self.may_decide.wait()
+        await self.decide(fresh)
+
+    async def _nothing(self, fresh: Backend) -> None:
+        pass
+
+    def told(self, copy: str) -> dict[str, Any]:
+        return {"verdict": None, "rolled_back": None}
 
 
 class ReplacingStarter(FakeStarter):
@@ -45,10 +59,6 @@ class ReplacingStarter(FakeStarter):
         return await super().__call__(spec)
 
 
-async def _none() -> list[Image]:
-    return []
-
-
 class Bench:
     """The copies of a model that is no real one, and its conversions; FP16 is wanted."""
 
@@ -58,12 +68,12 @@ class Bench:
         (self.source / "saved_model.pb").write_bytes(b"a model")
         (self.source / "variables" / "variables.index").write_bytes(b"weights")
         self.starter, self.metrics, self.states = FakeStarter(), Metrics(), dict[str, list[str]]()
+        self.judge = Lenient()
         self.lacking: str | None = None  # why there is no room for two
         self.slots = {name: self._slot(name) for name in ("trt", "frozen")}
         spec = Spec("native", self.source, max_batch=8, batches_in_flight=2, load_seconds=60)
         plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, spec=spec)
-        judge = self._judge(spec)
-        self.copies = Copies(self.slots, plan, self.metrics, location=self.location, judge=judge, ask=self._ask)
+        self.copies = Copies(self.slots, plan, self.metrics, location=self.location, judge=self.judge, ask=self._ask)
         ways = Ways(
             location=self.location,
             defaults=self.copies.default_options,
@@ -75,22 +85,14 @@ class Bench:
         self.conversions = Conversions(self.source, ways, files=files, metrics=self.metrics, allowed=allowed)
         self.asked = 0
 
-    def _judge(self, spec: Spec) -> Judge:
-        """It finds native cold, and lets every copy in without a verdict."""
-        election = Election(self.metrics)
-        with ThreadPoolExecutor() as executor:
-            for slot in (Slot("native", self.starter), *self.slots.values()):
-                election.add(Lane(slot, MicroBatcher(slot.run, limit=1, executor=executor)))
-        gate = Gate(Rules(), pictures=_none, calm=nullcontext)
-        comparison = Comparison(election, gate, self.metrics, patience=Patience())
-        return Judge(election, comparison, gate, start=self.starter, native_spec=spec)
-
     def _slot(self, name: str) -> Slot:
         async def start(spec: Spec) -> Backend:
             return await self.starter(spec)
 
         def changed(slot: Slot) -> None:
-            self.states.setdefault(slot.name, []).append(slot.state)
+            states = self.states.setdefault(slot.name, [])
+            if states[-1:] != [slot.state]:  # the reason alone may change
+                states.append(slot.state)
 
         return Slot(name, start, changed=changed, room=lambda backend: self.lacking)
 

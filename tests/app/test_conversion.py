@@ -10,7 +10,7 @@ import pytest
 from app.errors import ConversionRunning, NotFound
 from app.jobs import KEPT_JOBS
 from converter.contract import Options, Report
-from tests.app.converting import FROZEN, TRT, Converting, Programs, contents
+from tests.app.converting import FROZEN, GATE, TRT, Converting, Programs, contents
 from tests.fakes import until
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +47,7 @@ async def test_a_conversion_puts_a_copy_in_place_and_has_it_loaded(converting: C
     assert (report.target, report.options) == ("frozen", FROZEN)
     assert job.report is not None
     assert job.report["identity"]["source_sha256"] == report.identity.source_sha256
+    assert job.report["gate"] == GATE
     assert set(job.seconds) == {"check", "native", "load", "convert", "save", "verify", "publish"}
     assert list(job.log) == [f"TensorFlow says something in {step}" for step in ("load", "convert", "save")]
 

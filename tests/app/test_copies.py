@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from app.backends import ModelRefused, Spec, WorkerDied
-from app.copies import UNVERIFIED
-from app.judging import NATIVE_IS_COLD
+from app.election import UNCOMPARED
 from converter import probe
 from converter.contract import Options
 from converter.environment import Environment
@@ -48,7 +47,7 @@ async def test_a_copy_that_belongs_here_is_loaded_and_stands_by(make: Make) -> N
     bench = make(convert=True)
     folder = bench.put("frozen")
     await bench.prepare()
-    assert bench.told("frozen") == ("standby", NATIVE_IS_COLD)
+    assert bench.told("frozen") == ("standby", UNCOMPARED)
     (spec,) = bench.starter.asked
     assert spec == Spec("frozen", folder, max_batch=8, batches_in_flight=2, load_seconds=60)
     assert bench.conversions.jobs == []
@@ -70,20 +69,21 @@ async def test_a_tf_trt_copy_is_loaded_strictly_at_the_sizes_it_has_engines_for(
     bench = make(GPU, wanted=("trt",))
     bench.put("trt")
     await bench.prepare()
-    assert bench.told("trt") == ("standby", NATIVE_IS_COLD)
+    assert bench.told("trt") == ("standby", UNCOMPARED)
     (spec,) = bench.starter.asked
     assert (spec.name, spec.batch_sizes, spec.environ) == ("trt", (1, 8), probe.STRICT)
     assert bench.metrics.registry.get_sample_value("detector_trt_engines") == 3
     assert bench.metrics.registry.get_sample_value("detector_trt_converted_ops_ratio") == 0.75
 
 
-async def test_a_copy_without_report_stands_by_unverified(make: Make) -> None:
+async def test_a_copy_without_report_is_judged_like_any_other(make: Make) -> None:
     bench = make(GPU, wanted=("trt", "frozen"))
     for target in ("trt", "frozen"):
         bench.put(target, report=False)
     await bench.prepare()
-    assert bench.told("trt") == bench.told("frozen") == ("standby", f"{UNVERIFIED}; {NATIVE_IS_COLD}")
-    assert [spec.batch_sizes for spec in bench.starter.asked] == [(), (1,)]  # frozen first: it is trt's yardstick
+    assert bench.told("trt") == bench.told("frozen") == ("standby", UNCOMPARED)
+    assert [spec.batch_sizes for spec in bench.starter.asked] == [(), (1,)]
+    assert [backend.name for backend in bench.judge.asked] == ["frozen", "trt"], "trt is measured against frozen"
 
 
 @pytest.mark.parametrize("found", [PLAIN, GPU], ids=["no GPU", "GPU"])

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.backends import ModelRefused, WorkerDied
+from app.election import UNCOMPARED
 from app.errors import NotLoaded
 from app.images import Image
 from app.jobs import Job
-from app.judging import NATIVE_IS_COLD
 from converter import publish
 from converter.contract import Options
 from converter.environment import Environment
@@ -60,8 +60,8 @@ async def test_a_missing_copy_is_made_and_stands_by(target: str, found: Environm
     await bench.prepare()
     (job,) = bench.conversions.jobs
     assert (job.state, job.reason, job.options) == ("succeeded", "", bench.copies.default_options(target))
-    assert bench.states[target] == ["unavailable", "converting", "loading", "loading", "standby"]
-    assert bench.told(target) == ("standby", NATIVE_IS_COLD)
+    assert bench.states[target] == ["unavailable", "converting", "loading", "standby"]
+    assert bench.told(target) == ("standby", UNCOMPARED)
 
 
 @pytest.mark.parametrize(("target", "found"), [("frozen", PLAIN), ("trt", GPU)])
@@ -69,7 +69,7 @@ async def test_a_refused_copy_is_made_again(target: str, found: Environment, mak
     bench = make(found, wanted=(target,), convert=True)
     bench.put(target, source_sha256="f" * 64)
     await bench.prepare()
-    assert bench.states[target] == ["refused", "converting", "loading", "loading", "standby"]
+    assert bench.states[target] == ["refused", "converting", "loading", "standby"]
     assert [job.state for job in bench.conversions.jobs] == ["succeeded"]
 
 
@@ -105,11 +105,11 @@ async def test_while_a_copy_serves_a_conversion_changes_nothing(make: Make, prog
     programs.order("save: wait")
     job = bench.conversions.start(bench.copies.default_options("frozen"))
     await until(lambda: job.step == "save")
-    assert bench.told("frozen") == ("standby", NATIVE_IS_COLD)
+    assert bench.told("frozen") == ("standby", UNCOMPARED)
     await bench.conversions.cancel(job.id)
     programs.order("save: fail")
     assert (await converted(bench)).state == "failed"
-    assert bench.states["frozen"] == ["loading", "loading", "standby"]
+    assert bench.states["frozen"] == ["loading", "standby"]
     assert await serving(bench, street) == 0
 
 
@@ -119,8 +119,9 @@ async def test_the_new_copy_takes_the_place_of_the_old_one(make: Make, street: I
     await bench.prepare()
     assert (await converted(bench)).state == "succeeded"
     assert [backend.closed for backend in bench.starter.started] == [True, False]
+    assert bench.judge.asked == bench.starter.started
     assert await serving(bench, street) == 1
-    assert bench.told("frozen") == ("standby", NATIVE_IS_COLD)
+    assert bench.told("frozen") == ("standby", UNCOMPARED)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ async def test_a_new_copy_that_can_not_be_loaded_leaves_the_old_one(
     job = await converted(bench)
     assert (job.state, job.reason) == ("failed", f"the copy was made, but the server could not load it: {failure}")
     assert job.report is not None
-    assert bench.told("frozen") == ("standby", NATIVE_IS_COLD)
+    assert bench.told("frozen") == ("standby", UNCOMPARED)
     assert await serving(bench, street) == 0
 
 
@@ -176,7 +177,7 @@ async def test_what_an_admin_had_made_is_loaded_at_the_next_start(make: Make) ->
     await bench.conversions.finished()
     again = make(GPU, wanted=("trt",))
     await again.prepare()
-    assert again.told("trt") == ("standby", NATIVE_IS_COLD)
+    assert again.told("trt") == ("standby", UNCOMPARED)
     assert again.starter.asked[0].batch_sizes == (2,)
 
 
@@ -194,7 +195,7 @@ async def test_a_copy_replaced_by_another_server_while_it_is_loaded_is_loaded_ag
     bench.starter = ReplacingStarter(replaced, times=times)
     await bench.prepare()
     assert [backend.closed for backend in bench.starter.started] == [True] * (loaded - 1) + [False]
-    assert bench.told("frozen") == ("standby", NATIVE_IS_COLD)
+    assert bench.told("frozen") == ("standby", UNCOMPARED)
 
 
 @pytest.mark.parametrize("serves", [False, True], ids=["nothing", "the old one"])

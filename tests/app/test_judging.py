@@ -2,22 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.backends import BatchFailed, Spec, WorkerDied
+from app.backends import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.calm import calm
 from app.errors import ServiceError
 from app.gate import Gate, Rules
 from app.images import Image
 from app.judging import Judge, pictures
 from app.parts import native_spec
-from app.settings import bundled_model
 from converter.contract import BadOptions
 from tests.app import jpegs
 from tests.app.comparing import FOLDER, Bench, boxes, numbered, takes, verdict
+from tests.app.converting import Programs
 from tests.app.pairing import add, window
 from tests.fakes import FakeBackend, FakeStarter, until
 
@@ -179,11 +180,10 @@ class LookingStarter(FakeStarter):
         return await super().__call__(spec)
 
 
-@pytest.mark.tensorflow
-async def test_without_one_it_is_made_for_the_purpose_and_removed(bench: Judging) -> None:
+async def test_without_one_it_is_made_for_the_purpose_and_removed(bench: Judging, programs: Programs) -> None:
     starter = LookingStarter()
-    judge = bench.another(Spec("native", bundled_model() / "1", max_batch=4, hang_seconds=7), starter)
-    await judge.judge(bench.fresh("trt"))
+    native = replace(native_spec(bench.settings, bench.parts.model), max_batch=4, hang_seconds=7)
+    await bench.another(native, starter).judge(bench.fresh("trt"))
     (asked,) = starter.asked
     assert (asked.name, asked.max_batch, asked.hang_seconds) == ("frozen", 4, 7)
     assert "saved_model.pb" in starter.saw[0]
@@ -193,6 +193,25 @@ async def test_without_one_it_is_made_for_the_purpose_and_removed(bench: Judging
     found = bench.election.verdict("trt")
     assert found is not None
     assert set(found.over_frozen) == {"1", "8"}
+
+
+@pytest.mark.parametrize(
+    ("order", "failure", "says"),
+    [
+        ("save: SIGSEGV", None, "it could not be compared: the converter crashed while saving"),
+        ("", ModelRefused("it has no signature"), "what it is compared with failed: it has no signature"),
+        ("", WorkerDied("it ended by SIGABRT"), "what it is compared with failed: it ended by SIGABRT"),
+    ],
+)
+async def test_one_that_can_not_be_made_or_started_is_the_reason(
+    order: str, failure: Exception | None, says: str, bench: Judging, programs: Programs
+) -> None:
+    programs.order(order)
+    starter = LookingStarter(*([failure] if failure else []))
+    judge = bench.another(native_spec(bench.settings, bench.parts.model), starter)
+    await judge.judge(bench.fresh("trt"))
+    await bench.open("trt")
+    assert says in bench.told("trt")[1]
 
 
 @pytest.mark.parametrize("broken", [jpegs.with_scans(100), jpegs.with_size(jpegs.photo(), 9000, 9000)])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.converting import PROGRAMS, contents
-from tests.serving import Server, assert_gone, children, copied, descendants, serving
+from tests.serving import SLOWER, Server, assert_gone, children, copied, descendants, serving
 from tests.smi import put_smi
 from tests.traffic import traffic
 
@@ -37,6 +37,7 @@ def on_a_gpu(folders: Path, standin_library: Path) -> Iterator[Server]:
         "DETECTOR_STARTUP_CONVERSION": "off",
         "DETECTOR_MAX_BATCH": "1",
         "DETECTOR_ADMIN_TOKEN": "secret",
+        **SLOWER,
         "LD_LIBRARY_PATH": str(standin_library),
         "PATH": f"{folders / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": f"{PROGRAMS}{os.pathsep}{Path.cwd()}",

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from app.settings import bundled_model
-from tests.serving import Server, serving
+from tests.serving import SLOWER, Server, serving
 from tests.traffic import traffic
 
 pytestmark = pytest.mark.tensorflow
@@ -160,7 +160,7 @@ def quirky(photos: dict[str, bytes], tmp_path: Path) -> Any:
             str(tmp_path / "quirky" / "1"),
         ]
         subprocess.run([*command, quirk, str(len(unlucky(photos)))], check=True, capture_output=True)
-        defaults = {"DETECTOR_MODEL": str(tmp_path / "quirky"), "DETECTOR_STARTUP_CONVERSION": "blocking"}
+        defaults = {"DETECTOR_MODEL": str(tmp_path / "quirky"), "DETECTOR_STARTUP_CONVERSION": "blocking", **SLOWER}
         return serving({**defaults, **environ})
 
     return start

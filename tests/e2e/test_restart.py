@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import Server, assert_gone, copied, descendants, serving
+from tests.serving import SLOWER, Server, assert_gone, copied, descendants, serving
 
 pytestmark = pytest.mark.tensorflow
 
@@ -18,6 +18,7 @@ def test_killed_while_it_converts_a_server_tells_so_when_it_is_back(
         "DETECTOR_MODEL": str(copied(model_folder, tmp_path / "models")),
         "DETECTOR_COPIES": "frozen",
         "DETECTOR_ADMIN_TOKEN": "secret",
+        **SLOWER,
     }
     with serving(environ) as first:
         first.wait_until_ready()

@@ -15,6 +15,7 @@ ADMIN_ROUTES = [
     ("GET", "/convert/jobs/x/report"),
     ("GET", "/convert/nothing"),
     ("POST", "/admin/reload"),
+    ("PUT", "/admin/backend"),
     ("GET", "/admin/nothing"),
 ]
 FREE_ROUTES = ["/healthz", "/readyz", "/startupz", "/metrics", "/model", "/docs", "/openapi.json"]
