@@ -47,9 +47,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(settings: Settings) -> int:
-    from app import logs, server
+    from app import logs, memory, server
     from app.main import create_app
 
+    memory.give_back_early()
     logs.set_up(settings.log_level)
     for sentence in misspelt(os.environ):
         log.warning("setting unknown text=%r", sentence)

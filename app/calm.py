@@ -8,7 +8,7 @@ from functools import partial
 
 from app.batching import MicroBatcher
 
-PATIENCE_S = 0.5  # how long a quiet moment is waited for before requests have to wait instead
+PATIENCE_S = 0.1  # how long a quiet moment is waited for before requests have to wait instead
 LONGEST_HOLD_S = 5.0  # for batches that run to end
 
 Calm = Callable[[], AbstractAsyncContextManager[None]]

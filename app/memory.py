@@ -1,11 +1,14 @@
 """Is there memory for a second worker beside the one that serves? What the machine, the container and the GPU say."""
 
+import contextlib
+import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 
 from converter import nvidia
 
 ROOT = Path("/")
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 # By the controllers in a line of /proc/self/cgroup (none: version 2): where that tree stands, the files with its
 # limit and its use in bytes, and the line of memory.stat with the file pages that nobody has used lately.
 _TREES = {
@@ -27,6 +30,18 @@ def lacking(pid: int, *, root: Path = ROOT) -> str | None:
         return _sentence("memory", held, free)
     gpu = gpu_free_and_used(pid)
     return _sentence("GPU memory", held=gpu[1], free=gpu[0]) if gpu and gpu[0] < gpu[1] else None
+
+
+def give_back_early() -> None:
+    """Let this process return memory to the system where glibc would keep it: call it before threads start.
+
+    Each thread has a heap of its own, and once a picture has been freed, pictures of its size come from the heap, which
+    shrinks only at its end (mallopt(3), M_ARENA_MAX and M_MMAP_THRESHOLD). Without glibc it does nothing.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(_M_ARENA_MAX, 2)
+        set_option(_M_MMAP_THRESHOLD, 256 << 10)
 
 
 def held_bytes(pid: int, *, root: Path = ROOT) -> int:

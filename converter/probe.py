@@ -22,7 +22,7 @@ from converter.detections import Detections, from_outputs
 from converter.timing import percentiles
 
 STRICT = {"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "False"}
-FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 2.0
+FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 1.0
 _LOWEST_SCORE = 0.05  # what is below does not count in any comparison
 
 

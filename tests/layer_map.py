@@ -6,7 +6,16 @@ CONTRACT = {"converter.contract"}
 AGREEMENT = {"converter.agreement", "converter.timing"}
 MAY_IMPORT: dict[str, set[str]] = {
     "app": set(),
-    "app.__main__": {"app", "app.doctor", "app.main", "app.models", "app.server", "app.settings", "app.logs"},
+    "app.__main__": {
+        "app",
+        "app.doctor",
+        "app.main",
+        "app.memory",
+        "app.models",
+        "app.server",
+        "app.settings",
+        "app.logs",
+    },
     "app.doctor": {"app.memory", "app.models", "converter."},
     "app.main": {"app", "app.", "converter."},
     "app.parts": {"app", "app.", "converter."},

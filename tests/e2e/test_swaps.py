@@ -8,7 +8,7 @@ from tests.traffic import traffic
 pytestmark = pytest.mark.tensorflow
 
 RELOADS = 4  # and a conversion: five swaps
-PAUSE_S = 0.5
+PAUSE_S = 1.0
 
 
 def test_swaps_under_load_fail_no_request_and_leave_no_process(server: Server, photos: dict[str, bytes]) -> None:
