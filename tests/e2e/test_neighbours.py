@@ -190,7 +190,7 @@ def test_a_batch_that_needs_too_much_memory_is_halved(quirky: Any, photos: dict[
 
 
 def test_a_picture_that_crashes_two_workers_is_given_up(quirky: Any, photos: dict[str, bytes]) -> None:
-    with quirky("crashes") as server:
+    with quirky("crashes", DETECTOR_MAX_BATCH="1") as server:
         server.wait_until_ready()
         server.wait_until(lambda: server.model()["backends"]["frozen"]["state"] == "standby")
         response = server.detect(unlucky(photos))

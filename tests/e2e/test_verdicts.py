@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
+from app.gate import FEWEST_PAIRS
 from app.settings import bundled_model
 from converter.agreement import Agreement
 from converter.detections import Detections
@@ -90,7 +91,7 @@ def test_the_real_frozen_copy_is_judged_by_honest_measurement(bench: Bench, mode
     assert verdict["verdict"] == word_of(verdict, rules)
     assert told["state"] == ("active" if verdict["verdict"] == "passed" else "standby")
     for ratio in verdict["native_over_copy"].values():
-        assert ratio["pairs"] >= 12
+        assert ratio["pairs"] >= FEWEST_PAIRS
         assert 0.3 < ratio["low"] <= ratio["value"] <= ratio["high"] < 3, "the graph is the same"
         assert f"{ratio['value']:.3g} ({ratio['low']:.3g} to {ratio['high']:.3g})" in told["reason"]
 
