@@ -10,6 +10,9 @@ from converter import bar, child, command
 from converter.contract import ConverterError
 
 _CANCELLED = 130
+# Of a conversion beside a server, and inherited by its children: it gets a quarter of a core where a worker wants all of
+# it (man 7 sched). At 19 it would get a seventieth, and hardly ever end beside a busy server.
+_NICE = 5
 
 
 class _Ended(BaseException):
@@ -23,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.ends_with_stdin:
         child.end_with_stdin()  # a pipe from the server that started this: it closes when the server is gone
     if args.background:
-        os.nice(19)  # inherited by the children: what is served goes first
+        os.nice(_NICE)
     try:
         with bar.progress(sys.stderr) as progress:
             from converter import convert  # imports numpy and more: not before the options are known to be good

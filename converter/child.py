@@ -70,7 +70,9 @@ def run(
             text=True,
             errors="replace",
             env=environ,
-            start_new_session=True,  # a group of its own, which is ended and measured as a whole
+            # A group of its own, which is ended and measured as a whole. Not a session of its own: Linux' autogroups
+            # (man 7 sched) share the cores between sessions, and being nice would mean nothing to another session.
+            process_group=0,
         )
         return _follow(process, limits, hear)
     finally:

@@ -5,6 +5,7 @@ This process loads no TensorFlow: every step that needs it runs in a child (see 
 
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -61,7 +62,7 @@ def convert(
     progress.plan(_steps(options.target))
     source, place = _checked(source, options, folder)
     with progress.step("check"):
-        found = environment.probe()
+        found = environment.probe(timeout_s=limits.until - time.monotonic())
         answer = environment.availability(options.target, found)
         if not answer.available:
             raise TargetUnavailable(answer.reason)
