@@ -21,8 +21,8 @@ from typing import Any
 
 import converter
 from app.settings import bundled_model
-from benchmarks import trt_routes
-from converter import agreement, environment, probe, publish
+from benchmarks import latencies, trt_routes
+from converter import environment, probe, publish
 from converter.child import Limits
 from converter.contract import ConverterError, CopyRefused, Options, Report
 
@@ -140,23 +140,7 @@ def measure(model: Path, trt: Path, sizes: Sequence[int]) -> None:
         name: probe.run(path, sizes, limits=limits())
         for name, path in (("native", model), ("frozen", frozen), ("trt", trt))
     }
-    say("\n| backend | batch | first ms | mean ms | p50 ms | p95 ms | p99 ms | native ÷ it, p50 | agrees with native |")
-    say("|---|---|---|---|---|---|---|---|---|")
-    for size in map(str, sizes):
-        for name, one in probed.items():
-            ms = {key: 1000 * value for key, value in one.latency[size].items()}
-            ratio = probed["native"].latency[size]["p50_s"] / one.latency[size]["p50_s"]
-            figures = " | ".join(f"{ms[key]:.2f}" for key in ("first_s", "mean_s", "p50_s", "p95_s", "p99_s"))
-            say(f"| {name} | {size} | {figures} | {ratio:.2f} | {agreed(probed['native'], one, size)} |")
-    say("")
-
-
-def agreed(native: probe.Probed, other: probe.Probed, size: str) -> str:
-    """The verdict in words."""
-    limits_ = agreement.Limits()
-    pairs = zip(native.detections[size], other.detections[size], strict=True)
-    verdict = agreement.total(agreement.compare(ours, theirs, limits_) for ours, theirs in pairs).verdict(limits_)
-    return f"{verdict.word}: {verdict.reason}"
+    say(f"\n{latencies.table(probed, sizes)}\n")
 
 
 def refused(trt: Path, size: int) -> tuple[bool, str]:

@@ -1,0 +1,55 @@
+"""A model on a GPU by TensorFlow, ONNX Runtime and TensorRT, one after the other in one run.
+
+    python -m benchmarks.onnx_gpu MODEL [--precision FP16] [--batch-sizes 1,8]
+
+Native TensorFlow in FP32 and in mixed precision; the copy for ONNX Runtime, which is made if it is not there; the TF-TRT
+copy if it is there. Prints a table in Markdown and which of ONNX Runtime's providers ran how many operations.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import converter
+from benchmarks import latencies
+from converter import child, probe, publish
+from converter.child import Limits
+from converter.contract import Options
+from converter.onnx_copy import OnnxCopy
+
+
+def main() -> int:
+    """Make the copy and measure; 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--precision", default="FP16")
+    parser.add_argument("--batch-sizes", default="1,8")
+    args = parser.parse_args()
+    sizes = tuple(int(size) for size in args.batch_sizes.split(","))
+    onnx, trt = (publish.location(args.model, target) for target in ("onnx", "trt"))
+    if not onnx.is_dir():
+        converter.convert(args.model, options=Options(target="onnx", precision=args.precision, batch_sizes=sizes))
+    probed = {
+        "native": probe.run(args.model, sizes, limits=Limits.within(300)),
+        "native, mixed precision": mixed(args.model, args.batch_sizes),
+        f"onnx, {args.precision}": probe.run(onnx, sizes, limits=Limits.within(300)),
+    }
+    if trt.is_dir():
+        probed["trt"] = probe.run(trt, sizes, limits=Limits.within(300))
+    print(latencies.table(probed, sizes))
+    assigned = OnnxCopy(onnx).assigned
+    print(f"\nONNX Runtime's operations by provider: {json.dumps(assigned.nodes)}; {assigned.fallback or 'no fallback'}")
+    return 0
+
+
+def mixed(model: Path, sizes: str) -> probe.Probed:
+    """What the model does in mixed precision."""
+    done = child.run("benchmarks.mixed_precision", str(model), sizes, limits=Limits.within(300))
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return probe.understood(done.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
