@@ -151,8 +151,10 @@ def _frame(data: bytes) -> _Frame:
         raise Unlike("it does not begin as a JPEG file does")
     found: tuple[int, int, int, bool] | None = None
     adobe = False
-    for marker, at, _ in _segments(data):
+    for marker, at, end in _segments(data):
         if marker in _FRAMES:
+            if len(names := data[at + 8 : end : 3]) > len(set(names)):
+                raise Unlike("two of its components have one name")
             height, width = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (3, 5))
             found = (width, height, int.from_bytes(data[at + 7 : at + 8], "big"), marker in _PROGRESSIVE)
         elif marker == _ADOBE and data[at + 2 : at + 7] == b"Adobe" and int.from_bytes(data[at : at + 2], "big") >= 14:

@@ -57,7 +57,9 @@ def carve(
     for operation in kept:
         definition.node.extend(instead.get(operation.name) or [_rewired(operation, renamed, ordered)])
     for name, tensor in fetches.items():
-        definition.node.append(_passed_on(_WRITTEN + name, renamed.get(tensor, tensor), graph.get_tensor_by_name(tensor)))
+        definition.node.append(
+            _passed_on(_WRITTEN + name, renamed.get(tensor, tensor), graph.get_tensor_by_name(tensor))
+        )
     return Carved(
         definition,
         {name: f"{_READ}{name}:0" for name in read},
