@@ -15,6 +15,7 @@ import onnxruntime
 TENSORRT, CUDA, CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
 # What must be there for a provider to work; ONNX Runtime for GPUs offers both without it.
 _LIBRARIES = {TENSORRT: ("libcuda.so.1", "libnvinfer.so.10"), CUDA: ("libcuda.so.1",), CPU: ()}
+VERSION = onnxruntime.__version__
 _SUFFIX = "ExecutionProvider"
 _RECORD = "session.record_ep_graph_assignment_info"
 
