@@ -6,7 +6,7 @@ Both are asked for the same pictures, one after the other in alternating order, 
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import cycle, islice
 from typing import Any, Literal
 
@@ -80,6 +80,8 @@ class Gate:
             if yardstick is not None:
                 over_frozen = {str(size): await self._time(yardstick, copy, pictures, size) for size in sizes}
         verdict = self.decide(copy.name, agreement, ratios, over_frozen)
+        if copy.facts.fallback:  # it is judged as what it got
+            verdict = replace(verdict, reason=f"{verdict.reason}; {copy.facts.fallback}")
         log.info("gate judged copy=%s verdict=%s reason=%r", copy.name, verdict.word, verdict.reason)
         return verdict
 

@@ -17,7 +17,7 @@ from typing import Any
 from converter import child, nvidia
 
 TIMEOUT_S = 120.0
-_FOR_ONNX = ("onnxruntime", "onnx", "tf2onnx")
+_FOR_ONNX = ("onnxruntime", "onnx", "tf2onnx", "simplejpeg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,8 +44,8 @@ def carve(
 ) -> Carved:
     """What computes the values `fetches` (name -> tensor) from the tensors in `feeds` (tensor -> name).
 
-    `functions` has the graph's FunctionDefs, `instead` the NodeDefs that take the place of an operation, by its name. Without `ordered`, operations that
-    others only wait for are left out: ONNX has no such thing.
+    `functions` has the graph's FunctionDefs, `instead` the NodeDefs that take the place of an operation, by its name.
+    Without `ordered`, operations that others only wait for are left out: ONNX has no such thing.
     """
     instead = {} if instead is None else instead
     kept = _needed(graph, feeds, fetches.values(), instead, ordered)
@@ -58,7 +58,9 @@ def carve(
     for operation in kept:
         definition.node.extend(instead.get(operation.name) or [_rewired(operation, renamed, ordered)])
     for name, tensor in fetches.items():
-        definition.node.append(_passed_on(_WRITTEN + name, renamed.get(tensor, tensor), graph.get_tensor_by_name(tensor)))
+        definition.node.append(
+            _passed_on(_WRITTEN + name, renamed.get(tensor, tensor), graph.get_tensor_by_name(tensor))
+        )
     definition.library.function.extend(_called(functions or {}, definition))
     return Carved(
         definition,

@@ -108,9 +108,7 @@ def _loop(flat: Flat, operation: Any) -> _Loop:
     definition.library.CopyFrom(flat.definition.library)
     body = imported(definition)
     given = [body.get_tensor_by_name(f"{each.name}:0") for each in function.signature.input_arg]
-    left = [
-        body.get_tensor_by_name(flat_names[function.ret[each.name]]) for each in function.signature.output_arg
-    ]
+    left = [body.get_tensor_by_name(flat_names[function.ret[each.name]]) for each in function.signature.output_arg]
     return _Loop(operation, body, given, left)
 
 
