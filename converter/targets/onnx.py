@@ -42,13 +42,13 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
             network, halved = precision.reduce(flat, parts, runs, photos, progress)
             facts |= halved
     with progress.step("save"):
-        _save(parts, network, into)
-        _layout(flat, parts).write(into)
+        write(flat, parts, network, into)
     runs.close()
     return {**_facts(parts), **facts, "signatures_lost": lost, "pictures": len(photos)}
 
 
-def _save(parts: Cut, network: Any, into: Path) -> None:
+def write(flat: Flat, parts: Cut, network: Any, into: Path) -> None:
+    """The copy's files, with `network` as its network."""
     into.mkdir(exist_ok=True)
     (into / NETWORK).write_bytes(network.SerializeToString())
     if parts.picture_model is not None:
@@ -56,6 +56,7 @@ def _save(parts: Cut, network: Any, into: Path) -> None:
     for name, part in ((HEAD, parts.head), (TAIL, parts.tail)):
         if part is not None:
             savedmodels.save(part, into / name)
+    _layout(flat, parts).write(into)
 
 
 def _layout(flat: Flat, parts: Cut) -> Layout:
