@@ -16,17 +16,14 @@ import tensorflow as tf
 from converter import sampling
 from converter.agreement import Limits, compare, total
 from converter.contract import ConverterError
-from converter.cutting import precision
 from converter.cutting.flat import flatten
 from converter.cutting.parts import cut
 from converter.cutting.rows import Runs
 from converter.detections import from_outputs
 from converter.onnx_copy import OnnxCopy
-from converter.progress import Progress
 from converter.signature import load
 from converter.targets import onnx
 
-SILENT = Progress(show=lambda event: None, pass_on=lambda line: None)
 # What scores exactly the same in the eyes of a threshold is told apart by rounding errors.
 LIMITS = Limits(threshold=0.2, margin=0.01)
 
@@ -53,7 +50,7 @@ def compared(original: Call, copy: Call, photos: Sequence[bytes], size: int) -> 
     for start in range(0, len(photos), size):
         jpegs = list(photos[start : start + size])
         ours, theirs = original(jpegs), copy(jpegs)
-        assert described(ours) == described(theirs)
+        assert shapes(ours) == shapes(theirs)
         sizes = [sampling.size_of(each) for each in jpegs]
         pairs = zip(from_outputs(ours, sizes), from_outputs(theirs, sizes), strict=True)
         found += [compare(one, other, LIMITS) for one, other in pairs]
@@ -66,38 +63,46 @@ def compared(original: Call, copy: Call, photos: Sequence[bytes], size: int) -> 
     }
 
 
-def described(outputs: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+def shapes(outputs: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     return {name: (value.shape, value.dtype.name) for name, value in sorted(outputs.items())}
 
 
 def copied(source: Path, root: Path, photos: Sequence[bytes]) -> dict[str, Any]:
-    """Both copies of one model, by precision."""
+    """What became of one model, by precision."""
     model, signature = load(source)
     flat = flatten(signature)
     runs = Runs(flat, photos)
     try:
         parts = cut(flat, runs)
     except ConverterError as error:
-        return {"FP32": {"refused": str(error)}}
-    made: dict[str, Any] = {"FP32": {}}
-    onnx.write(flat, parts, parts.network_model, root / "FP32")
-    if source.name in HALVED:
-        network, made["FP16"] = precision.reduce(flat, parts, runs, photos, SILENT)
-        onnx.write(flat, parts, network, root / "FP16")
+        return {"refused": str(error)}
+    finally:
+        runs.close()
     original = Original(signature)
-    for name, facts in made.items():
-        copy = OnnxCopy(root / name)
-        facts["files"] = sorted(path.name for path in (root / name).iterdir())
-        facts["why"] = dict(parts.why)
-        facts["bytes"] = sum(path.stat().st_size for path in (root / name).rglob("*") if path.is_file())
-        facts["alone"] = compared(original, copy.run, photos, 1)
-        if source.name not in ONE_AT_A_TIME:
-            facts["together"] = compared(original, copy.run, photos, 4)
-        copy.close()
+    said: dict[str, Any] = {"why": dict(parts.why)}
+    for precision in PRECISIONS if source.name in HALVED else PRECISIONS[:1]:
+        network, facts = onnx.in_precision(parts.network_model, precision)
+        onnx.write(flat, parts, network, root / precision)
+        sizes = (1,) if source.name in ONE_AT_A_TIME else (1, 4)
+        said[precision] = {**facts, **described(root / precision, original, photos, sizes)}
     del model
-    return made
+    return said
 
 
+def described(folder: Path, original: Call, photos: Sequence[bytes], sizes: Sequence[int]) -> dict[str, Any]:
+    """A copy's files and how far it agrees, by batch size."""
+    copy = OnnxCopy(folder)
+    agreed = {size: compared(original, copy.run, photos, size) for size in sizes}
+    copy.close()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {
+        "parts": sorted(path.name for path in folder.iterdir()),
+        "bytes": sum(path.stat().st_size for path in files),
+        "agreed": agreed,
+    }
+
+
+PRECISIONS = ("FP32", "FP16")
 HALVED = ("yolox_nano", "ssd", "loop")
 ONE_AT_A_TIME = ("one_picture",)
 
