@@ -38,13 +38,14 @@ def carve(
     feeds: Mapping[str, str],
     fetches: Mapping[str, str],
     *,
+    functions: Mapping[str, Any] | None = None,
     instead: Mapping[str, Sequence[Any]] | None = None,
     ordered: bool = False,
 ) -> Carved:
     """What computes the values `fetches` (name -> tensor) from the tensors in `feeds` (tensor -> name).
 
-    `instead` has the NodeDefs that take the place of an operation, by its name. Without `ordered`, operations that
-    others only wait for are left out: ONNX has no such thing.
+    `functions` has the graph's FunctionDefs, `instead` the NodeDefs that take the place of an operation, by its name.
+    Without `ordered`, operations that others only wait for are left out: ONNX has no such thing.
     """
     instead = {} if instead is None else instead
     kept = _needed(graph, feeds, fetches.values(), instead, ordered)
@@ -52,7 +53,7 @@ def carve(
     if any(_counts(instead[each.name]) for each in kept if each.name in instead):
         read[COUNT] = placeholder(_READ + COUNT, tf.int32, tf.TensorShape([]))
     renamed = {tensor: _READ + name for tensor, name in feeds.items()}
-    definition = graph_pb2.GraphDef(library=graph.as_graph_def().library, versions=graph.graph_def_versions)
+    definition = graph_pb2.GraphDef(versions=graph.graph_def_versions)
     definition.node.extend(read.values())
     for operation in kept:
         definition.node.extend(instead.get(operation.name) or [_rewired(operation, renamed, ordered)])
@@ -60,6 +61,7 @@ def carve(
         definition.node.append(
             _passed_on(_WRITTEN + name, renamed.get(tensor, tensor), graph.get_tensor_by_name(tensor))
         )
+    definition.library.function.extend(_called(functions or {}, definition))
     return Carved(
         definition,
         {name: f"{_READ}{name}:0" for name in read},
@@ -97,6 +99,18 @@ def placeholder(name: str, dtype: Any, shape: Any) -> Any:
 
 def _node(name: str, kind: str, inputs: Sequence[str]) -> Any:
     return node_def_pb2.NodeDef(name=name, op=kind, input=inputs)
+
+
+def _called(functions: Mapping[str, Any], definition: Any) -> list[Any]:
+    """The FunctionDefs that the nodes of a GraphDef name, and those that these name."""
+    named: dict[str, Any] = {}
+    waiting = list(definition.node)
+    while waiting:
+        for value in waiting.pop().attr.values():
+            for name in {value.func.name, *(each.name for each in value.list.func)} & functions.keys() - named.keys():
+                named[name] = functions[name]
+                waiting += functions[name].node_def
+    return list(named.values())
 
 
 def _passed_on(name: str, source: str, tensor: Any) -> Any:

@@ -68,6 +68,7 @@ def pictures(flat: Flat) -> Pictures:
             loop.body,
             {decoder.outputs[0].name: PIXELS},
             {names[tensor]: inner.name for tensor, inner in written.items()},
+            functions=flat.functions,
             instead=dict(_constants(loop)),
         )
     except ValueError as error:

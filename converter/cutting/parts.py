@@ -66,7 +66,8 @@ def _with_head(flat: Flat, reach: Reach, runs: Runs, why: str) -> Cut:
     left |= {each for each in flat.outputs.values() if flat.graph.get_tensor_by_name(each).op.name in names}
     begins = _values("head", sorted(left), flat.outputs)
     files = flat.graph.get_operation_by_name(flat.strings).outputs[0].name
-    head = carve(flat.graph, {files: flat.input_name}, {v: t for t, v in begins.items()}, ordered=True)
+    fetches = {value: tensor for tensor, value in begins.items()}
+    head = carve(flat.graph, {files: flat.input_name}, fetches, functions=flat.functions, ordered=True)
     made = _network(flat, reach, runs, begins)
     return Cut(head=head, begins=begins, **{**made, "why": {"head": why, **made["why"]}})
 
@@ -96,7 +97,7 @@ def _network(flat: Flat, reach: Reach, runs: Runs, begins: Mapping[str, str]) ->
         if failed - tail:
             tail = _tail(reach, runs, failed, start)
         ends = _ends(flat, reach, tail, begins)
-        network = carve(flat.graph, begins, ends, instead=instead)
+        network = carve(flat.graph, begins, ends, functions=flat.functions, instead=instead)
         try:
             model = to_onnx.convert(network, "network")
             break
@@ -111,7 +112,7 @@ def _network(flat: Flat, reach: Reach, runs: Runs, begins: Mapping[str, str]) ->
     if tail:
         feeds = {**begins, **{tensor: value for value, tensor in ends.items() if value not in flat.outputs}}
         fetches = {name: t for name, t in flat.outputs.items() if flat.graph.get_tensor_by_name(t).op.name in tail}
-        made["tail"] = carve(flat.graph, feeds, fetches, instead=instead)
+        made["tail"] = carve(flat.graph, feeds, fetches, functions=flat.functions, instead=instead)
         made["why"] = {"tail": f"ONNX has no counterpart for {_some(reach, sorted(failed))}"}
     return made
 

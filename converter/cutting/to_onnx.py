@@ -8,8 +8,9 @@ from typing import Any
 import onnx
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
-from tf2onnx import convert as tf2onnx_convert
+from tf2onnx import optimizer
 from tf2onnx.handler import tf_op
+from tf2onnx.tfonnx import process_tf_graph
 
 from converter.contract import ConversionFailed
 from converter.cutting.carving import Carved
@@ -19,6 +20,15 @@ OPSET = 17
 _ALWAYS_KNOWN = ("Const", "Placeholder", "Identity", "NoOp")
 # tf2onnx (1.17) makes the nearest pixel of it.
 _MISTAKEN = ("ResizeArea",)
+# Those of tf2onnx that change something in a detector; each costs a copy of all weights, several times.
+_OPTIMISERS = (
+    "optimize_transpose",
+    "fold_constants",
+    "merge_duplication",
+    "reshape_optimizer",
+    "remove_identity",
+    "remove_back_to_back",
+)
 _FROM_INTEGERS = ("ResizeBilinear", "ResizeBicubic")  # their results are float32, whatever they read
 
 
@@ -40,14 +50,7 @@ def convert(part: Carved, name: str) -> Any:
     said: list[str] = []
     with _listening(said):
         try:
-            model, _ = tf2onnx_convert.from_graph_def(
-                _with_float_resizes(part.definition),
-                name=name,
-                input_names=list(part.feeds.values()),
-                output_names=list(part.fetches.values()),
-                tensors_to_rename={tensor: value for value, tensor in (*part.feeds.items(), *part.fetches.items())},
-                opset=OPSET,
-            )
+            model = _converted(part, name)
         # tf2onnx, and the optimisers that it calls, raise whatever they come across.
         except Exception as error:
             if said:
@@ -55,8 +58,27 @@ def convert(part: Carved, name: str) -> Any:
             raise ConversionFailed(f"tf2onnx could not convert the {name}: {first_line(error)}") from error
     if said:
         raise Unconvertible(said)
+    _name_resizes_as_onnx_does(model)
     _check(model, name)
     return model
+
+
+def _converted(part: Carved, name: str) -> Any:
+    """What tf2onnx.convert.from_graph_def does, without freezing again and without a copy before each optimiser."""
+    renamed = {tensor: value for value, tensor in (*part.feeds.items(), *part.fetches.items())}
+    with tf.device("/CPU:0"), tf.Graph().as_default() as graph:
+        tf.import_graph_def(_with_float_resizes(part.definition), name="")
+        made = process_tf_graph(
+            graph,
+            continue_on_error=True,
+            opset=OPSET,
+            input_names=list(part.feeds.values()),
+            output_names=list(part.fetches.values()),
+            tensors_to_rename=renamed,
+        )
+    known = optimizer._get_optimizers()
+    made = optimizer.optimize_graph(made, catch_errors=False, optimizers={each: known[each] for each in _OPTIMISERS})
+    return made.make_model(name)
 
 
 def _check(model: Any, name: str) -> None:
@@ -88,6 +110,15 @@ def _with_float_resizes(definition: Any) -> Any:
             node.attr["T"].type, node.input[0] = tf.float32.as_datatype_enum, cast.name
             changed.node.append(cast)
     return changed
+
+
+def _name_resizes_as_onnx_does(model: Any) -> None:
+    """floor((x + ½) · scale) is tf2onnx's `tf_half_pixel_for_nn`, which ONNX gave up: the same is half_pixel, rounded."""
+    for node in model.graph.node:
+        modes = {each.name: each for each in node.attribute}
+        if node.op_type == "Resize" and modes["coordinate_transformation_mode"].s == b"tf_half_pixel_for_nn":
+            modes["coordinate_transformation_mode"].s = b"half_pixel"
+            modes["nearest_mode"].s = b"round_prefer_ceil"
 
 
 class _Listener(logging.Handler):
