@@ -151,6 +151,15 @@ async def test_a_copy_that_is_faster_and_agrees_passes() -> None:
     assert all(each.value > 2 for each in found.ratios.values())
 
 
+async def test_a_copy_that_runs_elsewhere_is_judged_as_what_it_got_and_says_so() -> None:
+    bench = Bench()
+    fallen = replace(FACTS, fallback="CUDA was asked for and runs none of 20 nodes, CPU does")
+    copy = bench.backend("onnx", seconds=0.0002, facts=fallen)
+    found = await bench.gate().judge(bench.backend("native", seconds=0.002), copy)
+    assert found.word == "passed"
+    assert found.reason.endswith("; CUDA was asked for and runs none of 20 nodes, CPU does")
+
+
 async def test_a_copy_that_takes_longer_is_slower() -> None:
     bench = Bench()
     found = await bench.gate().judge(bench.backend("native", seconds=0.0002), bench.backend("frozen", seconds=0.002))
