@@ -91,6 +91,13 @@ def test_the_verdict_follows_from_the_numbers(
     assert decided(words, lows).word == word
 
 
+def test_a_copy_that_may_be_slower_may_be_so_at_every_batch_size() -> None:
+    gate = Bench(rules=Rules(speedup=0.5)).gate()
+    assert gate.decide("onnx", {"1": GOOD}, {"1": ratio(0.6)}, {}).word == "passed"
+    assert gate.decide("onnx", {"1": GOOD, "8": GOOD}, {"1": ratio(0.6), "8": ratio(0.51)}, {}).word == "passed"
+    assert gate.decide("onnx", {"1": GOOD, "8": GOOD}, {"1": ratio(0.6), "8": ratio(0.49)}, {}).word == "slower"
+
+
 @pytest.mark.parametrize(
     ("lows", "word"),
     [
