@@ -95,8 +95,7 @@ class Options:
     @property
     def calibrated_on(self) -> Path | None:
         """The folder whose pictures shape the copy; None if none do."""
-        shaping = self.precision == "FP16" if self.target == "onnx" else self.precision == "INT8" and self.calibration
-        return self.images if shaping else None
+        return self.images if self.precision == "INT8" and self.calibration else None
 
     def text(self, names: Sequence[str]) -> dict[str, str]:
         """The options (or properties) of these names, as text by name."""

@@ -16,7 +16,6 @@ _IN_WORDS = {
     "load": "loading the model",
     "convert": "converting the graph",
     "build": "building engines",
-    "reduce": "choosing the precision",
     "save": "saving",
     "verify": "running the copy",
     "yardstick": "measuring a frozen copy beside it",

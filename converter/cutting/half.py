@@ -1,6 +1,8 @@
-"""An ONNX model in half precision from its first learnt operation to its last ones; what follows them stays in FP32.
+"""An ONNX model in half precision where that does no harm: in its deeper learnt operations, and between them.
 
-Boxes are computed after the last convolutions, where half a pixel matters and nothing is to be won. The converter in
+Rounding errors of the first layers pass through all others: two fifths of the depth in FP32 leave scores half as far
+from native, or less (YOLOX-Nano: 0.0008 in place of 0.016). What follows the last learnt operations stays in FP32 too:
+boxes are computed after the last convolutions, where half a pixel matters and nothing is to be won. The converter in
 onnxconverter-common rounds every result of an operation that is kept in FP32, and so the boxes: it isn't used.
 """
 
@@ -12,24 +14,56 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+KEPT = 0.4  # the share of the depth, counted in learnt operations from the beginning, that stays in FP32
 _LEARNT = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 # What may be between them: their results in half precision need no more than their inputs.
 _BETWEEN = frozenset(
-    "Add AveragePool BatchNormalization Clip Concat DepthToSpace Div Elu Flatten GlobalAveragePool GlobalMaxPool Gather "
-    "HardSigmoid HardSwish Identity LeakyRelu Max MaxPool Min Mul PRelu Pad Relu Reshape Resize Sigmoid Slice "
-    "SpaceToDepth Split Squeeze Sub Tanh Tile Transpose Unsqueeze".split()
+    [
+        "Add",
+        "AveragePool",
+        "BatchNormalization",
+        "Clip",
+        "Concat",
+        "DepthToSpace",
+        "Div",
+        "Elu",
+        "Flatten",
+        "Gather",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "LeakyRelu",
+        "Max",
+        "MaxPool",
+        "Min",
+        "Mul",
+        "PRelu",
+        "Pad",
+        "Relu",
+        "Reshape",
+        "Resize",
+        "Sigmoid",
+        "Slice",
+        "SpaceToDepth",
+        "Split",
+        "Squeeze",
+        "Sub",
+        "Tanh",
+        "Tile",
+        "Transpose",
+        "Unsqueeze",
+    ]
 )
 _LARGEST = float(np.finfo(np.float16).max)
 
 
-def halved(model: Any, kept: float = 0.0) -> tuple[Any, int]:
-    """The model in FP16 with inputs and outputs as before, and how many of its operations are in FP16.
-
-    `kept` is the share of its depth, counted in learnt operations from its beginning, that stays in FP32.
-    """
+def halved(model: Any) -> tuple[Any, int]:
+    """The model in FP16 with inputs and outputs as before, and how many of its operations are in FP16."""
     typed = onnx.shape_inference.infer_shapes(model)
     depths = _depths(typed.graph.node)
-    shallow = kept * max(depths.values(), default=0)
+    shallow = KEPT * max(depths.values(), default=0)
     nodes = {name for name in _between_learnt(list(typed.graph.node)) if depths[name] > shallow}
     graph = _Halving(typed.graph, frozenset(nodes))
     made = onnx.ModelProto()

@@ -53,9 +53,9 @@ KINDS = {
     "frozen": Kind("converter.targets.frozen", steps=("load", "convert", "save"), hardware_bound=False, shaped_by=()),
     "onnx": Kind(
         "converter.targets.onnx",
-        steps=("load", "convert", "reduce", "save"),
+        steps=("load", "convert", "save"),
         hardware_bound=False,
-        shaped_by=("precision", "calibrated_on"),
+        shaped_by=("precision",),
     ),
 }
 

@@ -14,9 +14,10 @@ import tf2onnx
 
 from converter import sampling
 from converter.contract import Options
-from converter.cutting import precision, savedmodels
+from converter.cutting import savedmodels
 from converter.cutting.carving import Carved
 from converter.cutting.flat import Flat, flatten
+from converter.cutting.half import KEPT, halved
 from converter.cutting.parts import Cut, cut
 from converter.cutting.rows import Runs
 from converter.onnx_layout import HEAD, NETWORK, PICTURE, TAIL, Layout, Part
@@ -36,19 +37,23 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
     runs = Runs(flat, photos)
     with progress.step("convert"):
         parts = cut(flat, runs)
-    with progress.step("reduce"):
-        network, facts = parts.network_model, {"precision": options.precision}
-        if options.precision == "FP16":
-            network, halved = precision.reduce(flat, parts, runs, photos, progress)
-            facts |= halved
+        network, facts = in_precision(parts.network_model, options.precision)
     with progress.step("save"):
-        _save(parts, network, into)
-        _layout(flat, parts).write(into)
+        write(flat, parts, network, into)
     runs.close()
     return {**_facts(parts), **facts, "signatures_lost": lost, "pictures": len(photos)}
 
 
-def _save(parts: Cut, network: Any, into: Path) -> None:
+def in_precision(network: Any, precision: str) -> tuple[Any, dict[str, Any]]:
+    """The network in FP32 or FP16, and what to tell about it."""
+    if precision == "FP32":
+        return network, {"precision": precision}
+    network, operations = halved(network)
+    return network, {"precision": precision, "operations_in_fp16": operations, "depth_in_fp32": KEPT}
+
+
+def write(flat: Flat, parts: Cut, network: Any, into: Path) -> None:
+    """The copy's files, with `network` as its network."""
     into.mkdir(exist_ok=True)
     (into / NETWORK).write_bytes(network.SerializeToString())
     if parts.picture_model is not None:
@@ -56,6 +61,7 @@ def _save(parts: Cut, network: Any, into: Path) -> None:
     for name, part in ((HEAD, parts.head), (TAIL, parts.tail)):
         if part is not None:
             savedmodels.save(part, into / name)
+    _layout(flat, parts).write(into)
 
 
 def _layout(flat: Flat, parts: Cut) -> Layout:

@@ -20,7 +20,8 @@ from converter.detections import BOXES, CLASSES, COUNT, SCORES
 
 Tensor = Any  # TensorFlow carries no types.
 
-SIDE, CELLS, KINDS, MOST = 64, 8, 3, 10  # of a picture, of the grid of boxes (CELLS²), classes, detections
+SIDE, CELLS, KINDS = 64, 8, 3  # of a picture, of the grid of boxes (CELLS²), number of classes
+MOST = CELLS * CELLS * KINDS  # detections: none is left out
 _DRAWN = np.random.default_rng(7)
 _FIRST = _DRAWN.normal(0.0, 0.4, (5, 5, 3, 8)).astype(np.float32)
 _LAST = _DRAWN.normal(0.0, 0.12, (3, 3, 8, KINDS + 4)).astype(np.float32)
@@ -50,7 +51,7 @@ def numbers(pictures: Tensor, between: Callable[[Tensor], Tensor] = lambda tenso
 
 def ended(boxes: Tensor, scores: Tensor) -> Mapping[str, Tensor]:
     """The four outputs."""
-    found = tf.image.combined_non_max_suppression(boxes, scores, MOST, MOST, iou_threshold=0.5, score_threshold=0.3)
+    found = tf.image.combined_non_max_suppression(boxes, scores, MOST, MOST, iou_threshold=0.5, score_threshold=0.05)
     return {BOXES: found[0], SCORES: found[1], CLASSES: found[2] + 1.0, COUNT: tf.cast(found[3], tf.float32)}
 
 
