@@ -164,7 +164,7 @@ MAY_BE_IMPORTED_IN = {
         "converter.targets.frozen",
         "converter.targets.trt",
     },
-    "onnxruntime": {"converter.cutting.precision", "converter.providers", "converter.targets.onnx"},
+    "onnxruntime": {"converter.providers", "converter.targets.onnx"},
     "simplejpeg": {"converter.jpeg"},
     "jinja2": {"app.report"},
     "fastapi": {"app.api.", "app.main", "app.server"},

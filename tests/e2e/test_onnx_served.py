@@ -18,7 +18,7 @@ pytestmark = pytest.mark.tensorflow
 
 # So low that the copy passes whatever the machine does meanwhile.
 PASSES = {"DETECTOR_GATE_SPEEDUP": "0.01", "DETECTOR_GATE_SECONDS": "0.2"}
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "grey": {"mode": "L"},
     "CMYK": {"mode": "CMYK"},

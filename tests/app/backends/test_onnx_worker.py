@@ -24,8 +24,8 @@ async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
     await started.close()
 
 
-def spec(folder: Path, **changes: int) -> Spec:
-    return Spec("onnx", folder, max_batch=8, **changes)
+def spec(folder: Path, *, batches_in_flight: int | None = None) -> Spec:
+    return Spec("onnx", folder, max_batch=8, batches_in_flight=batches_in_flight)
 
 
 async def test_it_says_what_runs_it(worker: Worker) -> None:
