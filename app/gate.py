@@ -144,9 +144,10 @@ async def timed(backend: Backend, batch: Sequence[Image]) -> float:
 def _too_slow(what: str, ratios: Mapping[str, Ratio], needed: float) -> str:
     """A sentence if the lower bounds are not what they must be; empty if they are, or if there are none."""
     lows = sorted(ratio.low for ratio in ratios.values())
-    if not lows or (lows[-1] > needed and lows[0] > NOT_SLOWER):
+    at_worst = min(NOT_SLOWER, needed)
+    if not lows or (lows[-1] > needed and lows[0] > at_worst):
         return ""
-    asked = f"lower bounds above {needed:g}" + (f" at one and {NOT_SLOWER:g} at the other" if len(lows) > 1 else "")
+    asked = f"lower bounds above {needed:g}" + (f" at one and {at_worst:g} at the other" if len(lows) > 1 else "")
     return f"{_told(what, ratios)}; {asked} are needed"
 
 

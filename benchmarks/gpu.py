@@ -35,7 +35,7 @@ def main() -> int:
     print(f"TensorFlow {found.tensorflow}, TensorRT {environment.dotted(found.tensorrt_loaded)}, {found.gpus}\n")
     if not args.existing and not convert(args.model, args.precision, args.batch_sizes):
         return 1
-    environ = {"DETECTOR_MODEL": str(args.model), "DETECTOR_DRAIN_SECONDS": "0"}
+    environ = {"DETECTOR_MODEL": str(args.model), "DETECTOR_COPIES": "trt,frozen", "DETECTOR_DRAIN_SECONDS": "0"}
     photos = {path.stem: path.read_bytes() for path in sorted(PHOTOS.glob("*.jpg"))}
     with started("first start", environ) as server:
         answers(server, photos)

@@ -95,13 +95,19 @@ def _savedmodel(folder: Path, part: Part, input_name: str) -> Step:
     """A part that TensorFlow runs: it reads JPEG files under the signature's name, and values under their own."""
     import tensorflow as tf
 
+    tf.config.set_visible_devices([], "GPU")  # its memory is ONNX Runtime's, which uses another CUDA
     model = tf.saved_model.load(str(folder))
     function = model.signatures["serving_default"]
 
     def run(jpegs: Sequence[bytes], values: Values, _: Any = model) -> Mapping[str, NDArray[Any]]:
         given = {name: tf.constant(values[name] if name in values else list(jpegs)) for name in part.reads}
-        found = function(**given)
-        return {name: found[name].numpy() for name in part.writes}
+        try:
+            found = function(**given)
+            return {name: found[name].numpy() for name in part.writes}
+        except tf.errors.InvalidArgumentError as error:
+            if "JPEG" in str(error):
+                raise Undecodable("Invalid JPEG data") from error
+            raise
 
     return run
 
