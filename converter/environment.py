@@ -17,7 +17,7 @@ from typing import Any
 from converter import child, nvidia
 
 TIMEOUT_S = 120.0
-_FOR_ONNX = ("onnxruntime", "onnx", "tf2onnx", "simplejpeg")
+FOR_ONNX = ("onnxruntime", "onnx", "tf2onnx", "simplejpeg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def availability(target: str, found: Environment) -> Availability:
 
 
 def _onnx(found: Environment) -> Availability:
-    missing = [name for name in _FOR_ONNX if name not in found.onnx]
+    missing = [name for name in FOR_ONNX if name not in found.onnx]
     if not missing:
         return Availability(True)
     reason = f"{' and '.join(missing)} can't be imported: pip install '.[onnx]'"
@@ -136,7 +136,7 @@ def _tell(**facts: object) -> None:
 
 def _ask() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    _tell(driver=nvidia.driver(), onnx=[name for name in _FOR_ONNX if importlib.util.find_spec(name)])
+    _tell(driver=nvidia.driver(), onnx=[name for name in FOR_ONNX if importlib.util.find_spec(name)])
     import tensorflow as tf
 
     _tell(tensorflow=tf.__version__)

@@ -36,6 +36,7 @@ def found(**facts: Any) -> Environment:
         "tensorrt_loaded": (8, 5, 3),
         "gpus": ("NVIDIA H100 80GB HBM3",),
         "compute_capability": "9.0",
+        "onnx": environment.FOR_ONNX,
     }
     return Environment(**(have | facts))
 
@@ -153,7 +154,9 @@ def test_a_child_ends_when_the_process_that_asked_is_gone() -> None:
 def test_this_tensorflow_has_tftrt_and_says_so_without_the_library_or_a_gpu() -> None:
     asked = ask({**os.environ, "LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""})
     version = importlib.metadata.version("tensorflow")
-    assert asked == Environment(tensorflow=version, tensorflow_build=BUILD, tensorrt_linked=(8, 4, 3))
+    assert asked == Environment(
+        tensorflow=version, tensorflow_build=BUILD, tensorrt_linked=(8, 4, 3), onnx=environment.FOR_ONNX
+    )
     assert availability("trt", asked).code == "library_missing"
     assert availability("frozen", asked).available
 
@@ -164,7 +167,7 @@ LIBRARY = "TensorRT's library libnvinfer.so.8 was not found: TensorFlow 2.14.1 l
 NO_GPU = "TensorFlow sees no NVIDIA GPU"
 
 
-@pytest.mark.parametrize("target", ["trt", "frozen"])
+@pytest.mark.parametrize("target", ["trt", "frozen", "onnx"])
 def test_everything_can_be_made_where_everything_is(target: str) -> None:
     assert availability(target, found()) == environment.Availability(True)
 
@@ -246,5 +249,6 @@ def test_the_facts_are_json_without_the_log() -> None:
         "gpus": ["NVIDIA H100 80GB HBM3"],
         "gpu_memory_bytes": [],
         "compute_capability": "9.0",
+        "onnx": list(environment.FOR_ONNX),
         "crash": None,
     }
