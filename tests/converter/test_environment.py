@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from converter import environment, nvidia
-from converter.environment import Environment, availability
+from converter.environment import FOR_ONNX, Environment, availability
 from tests.smi import put_smi
 
 FAKED = Path(__file__).parent / "faked"
@@ -36,7 +36,7 @@ def found(**facts: Any) -> Environment:
         "tensorrt_loaded": (8, 5, 3),
         "gpus": ("NVIDIA H100 80GB HBM3",),
         "compute_capability": "9.0",
-        "onnx": environment.FOR_ONNX,
+        "onnx": FOR_ONNX,
     }
     return Environment(**(have | facts))
 
@@ -154,9 +154,7 @@ def test_a_child_ends_when_the_process_that_asked_is_gone() -> None:
 def test_this_tensorflow_has_tftrt_and_says_so_without_the_library_or_a_gpu() -> None:
     asked = ask({**os.environ, "LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""})
     version = importlib.metadata.version("tensorflow")
-    assert asked == Environment(
-        tensorflow=version, tensorflow_build=BUILD, tensorrt_linked=(8, 4, 3), onnx=environment.FOR_ONNX
-    )
+    assert asked == Environment(tensorflow=version, tensorflow_build=BUILD, tensorrt_linked=(8, 4, 3), onnx=FOR_ONNX)
     assert availability("trt", asked).code == "library_missing"
     assert availability("frozen", asked).available
 
@@ -249,6 +247,6 @@ def test_the_facts_are_json_without_the_log() -> None:
         "gpus": ["NVIDIA H100 80GB HBM3"],
         "gpu_memory_bytes": [],
         "compute_capability": "9.0",
-        "onnx": list(environment.FOR_ONNX),
+        "onnx": list(FOR_ONNX),
         "crash": None,
     }
