@@ -18,7 +18,7 @@ KEPT = 0.4  # the share of the depth, counted in learnt operations from the begi
 _LEARNT = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 # What may be between them: their results in half precision need no more than their inputs.
 _BETWEEN = frozenset(
-    [
+    {
         "Add",
         "AveragePool",
         "BatchNormalization",
@@ -54,7 +54,7 @@ _BETWEEN = frozenset(
         "Tile",
         "Transpose",
         "Unsqueeze",
-    ]
+    }
 )
 _LARGEST = float(np.finfo(np.float16).max)
 

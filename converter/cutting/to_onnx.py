@@ -113,7 +113,7 @@ def _with_float_resizes(definition: Any) -> Any:
 
 
 def _name_resizes_as_onnx_does(model: Any) -> None:
-    """floor((x + ½) · scale) is tf2onnx's `tf_half_pixel_for_nn`, which ONNX gave up: the same is half_pixel, rounded."""
+    """tf2onnx's `tf_half_pixel_for_nn`, which ONNX gave up, is floor((x + ½) · scale): half_pixel, rounded."""
     for node in model.graph.node:
         modes = {each.name: each for each in node.attribute}
         if node.op_type == "Resize" and modes["coordinate_transformation_mode"].s == b"tf_half_pixel_for_nn":

@@ -118,12 +118,12 @@ def save_old(folder: Path) -> None:
     tf.compat.v1.enable_control_flow_v2()
 
 
-def main() -> None:
-    root = Path(sys.argv[1])
+def build(root: Path) -> None:
+    """Write them all."""
     for function in TODAY:
         save(function, root / function.__name__)
     save_old(root / "old_loop")
 
 
 if __name__ == "__main__":
-    main()
+    build(Path(sys.argv[1]))
