@@ -60,7 +60,7 @@ class OnnxCopy:
 
     def _network(self, folder: Path, names: Sequence[str] | None, threads: int) -> Step:
         names = providers.available() if names is None else names
-        wanted = providers.asked(names, engines=folder.with_name(f"{folder.name}_engines"), fp16=_is_fp16(folder))
+        wanted = providers.asked(names, engines=_engines(folder), fp16=_is_fp16(folder))
         session = providers.session(folder / NETWORK, wanted, threads=threads)
         self.assigned = providers.assigned(session, names)
         part = self.layout.network
@@ -110,6 +110,11 @@ def _savedmodel(folder: Path, part: Part, input_name: str) -> Step:
             raise
 
     return run
+
+
+def _engines(folder: Path) -> Path:
+    """Where TensorRT keeps what it builds for this copy: beside it, and where it will be once it is published."""
+    return folder.with_name(f"{folder.name.partition('.partial-')[0]}_engines")
 
 
 def _is_fp16(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 The graph is cut into parts that read and write named values, (N, …) arrays for N pictures:
 
     JPEG files ─ decoded here ─ picture.onnx, picture by picture, stacked ┐
-    JPEG files ─ head/, a SavedModel, where the decoder can't be cut off ─┴─ network.onnx ─ tail/, a SavedModel ─ outputs
+    JPEG files ─ head/, a SavedModel, where the decoder can't be cut off ┴─ network.onnx ─ tail/, a SavedModel ─ outputs
 
 There is either a picture graph (with what its decoder did, `Decode`) or a head; there need not be a tail. The value
 COUNT, N as an int32 scalar, is always there to be read. In the end the signature's outputs are values of their names.

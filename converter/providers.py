@@ -41,14 +41,7 @@ def available(offered: Sequence[str] | None = None, *, loads: Callable[[str], bo
 def asked(names: Sequence[str], *, engines: Path, fp16: bool) -> Asked:
     """The providers of these names with their options; TensorRT keeps its engines in the folder `engines`."""
     options: dict[str, dict[str, Any]] = {
-        TENSORRT: {
-            # An engine takes minutes to build, and belongs to one GPU, one TensorRT and one graph: it knows by itself.
-            "trt_engine_cache_enable": True,
-            "trt_engine_cache_path": str(engines),
-            "trt_timing_cache_enable": True,
-            "trt_timing_cache_path": str(engines),
-            "trt_fp16_enable": fp16,
-        },
+        TENSORRT: {"trt_fp16_enable": fp16, **(_kept(engines) if TENSORRT in names else {})},
         CUDA: {
             # An exhaustive search would run again for each size of batch, inside a request.
             "cudnn_conv_algo_search": "HEURISTIC",
@@ -56,6 +49,20 @@ def asked(names: Sequence[str], *, engines: Path, fp16: bool) -> Asked:
         },
     }
     return [(name, options.get(name, {})) for name in names]
+
+
+def _kept(engines: Path) -> dict[str, Any]:
+    """An engine takes minutes to build, and belongs to one GPU, one TensorRT and one graph: TensorRT knows which."""
+    try:
+        engines.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}  # the folder can't be written: they are built at each start
+    return {
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": str(engines),
+        "trt_timing_cache_enable": True,
+        "trt_timing_cache_path": str(engines),
+    }
 
 
 def session(graph: Path, wanted: Asked, *, threads: int) -> onnxruntime.InferenceSession:
@@ -66,9 +73,6 @@ def session(graph: Path, wanted: Asked, *, threads: int) -> onnxruntime.Inferenc
     # Threads of several sessions that spin while they wait would take the cores from each other.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.add_session_config_entry(_RECORD, "1")
-    for name, options in wanted:
-        if name == TENSORRT:
-            Path(options["trt_engine_cache_path"]).mkdir(parents=True, exist_ok=True)
     if any(name != CPU for name, _ in wanted):
         onnxruntime.preload_dlls()  # CUDA and cuDNN as pip installs them
     return onnxruntime.InferenceSession(str(graph), settings, providers=[(name, dict(each)) for name, each in wanted])

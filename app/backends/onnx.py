@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from app.backends import BatchFailed, Facts, ModelRefused, child
-from converter import providers, sampling
+from converter import nvidia, providers, sampling
 from converter.detections import BOXES, CLASSES, COUNT, SCORES, Detections, from_outputs
 from converter.onnx_copy import OnnxCopy, Undecodable, Unlike
 
@@ -31,7 +31,7 @@ class OnnxModel:
             batch_sizes=sizes,
             batches_in_flight=job.batches_in_flight or _in_flight(on_gpu=on_gpu),
             padded=bool(self._padding),
-            device="GPU" if on_gpu and self._copy.assigned.reason != "none_there" else "CPU",
+            device=_device(self._copy.assigned.nodes),
             load_seconds=round(loaded - started, 3),
             warm_seconds=round(time.monotonic() - loaded, 3),
             signature=_described(self._copy),
@@ -92,6 +92,14 @@ def _default_sizes(max_batch: int, *, on_gpu: bool) -> tuple[int, ...]:
     return tuple(
         sorted({*(1 << power for power in range(max_batch.bit_length()) if 1 << power < max_batch), max_batch})
     )
+
+
+def _device(nodes: Mapping[str, int]) -> str:
+    """The GPU's name if the network runs on one, whatever was asked for."""
+    if set(nodes) <= {"CPU"}:
+        return "CPU"
+    names = nvidia.smi("gpu=name")
+    return names[0][0] if names else "GPU"
 
 
 def _in_flight(*, on_gpu: bool) -> int:

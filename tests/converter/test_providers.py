@@ -41,6 +41,17 @@ def test_engines_and_timings_are_kept_and_searches_do_not_happen_in_requests(tmp
     assert asked[CPU] == {}
 
 
+def test_where_no_folder_can_be_made_engines_are_built_at_each_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    asked = dict(providers.asked(EVERY, engines=tmp_path / "file" / "engines", fp16=False))
+    assert asked[TENSORRT] == {"trt_fp16_enable": False}
+
+
+def test_a_machine_without_tensorrt_gets_no_folder_for_engines(tmp_path: Path) -> None:
+    providers.asked([CUDA, CPU], engines=tmp_path / "engines", fp16=False)
+    assert not (tmp_path / "engines").exists()
+
+
 @pytest.mark.parametrize(
     ("nodes", "asked", "reason", "says"),
     [
