@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from converter import environment, nvidia
-from converter.environment import FOR_ONNX, Environment, availability
+from converter.environment import Environment, availability
 from tests.smi import put_smi
 
 FAKED = Path(__file__).parent / "faked"
@@ -36,14 +36,13 @@ def found(**facts: Any) -> Environment:
         "tensorrt_loaded": (8, 5, 3),
         "gpus": ("NVIDIA H100 80GB HBM3",),
         "compute_capability": "9.0",
-        "onnx": FOR_ONNX,
     }
     return Environment(**(have | facts))
 
 
 def ask(environ: Mapping[str, str]) -> Environment:
-    """What is found, but for the driver and the GPUs of the machine that the tests run on."""
-    return replace(environment.probe(environ), driver=None, gpu_memory_bytes=())
+    """What is found, but for the driver, the GPUs and the packages of the machine that the tests run on."""
+    return replace(environment.probe(environ), driver=None, gpu_memory_bytes=(), onnx=())
 
 
 # Asking
@@ -154,7 +153,7 @@ def test_a_child_ends_when_the_process_that_asked_is_gone() -> None:
 def test_this_tensorflow_has_tftrt_and_says_so_without_the_library_or_a_gpu() -> None:
     asked = ask({**os.environ, "LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""})
     version = importlib.metadata.version("tensorflow")
-    assert asked == Environment(tensorflow=version, tensorflow_build=BUILD, tensorrt_linked=(8, 4, 3), onnx=FOR_ONNX)
+    assert asked == Environment(tensorflow=version, tensorflow_build=BUILD, tensorrt_linked=(8, 4, 3))
     assert availability("trt", asked).code == "library_missing"
     assert availability("frozen", asked).available
 
@@ -165,7 +164,7 @@ LIBRARY = "TensorRT's library libnvinfer.so.8 was not found: TensorFlow 2.14.1 l
 NO_GPU = "TensorFlow sees no NVIDIA GPU"
 
 
-@pytest.mark.parametrize("target", ["trt", "frozen", "onnx"])
+@pytest.mark.parametrize("target", ["trt", "frozen"])
 def test_everything_can_be_made_where_everything_is(target: str) -> None:
     assert availability(target, found()) == environment.Availability(True)
 
@@ -247,6 +246,6 @@ def test_the_facts_are_json_without_the_log() -> None:
         "gpus": ["NVIDIA H100 80GB HBM3"],
         "gpu_memory_bytes": [],
         "compute_capability": "9.0",
-        "onnx": list(FOR_ONNX),
+        "onnx": [],
         "crash": None,
     }

@@ -6,6 +6,11 @@ from converter import environment
 from converter.environment import Environment, availability
 
 
+@pytest.mark.tensorflow
+def test_the_packages_that_are_there_are_told() -> None:
+    assert environment.probe().onnx == environment.FOR_ONNX
+
+
 def test_onnx_needs_neither_gpu_nor_tensorrt() -> None:
     assert availability("onnx", Environment(tensorflow="2.14.1", onnx=environment.FOR_ONNX)).available
 
