@@ -43,9 +43,9 @@ bench: $(VENV)/test.done ## Compare the server with the raw call of the model, i
 	$(PY) -m benchmarks.throughput
 
 lock: ## Pin the dependencies anew (needs uv)
-	uv pip compile --quiet --generate-hashes --upgrade $(LOCK) pyproject.toml -o requirements.lock
-	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --group test --group lint -c requirements.lock -o requirements-dev.lock
-	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra gpu -c requirements.lock -o requirements-gpu.lock
+	uv pip compile --quiet --generate-hashes --upgrade $(LOCK) pyproject.toml --extra onnx -o requirements.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra onnx --group test --group lint -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra gpu --extra onnx -c requirements.lock -o requirements-gpu.lock
 LOCK := --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-header
 
 clean: ## Remove the environment and what tools left behind

@@ -22,6 +22,7 @@ from converter.run import identify
 
 log = logging.getLogger(__name__)
 
+ON_A_CPU, ON_A_GPU = ("onnx",), ("frozen", "onnx", "trt")  # what is wanted where nobody has said it
 UNVERIFIED = "unverified: it has no report.json that says what it was made from"
 _LOOKS = 3  # at a copy that another server replaces while it is loaded
 
@@ -30,7 +31,7 @@ _LOOKS = 3  # at a copy that another server replaces while it is loaded
 class Plan:
     """How copies are to be had."""
 
-    wanted: Sequence[str]  # targets, in the order in which they are loaded or made
+    wanted: Sequence[str] | None  # targets, in the order in which they are loaded or made; None: by the machine
     convert: bool  # make those that are missing or refused
     precision: str
     calibration_images: Path | None  # for INT8
@@ -56,11 +57,12 @@ class Copies:
 
     async def prepare(self, conversions: Conversions) -> None:
         """At start, after native: look at each copy; load it, make it, or say why neither."""
+        wanted = await self._wanted()
         for target, slot in self._slots.items():
-            if target not in self._plan.wanted:
+            if target not in wanted:
                 slot.set_state("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
         # `trt` last: it takes longest to make, and is measured against `frozen`.
-        for target in sorted(self._plan.wanted, key=lambda target: target == "trt"):
+        for target in sorted(wanted, key=lambda target: target == "trt"):
             await asyncio.to_thread(publish.recover, self._location(target))
             try:
                 options = conversions.wanted(target)
@@ -105,6 +107,8 @@ class Copies:
     def default_options(self, target: str) -> Options:
         """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
         sizes = tuple(sorted({1, self._plan.spec.max_batch}))
+        if target == "onnx" and self._plan.precision == "FP16":
+            return Options(target=target, batch_sizes=sizes, precision="FP16")
         if target != "trt":
             return Options(target=target, batch_sizes=sizes)
         return Options(
@@ -126,6 +130,11 @@ class Copies:
         if not slot.ready and slot.state == "converting":
             state = job.state if job.state in ("refused", "unavailable") else "unavailable"
             slot.set_state(state, f"making the copy ended: {job.reason}")
+
+    async def _wanted(self) -> Sequence[str]:
+        if self._plan.wanted is not None:
+            return self._plan.wanted
+        return ON_A_GPU if (await self.environment()).gpus else ON_A_CPU
 
     async def _needed(self, options: Options) -> bool:
         """Load the copy if it may be loaded; whether one should be made instead."""

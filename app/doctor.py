@@ -152,6 +152,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     yield "Python", platform.python_version()
     yield "TensorFlow", _tensorflow(found)
     yield "TensorRT", _tensorrt(found)
+    yield "ONNX Runtime", _onnx_runtime(found)
     yield "driver", found.driver or "none: no NVIDIA driver was found"
     yield "GPU", _gpus(found)
     yield "memory", f"{memory.in_words(diagnosis.available_bytes)} are available"
@@ -182,6 +183,15 @@ def _tensorrt(found: Environment) -> str:
         return "none: TensorFlow is built without TF-TRT"
     library = environment.library_name(found)
     return f"not loaded: no {library} along LD_LIBRARY_PATH (TensorFlow is built for {linked})"
+
+
+def _onnx_runtime(found: Environment) -> str:
+    if "onnxruntime" not in found.onnx:
+        return "not found: pip install '.[onnx]'"
+    from converter import providers
+
+    names = ", ".join(name.removesuffix("ExecutionProvider") for name in providers.available())
+    return f"{providers.VERSION}, which can use {names}"
 
 
 def _gpus(found: Environment) -> str:

@@ -82,6 +82,12 @@ class CrashedTheModel(ServiceError):
     code = "crashed_the_model"
 
 
+class NotAlike(ServiceError):
+    """The backend can't decode the picture bit for bit as native does; native can."""
+
+    code = "not_alike"
+
+
 class Overloaded(ServiceError):
     """The queue is full."""
 

@@ -6,7 +6,7 @@ Both are asked for the same pictures, one after the other in alternating order, 
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import cycle, islice
 from typing import Any, Literal
 
@@ -80,6 +80,8 @@ class Gate:
             if yardstick is not None:
                 over_frozen = {str(size): await self._time(yardstick, copy, pictures, size) for size in sizes}
         verdict = self.decide(copy.name, agreement, ratios, over_frozen)
+        if copy.facts.fallback:  # it is judged as what it got
+            verdict = replace(verdict, reason=f"{verdict.reason}; {copy.facts.fallback}")
         log.info("gate judged copy=%s verdict=%s reason=%r", copy.name, verdict.word, verdict.reason)
         return verdict
 
@@ -142,9 +144,10 @@ async def timed(backend: Backend, batch: Sequence[Image]) -> float:
 def _too_slow(what: str, ratios: Mapping[str, Ratio], needed: float) -> str:
     """A sentence if the lower bounds are not what they must be; empty if they are, or if there are none."""
     lows = sorted(ratio.low for ratio in ratios.values())
-    if not lows or (lows[-1] > needed and lows[0] > NOT_SLOWER):
+    at_worst = min(NOT_SLOWER, needed)
+    if not lows or (lows[-1] > needed and lows[0] > at_worst):
         return ""
-    asked = f"lower bounds above {needed:g}" + (f" at one and {NOT_SLOWER:g} at the other" if len(lows) > 1 else "")
+    asked = f"lower bounds above {needed:g}" + (f" at one and {at_worst:g} at the other" if len(lows) > 1 else "")
     return f"{_told(what, ratios)}; {asked} are needed"
 
 

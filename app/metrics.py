@@ -82,7 +82,8 @@ class Metrics:
         )
         self.native_fallback = self._counter(
             "native_fallback_total",
-            "Times TensorFlow said that it ran a native segment in place of a TensorRT engine.",
+            "Times TensorFlow said that it ran a native segment in place of a TensorRT engine, and times an ONNX copy "
+            "was loaded that runs elsewhere than was asked for.",
             ["backend", "reason"],
         )
         self.model_info = self._gauge("model_info", "1; what is served.", ["name", "version", "server"])

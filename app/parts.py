@@ -1,6 +1,7 @@
 """What the server is made of, built from the settings: each part gets the others that it needs, as plain arguments."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from app.slot import Slot
 from converter import publish
 from converter.agreement import Limits
 
+log = logging.getLogger(__name__)
+
 _FALLBACK_LINES = ("Running native segment", "native segment will be used")
 
 
@@ -56,7 +59,7 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     model, metrics = models.find(settings.model), Metrics()
     metrics.model_info.labels(model.name, model.version, app.__version__).set(1)
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
-    start = start_backend or partial(start_worker, listen=_listener(metrics))
+    start = _told(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
     election = Election(metrics)
     for name in PROGRAMS:
         election.add(_lane(name, settings, executor, start, election, metrics))
@@ -164,6 +167,19 @@ def native_spec(settings: Settings, model: Model) -> Spec:
         load_seconds=settings.load_seconds,
         hang_seconds=settings.hang_seconds,
     )
+
+
+def _told(start: Starter, metrics: Metrics) -> Starter:
+    """Counts workers that run elsewhere than was asked for."""
+
+    async def started(spec: Spec) -> Backend:
+        backend = await start(spec)
+        if backend.facts.fallback_reason:
+            metrics.native_fallback.labels(spec.name, backend.facts.fallback_reason).inc()
+            log.warning("backend fell back backend=%s fallback=%r", spec.name, backend.facts.fallback)
+        return backend
+
+    return started
 
 
 def _listener(metrics: Metrics) -> Callable[[str, str], None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.batching import Answer
 from app.election import AUTO, Election
-from app.errors import CrashedTheModel, ServiceError
+from app.errors import CrashedTheModel, NotAlike, ServiceError
 from app.images import Image, check
 from app.lanes import Lane, Limit, crashed, through
 from app.metrics import NO_BACKEND, Metrics
@@ -154,11 +154,11 @@ class Detector:
         return outcomes
 
     async def _ask(self, lane: Lane, images: Sequence[Image], query: Query) -> list[Outcome]:
-        """Answers of `lane`; images whose worker died in the middle are tried once on another, if any will do."""
+        """Answers of `lane`; images that it leaves to native, or whose worker died, are tried once on another."""
         limit = Limit(min(self._timeout_s, query.timeout_s or self._timeout_s))
         answers = await through(lane, images, limit)
         outcomes = [Outcome(lane.slot.name, crashed(lane) if answer is None else answer) for answer in answers]
-        lost = [index for index, answer in enumerate(answers) if answer is None]
+        lost = [index for index, answer in enumerate(answers) if answer is None or isinstance(answer, NotAlike)]
         other = self._election.elsewhere(lane) if lost and query.backend == AUTO else None
         if other is not None:
             try:

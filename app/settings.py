@@ -28,7 +28,7 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[Literal["trt", "frozen"], ...], BeforeValidator(_split)]
+Names = Annotated[tuple[Literal["trt", "frozen", "onnx"], ...], BeforeValidator(_split)]
 
 
 def bundled_model() -> Path:
@@ -49,9 +49,10 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     cache: Path | None = Field(
         default=None, description="Folder for copies when the model's own folder can't be written to."
     )
-    copies: Names = Field(
-        default=("trt", "frozen"),
-        description="Copies to load or make, separated by commas; empty for none. Those that can't exist here say why.",
+    copies: Names | None = Field(
+        default=None,
+        description="Copies to load or make, separated by commas; empty for none. Those that can't exist here say why. "
+        "Default: `onnx` on a machine without a GPU, `frozen,onnx,trt` on one with.",
     )
     startup_conversion: Literal["background", "blocking", "off"] = Field(
         default="background",
@@ -59,7 +60,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         "ready, `off` not at start.",
     )
     precision: Literal["FP32", "FP16", "INT8"] = Field(
-        default="FP32", description="Precision of the TF-TRT copy that is made at start."
+        default="FP32",
+        description="Precision of the TF-TRT copy that is made at start; with `FP16` of the ONNX copy too.",
     )
     calibration_images: Path | None = Field(
         default=None, validate_default=True, description="Folder of JPEG files on which an INT8 copy is calibrated."
@@ -100,7 +102,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     max_batch: int = Field(default=8, ge=1, le=256, description="Most images in one call of the model.")
     batches_in_flight: int | None = Field(
-        default=None, ge=1, le=32, description="Batches a model works on at once. Default: 2 on a CPU, 4 on a GPU."
+        default=None,
+        ge=1,
+        le=32,
+        description="Batches a model works on at once. Default: 2 on a CPU, 4 on a GPU; of an ONNX copy one more than "
+        "there are cores.",
     )
     queue_limit: int = Field(
         default=64, ge=1, description="Images that may wait for a backend; one more is refused with 429."

@@ -18,9 +18,7 @@ def table(probed: Mapping[str, Probed], sizes: Sequence[int]) -> str:
         for name, one in probed.items():
             figures = " | ".join(f"{1000 * one.latency[size][key]:.2f}" for key in _COLUMNS)
             ratio = probed["native"].latency[size]["p50_s"] / one.latency[size]["p50_s"]
-            lines.append(
-                f"| {name} | {size} | {figures} | {ratio:.2f} | {_agreed(probed['native'], one, size)} |"
-            )
+            lines.append(f"| {name} | {size} | {figures} | {ratio:.2f} | {_agreed(probed['native'], one, size)} |")
     return "\n".join(lines)
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.onnx_gpu MODEL [--precision FP16] [--batch-sizes 1,8]
 
-Native TensorFlow in FP32 and in mixed precision; the copy for ONNX Runtime, which is made if it is not there; the TF-TRT
-copy if it is there. Prints a table in Markdown and which of ONNX Runtime's providers ran how many operations.
+Native TensorFlow in FP32 and in mixed precision; the copy for ONNX Runtime, which is made if it is not there; the
+TF-TRT copy if it is there. Prints a table in Markdown and how many operations ran by which of ONNX Runtime's providers.
 """
 
 import argparse
@@ -39,7 +39,9 @@ def main() -> int:
         probed["trt"] = probe.run(trt, sizes, limits=Limits.within(300))
     print(latencies.table(probed, sizes))
     assigned = OnnxCopy(onnx).assigned
-    print(f"\nONNX Runtime's operations by provider: {json.dumps(assigned.nodes)}; {assigned.fallback or 'no fallback'}")
+    print(
+        f"\nONNX Runtime's operations by provider: {json.dumps(assigned.nodes)}; {assigned.fallback or 'no fallback'}"
+    )
     return 0
 
 

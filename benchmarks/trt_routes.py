@@ -20,6 +20,7 @@ def serve(model: Path, precision: str, images: Path, hold: Hold) -> None:
     environ = {
         "DETECTOR_MODEL": str(model),
         "DETECTOR_PRECISION": precision,
+        "DETECTOR_COPIES": "trt,frozen",
         "DETECTOR_STARTUP_CONVERSION": "off",
         "DETECTOR_CALIBRATION_IMAGES": str(images),
     }

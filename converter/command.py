@@ -36,6 +36,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="JPEG files to build engines, calibrate INT8 and compare with (default: packaged photos, not for INT8)",
     )
+    made.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        type=str.upper,
+        default=_DEFAULTS.precision,
+        help="of trt and onnx copies; INT8 of trt copies only",
+    )
     _add_limits(made)
     _add_tftrt(made.add_argument_group("for --target trt"))
     made.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
@@ -101,7 +108,6 @@ def _add_limits(made: argparse.ArgumentParser) -> None:
 
 
 def _add_tftrt(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument("--precision", choices=PRECISIONS, type=str.upper, default=_DEFAULTS.precision)
     group.add_argument(
         "--minimum-segment-size",
         type=int,

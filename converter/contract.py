@@ -62,7 +62,9 @@ class CopyRefused(ConverterError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a copy is made. Only `target`, `batch_sizes` and `images` matter to a frozen copy, the rest is TF-TRT's.
+    """How a copy is made. Only `target`, `batch_sizes` and `images` matter to every copy, the rest is TF-TRT's.
+
+    An ONNX copy has a `precision` too.
 
     The names in brackets are those of TrtGraphConverterV2
     (tensorflow/python/compiler/tensorrt/trt_convert.py).
@@ -118,6 +120,7 @@ class Options:
         )
         positive = (self.minimum_segment_size, self.workspace_bytes, self.cached_engines or 1)
         yield min(positive) < 1, "the minimum segment size, the workspace and the cached engines must be 1 or more"
+        yield self.target == "onnx" and self.precision == "INT8", "an ONNX copy is in FP32 or FP16, not in INT8"
         yield (
             self.precision == "INT8" and self.calibration and self.images is None,
             "INT8 is calibrated on real pictures: name a folder of them",

@@ -6,6 +6,7 @@ learns it, and the parent reads how far it came. Run by itself: `python -m conve
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 from converter import child, nvidia
 
 TIMEOUT_S = 120.0
+FOR_ONNX = ("onnxruntime", "onnx", "tf2onnx", "simplejpeg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Environment:
     gpus: tuple[str, ...] = ()
     gpu_memory_bytes: tuple[int, ...] = ()  # of each of `gpus`; empty if not known
     compute_capability: str | None = None  # of the first of `gpus`
+    onnx: tuple[str, ...] = ()  # the packages for ONNX copies that are there
     crash: str | None = None  # how the child ended, if it did not end well
     log: tuple[str, ...] = field(default=(), repr=False)  # its last lines
 
@@ -56,12 +59,22 @@ def availability(target: str, found: Environment) -> Availability:
     """Can `target` be made and served with what was found?"""
     if found.crash:
         return Availability(False, "probe_crashed", f"the check of TensorFlow failed: {found.crash}")
+    if target == "onnx":
+        return _onnx(found)
     if target != "trt":
         return Availability(True)
     problems = [problem for problem in (_library_problem(found), _gpu_problem(found)) if problem]
     if not problems:
         return Availability(True)
     return Availability(False, problems[0][0], "; ".join(sentence for _, sentence in problems))
+
+
+def _onnx(found: Environment) -> Availability:
+    missing = [name for name in FOR_ONNX if name not in found.onnx]
+    if not missing:
+        return Availability(True)
+    reason = f"{' and '.join(missing)} can't be imported: pip install '.[onnx]'"
+    return Availability(False, "onnx_missing", reason)
 
 
 def dotted(version: tuple[int, int, int] | None) -> str | None:
@@ -123,7 +136,7 @@ def _tell(**facts: object) -> None:
 
 def _ask() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    _tell(driver=nvidia.driver())
+    _tell(driver=nvidia.driver(), onnx=[name for name in FOR_ONNX if importlib.util.find_spec(name)])
     import tensorflow as tf
 
     _tell(tensorflow=tf.__version__)

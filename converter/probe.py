@@ -1,4 +1,4 @@
-"""Runs a SavedModel on real photos at every batch size in a process of its own: does it answer, how fast, and what?
+"""Runs a SavedModel or an ONNX copy on real photos at every batch size in a process of its own: what does it answer?
 
 For a TF-TRT copy the process forbids TensorFlow to fall back to its native segments
 (`TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION=False`): only then does an answer prove that TensorRT ran.
@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,19 @@ import numpy as np
 from converter import child, sampling
 from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.detections import Detections, from_outputs
+from converter.onnx_layout import LAYOUT_NAME
 from converter.timing import percentiles
 
 STRICT = {"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "False"}
 FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 1.0
 _LOWEST_SCORE = 0.05  # what is below does not count in any comparison
+
+
+Call = Callable[[list[bytes]], Mapping[str, Any]]
+
+
+class _Broken(Exception):
+    """The model loads and does not run; what was raised is its cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ def run(
     images: Path | None = None,
     hear: Callable[[str], None] = lambda line: None,
 ) -> Probed:
-    """Run the SavedModel in `folder` on the pictures of `images` (None: the packaged ones and variations of them).
+    """Run the model in `folder` on the pictures of `images` (None: the packaged ones and variations of them).
 
     `hear` gets what it writes to standard error: a library that is missing ends the process, and only that says why.
     CopyRefused if it does not load, does not run, or runs only by falling back to native segments; ConversionFailed
@@ -57,7 +65,7 @@ def run(
     except child.OverLimit as error:
         raise ConversionFailed(f"running the model {error}, and was ended") from error
     if done.returncode == 0:
-        return _probed(json.loads(done.stdout.splitlines()[-1]))
+        return understood(done.stdout)
     if "disallowed engine native segment" in done.stderr:
         raise CopyRefused("native_fallback", "the copy runs only by falling back to TensorFlow's native segments")
     if done.signal_name:
@@ -65,7 +73,9 @@ def run(
     raise CopyRefused("probe_failed", f"the copy does not run: {_last_line(done.stderr)}")
 
 
-def _probed(answer: dict[str, Any]) -> Probed:
+def understood(stdout: str) -> Probed:
+    """What the process printed, read."""
+    answer = json.loads(stdout.splitlines()[-1])
     found = {size: [_detections(rows) for rows in pictures] for size, pictures in answer["detections"].items()}
     return Probed(answer["latency"], found)
 
@@ -81,6 +91,19 @@ def _last_line(text: str) -> str:
 
 
 def _measure(folder: Path, batch_sizes: Sequence[int], photos: list[bytes]) -> dict[str, Any]:
+    call = _onnx_copy(folder) if (folder / LAYOUT_NAME).is_file() else _saved_model(folder)
+    latency, detections = {}, {}
+    for size in batch_sizes:
+        try:
+            latency[str(size)] = _time(lambda size=size: call(sampling.batch(photos, size)))
+            detections[str(size)] = _detect(call, photos, size)
+        except _Broken as error:
+            print(error.__cause__, file=sys.stderr)
+            sys.exit(f"at batch size {size}: {error}")
+    return {"latency": latency, "detections": detections}
+
+
+def _saved_model(folder: Path) -> Call:
     import tensorflow as tf
 
     from converter.signature import first_line, load
@@ -92,19 +115,35 @@ def _measure(folder: Path, batch_sizes: Sequence[int], photos: list[bytes]) -> d
     except UnusableModel as error:
         sys.exit(str(error))
 
-    def call(jpegs: list[bytes]) -> dict[str, Any]:
-        return {name: tensor.numpy() for name, tensor in signature(tf.constant(jpegs)).items()}
-
-    latency, detections = {}, {}
-    for size in batch_sizes:
+    def call(jpegs: list[bytes], _: Any = model) -> Mapping[str, Any]:  # which keeps the model alive
         try:
-            latency[str(size)] = _time(lambda size=size: call(sampling.batch(photos, size)))
-            detections[str(size)] = _detect(call, photos, size)
+            return {name: tensor.numpy() for name, tensor in signature(tf.constant(jpegs)).items()}
         except tf.errors.OpError as error:
-            print(error, file=sys.stderr)
-            sys.exit(f"at batch size {size}: {first_line(error)}")
-    del model
-    return {"latency": latency, "detections": detections}
+            raise _Broken(first_line(error)) from error
+
+    return call
+
+
+def _onnx_copy(folder: Path) -> Call:
+    from converter.onnx_copy import OnnxCopy
+
+    try:
+        copy = OnnxCopy(folder)
+    # ONNX Runtime's errors have no class in common, and a part may be TensorFlow's.
+    except Exception as error:
+        sys.exit(f"it does not load: {_first_line(error)}")
+
+    def call(jpegs: list[bytes]) -> Mapping[str, Any]:
+        try:
+            return copy.run(jpegs)
+        except Exception as error:
+            raise _Broken(_first_line(error)) from error
+
+    return call
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip()[:300] for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _time(call: Any) -> dict[str, float]:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from converter import engines
+from converter import kinds
 from converter.contract import REPORT_NAME, ConversionFailed, CopyRefused, Identity, Report
 
 _PARTIAL = ".partial-"
@@ -105,18 +105,18 @@ def add_report(folder: Path, report: Report) -> Report:
 
 
 def may_be_replaced(folder: Path) -> bool:
-    """Whether `folder` is empty or a SavedModel: a new copy takes the place of nothing else."""
-    return folder.is_dir() and ((folder / "saved_model.pb").is_file() or not any(folder.iterdir()))
+    """Whether `folder` is empty, a SavedModel or a copy: a new copy takes the place of nothing else."""
+    return folder.is_dir() and (kinds.is_model(folder) or not any(folder.iterdir()))
 
 
 def check_kind(folder: Path, target: str) -> None:
     """CopyRefused unless the files in `folder` are what a copy of the kind `target` has; loads nothing."""
     try:
-        reason = engines.lacking(folder) if target == "trt" else _unexpected_engines(folder)
+        mistake = kinds.mistake(folder, target)
     except OSError as error:
         raise CopyRefused("incomplete", f"{folder.name} can't be read: {error.strerror}") from error
-    if reason:
-        raise CopyRefused("no_engine" if target == "trt" else "not_what_it_says", f"{folder.name}: {reason}")
+    if mistake:
+        raise CopyRefused(mistake[0], f"{folder.name}: {mistake[1]}")
 
 
 def check(folder: Path, target: str, now: Identity) -> Report | None:
@@ -151,12 +151,6 @@ def source_sha256(model: Path) -> str:
 def size_bytes(folder: Path) -> int:
     """Bytes of all files below `folder`."""
     return sum(path.stat().st_size for path in _files(folder))
-
-
-def _unexpected_engines(folder: Path) -> str | None:
-    if engines.find(folder).nodes:
-        return "its graph has TensorRT engines, so it is a TF-TRT copy and must be offered as one"
-    return None
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def identify(source: Path, options: Options, found: environment.Environment) -> 
 
 
 def _steps(target: str) -> tuple[str, ...]:
-    yardstick = () if target == "frozen" else ("yardstick",)
+    yardstick = ("yardstick",) if target == "trt" else ()
     return ("check", "native", *_kind(target).steps, "verify", *yardstick, "publish")
 
 
@@ -144,7 +144,7 @@ def _make(work: Work) -> Report:
                 publish.check_kind(partial, options.target)
             copy = _measured(work, partial)
         latency: dict[str, Any] = {"native": native.latency, options.target: copy.latency}
-        if options.target != "frozen":
+        if options.target == "trt":
             with progress.step("yardstick"):
                 latency["frozen"] = _yardstick(work)
         with progress.step("publish"):

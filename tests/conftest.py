@@ -46,6 +46,7 @@ def server(model_folder: Path) -> Iterator[Server]:
     """The real server with the real model, native active, frozen warm and slower, admin token `secret`."""
     environ = {
         "DETECTOR_MODEL": str(model_folder),
+        "DETECTOR_COPIES": "trt,frozen",
         "DETECTOR_STARTUP_CONVERSION": "blocking",
         "DETECTOR_ADMIN_TOKEN": "secret",
         **SLOWER,

@@ -11,11 +11,14 @@ from converter.contract import BadOptions, Options
 
 
 class ConvertRequest(BaseModel):
-    """A conversion to start; what is left out is as at start-up. All but `target` and `batch_sizes` is TF-TRT's."""
+    """A conversion to start; what is left out is as at start-up.
+
+    `precision` is TF-TRT's and an ONNX copy's; all but that, `target` and `batch_sizes` is TF-TRT's.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"target": "frozen"}]})
 
-    target: Literal["trt", "frozen"] = "trt"
+    target: Literal["trt", "frozen", "onnx"] = "trt"
     batch_sizes: list[Annotated[int, Field(le=4096)]] | None = Field(
         default=None, min_length=1, max_length=16, description="Batch sizes that get an engine, are run and compared."
     )
@@ -57,7 +60,7 @@ class AutoRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"backend": "auto", "shadow_share": 0.1}]}
     )
 
-    backend: Literal["auto", "native", "trt", "frozen"] | None = Field(
+    backend: Literal["auto", "native", "trt", "frozen", "onnx"] | None = Field(
         default=None,
         description="`auto`: the fastest that agrees; it also gives copies that were rolled back a new chance.",
     )
@@ -77,7 +80,7 @@ class ReloadRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"backend": "frozen"}]})
 
-    backend: Literal["trt", "frozen"]
+    backend: Literal["trt", "frozen", "onnx"]
 
 
 class JobAnswer(BaseModel):

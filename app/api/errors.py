@@ -26,6 +26,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.BadParameter: 422,
     errors.InvalidImage: 422,
     errors.CrashedTheModel: 422,
+    errors.NotAlike: 422,
     errors.Overloaded: 429,
     errors.ModelFailed: 500,
     errors.BackendUnavailable: 503,

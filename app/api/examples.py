@@ -53,6 +53,7 @@ _ERRORS: dict[int, tuple[str, list[tuple[str, str]]]] = {
         [
             ("invalid_image", "the JPEG file can't be decoded: it is damaged or cut off"),
             ("bad_parameter", "classes: the model has no class 'dgo'; near names: dog"),
+            ("not_alike", "this copy can't decode the JPEG file as native does: the file is of a rare kind"),
             ("crashed_the_model", "two workers crashed while they worked on this picture; it is not tried again"),
         ],
     ),

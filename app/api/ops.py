@@ -114,6 +114,8 @@ def backend_answer(election: Election, name: str) -> BackendAnswer:
     return answer.model_copy(
         update={
             "device": facts.device,
+            "providers": dict(facts.providers) or None,
+            "fallback": facts.fallback,
             "batch_sizes": list(facts.batch_sizes),
             "load_seconds": facts.load_seconds,
             "warm_seconds": facts.warm_seconds,

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.errors import BadParameter
 
-BackendName = Literal["auto", "native", "trt", "frozen", "both"]
+BackendName = Literal["auto", "native", "trt", "frozen", "onnx", "both"]
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xyxy_norm", "yxyx_norm"]
 TIMEOUT_HEADER = "x-request-timeout-ms"
 

@@ -165,6 +165,10 @@ class BackendAnswer(BaseModel):
     verdict: dict[str, Any] | None = Field(default=None, description="The gate's, with its numbers; null of native.")
     rolled_back: str | None = Field(default=None, description="Why it was taken out of `auto`.")
     device: str | None = None
+    providers: dict[str, int] | None = Field(
+        default=None, description="Of an ONNX copy: ONNX Runtime's providers, and how many operations each runs."
+    )
+    fallback: str | None = Field(default=None, description="What runs elsewhere than was asked for; null if nothing.")
     batch_sizes: list[int] | None = None
     load_seconds: float | None = None
     warm_seconds: float | None = None

@@ -13,6 +13,7 @@ PROGRAMS = {
     "native": "app.backends.savedmodel",
     "frozen": "app.backends.savedmodel",
     "trt": "app.backends.savedmodel",
+    "onnx": "app.backends.onnx",
 }
 
 
@@ -33,7 +34,11 @@ class NoRoom(Exception):
 
 
 class BatchFailed(Exception):
-    """The model raised on this batch; `kind` is undecodable (a JPEG file), exhausted (memory) or other."""
+    """The model raised on this batch.
+
+    `kind` is undecodable (a JPEG file), unlike (one that can't be decoded as native decodes it), exhausted (memory) or
+    other.
+    """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -65,6 +70,9 @@ class Facts:
     load_seconds: float
     warm_seconds: float
     signature: Mapping[str, Any]
+    providers: Mapping[str, int] = field(default_factory=dict)  # ONNX Runtime's, and how many nodes each runs
+    fallback: str | None = None  # what runs elsewhere than was asked for, as a sentence
+    fallback_reason: str | None = None  # the same as a word
 
 
 class Backend(Protocol):

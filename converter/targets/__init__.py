@@ -51,6 +51,12 @@ KINDS = {
         ),
     ),
     "frozen": Kind("converter.targets.frozen", steps=("load", "convert", "save"), hardware_bound=False, shaped_by=()),
+    "onnx": Kind(
+        "converter.targets.onnx",
+        steps=("load", "convert", "save"),
+        hardware_bound=False,
+        shaped_by=("precision",),
+    ),
 }
 
 

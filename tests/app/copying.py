@@ -62,7 +62,7 @@ class ReplacingStarter(FakeStarter):
 class Bench:
     """The copies of a model that is no real one, and its conversions; FP16 is wanted."""
 
-    def __init__(self, root: Path, found: Environment, *, wanted: tuple[str, ...], convert: bool) -> None:
+    def __init__(self, root: Path, found: Environment, *, wanted: tuple[str, ...] | None, convert: bool) -> None:
         self.source, self.found = root / "1", found
         (self.source / "variables").mkdir(parents=True, exist_ok=True)
         (self.source / "saved_model.pb").write_bytes(b"a model")
@@ -70,7 +70,7 @@ class Bench:
         self.starter, self.metrics, self.states = FakeStarter(), Metrics(), dict[str, list[str]]()
         self.judge = Lenient()
         self.lacking: str | None = None  # why there is no room for two
-        self.slots = {name: self._slot(name) for name in ("trt", "frozen")}
+        self.slots = {name: self._slot(name) for name in ("trt", "frozen", "onnx")}
         spec = Spec("native", self.source, max_batch=8, batches_in_flight=2, load_seconds=60)
         plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, spec=spec)
         self.copies = Copies(self.slots, plan, self.metrics, location=self.location, judge=self.judge, ask=self._ask)

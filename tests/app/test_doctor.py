@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 
 from app import doctor
@@ -81,13 +82,13 @@ def test_json_has_the_facts_of_this_machine() -> None:
 
 def test_text_has_the_same_in_aligned_lines(saved_model: Path) -> None:
     text = run(environ={"DETECTOR_MODEL": str(saved_model)}, loaded=[8, 5, 3], gpus=[H100])
-    assert [row[:13].rstrip() for row in text.splitlines()] == [
-        *("Python", "TensorFlow", "TensorRT", "driver", "GPU", "memory", "settings", "model", "calibration"),
-        *("trt", "  folder", "  copy", "frozen", "  folder", "  copy"),
-    ]
+    found = ("Python", "TensorFlow", "TensorRT", "ONNX Runtime", "driver", "GPU", "memory")
+    told = (*found, "settings", "model", "calibration", "trt", "frozen", "onnx")
+    assert tuple(row[:13].rstrip() for row in text.splitlines() if not row.startswith(" ")) == told
     assert line(text, "TensorFlow") == "2.14.1 (build v2.14.0-10-g99d80a9e254 cuda 11.8 cudnn 8)"
     assert line(text, "TensorRT") == "8.5.3 (TensorFlow is built for 8.4.3)"
-    assert line(text, "trt") == line(text, "frozen") == "can be made here"
+    assert line(text, "trt") == line(text, "frozen") == line(text, "onnx") == "can be made here"
+    assert line(text, "ONNX Runtime") == f"{onnxruntime.__version__}, which can use CPU"
 
 
 def test_a_tensorflow_that_crashes_is_told() -> None:
@@ -192,7 +193,7 @@ def test_a_model_that_can_not_be_read_is_told(saved_model: Path) -> None:
     assert "\n" not in problem
 
 
-@pytest.mark.parametrize("target", ["trt", "frozen"])
+@pytest.mark.parametrize("target", ["trt", "frozen", "onnx"])
 def test_a_copy_goes_beside_the_model_where_that_can_be_written(target: str, saved_model: Path) -> None:
     diagnosis = examine(saved_model)
     place, text = diagnosis.places[target], doctor.as_text(diagnosis)

@@ -91,6 +91,13 @@ def test_the_verdict_follows_from_the_numbers(
     assert decided(words, lows).word == word
 
 
+def test_a_copy_that_may_be_slower_may_be_so_at_every_batch_size() -> None:
+    gate = Bench(rules=Rules(speedup=0.5)).gate()
+    assert gate.decide("onnx", {"1": GOOD}, {"1": ratio(0.6)}, {}).word == "passed"
+    assert gate.decide("onnx", {"1": GOOD, "8": GOOD}, {"1": ratio(0.6), "8": ratio(0.51)}, {}).word == "passed"
+    assert gate.decide("onnx", {"1": GOOD, "8": GOOD}, {"1": ratio(0.6), "8": ratio(0.49)}, {}).word == "slower"
+
+
 @pytest.mark.parametrize(
     ("lows", "word"),
     [
@@ -149,6 +156,15 @@ async def test_a_copy_that_is_faster_and_agrees_passes() -> None:
     assert found.word == "passed"
     assert {size: each.native_boxes for size, each in found.agreement.items()} == {"1": 40, "8": 40}
     assert all(each.value > 2 for each in found.ratios.values())
+
+
+async def test_a_copy_that_runs_elsewhere_is_judged_as_what_it_got_and_says_so() -> None:
+    bench = Bench()
+    fallen = replace(FACTS, fallback="CUDA was asked for and runs none of 20 nodes, CPU does")
+    copy = bench.backend("onnx", seconds=0.0002, facts=fallen)
+    found = await bench.gate().judge(bench.backend("native", seconds=0.002), copy)
+    assert found.word == "passed"
+    assert found.reason.endswith("; CUDA was asked for and runs none of 20 nodes, CPU does")
 
 
 async def test_a_copy_that_takes_longer_is_slower() -> None:

@@ -44,7 +44,7 @@ VALUES: dict[str, tuple[str, Any]] = {
 # A wrong value, and words that the sentence about it must have.
 WRONG = {
     "bind": ("8000 please", "is not an address and a port, like 127.0.0.1:8000"),
-    "copies": ("magic", "'trt' or 'frozen'"),
+    "copies": ("magic", "'trt', 'frozen' or 'onnx'"),
     "startup_conversion": ("later", "background"),
     "precision": ("INT16", "'FP32', 'FP16' or 'INT8'"),
     "max_batch": ("many", "integer"),

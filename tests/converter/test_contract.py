@@ -39,6 +39,7 @@ SIZES = "batch sizes must be whole numbers from 1 up, at least one of them"
         ({"workspace_bytes": 0}, ONE_OR_MORE),
         ({"cached_engines": -1}, ONE_OR_MORE),
         ({"precision": "INT8"}, "INT8 is calibrated on real pictures: name a folder of them"),
+        ({"target": "onnx", "precision": "INT8"}, "an ONNX copy is in FP32 or FP16, not in INT8"),
         (
             {"save_engines": False},
             "without saved engines there is nothing to run unless engines may be built at run time",
@@ -104,6 +105,7 @@ def test_every_option_of_tftrt_shapes_a_copy_and_of_the_others_only_what_it_is_c
     of_tftrt = {item.name for item in fields(Options)} - {"target", "images"}
     assert set(targets.KINDS["trt"].shaped_by) == of_tftrt | {"calibrated_on"}
     assert targets.KINDS["frozen"].shaped_by == ()
+    assert targets.KINDS["onnx"].shaped_by == ("precision",)
 
 
 def test_the_same_identity_has_no_mismatch() -> None:

@@ -41,8 +41,8 @@ def found(**facts: Any) -> Environment:
 
 
 def ask(environ: Mapping[str, str]) -> Environment:
-    """What is found, but for the driver and the GPUs of the machine that the tests run on."""
-    return replace(environment.probe(environ), driver=None, gpu_memory_bytes=())
+    """What is found, but for the driver, the GPUs and the packages of the machine that the tests run on."""
+    return replace(environment.probe(environ), driver=None, gpu_memory_bytes=(), onnx=())
 
 
 # Asking
@@ -246,5 +246,6 @@ def test_the_facts_are_json_without_the_log() -> None:
         "gpus": ["NVIDIA H100 80GB HBM3"],
         "gpu_memory_bytes": [],
         "compute_capability": "9.0",
+        "onnx": [],
         "crash": None,
     }

@@ -34,6 +34,7 @@ def on_a_gpu(folders: Path, standin_library: Path) -> Iterator[Server]:
     """A server that takes its machine for one with a GPU, where TensorRT crashes (see programs/on_a_gpu.py)."""
     environ = {
         "DETECTOR_MODEL": str(folders / "models"),
+        "DETECTOR_COPIES": "trt,frozen",
         "DETECTOR_STARTUP_CONVERSION": "off",
         "DETECTOR_MAX_BATCH": "1",
         "DETECTOR_ADMIN_TOKEN": "secret",

@@ -28,7 +28,12 @@ H100 = Environment(
     gpus=("NVIDIA H100 80GB HBM3",),
     compute_capability="9.0",
 )
-QUICK = {"DETECTOR_STARTUP_CONVERSION": "off", "DETECTOR_MAX_BATCH": "1", "LD_LIBRARY_PATH": ""}
+QUICK = {
+    "DETECTOR_COPIES": "trt,frozen",
+    "DETECTOR_STARTUP_CONVERSION": "off",
+    "DETECTOR_MAX_BATCH": "1",
+    "LD_LIBRARY_PATH": "",
+}
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ async def test_it_says_who_answers_and_by_which_rules(saved_model: Path) -> None
         rules = {"threshold": 0.25, "matched": 0.98, "mean_iou": 0.9, "score_diff": 0.05, "fewest_boxes": 20}
         assert told["rules"].items() >= {**rules, "speedup": 1.5, "not_slower": 0.95}.items()
         assert told["native"] == {"state": "active", "reason": ""}
-        assert set(told["copies"]) == {"frozen", "trt"}
+        assert set(told["copies"]) == {"frozen", "trt", "onnx"}
         assert told["copies"]["frozen"]["window"]["pairs"] == 0
 
 
@@ -46,6 +46,7 @@ async def test_latencies_are_those_of_the_histogram_by_role(server: Compared) ->
         "native": 3,
         "frozen": 2,
         "trt": None,
+        "onnx": None,
     }
     assert told["native"]["shadow"] == {"count": 1, "mean": 12.0, "p50": 12.5, "p95": 14.75, "p99": 14.95}
     assert told["frozen"]["shadow"] is None

@@ -130,7 +130,10 @@ async def test_without_a_warm_copy_it_is_503_with_the_reason(server: Compared) -
     await until(lambda: server.told("frozen")[0] == "crashed")
     response = await send(server, "raw", [PHOTO])
     sentence = assert_is_error(response, 503, "backend_unavailable")
-    assert sentence == "there is no copy to compare native with: frozen is crashed; trt is unavailable"
+    assert (
+        sentence
+        == "there is no copy to compare native with: frozen is crashed; trt is unavailable; onnx is unavailable"
+    )
     assert "Retry-After" in response.headers
 
 

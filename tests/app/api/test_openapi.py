@@ -109,7 +109,7 @@ def test_parameters_are_described_with_their_limits(document: dict[str, Any]) ->
     assert set(parameters) == set(Parameters.model_fields)
     assert all(each["description"] and not each["required"] for each in parameters.values())
     assert parameters["threshold"]["schema"].items() >= {"minimum": 0, "maximum": 1, "default": 0.25}.items()
-    assert parameters["backend"]["schema"]["enum"] == ["auto", "native", "trt", "frozen", "both"]
+    assert parameters["backend"]["schema"]["enum"] == ["auto", "native", "trt", "frozen", "onnx", "both"]
 
 
 def test_routes_that_may_need_a_token_say_so(document: dict[str, Any]) -> None:

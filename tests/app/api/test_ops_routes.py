@@ -80,6 +80,7 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
     body = (await api.client.get("/model")).json()
     not_wanted = "it is not among the copies asked for (DETECTOR_COPIES)"
     unjudged = {"verdict": None, "rolled_back": None}
+    unjudged |= {"providers": None, "fallback": None}
     nothing = {**unjudged, "device": None, "batch_sizes": None, "load_seconds": None, "warm_seconds": None}
     assert body == {
         "name": "street_signs",
@@ -99,6 +100,7 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
                 "warm_seconds": 0.2,
             },
             "trt": {"state": "unavailable", "reason": not_wanted, **nothing},
+            "onnx": {"state": "unavailable", "reason": not_wanted, **nothing},
             "frozen": {"state": "unavailable", "reason": not_wanted, **nothing},
         },
     }

@@ -1,0 +1,122 @@
+"""The worker program for ONNX copies; runs in a child process, without TensorFlow unless the copy has parts of it."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from app.backends import BatchFailed, Facts, ModelRefused, child
+from converter import nvidia, providers, sampling
+from converter.detections import BOXES, CLASSES, COUNT, SCORES, Detections, from_outputs
+from converter.onnx_copy import OnnxCopy, Undecodable, Unlike
+
+_OUTPUTS = (BOXES, SCORES, CLASSES, COUNT)
+_OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
+
+
+class OnnxModel:
+    """A loaded ONNX copy, warmed at the batch sizes it will be called with."""
+
+    def __init__(self, job: child.Job) -> None:
+        started = time.monotonic()
+        names = providers.available()
+        on_gpu = names != [providers.CPU]
+        self._copy = _load(job, names)
+        loaded = time.monotonic()
+        sizes = self._warm(job.batch_sizes or _default_sizes(job.max_batch, on_gpu=on_gpu))
+        self._padding = sizes if on_gpu else ()
+        self.facts = Facts(
+            batch_sizes=sizes,
+            batches_in_flight=job.batches_in_flight or _in_flight(on_gpu=on_gpu),
+            padded=bool(self._padding),
+            device=_device(self._copy.assigned.nodes),
+            load_seconds=round(loaded - started, 3),
+            warm_seconds=round(time.monotonic() - loaded, 3),
+            signature=_described(self._copy),
+            providers=self._copy.assigned.nodes,
+            fallback=self._copy.assigned.fallback,
+            fallback_reason=self._copy.assigned.reason,
+        )
+
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+        """Answer one batch (see `child.Runner`)."""
+        size = next((size for size in self._padding if size >= len(jpegs)), len(jpegs))
+        return from_outputs(self._call([*jpegs, *[jpegs[0]] * (size - len(jpegs))]), sizes)
+
+    def _call(self, jpegs: Sequence[bytes]) -> Mapping[str, NDArray[Any]]:
+        try:
+            return self._copy.run(jpegs)
+        except Undecodable as error:
+            raise BatchFailed("undecodable", str(error)) from error
+        except Unlike as error:
+            raise BatchFailed("unlike", str(error)) from error
+        # ONNX Runtime's exceptions have no class in common but this, and a part may be TensorFlow's.
+        except Exception as error:
+            full = any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+            raise BatchFailed("exhausted" if full else "other", _first_line(error)) from error
+
+    def _warm(self, wanted: Sequence[int]) -> tuple[int, ...]:
+        """Call the copy at each size, twice; the sizes that work. The smallest must."""
+        photos = sampling.packaged()
+        working = []
+        for size in wanted:
+            try:
+                for _ in range(2):
+                    self._call(sampling.batch(photos, size))
+            except BatchFailed as error:
+                if size == wanted[0]:
+                    raise ModelRefused(f"the copy fails on a good photo: {error}") from error
+                print(f"batch size {size} does not work and is not used: {error}", flush=True)
+            else:
+                working.append(size)
+        return tuple(working)
+
+
+def _load(job: child.Job, names: Sequence[str]) -> OnnxCopy:
+    try:
+        copy = OnnxCopy(job.folder, providers=names)
+    # Whatever the readers of a damaged file raise: ours, ONNX Runtime's or TensorFlow's.
+    except Exception as error:
+        raise ModelRefused(f"ONNX Runtime can't load {job.folder.name}: {_first_line(error)}") from error
+    if missing := [name for name in _OUTPUTS if name not in copy.layout.outputs]:
+        raise ModelRefused(f"the copy lacks the output {', '.join(map(repr, missing))}")
+    return copy
+
+
+def _default_sizes(max_batch: int, *, on_gpu: bool) -> tuple[int, ...]:
+    """On a CPU a picture of a batch takes longer than one alone; on a GPU powers of two and the largest."""
+    if not on_gpu:
+        return (1,)
+    return tuple(
+        sorted({*(1 << power for power in range(max_batch.bit_length()) if 1 << power < max_batch), max_batch})
+    )
+
+
+def _device(nodes: Mapping[str, int]) -> str:
+    """The GPU's name if the network runs on one, whatever was asked for."""
+    if set(nodes) <= {"CPU"}:
+        return "CPU"
+    names = nvidia.smi("gpu=name")
+    return names[0][0] if names else "GPU"
+
+
+def _in_flight(*, on_gpu: bool) -> int:
+    """One thread computes one picture: as many as there are cores, and one more that is there when one waits."""
+    return 4 if on_gpu else len(os.sched_getaffinity(0)) + 1
+
+
+def _described(copy: OnnxCopy) -> dict[str, Any]:
+    return {
+        "input": f"{copy.layout.input_name}: JPEG files",
+        "outputs": {name: "" for name in sorted(copy.layout.outputs)},
+    }
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip()[:300] for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+if __name__ == "__main__":
+    child.main(OnnxModel)

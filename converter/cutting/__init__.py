@@ -1,0 +1,1 @@
+"""Cuts the graph of a detector into parts that ONNX Runtime, or TensorFlow, runs one after the other."""

@@ -1,0 +1,47 @@
+"""Which tensors of a graph have a row for each picture: found by running it on some."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from converter.contract import UnusableModel
+from converter.cutting.flat import Flat
+from converter.signature import first_line
+
+
+class Runs:
+    """Runs a flat graph, on the CPU."""
+
+    def __init__(self, flat: Flat, photos: Sequence[bytes]) -> None:
+        self._flat = flat
+        self._photos = list(photos)
+        self._known: dict[str, bool] = {}
+        config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+        self._session = tf.compat.v1.Session(graph=flat.graph, config=config)
+        self._pictures = 2
+
+    def run(self, tensors: Sequence[str], jpegs: Sequence[bytes], given: dict[str, Any] | None = None) -> list[Any]:
+        """The values of these tensors for these JPEG files; `given` takes the place of what the graph computes."""
+        values: list[Any] = self._session.run(tensors, {f"{self._flat.strings}:0": list(jpegs), **(given or {})})
+        return values
+
+    def has_rows(self, tensor: Any) -> bool:
+        """Whether a tensor has a row for each picture."""
+        if tensor.name not in self._known:
+            self._known[tensor.name] = self._has_rows(tensor)
+        return self._known[tensor.name]
+
+    def close(self) -> None:
+        """End it."""
+        self._session.close()
+
+    def _has_rows(self, tensor: Any) -> bool:
+        try:
+            (value,) = self.run([tensor.name], self._photos[: self._pictures])
+        except tf.errors.OpError as error:
+            if self._pictures == 1:
+                raise UnusableModel(f"the model doesn't run: {first_line(error)}") from error
+            self._pictures = 1  # it may be made for one picture at a time
+            return self._has_rows(tensor)
+        return value.ndim > 0 and len(value) == self._pictures

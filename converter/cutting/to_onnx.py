@@ -1,0 +1,145 @@
+"""A carved part of the graph as an ONNX model, or the operations for which ONNX has no counterpart."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import onnx
+import tensorflow as tf
+from tensorflow.core.framework import graph_pb2, node_def_pb2
+from tf2onnx import optimizer
+from tf2onnx.handler import tf_op
+from tf2onnx.tfonnx import process_tf_graph
+
+from converter.contract import ConversionFailed
+from converter.cutting.carving import Carved
+from converter.signature import first_line
+
+OPSET = 17
+_ALWAYS_KNOWN = ("Const", "Placeholder", "Identity", "NoOp")
+# tf2onnx (1.17) makes the nearest pixel of it.
+_MISTAKEN = ("ResizeArea",)
+# Those of tf2onnx that change something in a detector; each costs a copy of all weights, several times.
+_OPTIMISERS = (
+    "optimize_transpose",
+    "fold_constants",
+    "merge_duplication",
+    "reshape_optimizer",
+    "remove_identity",
+    "remove_back_to_back",
+)
+_FROM_INTEGERS = ("ResizeBilinear", "ResizeBicubic")  # their results are float32, whatever they read
+
+
+class Unconvertible(Exception):
+    """ONNX has no counterpart for the operations of these names."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
+
+
+def unknown(node: Any) -> bool:
+    """Whether no operation of this kind can be converted."""
+    return node.op not in _mapped() or node.op in _MISTAKEN
+
+
+def convert(part: Carved, name: str) -> Any:
+    """The part as an ONNX ModelProto; Unconvertible names the operations at fault."""
+    said: list[str] = []
+    with _listening(said):
+        try:
+            model = _converted(part, name)
+        # tf2onnx, and the optimisers that it calls, raise whatever they come across.
+        except Exception as error:
+            if said:
+                raise Unconvertible(said) from error
+            raise ConversionFailed(f"tf2onnx could not convert the {name}: {first_line(error)}") from error
+    if said:
+        raise Unconvertible(said)
+    _name_resizes_as_onnx_does(model)
+    _check(model, name)
+    return model
+
+
+def _converted(part: Carved, name: str) -> Any:
+    """What tf2onnx.convert.from_graph_def does, without freezing again and without a copy before each optimiser."""
+    renamed = {tensor: value for value, tensor in (*part.feeds.items(), *part.fetches.items())}
+    with tf.device("/CPU:0"), tf.Graph().as_default() as graph:
+        tf.import_graph_def(_with_float_resizes(part.definition), name="")
+        made = process_tf_graph(
+            graph,
+            continue_on_error=True,
+            opset=OPSET,
+            input_names=list(part.feeds.values()),
+            output_names=list(part.fetches.values()),
+            tensors_to_rename=renamed,
+        )
+    known = optimizer._get_optimizers()
+    made = optimizer.optimize_graph(made, catch_errors=False, optimizers={each: known[each] for each in _OPTIMISERS})
+    return made.make_model(name)
+
+
+def _check(model: Any, name: str) -> None:
+    left = sorted({node.op_type for node in model.graph.node if not _known(node)})
+    if left:
+        raise ConversionFailed(f"tf2onnx left operations in the {name} that ONNX doesn't have: {', '.join(left)}")
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ConversionFailed(f"tf2onnx made no valid {name}: {first_line(error)}") from error
+
+
+def _known(node: Any) -> bool:
+    return bool(onnx.defs.has(node.op_type, node.domain))
+
+
+def _mapped() -> Any:
+    return {*tf_op.create_mapping(OPSET, []), *_ALWAYS_KNOWN}
+
+
+def _with_float_resizes(definition: Any) -> Any:
+    """The same graph, in which no picture of whole numbers is resized: tf2onnx would round the result to them."""
+    changed = graph_pb2.GraphDef()
+    changed.CopyFrom(definition)
+    for node in list(changed.node):
+        if node.op in _FROM_INTEGERS and node.attr["T"].type != tf.float32.as_datatype_enum:
+            cast = node_def_pb2.NodeDef(name=f"{node.name}/float", op="Cast", input=[node.input[0]])
+            cast.attr["SrcT"].type, cast.attr["DstT"].type = node.attr["T"].type, tf.float32.as_datatype_enum
+            node.attr["T"].type, node.input[0] = tf.float32.as_datatype_enum, cast.name
+            changed.node.append(cast)
+    return changed
+
+
+def _name_resizes_as_onnx_does(model: Any) -> None:
+    """tf2onnx's `tf_half_pixel_for_nn`, which ONNX gave up, is floor((x + ½) · scale): half_pixel, rounded."""
+    for node in model.graph.node:
+        modes = {each.name: each for each in node.attribute}
+        if node.op_type == "Resize" and modes["coordinate_transformation_mode"].s == b"tf_half_pixel_for_nn":
+            modes["coordinate_transformation_mode"].s = b"half_pixel"
+            modes["nearest_mode"].s = b"round_prefer_ceil"
+
+
+class _Listener(logging.Handler):
+    """Hears which operations tf2onnx names as not converted: it goes on without them and only writes it to its log."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg.startswith(("Tensorflow op", "Failed to convert node")) and isinstance(record.args, tuple):
+            self._said.append(str(record.args[0]))
+
+
+@contextmanager
+def _listening(said: list[str]) -> Iterator[None]:
+    logger, listener = logging.getLogger("tf2onnx"), _Listener(said)
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(listener)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
+        logger.propagate = propagated

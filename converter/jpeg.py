@@ -1,0 +1,212 @@
+"""JPEG files to pixels, bit for bit as TensorFlow's DecodeJpeg operation makes them, without TensorFlow.
+
+Both use libjpeg-turbo, so the same discrete cosine transform, upsampling and scaling give the same bytes. What
+TensorFlow adds to it (tensorflow/core/lib/jpeg/jpeg_mem.cc) is repeated here: its own way from CMYK to RGB, and that it
+goes on where libjpeg only warns, but refuses a file that it has to read beyond the end of.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from converter.onnx_layout import Decode
+
+Pixels = NDArray[np.uint8]
+
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
+# In a scan's data ff 00 is a stuffed byte and ff d0 to ff d7 are restarts; any other ff xx ends it.
+_END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_START = b"\xff\xd8"
+_START_OF_SCAN, _END_OF_IMAGE, _ADOBE = 0xDA, 0xD9, 0xEE
+# Markers without a length behind them (ITU-T T.81, table B.1), and reserved ones, of which none is known.
+_ALONE = frozenset({*range(0x01, 0xC0), *range(0xD0, 0xDA)})
+# Baseline, extended and progressive, with Huffman's or arithmetic coding. Newer libraries know lossless ones too.
+_FRAMES, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA}), frozenset({0xC2, 0xCA})
+_ENDS_BADLY = frozenset({*range(0xC0, 0xD0), _START_OF_SCAN, _END_OF_IMAGE}) - _FRAMES - {0xC4, 0xCC}
+_SMOOTHED = range(1, 10)  # frequencies that libjpeg estimates from their neighbours where they are not known
+_MOST_SAMPLES = 1 << 29  # TensorFlow's limit
+_METHODS = {"": True, "INTEGER_FAST": True, "INTEGER_ACCURATE": False}
+# How libjpeg's warnings begin (jerror.h, JWRN_…); all else that it says is an error.
+_PREMATURE = "Premature end of JPEG file"
+_WARNINGS = (
+    _PREMATURE,
+    "Corrupt JPEG data",
+    "Inconsistent progression",
+    "Invalid SOS parameters",
+    "Unknown Adobe color transform",
+    "Warning",
+    "tjDecompressHeader3(): Could not determine subsampling",  # not libjpeg's: a layout for which it has no name
+)
+
+
+class Undecodable(Exception):
+    """TensorFlow's decoder refuses this file too; one sentence why."""
+
+
+class Unlike(Exception):
+    """It can't be told what TensorFlow's decoder would make of this; one sentence why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What a file's header says."""
+
+    width: int
+    height: int
+    components: int
+    progressive: bool
+    adobe: bool  # it has Adobe's segment: CMYK is then stored inverted
+
+    def scaled(self, ratio: int) -> tuple[int, int]:
+        """Width and height of the picture at one in `ratio`, as libjpeg rounds them."""
+        return -(-self.width // ratio), -(-self.height // ratio)
+
+
+def check(wanted: Decode) -> None:
+    """Unlike if files can't be decoded here as an operation with these attributes does it."""
+    if wanted.channels not in (0, 1, 3):
+        raise Unlike(f"DecodeJpeg makes pictures of 1 or 3 channels, not of {wanted.channels}")
+    if wanted.ratio not in (1, 2, 4, 8):
+        raise Unlike(f"DecodeJpeg scales by 1, 2, 4 or 8, not by {wanted.ratio}")
+    if wanted.dct_method not in _METHODS:
+        raise Unlike(f"DecodeJpeg knows no DCT method {wanted.dct_method!r}")
+    if wanted.acceptable_fraction < 1 and not wanted.try_recover_truncated:
+        raise Unlike("DecodeJpeg with an acceptable fraction takes parts of truncated files, which is not done here")
+
+
+def decode(data: bytes, wanted: Decode) -> Pixels:
+    """The pixels (height, width, channels) of a JPEG file; Undecodable if TensorFlow would refuse it.
+
+    `wanted` must have passed `check`. Unlike if the file is no JPEG file: the operation takes some other kinds too.
+    """
+    frame = _frame(data)
+    space = _space(frame, wanted.channels)
+    try:
+        pixels = _decoded(data, space, frame.scaled(wanted.ratio), wanted, strict=True)
+    except ValueError as error:
+        pixels = _forgiving(data, space, frame, wanted, str(error))
+    if frame.progressive and not _complete(data):
+        raise Unlike("the file is progressive and lacks scans, which versions of libjpeg make up for in their own ways")
+    return _without_black(pixels, inverted=frame.adobe) if space == "CMYK" else pixels
+
+
+def _decoded(data: bytes, space: str, size: tuple[int, int], wanted: Decode, *, strict: bool) -> Pixels:
+    pixels: Any = simplejpeg.decode_jpeg(
+        data,
+        space,
+        fastdct=_METHODS[wanted.dct_method],
+        fastupsample=not wanted.fancy_upscaling,
+        min_height=size[1],
+        min_width=size[0],
+        strict=strict,
+    )
+    return pixels  # type: ignore[no-any-return]  # simplejpeg has no types
+
+
+def _forgiving(data: bytes, space: str, frame: _Frame, wanted: Decode, complaint: str) -> Pixels:
+    """The pixels in spite of libjpeg's `complaint`, where TensorFlow goes on too: it was a warning."""
+    if not complaint.startswith(_WARNINGS):
+        raise Undecodable(f"Invalid JPEG data: {complaint}")
+    if complaint.startswith(_PREMATURE) or not _has_an_end(data):
+        if wanted.try_recover_truncated:
+            raise Unlike("the file is truncated, and the graph asks to recover what is there")
+        raise Undecodable("Invalid JPEG data: the file is truncated")
+    if frame.progressive:
+        raise Unlike(f"the file is progressive and damaged, and versions of libjpeg smooth it unlike: {complaint}")
+    try:
+        return _decoded(_tidied(data), space, frame.scaled(wanted.ratio), wanted, strict=False)
+    except ValueError as error:
+        raise Unlike(f"the file is damaged or of a rare kind: {error}") from error
+
+
+def _space(frame: _Frame, channels: int) -> str:
+    """The colours to ask libjpeg for."""
+    if frame.width * frame.height * frame.components >= _MOST_SAMPLES:
+        raise Undecodable("Invalid JPEG data: the picture is too large")
+    match channels or min(frame.components, 3), frame.components:
+        case 1, 1 | 3:
+            return "GRAY"
+        case 3, 4:
+            return "CMYK"
+        case 3, 1 | 3:
+            return "RGB"
+        case wanted, found:
+            raise Undecodable(f"Invalid JPEG data: there is no way from {found} components to {wanted} channels")
+
+
+def _without_black(inks: Pixels, *, inverted: bool) -> Pixels:
+    """RGB from CMYK by TensorFlow's own arithmetic."""
+    light = inks.astype(np.uint16) if inverted else 255 - inks.astype(np.uint16)
+    return (light[..., 3:] * light[..., :3] // 255).astype(np.uint8)
+
+
+def _frame(data: bytes) -> _Frame:
+    """What the segments up to the first scan say."""
+    if not data.startswith(_START):
+        raise Unlike("it does not begin as a JPEG file does")
+    found: tuple[int, int, int, bool] | None = None
+    adobe = False
+    for marker, at, end in _segments(data):
+        if marker in _FRAMES:
+            if len(names := data[at + 8 : end : 3]) > len(set(names)):
+                raise Unlike("two of its components have one name")
+            height, width = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (3, 5))
+            found = (width, height, int.from_bytes(data[at + 7 : at + 8], "big"), marker in _PROGRESSIVE)
+        elif marker == _ADOBE and data[at + 2 : at + 7] == b"Adobe" and int.from_bytes(data[at : at + 2], "big") >= 14:
+            adobe = True
+        elif marker == _START_OF_SCAN and found:
+            return _Frame(*found, adobe=adobe)
+        elif marker in _ENDS_BADLY:
+            break
+    raise Undecodable("Invalid JPEG data: its header ends without a picture that can be decoded")
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Each marker's number, where the bytes behind it begin, and where they end; a scan's data is passed over."""
+    at = 2
+    while found := _MARKER.search(data, at):
+        marker, start = data[found.end() - 1], found.end()
+        at = start if marker in _ALONE else start + int.from_bytes(data[start : start + 2], "big")
+        yield marker, start, at
+        if marker == _START_OF_SCAN:
+            end = _END_OF_SCAN.search(data, at)
+            at = end.start() if end else len(data)
+
+
+def _has_an_end(data: bytes) -> bool:
+    """Whether the end of the image is found by walking the segments: no decoder reads beyond it."""
+    return any(marker == _END_OF_IMAGE for marker, _, _ in _segments(data))
+
+
+def _complete(data: bytes) -> bool:
+    """Whether a progressive file's scans refine the lowest frequencies of every component to the last bit.
+
+    If not libjpeg smooths the picture (jdcoefct.c, smoothing_ok), and not all of its versions in one way.
+    """
+    missing: set[tuple[int, int]] = set()
+    for marker, at, end in _segments(data):
+        if marker in _PROGRESSIVE:
+            components = data[at + 8 : end : 3]
+            missing = {(component, frequency) for component in components for frequency in _SMOOTHED}
+        elif marker == _START_OF_SCAN:
+            first, last, bits = data[end - 3 : end]
+            if not bits & 15:
+                done = range(first, last + 1)
+                missing -= {(component, frequency) for component in data[at + 3 : end - 3 : 2] for frequency in done}
+    return not missing
+
+
+def _tidied(data: bytes) -> bytes:
+    """The file without stray bytes between the segments of its header: libjpeg passes over them, simplejpeg doesn't."""
+    parts = [_START]
+    for marker, start, end in _segments(data):
+        if marker == _START_OF_SCAN:
+            parts.append(data[start - 2 :])
+            break
+        parts.append(data[start - 2 : end])
+    return b"".join(parts)

@@ -1,0 +1,125 @@
+"""A copy for ONNX Runtime, loaded and run: JPEG files in, the signature's outputs out (see `converter.onnx_layout`).
+
+TensorFlow is imported only where a part of the copy is a SavedModel.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter import jpeg, providers
+from converter.contract import Report
+from converter.jpeg import Undecodable, Unlike
+from converter.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
+from converter.providers import CPU, Assigned
+
+__all__ = ["OnnxCopy", "Undecodable", "Unlike"]
+
+Values = dict[str, NDArray[Any]]
+Step = Callable[[Sequence[bytes], Values], Mapping[str, NDArray[Any]]]
+
+
+class OnnxCopy:
+    """The copy in `folder`; `run` may be called from several threads at once.
+
+    `providers` are names of ONNX Runtime's (None: all that this machine has), `threads` those that compute one
+    operation on a CPU.
+    """
+
+    def __init__(self, folder: Path, *, providers: Sequence[str] | None = None, threads: int = 1) -> None:
+        self.layout = Layout.read(folder)
+        self.assigned: Assigned
+        self._steps = [self._first(folder, threads), self._network(folder, providers, threads)]
+        if self.layout.tail:
+            self._steps.append(_savedmodel(folder / TAIL, self.layout.tail, self.layout.input_name))
+
+    def run(self, jpegs: Sequence[bytes]) -> Mapping[str, NDArray[Any]]:
+        """The outputs for these pictures, by the signature's names.
+
+        Undecodable if TensorFlow's decoder refuses one of them, Unlike if what it does with one is not known.
+        """
+        values: Values = {COUNT: np.array(len(jpegs), np.int32)}
+        for step in self._steps:
+            values.update(step(jpegs, values))
+        return {name: values[name] for name in self.layout.outputs}
+
+    def close(self) -> None:
+        """Let its memory go."""
+        self._steps.clear()
+
+    def _first(self, folder: Path, threads: int) -> Step:
+        layout = self.layout
+        if layout.picture and layout.decode:
+            return _pictures(folder / PICTURE, layout.picture, layout.decode, threads)
+        if layout.head:
+            return _savedmodel(folder / HEAD, layout.head, layout.input_name)
+        raise ValueError("the layout names nothing that could take a picture")
+
+    def _network(self, folder: Path, names: Sequence[str] | None, threads: int) -> Step:
+        names = providers.available() if names is None else names
+        wanted = providers.asked(names, engines=_engines(folder), fp16=_is_fp16(folder))
+        session = providers.session(folder / NETWORK, wanted, threads=threads)
+        self.assigned = providers.assigned(session, names)
+        part = self.layout.network
+
+        def run(jpegs: Sequence[bytes], values: Values) -> Mapping[str, NDArray[Any]]:
+            return _run(session, part, values)
+
+        return run
+
+
+def _pictures(graph: Path, part: Part, decode: Decode, threads: int) -> Step:
+    """Decoding and the picture graph, picture by picture; it is small, so it stays on the CPU."""
+    jpeg.check(decode)
+    session = providers.session(graph, [(CPU, {})], threads=threads)
+
+    def run(jpegs: Sequence[bytes], values: Values) -> Mapping[str, NDArray[Any]]:
+        rows = [_run(session, part, {part.reads[0]: jpeg.decode(data, decode)}) for data in jpegs]
+        return {name: _stacked([row[name] for row in rows]) for name in part.writes}
+
+    return run
+
+
+def _run(session: Any, part: Part, values: Values) -> dict[str, NDArray[Any]]:
+    return dict(zip(part.writes, session.run(part.writes, {name: values[name] for name in part.reads}), strict=True))
+
+
+def _stacked(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
+
+
+def _savedmodel(folder: Path, part: Part, input_name: str) -> Step:
+    """A part that TensorFlow runs: it reads JPEG files under the signature's name, and values under their own."""
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")  # its memory is ONNX Runtime's, which uses another CUDA
+    model = tf.saved_model.load(str(folder))
+    function = model.signatures["serving_default"]
+
+    def run(jpegs: Sequence[bytes], values: Values, _: Any = model) -> Mapping[str, NDArray[Any]]:
+        given = {name: tf.constant(values[name] if name in values else list(jpegs)) for name in part.reads}
+        try:
+            found = function(**given)
+            return {name: found[name].numpy() for name in part.writes}
+        except tf.errors.InvalidArgumentError as error:
+            if "JPEG" in str(error):
+                raise Undecodable("Invalid JPEG data") from error
+            raise
+
+    return run
+
+
+def _engines(folder: Path) -> Path:
+    """Where TensorRT keeps what it builds for this copy: beside it, and where it will be once it is published."""
+    return folder.with_name(f"{folder.name.partition('.partial-')[0]}_engines")
+
+
+def _is_fp16(folder: Path) -> bool:
+    try:
+        report = Report.read(folder)
+    except ValueError:
+        return False
+    return report is not None and report.options.precision == "FP16"

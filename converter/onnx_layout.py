@@ -1,0 +1,81 @@
+"""What lies in the folder of a copy for ONNX Runtime, and how its parts pass values on. Plain data, in `layout.json`.
+
+The graph is cut into parts that read and write named values, (N, …) arrays for N pictures:
+
+    JPEG files ─ decoded here ─ picture.onnx, picture by picture, stacked ┐
+    JPEG files ─ head/, a SavedModel, where the decoder can't be cut off ┴─ network.onnx ─ tail/, a SavedModel ─ outputs
+
+There is either a picture graph (with what its decoder did, `Decode`) or a head; there need not be a tail. The value
+COUNT, N as an int32 scalar, is always there to be read. In the end the signature's outputs are values of their names.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+LAYOUT_NAME = "layout.json"
+PICTURE, NETWORK, HEAD, TAIL = "picture.onnx", "network.onnx", "head", "tail"
+COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decode:
+    """The attributes of the graph's DecodeJpeg operation (tensorflow/core/ops/image_ops.cc); defaults are its own."""
+
+    channels: int = 0  # 0: as in the file
+    ratio: int = 1
+    fancy_upscaling: bool = True
+    try_recover_truncated: bool = False
+    acceptable_fraction: float = 1.0
+    dct_method: str = ""  # INTEGER_FAST, INTEGER_ACCURATE or empty, which means fast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part: the values it reads and the values it writes, by the names of its own inputs and outputs."""
+
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The whole copy."""
+
+    input_name: str  # of the source's signature
+    outputs: tuple[str, ...]  # of the source's signature
+    network: Part
+    decode: Decode | None = None
+    picture: Part | None = None  # reads the decoded picture, uint8 (height, width, channels)
+    head: Part | None = None  # reads JPEG files, strings (N,)
+    tail: Part | None = None
+
+    @property
+    def needs_tensorflow(self) -> bool:
+        """Whether a part of it is a SavedModel."""
+        return self.head is not None or self.tail is not None
+
+    def write(self, folder: Path) -> None:
+        """Put it into the copy's folder."""
+        (folder / LAYOUT_NAME).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The layout of the copy in `folder`; ValueError if it can't be understood, OSError if it can't be read."""
+        text = (folder / LAYOUT_NAME).read_text(encoding="utf-8")
+        try:
+            raw = json.loads(text)
+            parts = {name: _part(raw.get(name)) for name in ("picture", "head", "network", "tail")}
+            decode = None if raw.get("decode") is None else Decode(**raw["decode"])
+            made = cls(**{**raw, **parts, "decode": decode, "outputs": tuple(raw["outputs"])})
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"{LAYOUT_NAME} can't be understood: {error}") from error
+        if (made.picture is None) == (made.head is None) or (made.decode is None) != (made.picture is None):
+            raise ValueError(f"{LAYOUT_NAME} must name a decoder with a picture graph, or a head")
+        return made
+
+
+def _part(raw: Mapping[str, Any] | None) -> Part | None:
+    return None if raw is None else Part(reads=tuple(raw["reads"]), writes=tuple(raw["writes"]))

@@ -1,0 +1,113 @@
+"""ONNX Runtime's execution providers: which are asked for, with which options, and which each node really got.
+
+ONNX Runtime falls back to the next provider without raising: only a session's own record says what runs where.
+"""
+
+import ctypes
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+TENSORRT, CUDA, CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
+# What must be there for a provider to work; ONNX Runtime for GPUs offers both without it.
+_LIBRARIES = {TENSORRT: ("libcuda.so.1", "libnvinfer.so.10"), CUDA: ("libcuda.so.1",), CPU: ()}
+VERSION = onnxruntime.__version__
+_SUFFIX = "ExecutionProvider"
+_RECORD = "session.record_ep_graph_assignment_info"
+
+Asked = Sequence[tuple[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What became of a session's nodes."""
+
+    nodes: Mapping[str, int]  # by provider, as TensorRT calls itself: `Tensorrt`, `CUDA`, `CPU`
+    reason: str | None = None  # of a fallback, as a word: none_there or some_elsewhere
+    fallback: str | None = None  # the same as a sentence
+
+
+def available(offered: Sequence[str] | None = None, *, loads: Callable[[str], bool] | None = None) -> list[str]:
+    """The providers that this machine has, the fastest first; `offered` by ONNX Runtime, `loads` opens a library."""
+    offered = onnxruntime.get_available_providers() if offered is None else offered
+    loads = loads or _loads
+    return [name for name, needed in _LIBRARIES.items() if name in offered and all(map(loads, needed))]
+
+
+def asked(names: Sequence[str], *, engines: Path, fp16: bool) -> Asked:
+    """The providers of these names with their options; TensorRT keeps its engines in the folder `engines`."""
+    options: dict[str, dict[str, Any]] = {
+        TENSORRT: {"trt_fp16_enable": fp16, **(_kept(engines) if TENSORRT in names else {})},
+        CUDA: {
+            # An exhaustive search would run again for each size of batch, inside a request.
+            "cudnn_conv_algo_search": "HEURISTIC",
+            "cudnn_conv_use_max_workspace": "1",
+        },
+    }
+    return [(name, options.get(name, {})) for name in names]
+
+
+def _kept(engines: Path) -> dict[str, Any]:
+    """An engine takes minutes to build, and belongs to one GPU, one TensorRT and one graph: TensorRT knows which."""
+    try:
+        engines.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}  # the folder can't be written: they are built at each start
+    return {
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": str(engines),
+        "trt_timing_cache_enable": True,
+        "trt_timing_cache_path": str(engines),
+    }
+
+
+def session(graph: Path, wanted: Asked, *, threads: int) -> onnxruntime.InferenceSession:
+    """A session that records what it does with each node; `threads` compute one operation on a CPU."""
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+    settings.log_severity_level = 3  # errors
+    # Threads of several sessions that spin while they wait would take the cores from each other.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry(_RECORD, "1")
+    if any(name != CPU for name, _ in wanted):
+        onnxruntime.preload_dlls()  # CUDA and cuDNN as pip installs them
+    return onnxruntime.InferenceSession(str(graph), settings, providers=[(name, dict(each)) for name, each in wanted])
+
+
+def assigned(opened: onnxruntime.InferenceSession, names: Sequence[str]) -> Assigned:
+    """What the session, which asked for the providers of these `names` in this order, did with its nodes."""
+    found = Counter[str]()
+    for part in opened.get_provider_graph_assignment_info():
+        found[part.ep_name] += len(part.get_nodes())
+    return judged(found, names)
+
+
+def judged(nodes: Mapping[str, int], names: Sequence[str]) -> Assigned:
+    """Whether these `nodes`, by provider, are what asking for `names` in this order should have come to."""
+    told = {_short(name): count for name, count in nodes.items() if count}
+    total = sum(told.values())
+    best = next((name for name in names if name != CPU), CPU)
+    if not nodes.get(best):
+        instead = " and ".join(told) or "nothing"
+        return Assigned(
+            told, "none_there", f"{_short(best)} was asked for and runs none of {total} nodes, {instead} does"
+        )
+    if best != CPU and nodes.get(CPU):
+        return Assigned(told, "some_elsewhere", f"{nodes[CPU]} of {total} nodes run on the CPU, not on {_short(best)}")
+    return Assigned(told)
+
+
+def _short(name: str) -> str:
+    return name.removesuffix(_SUFFIX)
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""The target `onnx`: the graph cut at its decoder and converted for ONNX Runtime, which runs on any machine.
+
+What can't be cut or converted is left to TensorFlow, before the network or after it (see `converter.onnx_layout`).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime
+import tensorflow as tf
+import tf2onnx
+
+from converter import sampling
+from converter.contract import Options
+from converter.cutting import savedmodels
+from converter.cutting.carving import Carved
+from converter.cutting.flat import Flat, flatten
+from converter.cutting.half import KEPT, halved
+from converter.cutting.parts import Cut, cut
+from converter.cutting.rows import Runs
+from converter.onnx_layout import HEAD, NETWORK, PICTURE, TAIL, Layout, Part
+from converter.progress import Progress
+from converter.signature import load, others
+
+
+def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
+    """Cut, convert and save (see `targets.Target`); computes on the CPU."""
+    tf.config.set_visible_devices([], "GPU")
+    photos = sampling.pictures(options.images)
+    with progress.step("load"):
+        model, signature = load(source)
+        lost = others(model)
+        flat = flatten(signature)
+        del model
+    runs = Runs(flat, photos)
+    with progress.step("convert"):
+        parts = cut(flat, runs)
+        network, facts = in_precision(parts.network_model, options.precision)
+    with progress.step("save"):
+        write(flat, parts, network, into)
+    runs.close()
+    return {**_facts(parts), **facts, "signatures_lost": lost, "pictures": len(photos)}
+
+
+def in_precision(network: Any, precision: str) -> tuple[Any, dict[str, Any]]:
+    """The network in FP32 or FP16, and what to tell about it."""
+    if precision == "FP32":
+        return network, {"precision": precision}
+    network, operations = halved(network)
+    return network, {"precision": precision, "operations_in_fp16": operations, "depth_in_fp32": KEPT}
+
+
+def write(flat: Flat, parts: Cut, network: Any, into: Path) -> None:
+    """The copy's files, with `network` as its network."""
+    into.mkdir(exist_ok=True)
+    (into / NETWORK).write_bytes(network.SerializeToString())
+    if parts.picture_model is not None:
+        (into / PICTURE).write_bytes(parts.picture_model.SerializeToString())
+    for name, part in ((HEAD, parts.head), (TAIL, parts.tail)):
+        if part is not None:
+            savedmodels.save(part, into / name)
+    _layout(flat, parts).write(into)
+
+
+def _layout(flat: Flat, parts: Cut) -> Layout:
+    return Layout(
+        input_name=flat.input_name,
+        outputs=tuple(flat.outputs),
+        network=_part(parts.network),
+        decode=parts.pictures.decode if parts.pictures else None,
+        picture=_part(parts.pictures.graph) if parts.pictures else None,
+        head=_part(parts.head) if parts.head else None,
+        tail=_part(parts.tail) if parts.tail else None,
+    )
+
+
+def _part(part: Carved) -> Part:
+    return Part(reads=tuple(part.feeds), writes=tuple(part.fetches))
+
+
+def _facts(parts: Cut) -> dict[str, Any]:
+    """Where it was cut and why not elsewhere, and what is in each part."""
+    carved = {
+        "picture": parts.pictures.graph if parts.pictures else None,
+        "head": parts.head,
+        "network": parts.network,
+        "tail": parts.tail,
+    }
+    found = {name: part for name, part in carved.items() if part is not None}
+    return {
+        "cut": "at the decoder" if parts.pictures else "before the network",
+        "why": dict(parts.why),
+        "operations": {name: sum(part.operations.values()) for name, part in found.items()},
+        "operations_by_type": {name: dict(part.operations) for name, part in found.items()},
+        "libraries": {each.__name__: each.__version__ for each in (onnx, tf2onnx, onnxruntime)},
+    }

@@ -1,0 +1,39 @@
+"""Copies where nobody has said which: the machine decides; and how an ONNX copy is asked for."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from converter.contract import Options
+from converter.environment import Environment
+from tests.app.copying import GPU, PLAIN, Bench
+
+pytestmark = pytest.mark.anyio
+
+NOT_WANTED = "it is not among the copies asked for (DETECTOR_COPIES)"
+
+
+@pytest.fixture(params=[PLAIN, GPU], ids=["without a GPU", "with a GPU"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    found: Environment = request.param
+    made = Bench(tmp_path, found, wanted=None, convert=False)
+    yield made
+    await made.close()
+
+
+async def test_without_a_gpu_it_is_the_onnx_copy_and_with_one_it_is_all(bench: Bench) -> None:
+    await bench.prepare()
+    unwanted = {name for name in bench.slots if bench.told(name) == ("unavailable", NOT_WANTED)}
+    assert unwanted == (set() if bench.found.gpus else {"trt", "frozen"})
+
+
+async def test_without_its_packages_the_onnx_copy_says_so(bench: Bench) -> None:
+    await bench.prepare()
+    state, reason = bench.told("onnx")
+    assert state == "unavailable"
+    assert reason.endswith("pip install '.[onnx]'")
+
+
+async def test_half_precision_is_the_onnx_copys_too(bench: Bench) -> None:
+    assert bench.copies.default_options("onnx") == Options(target="onnx", precision="FP16", batch_sizes=(1, 8))

@@ -1,0 +1,66 @@
+"""How far the raw boxes and scores of a RetinaNet move when it is converted, before anything is left out of them.
+
+Run in a process of its own: `python tests/converter/onnx_retinanet.py FOLDER`. One JSON object on standard output: by
+precision the largest differences to TensorFlow, of scores and of boxes in shares of their anchors.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from converter import sampling
+from converter.cutting.flat import flatten
+from converter.cutting.parts import cut
+from converter.cutting.rows import Runs
+from converter.detections import BOXES
+from converter.signature import load
+from converter.targets import onnx
+from tests.models import retinanet, retinanet_raw
+from tests.models.retinanet_raw import ALL_SCORES
+
+SIZE = 128
+
+
+def differences(network: Any, reads: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, float]:
+    """The largest ones, of one picture."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    session = onnxruntime.InferenceSession(network.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [BOXES, ALL_SCORES]
+    found = session.run(names, {each.name: reads[each.name] for each in session.get_inputs()})
+    boxes, scores = (np.abs(ours - native[name]) for ours, name in zip(found, names, strict=True))
+    sides = np.tile(retinanet.anchors(SIZE)[:, 2:] / SIZE, 2)
+    return {
+        "scores": float(scores.max()),
+        "boxes": float(boxes.max()),
+        "boxes_in_anchors": float((boxes / sides).max()),
+        "bytes": network.ByteSize(),
+    }
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    retinanet_raw.build(folder, SIZE)
+    photos = sampling.packaged()
+    model, signature = load(folder)
+    flat = flatten(signature)
+    runs = Runs(flat, photos)
+    parts = cut(flat, runs)
+    values = runs.run([*parts.begins, *flat.outputs.values()], photos)
+    reads = dict(zip(parts.begins.values(), values, strict=False))
+    native = dict(zip(flat.outputs, values[len(parts.begins) :], strict=True))
+    said = {
+        precision: differences(onnx.in_precision(parts.network_model, precision)[0], reads, native)
+        for precision in ("FP32", "FP16")
+    }
+    del model
+    sys.stdout.write(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main()

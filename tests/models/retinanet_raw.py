@@ -1,0 +1,78 @@
+"""Builds the RetinaNet of the file beside this one without its end: all boxes and scores, before NMS.
+
+    python -m tests.models.retinanet_raw FOLDER [--size 128]
+
+Its outputs are a detector's, with a box for each anchor; `all_scores` has them by class, (N, anchors, KINDS).
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from converter import sampling
+from converter.detections import BOXES, CLASSES, COUNT, SCORES
+from tests.models import retinanet
+from tests.models.retinanet import Tensor
+
+ALL_SCORES = "all_scores"
+MEAN, DEVIATION = -6.0, 0.5  # of the logits: nothing is found, the bare numbers are there to be compared
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="where the SavedModel goes")
+    parser.add_argument("--size", type=int, default=128, help="side of the network's pictures, a multiple of 128")
+    args = parser.parse_args(argv)
+    build(args.folder, args.size)
+    sys.stdout.write(f"{args.folder}\n")
+
+
+def build(folder: Path, size: int) -> None:
+    """Write the SavedModel."""
+    tf.keras.utils.set_random_seed(0)
+    net = retinanet.network(size)
+    pictures, _ = retinanet.prepare(tf.constant(sampling.packaged()), size)
+    retinanet.scale(net, pictures)
+    spread(net, pictures)
+    module = tf.Module()
+    module.parameters = net.variables
+    module.serve = tf.function(
+        lambda image_bytes: detect(net, image_bytes),
+        input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
+        autograph=False,
+    )
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+
+
+def spread(net: Any, pictures: Tensor) -> None:
+    """Give each class channel a fixed mean and deviation over these pictures."""
+    _, logits = net(pictures, training=False)
+    channels = logits.numpy().reshape(-1, len(retinanet.ANCHORS) * retinanet.KINDS)
+    factor = DEVIATION / channels.std(axis=0)
+    last = net.get_layer("logits")
+    last.set_weights([last.get_weights()[0] * factor, MEAN - channels.mean(axis=0) * factor])
+
+
+def detect(net: Any, jpegs: Tensor) -> Mapping[str, Tensor]:
+    """JPEG files to a box for each anchor, as shares of the photo."""
+    size = net.input_shape[1]
+    pictures, filled = retinanet.prepare(jpegs, size)
+    shifts, logits = net(pictures, training=False)
+    boxes = retinanet.shifted(tf.constant(retinanet.anchors(size)), shifts)
+    scores = tf.sigmoid(logits)
+    best = tf.reduce_max(scores, axis=-1)
+    return {
+        BOXES: tf.clip_by_value(boxes / tf.tile(filled, [1, 2])[:, tf.newaxis], 0.0, 1.0),
+        SCORES: best,
+        CLASSES: tf.cast(tf.argmax(scores, axis=-1) + 1, tf.float32),
+        COUNT: tf.reduce_sum(tf.ones_like(best), axis=-1),
+        ALL_SCORES: scores,
+    }
+
+
+if __name__ == "__main__":
+    main()
