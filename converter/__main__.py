@@ -10,7 +10,7 @@ from converter import bar, child, command
 from converter.contract import ConverterError
 
 _CANCELLED = 130
-# Of a conversion beside a server, and inherited by its children: it gets a quarter of a core of which a worker wants all
+# Of a conversion beside a server, and inherited by its children: a quarter of a core of which a worker wants all
 # (man 7 sched). At 19 it would get a seventieth, and hardly ever end beside a busy server.
 _NICE = 5
 
