@@ -33,6 +33,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def build(folder: Path, size: int) -> None:
     """Write the SavedModel."""
+    module = detector(size)
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+
+
+def detector(size: int) -> tf.Module:
+    """What is saved; its function is `serve`."""
     tf.keras.utils.set_random_seed(0)
     net = retinanet.network(size)
     pictures, _ = retinanet.prepare(tf.constant(sampling.packaged()), size)
@@ -45,7 +51,7 @@ def build(folder: Path, size: int) -> None:
         input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
         autograph=False,
     )
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+    return module
 
 
 def spread(net: Any, pictures: Tensor) -> None:
