@@ -22,7 +22,7 @@ from converter.targets import onnx
 from tests.models import retinanet, retinanet_raw
 from tests.models.retinanet_raw import ALL_SCORES
 
-SIZE = 128
+SIZE = 256
 
 
 def differences(network: Any, reads: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, float]:

@@ -19,6 +19,7 @@ from tests.models import retinanet
 from tests.models.retinanet import Tensor
 
 ALL_SCORES = "all_scores"
+DEPTH = 1  # of the heads: each of the five levels gets weights of its own when their normalisation is folded in
 MEAN, DEVIATION = -6.0, 0.5  # of the logits: nothing is found, the bare numbers are there to be compared
 
 
@@ -40,7 +41,7 @@ def build(folder: Path, size: int) -> None:
 def detector(size: int) -> tf.Module:
     """What is saved; its function is `serve`."""
     tf.keras.utils.set_random_seed(0)
-    net = retinanet.network(size)
+    net = retinanet.network(size, DEPTH)
     pictures, _ = retinanet.prepare(tf.constant(sampling.packaged()), size)
     retinanet.scale(net, pictures)
     spread(net, pictures)
