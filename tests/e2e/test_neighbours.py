@@ -160,12 +160,8 @@ def quirky(photos: dict[str, bytes], tmp_path: Path) -> Any:
             str(tmp_path / "quirky" / "1"),
         ]
         subprocess.run([*command, quirk, str(len(unlucky(photos)))], check=True, capture_output=True)
-        defaults = {
-            "DETECTOR_MODEL": str(tmp_path / "quirky"),
-            "DETECTOR_COPIES": "trt,frozen",
-            "DETECTOR_STARTUP_CONVERSION": "blocking",
-        }
-        return serving({**defaults, **SLOWER, **environ})
+        copies = {"DETECTOR_COPIES": "trt,frozen", "DETECTOR_STARTUP_CONVERSION": "blocking"}
+        return serving({"DETECTOR_MODEL": str(tmp_path / "quirky"), **copies, **SLOWER, **environ})
 
     return start
 
