@@ -59,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.stdout.write(f"{args.folder}: {net.count_params()} parameters\n")
 
 
-def network(size: int) -> Any:
+def network(size: int, depth: int = DEPTH) -> Any:
     """Pictures (N, size, size, 3) -> shifts (N, anchors, 4) and logits (N, anchors, KINDS)."""
     base = tf.keras.applications.ResNet50(weights=None, include_top=False, input_shape=(size, size, 3))
     levels = pyramid(*(base.get_layer(name).output for name in STAGES))
-    return tf.keras.Model(base.input, [head(levels, "shifts", 4), head(levels, "logits", KINDS)])
+    return tf.keras.Model(base.input, [head(levels, "shifts", 4, depth), head(levels, "logits", KINDS, depth)])
 
 
 def pyramid(c3: Tensor, c4: Tensor, c5: Tensor) -> list[Tensor]:
@@ -78,10 +78,10 @@ def pyramid(c3: Tensor, c4: Tensor, c5: Tensor) -> list[Tensor]:
     return [layers.BatchNormalization()(level) for level in levels]
 
 
-def head(levels: Sequence[Tensor], name: str, numbers: int) -> Tensor:
+def head(levels: Sequence[Tensor], name: str, numbers: int, depth: int) -> Tensor:
     """`numbers` for each anchor: the levels share the convolutions, each has its own batch normalisation."""
     layers = tf.keras.layers
-    for _ in range(DEPTH):
+    for _ in range(depth):
         shared = layers.Conv2D(WIDTH, 3, padding="same", use_bias=False)
         levels = [layers.ReLU()(layers.BatchNormalization()(shared(level))) for level in levels]
     last = layers.Conv2D(len(ANCHORS) * numbers, 3, padding="same", name=name)

@@ -19,6 +19,7 @@ from tests.models import retinanet
 from tests.models.retinanet import Tensor
 
 ALL_SCORES = "all_scores"
+DEPTH = 1  # of the heads: each of the five levels gets weights of its own when their normalisation is folded in
 MEAN, DEVIATION = -6.0, 0.5  # of the logits: nothing is found, the bare numbers are there to be compared
 
 
@@ -33,8 +34,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def build(folder: Path, size: int) -> None:
     """Write the SavedModel."""
+    module = detector(size)
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+
+
+def detector(size: int) -> tf.Module:
+    """What is saved; its function is `serve`."""
     tf.keras.utils.set_random_seed(0)
-    net = retinanet.network(size)
+    net = retinanet.network(size, DEPTH)
     pictures, _ = retinanet.prepare(tf.constant(sampling.packaged()), size)
     retinanet.scale(net, pictures)
     spread(net, pictures)
@@ -45,7 +52,7 @@ def build(folder: Path, size: int) -> None:
         input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
         autograph=False,
     )
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+    return module
 
 
 def spread(net: Any, pictures: Tensor) -> None:
