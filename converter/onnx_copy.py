@@ -3,7 +3,9 @@
 TensorFlow is imported only where a part of the copy is a SavedModel.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +74,16 @@ class OnnxCopy:
 
 
 def _pictures(graph: Path, part: Part, decode: Decode, threads: int) -> Step:
-    """Decoding and the picture graph, picture by picture; it is small, so it stays on the CPU."""
+    """Decoding and the picture graph on the CPU: those of a batch side by side, as many as there are cores."""
     jpeg.check(decode)
     session = providers.session(graph, [(CPU, {})], threads=threads)
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="pictures")
+
+    def one(data: bytes) -> dict[str, NDArray[Any]]:
+        return _run(session, part, {part.reads[0]: jpeg.decode(data, decode)})
 
     def run(jpegs: Sequence[bytes], values: Values) -> Mapping[str, NDArray[Any]]:
-        rows = [_run(session, part, {part.reads[0]: jpeg.decode(data, decode)}) for data in jpegs]
+        rows = [one(jpegs[0])] if len(jpegs) == 1 else list(pool.map(one, jpegs))
         return {name: _stacked([row[name] for row in rows]) for name in part.writes}
 
     return run
