@@ -53,19 +53,28 @@ def test_a_machine_without_tensorrt_gets_no_folder_for_engines(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("nodes", "asked", "reason", "says"),
+    ("nodes", "asked", "work", "reason", "says"),
     [
-        ({CPU: 446}, [CPU], None, None),
-        ({CUDA: 440}, [CUDA, CPU], None, None),
-        ({TENSORRT: 1}, EVERY, None, None),
-        ({TENSORRT: 1, CUDA: 6}, EVERY, None, None),
-        ({CPU: 446}, [CUDA, CPU], "none_there", "CUDA was asked for and runs none of 446 nodes, CPU does"),
-        ({CUDA: 446}, EVERY, "none_there", "Tensorrt was asked for and runs none of 446 nodes, CUDA does"),
-        ({CUDA: 440, CPU: 6}, [CUDA, CPU], "some_elsewhere", "6 of 446 nodes run on the CPU, not on CUDA"),
+        ({CPU: 446}, [CPU], 111, None, None),
+        ({CUDA: 440}, [CUDA, CPU], 0, None, None),
+        ({TENSORRT: 1}, EVERY, 0, None, None),
+        ({TENSORRT: 1, CUDA: 6}, EVERY, 0, None, None),
+        ({CPU: 446}, [CUDA, CPU], 111, "none_there", "CUDA was asked for and runs none of 446 nodes, CPU does"),
+        ({CUDA: 446}, EVERY, 0, "none_there", "Tensorrt was asked for and runs none of 446 nodes, CUDA does"),
+        ({CUDA: 440, CPU: 6}, [CUDA, CPU], 0, None, None),
+        (
+            {CUDA: 440, CPU: 6},
+            [CUDA, CPU],
+            2,
+            "some_elsewhere",
+            "2 convolutions or products run on the CPU, not on CUDA",
+        ),
     ],
 )
-def test_a_fallback_is_told(nodes: dict[str, int], asked: list[str], reason: str | None, says: str | None) -> None:
-    found = providers.judged(nodes, asked)
+def test_a_fallback_is_told(
+    nodes: dict[str, int], asked: list[str], work: int, reason: str | None, says: str | None
+) -> None:
+    found = providers.judged(nodes, asked, work_on_cpu=work)
     assert (found.reason, found.fallback) == (reason, says)
     assert sum(found.nodes.values()) == sum(nodes.values())
 
