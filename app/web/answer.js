@@ -48,7 +48,7 @@ function differences({ matched, missing, extra, class_flips, mean_iou, largest_s
     [number(mean_iou, 3), "mean overlap", ""], [number(largest_score_diff, 3), "largest score difference", ""],
   ];
   return make("ul", { class: "facts", id: "differences" }, ...facts.map(([value, words, kind]) =>
-    make("li", { "data-kind": kind && value ? kind : "" }, make("strong", {}, String(value)), ` ${words}`)));
+    make("li", { "data-kind": kind && value ? kind : null }, make("strong", {}, String(value)), ` ${words}`)));
 }
 
 function figures(url, twin, series) {

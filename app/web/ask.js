@@ -36,7 +36,7 @@ async function named(picture, name, how) {
 /** What the server adds up for `both`. */
 function added(rows, twin, rules) {
   const count = (...kinds) => rows.filter((row) => kinds.includes(row.kind)).length;
-  const same = rows.filter((row) => row.native && row.copy && row.kind !== "flip");
+  const same = rows.filter((row) => row.native && row.copy && !["flip", "near"].includes(row.kind));
   const [missing, extra, class_flips] = [count("missing"), count("extra"), count("flip")];
   const mean_iou = same.length ? same.reduce((sum, row) => sum + row.iou, 0) / same.length : null;
   const diffs = same.map((row) => Math.abs(row.native.score - row.copy.score));

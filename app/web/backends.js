@@ -41,7 +41,7 @@ function faster(ratio) {
   if (!ratio) return "has not been timed against native yet,";
   if (ratio.low > 1) return `is ${ratio.value.toFixed(2)} times as fast as native`;
   if (ratio.high < 1) return `is slower than native, ${ratio.value.toFixed(2)} times as fast,`;
-  return "is as fast as native";
+  return "is about as fast as native";
 }
 
 function same({ gate, window }) {
@@ -53,7 +53,7 @@ function same({ gate, window }) {
 }
 
 function ground(best, ratio, active) {
-  const answers = active === best.name ? `${best.name} answers.` : `${active ?? "Nobody"} answers.`;
+  const answers = active ? `Requests are answered by ${active}.` : "Nobody answers.";
   if (!ratio) return answers;
   const basis = `${ratio.live ? "Live" : "At the gate"}, ${counted(ratio.pairs, "pair")}, 95 % interval ${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}`;
   return `${basis}. ${answers}`;

@@ -41,7 +41,7 @@ export function table(caption, headings, rows) {
 
 function heading(text) {
   const number = text.startsWith("#");
-  return make("th", { scope: "col", class: number ? "n" : "" }, number ? text.slice(1) : text);
+  return make("th", { scope: "col", class: number ? "n" : null }, number ? text.slice(1) : text);
 }
 
 export function number(value, digits = 2) {
@@ -58,15 +58,18 @@ export function counted(count, one, many = `${one}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
+/** With a capital, unless it begins with a code word, and a full stop. */
 export function asSentence(text) {
-  return text ? `${text[0].toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}` : "";
+  if (!text) return "";
+  const start = /^\w*_\w*/.test(text) ? text[0] : text[0].toUpperCase();
+  return `${start}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`;
 }
 
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined && value !== "") element.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
   element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
   return element;

@@ -75,10 +75,10 @@ function position(ms, bounds) {
 function axis(bounds) {
   const width = 100 / bounds.length;
   const ticks = bounds.slice(0, -1).map(({ to }, place) => draw("text", {
-    class: place % 2 ? "odd" : "", x: `${((place + 1) * width).toFixed(2)}%`, y: 14, "text-anchor": "middle",
+    class: place % 2 ? "odd" : null, x: `${((place + 1) * width).toFixed(2)}%`, y: 14, "text-anchor": "middle",
   }, short(to)));
   return make("div", { class: "line axis", "aria-hidden": "true" }, make("span"),
-    draw("svg", { width: "100%", height: 20 }, ...ticks), make("span", { class: "small quiet legend" }, "lines: p50, p95, p99"));
+    draw("svg", { width: "100%", height: 20 }, ...ticks), make("span", { class: "small quiet legend" }, "ms; lines: p50, p95, p99"));
 }
 
 function short(ms) {
