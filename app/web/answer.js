@@ -61,7 +61,7 @@ function figures(url, twin, series) {
   const own = { native: [native, ours], copy: [copy, theirs] };
   if (view === "over") {
     const both = [...caption("native", native, series), ...caption(copy.backend, copy, series)];
-    return [pictured(url, native.image, both, [...ours, ...theirs])];
+    return [pictured(url, native.image, both, [...ours, ...theirs.map((item) => ({ ...item, quiet: item.kind === "same" || item.kind === "near" }))])];
   }
   const wanted = view === "beside" ? ["native", "copy"] : [view];
   return wanted.map((who) => pictured(url, native.image, caption(own[who][0].backend, own[who][0], series), own[who][1]));

@@ -2,13 +2,14 @@
 
 import { draw, make } from "./elements.js";
 
-const FONT = "600 12px system-ui, sans-serif";
-const LABEL_HEIGHT = 18;
+const SIZES = [{ font: 12, height: 18 }, { font: 10.5, height: 15 }]; // of words; the second where there are many
+const MANY = 15;
+const MOST_COVERED = 0.12; // of the picture, by words
 const GAP = 2;
 const SIGNS = { missing: "−", extra: "+", flip: "≠", moved: "↔", score: "±" };
 const pen = document.createElement("canvas").getContext("2d");
 
-/** A figure; `items` are {box, label, score, kind, words, series, row}, the best first. `size` is the answer's. */
+/** A figure; `items` are {box, label, score, kind, words, series, row}; `quiet` ones get no words. `size` is the answer's. */
 export function pictured(url, size, title, items) {
   // Boxes are told in pixels as stored: what the file says of its orientation is not applied.
   const image = make("img", { src: url, alt: "", width: size.width, height: size.height });
@@ -55,35 +56,40 @@ function outline(item) {
 /** Words where there is room for them, differences first, then the best; the table has all of them. */
 function labels(items, width, height) {
   const placed = [];
+  const size = SIZES[items.length > MANY ? 1 : 0];
+  let room = MOST_COVERED * width * height;
   const differs = (item) => (item.kind in SIGNS ? 0 : 1);
   return [...items].sort((a, b) => differs(a) - differs(b) || b.score - a.score).flatMap((item) => {
     const text = `${SIGNS[item.kind] ? `${SIGNS[item.kind]} ` : ""}${item.label} ${item.score.toFixed(2)}`;
-    const wide = measured(text) + 10;
-    const spot = spots(item.at, wide).find((each) => inside(each, wide, width, height) && !placed.some((other) => meets(each, wide, other)));
+    const wide = measured(text, size) + 10;
+    if (item.quiet || wide * size.height > room) return [];
+    const label = { wide, high: size.height };
+    const spot = spots(item.at, label).find((each) => inside(each, label, width, height)
+      && !placed.some((other) => meets(each, label, other)));
     if (!spot) return [];
+    room -= wide * size.height;
     placed.push({ ...spot, wide });
     return draw("g", { class: "label", "data-kind": item.kind, "data-series": item.series, "data-row": item.row },
-      draw("rect", { x: spot.x, y: spot.y, width: wide, height: LABEL_HEIGHT, rx: 3 }),
-      draw("text", { x: spot.x + 5, y: spot.y + 13 }, text));
+      draw("rect", { x: spot.x, y: spot.y, width: wide, height: size.height, rx: 3 }),
+      draw("text", { x: spot.x + 5, y: spot.y + size.height - 4.5, "font-size": size.font }, text));
   });
 }
 
-function measured(text) {
-  pen.font = FONT;
+function measured(text, size) {
+  pen.font = `600 ${size.font}px system-ui, sans-serif`;
   return Math.ceil(pen.measureText(text).width);
 }
 
 /** Above the box, inside at its top, below it, inside at its bottom; at its left side, then at its right. */
-function spots({ x, y, width, height }, wide) {
-  const rows = [y - LABEL_HEIGHT - 1, y + 2, y + height + 1, y + height - LABEL_HEIGHT - 2];
+function spots({ x, y, width, height }, { wide, high }) {
+  const rows = [y - high - 1, y + 2, y + height + 1, y + height - high - 2];
   return [x - 1, x + width - wide + 1].flatMap((left) => rows.map((top) => ({ x: left, y: top })));
 }
 
-function inside(spot, wide, width, height) {
-  return spot.x >= -1 && spot.y >= 0 && spot.x + wide <= width + 1 && spot.y + LABEL_HEIGHT <= height;
+function inside(spot, { wide, high }, width, height) {
+  return spot.x >= -1 && spot.y >= 0 && spot.x + wide <= width + 1 && spot.y + high <= height;
 }
 
-function meets(spot, wide, other) {
-  return spot.x < other.x + other.wide + GAP && other.x < spot.x + wide + GAP
-    && Math.abs(spot.y - other.y) < LABEL_HEIGHT + GAP;
+function meets(spot, { wide, high }, other) {
+  return spot.x < other.x + other.wide + GAP && other.x < spot.x + wide + GAP && Math.abs(spot.y - other.y) < high + GAP;
 }

@@ -37,7 +37,8 @@ OVERLAPS = """() => [...document.querySelectorAll('#answer .stage')].map((stage)
     }))"""
 CROWDED = """() => [...document.querySelectorAll('main *')].filter((element) =>
     element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 1
-    && getComputedStyle(element).display !== 'inline' && !element.closest('.scroll, .unseen, svg, pre, select')).map((element) => element.outerHTML.slice(0, 120))"""
+    && getComputedStyle(element).display !== 'inline'
+    && !element.closest('.scroll, .unseen, svg, pre, select')).map((element) => element.outerHTML.slice(0, 120))"""
 
 
 @pytest.fixture(params=LOOKS)
