@@ -139,7 +139,9 @@ def test_differences_are_marked(visit: Visit, photos: dict[str, bytes]) -> None:
         third["label"], third["class_id"] = "boat", 9  # the car
         lost = {"class_id": 1, "label": "person", "score": 0.9, "box": {"xmin": 5, "ymin": 5, "xmax": 60, "ymax": 90}}
         body["copy"]["detections"] = [lost, first, second, third, *rest]
-        body["detections"].append({**lost, "label": "kite", "class_id": 33, "box": dict.fromkeys(lost["box"], 700)})
+        body["detections"].append(
+            {**lost, "label": "kite", "class_id": 33, "box": {"xmin": 700, "ymin": 500, "xmax": 760, "ymax": 570}}
+        )
         body["comparison"] |= {"agree": False, "missing": 1, "extra": 1, "class_flips": 1}
 
     visit.page.route("**/detect?**", altered(change))
