@@ -11,6 +11,7 @@ export const model = () => ask("model");
 export const compare = () => ask("compare");
 export const samples = () => ask("samples");
 export const jobs = (token) => ask("convert/jobs", { headers: bearer(token) });
+export const job = (token, id) => ask(`convert/jobs/${encodeURIComponent(id)}`, { headers: bearer(token) });
 export const cancel = (token, id) => ask(`convert/jobs/${encodeURIComponent(id)}`, { method: "DELETE", headers: bearer(token) });
 
 export function convert(token, wanted) {

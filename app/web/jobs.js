@@ -1,30 +1,43 @@
 // Conversions: start one, follow it, end it. The token lives in its field and nowhere else.
 
-import { cancel, convert, jobs as ask } from "./api.js";
+import { cancel, convert, job as askOne, jobs as askAll } from "./api.js";
 import { asSentence, byId, make, milliseconds, renderer, say } from "./elements.js";
 import { poll } from "./poll.js";
 
 const RUNNING = new Set(["running", "loading"]);
 const SIGNS = { succeeded: "✓", failed: "✕", refused: "✕", unavailable: "–", cancelled: "–" };
 const SHOWN = 8;
+const LOOK_MS = 1000; // at one that runs; at the whole list, which is long, every LIST_EVERY-th time
+const LIST_EVERY = 8;
 
 /** Wires the form; returns a function that is told the copies there can be. */
 export function jobs() {
   const said = byId("job-said");
   const token = () => byId("token").value.trim();
   const known = new Map(); // id: state, to tell what has changed
-  const end = (id) => cancel(token(), id).catch((error) => say(said, asSentence(error.message), "bad")).then(again);
-  const list = renderer(byId("jobs"), (all) => all.map((job) => item(job, end)));
+  const end = (id) => cancel(token(), id).catch((error) => say(said, asSentence(error.message), "bad")).then(() => again());
+  const place = byId("jobs");
+  const render = renderer(place, (shown) => shown.map((job) => item(job, end)));
+  const list = (shown) => keeping(place, () => render(shown));
+  let all = [];
+  let turn = 0;
 
   async function look() {
-    if (!token()) return list([]);
+    if (!token()) {
+      turn = 0;
+      return list(all = []);
+    }
     try {
-      const all = (await ask(token())).slice(0, SHOWN);
+      const running = all.findIndex((job) => RUNNING.has(job.state));
+      if (turn++ % LIST_EVERY === 0) all = (await askAll(token())).slice(0, SHOWN);
+      else if (running >= 0) all[running] = await askOne(token(), all[running].id);
+      else return;
       for (const job of all) tell(job);
       list(all.map(({ report, options: _, ...job }) => ({ ...job, facts: report && told(report) })));
     } catch (error) {
       if (error.status) say(said, asSentence(error.message), "bad"); // else the page says that nobody answers
-      list([]);
+      list(all = []);
+      turn = 1; // a token that is wrong now is wrong a second later
     }
   }
 
@@ -35,7 +48,11 @@ export function jobs() {
     say(said, `The ${job.target} copy: ${job.state}${job.reason ? `, ${job.reason}` : ""}.`, job.state === "succeeded" ? "" : "bad");
   }
 
-  const again = poll(look, 1000);
+  const now = poll(look, LOOK_MS);
+  const again = () => {
+    turn = 0;
+    now();
+  };
   byId("token").addEventListener("change", () => (say(said, ""), again()));
   byId("convert").addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -52,10 +69,20 @@ export function jobs() {
   return renderer(byId("target"), (names) => names.map((name) => make("option", {}, name)));
 }
 
+/** What is open stays open, and what has the focus keeps it, although the list is made anew. */
+function keeping(place, change) {
+  const open = [...place.querySelectorAll("details[open]")].map((each) => each.closest(".job").id);
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const [id, name] = [focused?.closest(".job").id, focused?.localName];
+  change();
+  for (const each of open) place.querySelector(`#${each} details`)?.setAttribute("open", "");
+  if (focused && !focused.isConnected) place.querySelector(`#${id} ${name}`)?.focus();
+}
+
 function item(job, end) {
   const running = RUNNING.has(job.state);
   const percent = Math.round(100 * job.progress);
-  return make("li", { class: "job", "data-state": job.state, "data-job": job.id },
+  return make("li", { class: "job", "data-state": job.state, id: `job-${job.id}` },
     make("div", { class: "job-head" },
       make("strong", {}, job.target), " ",
       make("span", { class: "state", "data-state": job.state }, make("span", { "aria-hidden": "true" }, `${SIGNS[job.state] ?? "◌"} `), job.state),

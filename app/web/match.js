@@ -20,7 +20,7 @@ export function score(row) {
 }
 
 function difference(row, rules, threshold) {
-  if (score(row) <= threshold + rules.margin) return { kind: "near", words: "too near the lowest score to count" };
+  if (score(row) <= threshold + rules.margin) return { kind: "near", words: "too low to count" };
   if (!row.copy) return { kind: "missing", words: "missing: native’s alone" };
   if (!row.native) return { kind: "extra", words: "extra: the copy’s alone" };
   if (row.native.class_id !== row.copy.class_id) return { kind: "flip", words: `called ${row.copy.label} by the copy` };

@@ -198,7 +198,10 @@ def test_a_conversion_needs_a_token_and_runs_to_its_end_with_progress(visit: Vis
             new MutationObserver(look).observe(jobs, {childList: true, subtree: true});
         }"""
     )
-    expect(page.locator("#job-said")).to_contain_text("The frozen copy: succeeded", timeout=120_000)
+    page.get_by_role("button", name="End it").focus()
+    page.locator("#jobs summary").first.wait_for(timeout=60_000)
+    assert page.evaluate("document.activeElement.textContent") == "End it", "the focus stays while the list changes"
+    expect(page.locator("#job-said")).to_contain_text("The frozen copy: succeeded", timeout=180_000)
     assert len(page.evaluate("[...window.seen]")) >= 3
     assert page.evaluate("[...window.seen].every((each, place, all) => !place || each >= all[place - 1])")
     expect(page.locator("#jobs .job").first).to_contain_text("Made in")
