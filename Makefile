@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu doctor test lint types bench swaps verify-trt lock clean
+.PHONY: help serve serve-gpu demo doctor test lint types bench swaps verify-trt lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ serve: $(VENV)/serve.done ## Serve the bundled model (or the one that DETECTOR_M
 serve-gpu: $(VENV)/gpu.done ## The same with the CUDA and TensorRT libraries, on a machine with an NVIDIA driver
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt) && \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app serve
+
+demo: $(VENV)/serve.done ## Serve with some traffic over the photos, and with Prometheus if it is installed: the page moves
+	@exec $(PY) deploy/demo.py
 
 doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this machine, and why not
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt 2>/dev/null); \

@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import SecretStr
 
 import app
-from app.api import admin, compare, detect, ops
+from app.api import admin, compare, detect, ops, web
 from app.api.auth import Rule, Tokens
 from app.api.errors import HANDLERS
 from app.api.limits import BodyLimit
@@ -21,8 +21,9 @@ from app.both import Both
 from app.election import NATIVE
 from app.metrics import Metrics
 from app.parts import Parts, build, native_spec
+from app.samples import Samples
 from app.settings import Settings
-from converter import publish
+from converter import publish, sampling
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = 
     api.include_router(ops.routes(_views(parts)))
     api.include_router(compare.routes(parts.election, parts.comparison, parts.shadow, parts.metrics, parts.rules))
     api.include_router(admin.routes(_powers(settings, parts)))
+    api.include_router(web.routes(Samples(sampling.PHOTOS)))
     _add_layers(api, settings, parts.metrics)
     api.state.health = parts.health
     return api

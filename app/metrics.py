@@ -169,16 +169,26 @@ class Metrics:
         None without observations. Quantiles are interpolated inside their bucket, as Prometheus'
         `histogram_quantile` does it.
         """
-        histogram = self.stage_duration.labels(stage, backend, role)
-        samples = [(sample.name, sample.labels, sample.value) for sample in histogram._child_samples()]
-        buckets = [(float(labels["le"]), value) for name, labels, value in samples if name == "_bucket" and labels]
+        buckets, seconds = self._observed(stage, backend, role)
         count = buckets[-1][1]
         if not count:
             return None
-        seconds = next(value for name, _, value in samples if name == "_sum")
         found = {f"p{percent}": 1000 * quantile(percent / 100, buckets) for percent in (50, 95, 99)}
         rounded = {name: round(ms, 3) for name, ms in {"mean": 1000 * seconds / count, **found}.items()}
         return {"count": int(count), **rounded}
+
+    def counts(self, stage: str, backend: str, role: str) -> list[int]:
+        """How many images fell into each of BUCKETS, and above the last."""
+        buckets, _ = self._observed(stage, backend, role)
+        ends = [int(up_to) for _, up_to in buckets]
+        return [end - before for before, end in zip([0, *ends], ends, strict=False)]
+
+    def _observed(self, stage: str, backend: str, role: str) -> tuple[list[tuple[float, float]], float]:
+        """Upper bounds with cumulative counts, and the sum of seconds."""
+        histogram = self.stage_duration.labels(stage, backend, role)
+        samples = [(sample.name, sample.labels, sample.value) for sample in histogram._child_samples()]
+        buckets = [(float(labels["le"]), value) for name, labels, value in samples if name == "_bucket" and labels]
+        return buckets, next(value for name, _, value in samples if name == "_sum")
 
     def text(self) -> bytes:
         """All series in Prometheus' text format."""

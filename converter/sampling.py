@@ -10,14 +10,14 @@ from PIL import Image
 
 from converter.contract import BadOptions
 
+PHOTOS = Path(str(files("converter"))) / "photos"  # the packaged ones
 _JPEG = b"\xff\xd8\xff"
 _SUFFIXES = (".jpg", ".jpeg")
 
 
 def packaged() -> list[bytes]:
     """The packaged CC0 and public-domain photos, as JPEG files."""
-    folder = Path(str(files("converter"))) / "photos"
-    return [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+    return [path.read_bytes() for path in sorted(PHOTOS.glob("*.jpg"))]
 
 
 def pictures(folder: Path | None) -> list[bytes]:

@@ -4,11 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.api.schemas import CompareAnswer
+from app.api.schemas import CompareAnswer, InferHistogram
 from app.comparison import Comparison
 from app.election import NATIVE, Election
 from app.gate import Rules, rules_json
-from app.metrics import Metrics
+from app.metrics import BUCKETS, Metrics
 from app.shadow import Shadow
 
 ROLES = ("serving", "shadow")
@@ -28,6 +28,7 @@ def routes(election: Election, comparison: Comparison, shadow: Shadow, metrics: 
             rules=rules_json(rules),
             native={"state": native.state, "reason": native.reason},
             infer_ms={name: _latency(metrics, name) for name in election.lanes},
+            infer_histogram=_histogram(metrics, election),
             copies={copy: _copy(election, comparison, copy) for copy in election.copies},
         )
 
@@ -36,6 +37,13 @@ def routes(election: Election, comparison: Comparison, shadow: Shadow, metrics: 
 
 def _latency(metrics: Metrics, backend: str) -> dict[str, Any]:
     return {role: metrics.latency("infer", backend, role) for role in ROLES}
+
+
+def _histogram(metrics: Metrics, election: Election) -> InferHistogram:
+    return InferHistogram(
+        upper_ms=[*(round(1000 * seconds, 3) for seconds in BUCKETS), None],
+        counts={name: {role: metrics.counts("infer", name, role) for role in ROLES} for name in election.lanes},
+    )
 
 
 def _copy(election: Election, comparison: Comparison, copy: str) -> dict[str, Any]:

@@ -186,6 +186,21 @@ class ModelAnswer(BaseModel):
     backends: dict[str, BackendAnswer]
 
 
+class SampleAnswer(BaseModel):
+    """A packaged photo; its file is at `/samples/<name>`."""
+
+    name: str
+    width: int
+    height: int
+
+
+class InferHistogram(BaseModel):
+    """How many images took how long in `infer`; the same histogram that is scraped."""
+
+    upper_ms: list[float | None] = Field(description="Upper bounds of the buckets; the last, null, has none.")
+    counts: dict[str, dict[str, list[int]]] = Field(description="By backend and role: images in each bucket.")
+
+
 class CompareAnswer(BaseModel):
     """Native against each copy, now."""
 
@@ -197,6 +212,7 @@ class CompareAnswer(BaseModel):
     infer_ms: dict[str, dict[str, Any]] = Field(
         description="By backend and role, serving or shadow: count, mean, p50, p95, p99 of `infer`'s histogram."
     )
+    infer_histogram: InferHistogram
     copies: dict[str, dict[str, Any]] = Field(
         description="By copy: state, reason, the gate's verdict, rollback, and the window of live pairs with the worst."
     )

@@ -1,4 +1,4 @@
-"""docker-compose.gpu.yml and deploy/prometheus.yml: valid, and true to the server they describe."""
+"""The compose files and what they mount: valid, and true to the server they describe."""
 
 import re
 import subprocess
@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = "docker-compose.gpu.yml"
-SERVICES = ("detector", "prometheus")
+CPU, GPU = "docker-compose.yml", "docker-compose.gpu.yml"
+SERVICES = ("detector", "prometheus", "grafana")
 
 
-@pytest.fixture(scope="module")
-def compose() -> dict[str, Any]:
-    return read(FILE)
+@pytest.fixture(params=[CPU, GPU])
+def compose(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read(request.param)
 
 
 def read(name: str) -> dict[str, Any]:
@@ -38,9 +38,9 @@ def mounts(compose: dict[str, Any], service: str) -> Iterator[tuple[str, str, st
         yield source, target, mode[0] if mode else "rw"
 
 
-def test_file_follows_the_compose_specification() -> None:
+def test_files_follow_the_compose_specification() -> None:
     check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    done = subprocess.run([*check, FILE], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([*check, CPU, GPU], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -48,10 +48,22 @@ def test_services_are_these(compose: dict[str, Any]) -> None:
     assert tuple(compose["services"]) == SERVICES
 
 
-def test_detector_is_the_gpu_image_with_one_gpu(compose: dict[str, Any]) -> None:
-    detector = compose["services"]["detector"]
-    assert detector["build"] == {"context": ".", "target": "gpu"}
-    assert re.search(r"^FROM \S+ AS gpu$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+@pytest.mark.parametrize(("file", "target"), [(CPU, "cpu"), (GPU, "gpu")])
+def test_detector_is_an_image_of_the_dockerfile(file: str, target: str) -> None:
+    detector = read(file)["services"]["detector"]
+    assert detector["build"] == {"context": ".", "target": target}
+    assert re.search(rf"^FROM \S+ AS {target}$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
+def test_the_two_files_differ_in_the_detector_alone() -> None:
+    cpu, gpu = read(CPU), read(GPU)
+    for service in SERVICES[1:]:
+        assert cpu["services"][service] == gpu["services"][service]
+    assert "deploy" not in cpu["services"]["detector"]
+
+
+def test_one_gpu_is_asked_for() -> None:
+    detector = read(GPU)["services"]["detector"]
     devices = detector["deploy"]["resources"]["reservations"]["devices"]
     assert devices == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
     assert detector["environment"]["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
@@ -102,15 +114,38 @@ def test_cache_is_a_volume(compose: dict[str, Any]) -> None:
     assert list(mounts(compose, "detector")) == [("cache", "/cache", "rw")]
 
 
-def test_prometheus_is_pinned_and_reads_our_configuration(compose: dict[str, Any]) -> None:
-    prometheus = compose["services"]["prometheus"]
-    assert re.fullmatch(r"prom/prometheus:v\d+\.\d+\.\d+", prometheus["image"])
-    config = next(target for source, target, _ in mounts(compose, "prometheus") if "/" in source)
-    assert f"--config.file={config}" in prometheus["command"]
+def test_images_are_pinned(compose: dict[str, Any]) -> None:
+    assert re.fullmatch(r"prom/prometheus:v\d+\.\d+\.\d+", compose["services"]["prometheus"]["image"])
+    assert re.fullmatch(r"grafana/grafana:\d+\.\d+\.\d+", compose["services"]["grafana"]["image"])
+
+
+def test_prometheus_reads_our_configuration_and_rules(compose: dict[str, Any]) -> None:
+    places = {source: target for source, target, _ in mounts(compose, "prometheus")}
+    config = places["./deploy/prometheus/prometheus.yml"]
+    assert f"--config.file={config}" in compose["services"]["prometheus"]["command"]
+    [rules] = read("deploy/prometheus/prometheus.yml")["rule_files"]
+    assert str(Path(config).parent / rules) == places["./deploy/prometheus/rules.yml"]
+
+
+def test_grafana_finds_prometheus_and_the_dashboard(compose: dict[str, Any]) -> None:
+    places = {source: target for source, target, _ in mounts(compose, "grafana")}
+    provisioning = "deploy/grafana/provisioning"
+    for name in ("datasources/prometheus.yml", "dashboards/detector.yml"):
+        assert places[f"./{provisioning}/{name}"] == f"/etc/grafana/provisioning/{name}"
+    [source] = read(f"{provisioning}/datasources/prometheus.yml")["datasources"]
+    host, _, port = source["url"].removeprefix("http://").partition(":")
+    assert f"127.0.0.1:{port}:{port}" in compose["services"][host]["ports"]
+    [provider] = read(f"{provisioning}/dashboards/detector.yml")["providers"]
+    dashboard = places["./deploy/grafana/dashboards/detector.json"]
+    assert str(Path(dashboard).parent) == provider["options"]["path"]
+    environment = compose["services"]["grafana"]["environment"]
+    assert environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] == dashboard
+    text = (ROOT / "deploy/grafana/dashboards/detector.json").read_text()
+    assert set(re.findall(r'"type": "prometheus",\s+"uid": "(.+)"', text)) == {source["uid"]}
 
 
 def test_prometheus_scrapes_the_detector(compose: dict[str, Any]) -> None:
-    config = read("deploy/prometheus.yml")
+    config = read("deploy/prometheus/prometheus.yml")
     [job] = config["scrape_configs"]
     [group] = job["static_configs"]
     [target] = group["targets"]

@@ -9,7 +9,16 @@ from tests.app.api.conftest import Admin, Api, assert_is_error
 
 pytestmark = pytest.mark.anyio
 
-PATHS = ["/", "/nothing", "/detect/more", "/static/../etc/passwd", "/%2e%2e", "/caf%C3%A9", "/a%0Ab", "/" + "x" * 5000]
+PATHS = [
+    "/index.html",
+    "/nothing",
+    "/detect/more",
+    "/static/../etc/passwd",
+    "/%2e%2e",
+    "/caf%C3%A9",
+    "/a%0Ab",
+    "/" + "x" * 5000,
+]
 METHODS = [
     ("GET", "/detect"),
     ("PUT", "/detect"),
@@ -22,6 +31,8 @@ METHODS = [
     ("DELETE", "/convert/jobs/x/report"),
     ("GET", "/admin/reload"),
     ("BREW", "/readyz"),
+    ("POST", "/"),
+    ("DELETE", "/samples/coffee"),
 ]
 
 

@@ -50,6 +50,9 @@ def test_it_has_every_route(document: dict[str, Any]) -> None:
         "DELETE /convert/jobs/{job_id}",
         "GET /convert/jobs/{job_id}/report",
         "POST /admin/reload",
+        "GET /samples",
+        "GET /samples/{name}",
+        "GET /samples/{name}/preview",
     }
 
 

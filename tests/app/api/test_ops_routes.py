@@ -156,6 +156,7 @@ async def test_unknown_paths_and_methods_add_no_series(api: Api) -> None:
     await api.client.get("/nothing")
     await api.client.get("/convert/nothing")
     await api.client.request("BREW", "/detect")
+    await api.client.request("BREW", "/")
     await api.client.get("/metrics")
     before = set(await api.series())
     for _ in range(200):

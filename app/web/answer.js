@@ -1,0 +1,97 @@
+// What native and the copy found in one picture: in a sentence, drawn over it, and as a table.
+
+import { asSentence, counted, make, milliseconds, number, table } from "./elements.js";
+import { pictured } from "./boxes.js";
+
+const VIEWS = [["beside", "Side by side"], ["native", "Native"], ["copy", "Copy"], ["over", "Overlaid"]];
+let view = "beside"; // stays as chosen from picture to picture
+
+/** The sentence for the live region. */
+export function sentence({ native, copy, comparison, problem }) {
+  const ours = counted(native.count, "object");
+  if (!copy) return `Native found ${ours} in ${milliseconds(native.timing_ms.infer)}. ${asSentence(problem)}`;
+  const times = `native took ${milliseconds(comparison.native_ms)}, ${comparison.copy} ${milliseconds(comparison.copy_ms)}`;
+  if (comparison.agree && sameCount(comparison)) return `Both found the same: ${ours}; ${times}.`;
+  const found = `${ours} by native, ${copy.count} by ${comparison.copy}`;
+  return `${comparison.agree ? "They agree within the limits" : "They disagree"}: ${found}; ${times}.`;
+}
+
+/** The elements that show it; `series` gives a backend's colour. */
+export function shown(url, twin, series) {
+  const stage = make("div", { class: "figures" });
+  const show = () => {
+    stage.dataset.view = view;
+    stage.replaceChildren(...figures(url, twin, series));
+  };
+  show();
+  const parts = [...(twin.copy ? [head(twin, show)] : []), stage, list(twin, series)];
+  const whole = make("div", { class: "shown" }, ...parts);
+  whole.addEventListener("pointerover", (event) => light(whole, event.target.closest("[data-row]")?.dataset.row));
+  whole.addEventListener("pointerleave", () => light(whole, undefined));
+  return whole;
+}
+
+function head({ comparison }, show) {
+  const choose = (event) => {
+    view = event.target.value;
+    show();
+  };
+  const choices = VIEWS.map(([value, words]) => make("label", {},
+    make("input", { type: "radio", name: "view", value, checked: value === view, onchange: choose }), make("span", {}, words)));
+  return make("div", { class: "head" }, differences(comparison),
+    make("fieldset", { class: "plain segments" }, make("legend", { class: "unseen" }, "How the answers are shown"), ...choices));
+}
+
+function differences({ matched, missing, extra, class_flips, mean_iou, largest_score_diff }) {
+  const facts = [
+    [matched, "matched", ""], [missing, "missing", "missing"], [extra, "extra", "extra"], [class_flips, "other class", "flip"],
+    [number(mean_iou, 3), "mean overlap", ""], [number(largest_score_diff, 3), "largest score difference", ""],
+  ];
+  return make("ul", { class: "facts", id: "differences" }, ...facts.map(([value, words, kind]) =>
+    make("li", { "data-kind": kind && value ? kind : null }, make("strong", {}, String(value)), ` ${words}`)));
+}
+
+function figures(url, twin, series) {
+  const { native, copy } = twin;
+  const items = (who, backend) => twin.rows.flatMap((row, index) => row[who]
+    ? [{ ...row[who], kind: row.kind, words: row.words, series: series(backend), row: index }] : []);
+  const ours = items("native", "native");
+  if (!copy) return [pictured(url, native.image, caption("native", native, series), ours)];
+  const theirs = items("copy", copy.backend);
+  const own = { native: [native, ours], copy: [copy, theirs] };
+  if (view === "over") {
+    const both = [...caption("native", native, series), ...caption(copy.backend, copy, series)];
+    return [pictured(url, native.image, both, [...ours, ...theirs.map((item) => ({ ...item, quiet: item.kind === "same" || item.kind === "near" }))])];
+  }
+  const wanted = view === "beside" ? ["native", "copy"] : [view];
+  return wanted.map((who) => pictured(url, native.image, caption(own[who][0].backend, own[who][0], series), own[who][1]));
+}
+
+function caption(backend, answer, series) {
+  const facts = `${counted(answer.count, "object")}, ${milliseconds(answer.timing_ms.infer)}`;
+  return [make("span", { class: "key", "data-series": series(backend) }, backend), make("span", { class: "quiet" }, ` ${facts} `)];
+}
+
+function list({ rows, native, copy }, series) {
+  if (!rows.length) return make("p", { class: "quiet" }, "Nothing was found with at least this score.");
+  const name = copy?.backend;
+  const headings = ["Object", "#native", ...(copy ? [`#${name}`, "#Overlap", "Difference"] : [])];
+  return table(`Objects found by ${copy ? `native and ${name}` : native.backend}`, headings, rows.map((row, index) =>
+    make("tr", { "data-row": index, "data-kind": row.kind },
+      make("th", { scope: "row" }, (row.native ?? row.copy).label),
+      make("td", { class: "n" }, number(row.native?.score, 3)),
+      ...(copy ? [
+        make("td", { class: "n" }, number(row.copy?.score, 3)),
+        make("td", { class: "n" }, row.iou === undefined ? "–" : row.iou.toFixed(3)),
+        make("td", { class: "why" }, row.words),
+      ] : []))));
+}
+
+function light(whole, row) {
+  for (const each of whole.querySelectorAll("[data-row]")) each.classList.toggle("lit", row !== undefined && each.dataset.row === row);
+  whole.classList.toggle("dim", row !== undefined);
+}
+
+function sameCount({ missing, extra, class_flips }) {
+  return missing + extra + class_flips === 0;
+}

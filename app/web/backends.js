@@ -1,0 +1,121 @@
+// The verdict in one sentence, and a card for each backend: its state with the reason, its times, how it compares.
+
+import { asSentence, byId, counted, draw, make, milliseconds, number, renderer } from "./elements.js";
+
+const SIGNS = { active: "●", standby: "○", loading: "◌", converting: "◌", crashed: "✕", refused: "✕", unavailable: "–" };
+const AXIS = { from: 0.5, to: 4 }; // times as fast as native, on a logarithmic scale
+
+/** Returns a function that shows /compare and /model; `series` gives a backend's colour. */
+export function backends(series) {
+  const cards = renderer(byId("backends"), (all) => all.map((each) => card(each, series(each.name))));
+  const title = renderer(byId("verdict"), ([text]) => [text]);
+  const more = renderer(byId("verdict-more"), ([, text]) => [text]);
+  return (compare, model) => {
+    const copies = Object.entries(compare.copies).map(([name, copy]) => told(name, copy, compare, model));
+    const words = verdict(compare, copies);
+    title(words);
+    more(words);
+    cards([told("native", compare.native, compare, model), ...copies]);
+  };
+}
+
+function told(name, { state, reason, verdict: gate, window }, compare, model) {
+  const served = compare.infer_ms[name]?.serving ?? compare.infer_ms[name]?.shadow ?? null;
+  return { name, state, reason, gate: gate ?? null, window: window ?? null, served, device: model?.backends[name]?.device ?? null };
+}
+
+/** Two sentences: is a copy faster and the same, and what that rests on. */
+function verdict({ active, native }, copies) {
+  const ready = copies.filter(({ state }) => state === "active" || state === "standby");
+  const best = ready.find(({ name }) => name === active) ?? ready.sort((a, b) => (speedup(b)?.low ?? 0) - (speedup(a)?.low ?? 0))[0];
+  if (!best) {
+    const busy = copies.find(({ state }) => state === "loading" || state === "converting");
+    if (busy) return [`${busy.name} is being prepared.`, `${native.state === "active" ? "Native answers meanwhile. " : ""}${asSentence(busy.reason)}`];
+    return active ? ["Native answers alone.", "No copy can be compared with it; why, each card says."] : ["No backend is ready yet.", asSentence(native.reason)];
+  }
+  const ratio = speedup(best);
+  return [`${best.name} ${faster(ratio)} ${same(best)}`, ground(best, ratio, active)];
+}
+
+function faster(ratio) {
+  if (!ratio) return "has not been timed against native yet,";
+  if (ratio.low > 1) return `is ${ratio.value.toFixed(2)} times as fast as native`;
+  if (ratio.high < 1) return `is slower than native, ${ratio.value.toFixed(2)} times as fast,`;
+  return "is about as fast as native";
+}
+
+function same({ gate, window }) {
+  const bad = window ? window.disagree + window.errors : 0;
+  if (gate?.verdict === "disagrees") return "but finds other objects.";
+  if (bad > 0) return `and differs in ${bad} of the last ${window.pairs} pictures.`;
+  if (!gate || gate.verdict === "undecided") return "and whether it finds the same objects is undecided.";
+  return "and finds the same objects.";
+}
+
+function ground(best, ratio, active) {
+  const answers = active ? `Requests are answered by ${active}.` : "Nobody answers.";
+  if (!ratio) return answers;
+  const basis = `${ratio.live ? "Live" : "At the gate"}, ${counted(ratio.pairs, "pair")}, 95 % interval ${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}`;
+  return `${basis}. ${answers}`;
+}
+
+/** The live ratio if there is one, else the gate's at the batch size where it gains most. */
+function speedup({ gate, window }) {
+  if (window?.native_over_copy) return { ...window.native_over_copy, live: true };
+  return Object.values(gate?.native_over_copy ?? {}).sort((a, b) => b.low - a.low)[0] ?? null;
+}
+
+function card(backend, series) {
+  const { name, state, reason, device } = backend;
+  return make("li", { class: "card", "data-state": state, id: `backend-${name}` },
+    make("h3", {}, make("span", { class: "key", "data-series": series }, name),
+      make("span", { class: "state", "data-state": state }, make("span", { "aria-hidden": "true" }, `${SIGNS[state] ?? "·"} `), state)),
+    times(backend), ...ratios(backend), agreement(backend),
+    reason ? make("p", { class: "reason" }, asSentence(reason)) : null,
+    device ? make("p", { class: "small quiet device" }, `on ${device}`) : null);
+}
+
+function times({ served, state }) {
+  if (!served) return state === "active" || state === "standby" ? make("p", { class: "quiet" }, "No image yet.") : null;
+  const fact = (words, value) => make("div", {}, make("dt", {}, words), make("dd", {}, milliseconds(value)));
+  return make("dl", { class: "times" }, fact("p50", served.p50), fact("p95", served.p95), fact("p99", served.p99));
+}
+
+function ratios({ gate, window }) {
+  const rows = Object.entries(gate?.native_over_copy ?? {}).map(([size, ratio]) => [`batch ${size}`, ratio]);
+  if (window?.native_over_copy) rows.unshift(["live pairs", window.native_over_copy]);
+  if (!rows.length) return [];
+  return [make("div", { class: "ratios" }, make("p", { class: "small quiet" }, "Times as fast as native, 95 % interval"),
+    ...rows.map(([words, ratio]) => make("div", { class: "ratio" },
+      make("span", { class: "small" }, words),
+      make("span", { class: "n" }, make("strong", {}, ratio.value.toFixed(2)), make("span", { class: "small quiet" }, ` ${ratio.low.toFixed(2)} – ${ratio.high.toFixed(2)}`)),
+      interval(ratio))))];
+}
+
+function interval({ value, low, high }) {
+  const at = (ratio) => `${(100 * place(ratio)).toFixed(2)}%`;
+  const width = `${(100 * Math.max(0.006, place(high) - place(low))).toFixed(2)}%`;
+  return draw("svg", { class: "interval", "aria-hidden": "true", width: "100%", height: "14" },
+    draw("rect", { class: "track", x: 0, y: 6, width: "100%", height: 2, rx: 1 }),
+    draw("line", { class: "even", x1: at(1), x2: at(1), y1: 0, y2: 14 }),
+    draw("rect", { class: "span", x: at(low), y: 4, width, height: 6, rx: 3 }),
+    draw("circle", { class: "point", cx: at(value), cy: 7, r: 4 }));
+}
+
+function place(ratio) {
+  const part = Math.log(Math.max(ratio, 1e-6) / AXIS.from) / Math.log(AXIS.to / AXIS.from);
+  return Math.min(1, Math.max(0, part));
+}
+
+function agreement({ gate, window }) {
+  const parts = [];
+  if (window?.pairs) parts.push(`${window.pairs - window.disagree - window.errors} of the last ${window.pairs} pictures agree`);
+  const iou = window?.agreement?.mean_iou ?? Object.values(gate?.agreement ?? {})[0]?.mean_iou;
+  if (!parts.length && gate) {
+    const share = Math.min(...Object.values(gate.agreement).map((each) => each.matched_share ?? 1));
+    parts.push(`${(100 * share).toFixed(1)} % of boxes matched at the gate`);
+  }
+  if (!parts.length) return null;
+  if (iou !== null && iou !== undefined) parts.push(`mean overlap ${number(iou, 3)}`);
+  return make("p", { class: "agreement" }, parts.join(", "), ".");
+}

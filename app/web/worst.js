@@ -1,0 +1,35 @@
+// The requests in which a copy differed most from native, of all copies. Numbers only: pictures are not kept.
+
+import { byId, make, number, renderer, table } from "./elements.js";
+
+const SHOWN = 20;
+const HEADINGS = ["When", "Copy", "#Missing", "#Extra", "#Other class", "#Mean overlap", "#Score difference", "Why", "Request"];
+
+/** Returns a function that shows /compare. */
+export function worst() {
+  const show = renderer(byId("worst"), ({ rows, pairs, share }) => {
+    if (rows.length) return [table("Requests that disagreed most", HEADINGS, rows.map(line))];
+    const looked = pairs ? `None of the last ${pairs} compared pictures.` : "No picture has been compared yet.";
+    return [make("p", { class: "quiet" }, `${looked} ${Math.round(share * 1000) / 10} % of the requests are run again on native and a copy; “One picture, both answers” compares as well.`)];
+  });
+  return ({ copies, shadow_share: share }) => {
+    const windows = Object.entries(copies);
+    const rows = windows.flatMap(([copy, { window }]) => window.worst.map((each) => ({ copy, ...each })));
+    rows.sort((a, b) => badness(b) - badness(a) || b.at - a.at);
+    show({ rows: rows.slice(0, SHOWN), pairs: windows.reduce((sum, [, { window }]) => sum + window.pairs, 0), share });
+  };
+}
+
+function badness({ missing, extra, class_flips: flips, largest_score_diff: diff }) {
+  return missing === undefined ? Infinity : missing + extra + flips + (diff ?? 0);
+}
+
+function line(row) {
+  const at = new Date(row.at * 1000);
+  const count = (value) => make("td", { class: "n" }, value === undefined ? "–" : String(value));
+  return make("tr", {},
+    make("th", { scope: "row" }, make("time", { datetime: at.toISOString() }, at.toLocaleTimeString())),
+    make("td", {}, row.copy), count(row.missing), count(row.extra), count(row.class_flips),
+    make("td", { class: "n" }, number(row.mean_iou, 3)), make("td", { class: "n" }, number(row.largest_score_diff, 3)),
+    make("td", { class: "why" }, row.reason), make("td", {}, make("code", {}, row.request_id)));
+}

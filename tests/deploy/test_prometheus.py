@@ -1,0 +1,151 @@
+"""Debian's Prometheus scrapes the real server: rules, dashboard and rates hold what they say."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.deploy.scraping import DEPLOY, Prometheus, scraping
+from tests.serving import Server
+
+pytestmark = pytest.mark.system
+
+RULES = DEPLOY / "prometheus" / "rules.yml"
+ALERTS = {
+    "NotReady",
+    "Overloaded",
+    "Disagreement",
+    "NativeFallback",
+    "RolledBack",
+    "CopySlower",
+    "ConversionFailed",
+    "WorkerRestarting",
+}
+SECONDS = 24  # of traffic
+WINDOW_S = 20  # in the place of the dashboard's two minutes
+PAUSE_S = 0.25
+
+
+def promtool(*arguments: str, text: str | None = None) -> str:
+    done = subprocess.run(["promtool", *arguments], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def panels() -> list[dict[str, Any]]:
+    dashboard = json.loads((DEPLOY / "grafana" / "dashboards" / "detector.json").read_text())
+    found: list[dict[str, Any]] = dashboard["panels"]
+    return found
+
+
+QUERIES = [
+    pytest.param(target["expr"], id=f"{panel['title']} {target['refId']}")
+    for panel in panels()
+    for target in panel.get("targets", [])
+]
+
+
+def test_the_rules_are_valid_and_fire_when_they_should() -> None:
+    promtool("check", "rules", str(RULES))
+    promtool("test", "rules", str(RULES.with_name("rules_test.yml")))
+
+
+def test_every_alert_is_there_and_tested() -> None:
+    text, tests = RULES.read_text(), RULES.with_name("rules_test.yml").read_text()
+    for name in ALERTS:
+        assert f"alert: {name}\n" in text
+        assert f"alertname: {name}\n" in tests, "a test in which it fires"
+    assert text.count("alert: ") == len(ALERTS)
+
+
+def test_panels_lie_side_by_side() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in panels():
+        at = panel["gridPos"]
+        cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert at["x"] + at["w"] <= 24
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in panels()}) == len(panels())
+    assert [panel["title"] for panel in panels() if panel["type"] != "row" and not panel["description"]] == []
+
+
+@dataclass(frozen=True)
+class Run:
+    """A Prometheus after some traffic, and how much of it fell into its last window."""
+
+    prometheus: Prometheus
+    images_a_second: dict[str, float]  # by backend
+
+
+@pytest.fixture(scope="module")
+def run(server: Server, photos: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Paced traffic to native and the copy, some of it broken; every request is run again on both to compare."""
+    server.admin("PUT", "/admin/backend", json={"shadow_share": 1}).raise_for_status()
+    with scraping(server.url.removeprefix("http://"), tmp_path_factory.mktemp("prometheus")) as prometheus:
+        sent = send(server, photos)
+        time.sleep(1.2)  # two scrapes more
+        end = time.time()
+        counted = {name: sum(at > end - WINDOW_S for at in times) / WINDOW_S for name, times in sent.items()}
+        yield Run(prometheus, counted)
+    server.admin("PUT", "/admin/backend", json={"shadow_share": 0.02}).raise_for_status()
+
+
+def send(server: Server, photos: dict[str, bytes]) -> dict[str, list[float]]:
+    """When each answer came, by backend."""
+    answered: dict[str, list[float]] = {"native": [], "frozen": []}
+    start, turn = time.monotonic(), 0
+    while time.monotonic() < start + SECONDS:
+        backend = ("native", "native", "frozen")[turn % 3]
+        photo = list(photos.values())[turn % len(photos)]
+        assert server.detect(photo, backend=backend).status_code == 200
+        answered[backend].append(time.time())
+        if turn % 10 == 0:
+            assert server.detect(photo[:3000]).status_code == 422
+        turn += 1
+        time.sleep(max(0, start + turn * PAUSE_S - time.monotonic()))
+    return answered
+
+
+@pytest.mark.tensorflow
+def test_the_metrics_are_well_formed(run: Run, server: Server) -> None:
+    """After traffic, so that the series exist."""
+    assert "error" not in promtool("check", "metrics", text=httpx.get(f"{server.url}/metrics").text)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_query_of_the_dashboard_returns_data(run: Run, query: str) -> None:
+    found = run.prometheus.query(query.replace("$window", f"{WINDOW_S}s").replace("$instance", ".*"))
+    numbers = [series for series in found if series["value"][1] != "NaN"]  # of a backend without traffic
+    assert numbers
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("backend", ["native", "frozen"])
+def test_the_rates_agree_with_what_was_sent(run: Run, backend: str) -> None:
+    wanted = run.images_a_second[backend]
+    assert wanted > 0.5
+    for series in (
+        f'detector_images_total{{role="serving", result="ok", backend="{backend}"}}',
+        f'detector_stage_duration_seconds_count{{stage="infer", role="serving", backend="{backend}"}}',
+        f'detector_request_duration_seconds_count{{route="/detect", code="200", backend="{backend}"}}',
+    ):
+        assert run.prometheus.value(f"sum(rate({series}[{WINDOW_S}s]))") == pytest.approx(wanted, rel=0.12), series
+
+
+@pytest.mark.tensorflow
+def test_the_rules_are_recorded_and_no_alert_fires(run: Run) -> None:
+    assert 0.2 < run.prometheus.value("detector:speedup:median10m") < 5
+    assert run.prometheus.value("detector:speedup_pairs:increase10m") > 3
+    assert run.prometheus.value("detector:disagreement:ratio10m") == 0
+    assert {each["metric"]["backend"] for each in run.prometheus.query("detector:infer_seconds:p95_2m")} == {
+        "native",
+        "frozen",
+    }
+    assert run.prometheus.query('ALERTS{alertstate="firing"}') == []

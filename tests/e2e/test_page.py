@@ -1,0 +1,208 @@
+"""The page as a person sees it, in Debian's chromium: pictures, boxes, histograms, conversions."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import PIL.Image
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from tests.e2e.browsing import Visit, browser
+from tests.serving import Server
+
+__all__ = ["browser"]  # a fixture
+
+pytestmark = [pytest.mark.system, pytest.mark.tensorflow]
+
+COLOURS = {"native": (0x8F, 0xB4, 0xFF), "copy": (0x4F, 0xE0, 0xC4)}  # of the first two backends, on a picture
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    """A wide tab; at its end nothing went wrong in it, and nothing was asked elsewhere."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened = Visit(page, server.url).open()
+    yield opened
+    page.close()
+    assert opened.complaints == []
+
+
+def test_a_dropped_photo_shows_both_sets_of_boxes_at_the_right_pixels(
+    visit: Visit, server: Server, photos: dict[str, bytes]
+) -> None:
+    visit.drop(photos["dog"])
+    answer = server.detect(photos["dog"], backend="both").json()
+    assert visit.said.startswith("Both found the same: ")
+    screen = screenshot(visit)
+    for figure, (who, found) in enumerate((("native", answer), ("copy", answer["copy"]))):
+        drawn = visit.boxes(figure)
+        assert len(drawn) == found["count"] > 2
+        for detection in found["detections"]:
+            seen = next(each for each in drawn if each["label"].startswith(label_of(detection)))
+            scale = [shown / real for shown, real in zip(seen["shown"], answer["image"].values(), strict=False)]
+            box = detection["box"]
+            wanted = (
+                box["xmin"] * scale[0],
+                box["ymin"] * scale[1],
+                (box["xmax"] - box["xmin"]) * scale[0],
+                (box["ymax"] - box["ymin"]) * scale[1],
+            )
+            assert (seen["x"], seen["y"], seen["width"], seen["height"]) == pytest.approx(wanted, abs=0.6)
+        assert painted(visit, screen, figure, drawn[0]) > 0.9, f"{who}'s largest box is in its colour"
+
+
+def label_of(detection: dict[str, Any]) -> str:
+    return f"{detection['label']} {detection['score']:.3f}"
+
+
+def screenshot(visit: Visit) -> PIL.Image.Image:
+    return PIL.Image.open(io.BytesIO(visit.page.screenshot(full_page=True))).convert("RGB")
+
+
+def painted(visit: Visit, screen: PIL.Image.Image, figure: int, box: dict[str, Any]) -> float:
+    """Which share of the box' left edge has its backend's colour."""
+    frame = visit.page.locator("#answer .stage").nth(figure).bounding_box()
+    assert frame
+    x = round(frame["x"] + box["x"])
+    rows = range(round(frame["y"] + box["y"] + 25), round(frame["y"] + box["y"] + box["height"] - 5))
+    colour = list(COLOURS.values())[figure]
+    near = [min(distance(screen, (x + off, y), colour) for off in (-1, 0, 1)) < 60 for y in rows]
+    return sum(near) / len(near)
+
+
+def distance(screen: PIL.Image.Image, at: tuple[int, int], colour: tuple[int, ...]) -> int:
+    pixel = screen.getpixel(at)
+    assert isinstance(pixel, tuple)
+    return max(abs(a - b) for a, b in zip(pixel, colour, strict=True))
+
+
+def test_a_sample_and_a_pasted_picture_are_answered(visit: Visit, photos: dict[str, bytes]) -> None:
+    visit.page.get_by_role("button", name="Sample coffee").click()
+    visit.wait_for_answer()
+    assert "cup" in visit.page.locator("#answer table").inner_text()
+    pasted = io.BytesIO()
+    PIL.Image.open(io.BytesIO(photos["dog"])).save(pasted, "PNG")
+    visit.paste(pasted.getvalue(), "image/png")
+    expect(visit.page.locator("#answer table")).to_contain_text("dog")
+    assert visit.said.endswith("It was no JPEG, so it was made one first.")
+
+
+def test_a_broken_picture_gives_the_sentence_of_the_api(visit: Visit, server: Server, photos: dict[str, bytes]) -> None:
+    broken = photos["dog"][:4000]
+    sentence = server.detect(broken, backend="both").json()["error"]
+    visit.drop(broken)
+    assert visit.said.rstrip(".").lower() == sentence.lower()
+    visit.drop(b"no picture at all", "notes.txt", "text/plain")
+    assert "JPEG" in visit.said
+    expect(visit.page.locator("#answer figure")).to_have_count(0)
+
+
+def test_the_histograms_and_percentiles_follow_the_traffic(
+    visit: Visit, server: Server, photos: dict[str, bytes]
+) -> None:
+    def shown(backend: str) -> int:
+        line = visit.page.locator(f'.line[data-backend="{backend}"]')
+        return int(line.get_attribute("data-count") or 0) if line.count() else 0
+
+    before = {name: shown(name) for name in ("native", "frozen")}
+    for _ in range(3):
+        assert server.detect(photos["dog"], backend="native").status_code == 200
+        assert server.detect(photos["dog"], backend="both").status_code == 200
+    wanted = {"native": before["native"] + 6, "frozen": before["frozen"] + 3}
+    for name, count in wanted.items():
+        expect(visit.page.locator(f'.line[data-backend="{name}"][data-count="{count}"]')).to_be_visible(timeout=10_000)
+    facts = httpx.get(f"{server.url}/compare").json()["infer_ms"]["native"]["serving"]
+    told = visit.page.locator('.line[data-backend="native"] .times').inner_text()
+    assert f"{facts['p50']:.1f}" in told or f"{facts['p50']:.2f}" in told or f"{facts['p50']:.0f} ms" in told
+
+
+def altered(change: Callable[[dict[str, Any]], None]) -> Callable[[Route], None]:
+    """Lets the server answer, and changes the answer on its way."""
+
+    def handle(route: Route) -> None:
+        response = route.fetch()
+        body = response.json()
+        change(body)
+        route.fulfill(response=response, body=json.dumps(body))
+
+    return handle
+
+
+def test_differences_are_marked(visit: Visit, photos: dict[str, bytes]) -> None:
+    def change(body: dict[str, Any]) -> None:
+        first, second, third, *rest = body["copy"]["detections"]
+        first["box"] = {**first["box"], "xmin": first["box"]["xmin"] + 30}  # the dog moved
+        second["score"] -= 0.2  # the bicycle's
+        third["label"], third["class_id"] = "boat", 9  # the car
+        lost = {"class_id": 1, "label": "person", "score": 0.9, "box": {"xmin": 5, "ymin": 5, "xmax": 60, "ymax": 90}}
+        body["copy"]["detections"] = [lost, first, second, third, *rest]
+        body["detections"].append(
+            {**lost, "label": "kite", "class_id": 33, "box": {"xmin": 700, "ymin": 500, "xmax": 760, "ymax": 570}}
+        )
+        body["comparison"] |= {"agree": False, "missing": 1, "extra": 1, "class_flips": 1}
+
+    visit.page.route("**/detect?**", altered(change))
+    visit.drop(photos["dog"])
+    assert visit.said.startswith("They disagree: ")
+    told = visit.page.locator("#answer table").inner_text()
+    marks = ("moved: overlap", "score differs by 0.2", "called boat by the copy", "missing: native’s alone", "extra: ")
+    for words in marks:
+        assert words in told
+    kinds = [{each["kind"] for each in visit.boxes(figure)} for figure in (0, 1)]
+    assert kinds[0] >= {"moved", "score", "flip", "missing"}
+    assert kinds[1] >= {"moved", "score", "flip", "extra"}
+    visit.page.get_by_role("radio", name="Overlaid").check()
+    expect(visit.page.locator("#answer figure")).to_have_count(1)
+    assert {"missing", "extra"} <= {each["kind"] for each in visit.boxes(0)}
+
+
+def test_requests_that_disagreed_are_listed(visit: Visit) -> None:
+    def change(body: dict[str, Any]) -> None:
+        numbers = {"matched": 3, "missing": 2, "extra": 0, "class_flips": 0, "mean_iou": 0.91}
+        seen = {"request_id": "r-17", "at": 1.7e9, "agree": False, **numbers, "largest_score_diff": 0.2}
+        body["copies"]["frozen"]["window"]["worst"] = [{**seen, "reason": "60 % matched"}]
+
+    visit.page.route("**/compare", altered(change))
+    row = visit.page.locator("#worst tbody tr")
+    row.wait_for(timeout=10_000)
+    assert [part for part in ("frozen", "0.910", "0.200", "60 % matched", "r-17") if part not in row.inner_text()] == []
+
+
+def test_states_and_reasons_are_those_of_the_model(visit: Visit, server: Server) -> None:
+    for name, backend in server.model()["backends"].items():
+        told = visit.page.locator(f"#backend-{name}").inner_text()
+        assert backend["state"] in told
+        assert backend["reason"].lower() in told.lower()
+
+
+def test_a_conversion_needs_a_token_and_runs_to_its_end_with_progress(visit: Visit) -> None:
+    page = visit.page
+    page.locator("#target").select_option("frozen")
+    page.get_by_role("button", name="Make the copy").click()
+    expect(page.locator("#job-said")).to_contain_text("This needs a token")
+    page.get_by_label("Admin token").fill("wrong")
+    page.get_by_role("button", name="Make the copy").click()
+    expect(page.locator("#job-said")).to_contain_text("The token is wrong")
+    page.get_by_label("Admin token").fill("secret")
+    page.get_by_role("button", name="Make the copy").click()
+    expect(page.locator("#job-said")).to_contain_text("The frozen copy is being made.")
+    page.locator("#jobs progress").wait_for(timeout=10_000)
+    page.evaluate(
+        """() => {
+            window.seen = new Set();
+            const jobs = document.querySelector('#jobs');
+            const look = () => jobs.querySelectorAll('progress').forEach((each) => window.seen.add(each.value));
+            new MutationObserver(look).observe(jobs, {childList: true, subtree: true});
+        }"""
+    )
+    page.get_by_role("button", name="End it").focus()
+    page.locator("#jobs summary").first.wait_for(timeout=60_000)
+    assert page.evaluate("document.activeElement.textContent") == "End it", "the focus stays while the list changes"
+    expect(page.locator("#job-said")).to_contain_text("The frozen copy: succeeded", timeout=180_000)
+    assert len(page.evaluate("[...window.seen]")) >= 3
+    assert page.evaluate("[...window.seen].every((each, place, all) => !place || each >= all[place - 1])")
+    expect(page.locator("#jobs .job").first).to_contain_text("Made in")
+    assert "secret" not in page.content()
