@@ -40,6 +40,7 @@ def main() -> int:
         shutil.copytree(bundled_model() / "1", model / "1")
         copies = "" if args.backend == "native" else args.backend
         environ = {"DETECTOR_MODEL": str(model), "DETECTOR_COPIES": copies, "DETECTOR_STARTUP_CONVERSION": "blocking"}
+        environ["DETECTOR_SHADOW_SHARE"] = "0"
         with serving(environ) as server:
             server.wait_until_ready(within_s=300)
             rounds = [measure(server, model / "1", args.backend, args.seconds) for _ in range(args.rounds)]

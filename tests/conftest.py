@@ -15,9 +15,14 @@ from tests.standin import engineless_copy, engineless_trt, standin_library
 __all__ = ["altered", "engineless_copy", "engineless_trt", "standin_library"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
+SERVERS = ROOT / "tests" / "e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    servers = [item for item in items if SERVERS in item.path.parents]
+    for item in servers:  # one process runs them all, beside the one that runs the rest: they share a server
+        item.add_marker(pytest.mark.xdist_group("servers"))
+    items.sort(key=lambda item: SERVERS not in item.path.parents)  # the longest first
     if os.environ.get("DETECTOR_TEST_SYSTEM") == "1":
         return
     skip = pytest.mark.skip(reason="needs packages of the system, root or long downloads: DETECTOR_TEST_SYSTEM=1")
@@ -52,5 +57,5 @@ def server(model_folder: Path) -> Iterator[Server]:
         **SLOWER,
     }
     with serving(environ) as running:
-        running.wait_until_ready()
+        running.wait_until_ready(within_s=300)  # the copy is made by a process that comes after all else
         yield running
