@@ -23,17 +23,18 @@ class Prometheus:
 
     url: str
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series that an instant query gives; samples are (time, value)."""
-        response = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=20)
+    def query(self, expression: str, *, at: float) -> list[dict[str, Any]]:
+        """The series that an instant query gives for a moment, of time.time; samples are (time, value)."""
+        asked = {"query": expression, "time": f"{at:.3f}"}
+        response = httpx.get(f"{self.url}/api/v1/query", params=asked, timeout=20)
         body = response.json()
         assert body["status"] == "success", (expression, body)
         found: list[dict[str, Any]] = body["data"]["result"]
         return found
 
-    def value(self, expression: str) -> float:
+    def value(self, expression: str, *, at: float) -> float:
         """The value of the one series that a query gives."""
-        [series] = self.query(expression)
+        [series] = self.query(expression, at=at)
         return float(series["value"][1])
 
 

@@ -14,11 +14,10 @@ from playwright.sync_api import Page, Request, sync_playwright
 
 from app.main import create_app
 from app.settings import Settings
+from tests.e2e.browsing import CHROMIUM, FLAGS
 from tests.fakes import FakeStarter
 from tests.serving import Server
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 DOG = Path(__file__).parent.parent / "data" / "dog.jpg"
 
 API = create_app(Settings(copies=()), start_backend=FakeStarter()).openapi()

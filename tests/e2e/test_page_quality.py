@@ -136,7 +136,7 @@ def test_the_first_load_is_small_and_fast_and_little_is_asked(browser: Browser, 
     visit.requests.clear()
     page.wait_for_timeout(5000)
     asked = len(visit.requests)
-    assert 2 < asked < 10, "below two a second, jobs and all"
+    assert 0 < asked < 10, "below two a second, jobs and all"
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_timeout(300)  # what was under way comes to its end
