@@ -41,7 +41,7 @@ class Nodes:
     def size(self, name: str, axis: int) -> int | None:
         """How long an axis of a tensor is, if that is known."""
         sizes = self.sizes.get(name, ())
-        return sizes[axis] if axis < len(sizes) else None
+        return sizes[axis] if 0 <= axis < len(sizes) else None
 
     def reader(self, name: str) -> Any:
         """The only node that reads a tensor; None if there are others, or if it is a result."""

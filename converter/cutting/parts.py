@@ -30,7 +30,7 @@ class Cut:
     picture_model: Any = None
     head: Carved | None = None
     tail: Carved | None = None
-    begins: Mapping[str, str]  # tensors of the graph, from which the network starts -> values
+    begins: Mapping[str, str]  # tensors of the graph, from which the network starts -> values (see move_orders)
     ends: Mapping[str, str]  # values that the network gives -> tensors of the graph
     why: Mapping[str, str]  # why a part of TensorFlow's is needed, by its name
 
