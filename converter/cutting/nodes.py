@@ -1,5 +1,6 @@
 """An ONNX model's graph to look around in and to change: what makes and what reads each tensor, constants, sizes."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 _ALL = 10**9  # tf2onnx's end of an axis of any size; negative: its beginning, walking backwards
+_LITTLE = 1000  # numbers of a constant that sizes may depend on
 
 
 class Nodes:
@@ -16,7 +18,7 @@ class Nodes:
 
     def __init__(self, model: Any) -> None:
         self._graph = model.graph
-        typed = onnx.shape_inference.infer_shapes(model).graph
+        typed = _typed(model)
         infos = [*typed.value_info, *typed.input, *typed.output]
         self.types = {each.name: each.type.tensor_type.elem_type for each in infos}
         self.sizes = {each.name: _sizes(each) for each in infos}
@@ -102,6 +104,22 @@ def _slice(start: int, end: int, step: int) -> slice:
     first, last = (-_ALL, _ALL) if step > 0 else (_ALL, -_ALL)
     begins, ends = (start <= first, end >= last) if step > 0 else (start >= first, end <= last)
     return slice(None if begins else start, None if ends else end, step)
+
+
+def _typed(model: Any) -> Any:
+    """The graph with types and sizes of what is between its operations, found out without copies of its weights."""
+    light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    given, graph = model.graph, light.graph
+    for mine, theirs in ((graph.node, given.node), (graph.input, given.input), (graph.output, given.output)):
+        mine.extend(theirs)
+    graph.value_info.extend(given.value_info)
+    inputs = {each.name for each in given.input}
+    for each in given.initializer:
+        if math.prod(each.dims) > _LITTLE and each.name not in inputs:
+            graph.input.append(helper.make_tensor_value_info(each.name, each.data_type, each.dims))
+        else:
+            graph.initializer.append(each)
+    return onnx.shape_inference.infer_shapes(light).graph
 
 
 def _sizes(info: Any) -> tuple[int | None, ...]:
