@@ -11,6 +11,7 @@ from typing import Any
 from converter.contract import UnusableModel
 from converter.cutting import loops, to_onnx
 from converter.cutting.carving import Carved, carve, counting
+from converter.cutting.faster import move_orders
 from converter.cutting.flat import Flat
 from converter.cutting.reach import Reach
 from converter.cutting.rows import Runs
@@ -29,7 +30,7 @@ class Cut:
     picture_model: Any = None
     head: Carved | None = None
     tail: Carved | None = None
-    begins: Mapping[str, str]  # tensors of the graph, from which the network starts -> values
+    begins: Mapping[str, str]  # tensors of the graph, from which the network starts -> values (see move_orders)
     ends: Mapping[str, str]  # values that the network gives -> tensors of the graph
     why: Mapping[str, str]  # why a part of TensorFlow's is needed, by its name
 
@@ -47,6 +48,8 @@ def cut(flat: Flat, runs: Runs) -> Cut:
     except (loops.Uncut, to_onnx.Unconvertible) as error:
         return _with_head(flat, reach, runs, _reason(error))
     made = _network(flat, reach, runs, pictures.stacked)
+    read_later = made["tail"].feeds if "tail" in made else ()
+    move_orders(model, made["network_model"], kept={*flat.outputs, *read_later})
     return Cut(pictures=pictures, picture_model=model, begins=pictures.stacked, **made)
 
 

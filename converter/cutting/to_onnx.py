@@ -14,6 +14,7 @@ from tf2onnx.tfonnx import process_tf_graph
 
 from converter.contract import ConversionFailed
 from converter.cutting.carving import Carved
+from converter.cutting.faster import make_faster
 from converter.signature import first_line
 
 OPSET = 17
@@ -59,6 +60,7 @@ def convert(part: Carved, name: str) -> Any:
     if said:
         raise Unconvertible(said)
     _name_resizes_as_onnx_does(model)
+    make_faster(model)
     _check(model, name)
     return model
 

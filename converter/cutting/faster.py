@@ -1,0 +1,63 @@
+"""ONNX models that give the same for less: what ONNX Runtime's own optimisations leave (see each module)."""
+
+from collections.abc import Collection
+from typing import Any
+
+from converter.cutting.focus import focus
+from converter.cutting.nodes import Nodes, attribute, order, same
+from converter.cutting.permuting import fold, permuting, remove
+from converter.cutting.reversing import reversing
+
+
+def make_faster(model: Any) -> None:
+    """Change a model for the better; its inputs and outputs stay as they are."""
+    nodes = Nodes(model)
+    reversing(nodes)
+    focus(nodes)
+    permuting(nodes)
+    nodes.write()
+
+
+def move_orders(picture: Any, network: Any, *, kept: Collection[str] = ()) -> None:
+    """Leave out what the picture graph does to the order of channels where the network's kernels can take it over.
+
+    The values in between, other than those `kept`, then have another order; nothing else may read them.
+    """
+    before, after = Nodes(picture), Nodes(network)
+    for name in [each.name for each in network.graph.input if each.name not in kept and each.name in before.made]:
+        _learn_sizes(before, name, after.sizes[name][1:])
+        reversing(before)
+        found = _order(before, name)
+        if found and fold(after, name, found[1] + 1, found[2]):
+            remove(before, found[0])
+    before.write()
+    after.write()
+
+
+def _learn_sizes(nodes: Nodes, name: str, sizes: tuple[int | None, ...]) -> None:
+    """TensorFlow often knows the size of all stacked pictures better than that of one."""
+    if not sizes:
+        return
+    nodes.sizes[name] = sizes
+    node = nodes.made[name]
+    turned = attribute(node, "perm") if node.op_type == "Transpose" else None
+    if turned and len(turned) == len(sizes):
+        nodes.sizes[node.input[0]] = tuple(sizes[turned.index(axis)] for axis in range(len(sizes)))
+
+
+def _order(nodes: Nodes, name: str) -> tuple[str, int, list[int]] | None:
+    """What makes an output, apart from a transposition, if it changes the order of an axis; the axis and the order."""
+    node, turned = nodes.made[name], None
+    if node.op_type == "Transpose":
+        turned = attribute(node, "perm")
+        source = node.input[0]
+        if turned is None or nodes.reader(source) is None or source not in nodes.made:
+            return None
+        node = nodes.made[source]
+    elif nodes.readers.get(name):
+        return None
+    places = order(nodes.constant(node.input[1])) if node.op_type == "Gather" else None
+    axis = attribute(node, "axis", 0)
+    if places is None or same(places) or nodes.size(node.output[0], axis) != len(places):
+        return None
+    return node.output[0], turned.index(axis) if turned else axis, places
