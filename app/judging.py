@@ -76,7 +76,7 @@ class Judge:
             return
         with tempfile.TemporaryDirectory(prefix="yardstick-") as folder:
             place = Path(folder) / FROZEN
-            await asyncio.to_thread(_freeze, self._native_spec.folder, place)
+            await asyncio.to_thread(_freeze, self._native_spec, place)
             backend = await self._start(replace(self._native_spec, name=FROZEN, folder=place))
             try:
                 yield backend
@@ -107,12 +107,12 @@ def pictures(folder: Path | None, *, max_pixels: int) -> Sequence[Image]:
     return found
 
 
-def _freeze(source: Path, place: Path) -> None:
+def _freeze(native: Spec, place: Path) -> None:
     unseen = Progress(show=lambda event: None, pass_on=lambda line: None)
     making.make(
-        source,
+        native.folder,
         place,
-        Options(target=FROZEN, batch_sizes=(1,)),
+        Options(target=FROZEN, batch_sizes=(1,)).of(native.declared),
         progress=unseen,
         limits=child.Limits.within(_FREEZE_SECONDS),
     )

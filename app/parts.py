@@ -30,6 +30,7 @@ from app.shadow import Shadow
 from app.slot import Slot
 from converter import publish
 from converter.agreement import Limits
+from converter.description import Declared
 
 log = logging.getLogger(__name__)
 
@@ -166,6 +167,12 @@ def native_spec(settings: Settings, model: Model) -> Spec:
         batches_in_flight=settings.batches_in_flight,
         load_seconds=settings.load_seconds,
         hang_seconds=settings.hang_seconds,
+        declared=Declared(
+            signature=settings.signature,
+            input_scale=settings.input_scale,
+            input_fit=settings.input_fit,
+            boxes=settings.boxes,
+        ),
     )
 
 

@@ -75,7 +75,8 @@ def one(result: Result, model: Model, box: str) -> dict[str, Any]:
 
 def timing(result: Result, total_s: float) -> dict[str, float]:
     """Milliseconds."""
-    return {"queue": _ms(result.queue_s), "infer": _ms(result.infer_s), "total": _ms(total_s)}
+    decode = {} if result.found.decode_s is None else {"decode": _ms(result.found.decode_s)}
+    return {"queue": _ms(result.queue_s), "infer": _ms(result.infer_s), **decode, "total": _ms(total_s)}
 
 
 def failed(error: ServiceError) -> dict[str, Any]:

@@ -63,6 +63,9 @@ class Timing(BaseModel):
 
     queue: float = Field(description="Waiting for a batch.")
     infer: float = Field(description="From handing the batch to the model to its outputs, decoding included.")
+    decode: float = Field(
+        default=0, description="The part of `infer` that decoding took; left out where the model's graph decodes."
+    )
     total: float = Field(description="From the body's last byte to this answer.")
 
 
