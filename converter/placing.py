@@ -31,7 +31,7 @@ def fit(pixels: Decoded, into: Size, how: str) -> tuple[NDArray[Any], Placed]:
     if how != "pad":
         return resized(pixels, into), Placed((width, height), into, (into[0] / width, into[1] / height))
     factor = min(into[0] / width, into[1] / height)
-    inner = (max(1, round(width * factor)), max(1, round(height * factor)))
+    inner = (max(1, int(width * factor)), max(1, int(height * factor)))  # cut off, as YOLOX does it
     canvas = np.full((into[1], into[0], 3), _GREY, np.float32)
     canvas[: inner[1], : inner[0]] = resized(pixels, inner)
     return canvas, Placed((width, height), into, (inner[0] / width, inner[1] / height))

@@ -11,4 +11,6 @@ KINDS: dict[str, dict[str, str]] = {
     "jpeg_keras": {},
     "jpeg_pixels": {},
     "several": {"signature": "detect"},
+    "old": {},
+    "retinanet": {},
 }

@@ -18,14 +18,14 @@ from app.settings import bundled_model
 from converter.cutting import loops
 from converter.cutting.carving import Carved, carve
 from converter.cutting.flat import Flat, flatten
-from converter.detections import BOXES, CLASSES, COUNT, SCORES
+from converter.detections import BOXES, CLASSES, SCORES
 from converter.signature import load
 from tests.models.declared import KINDS
 
 Tensor = Any  # TensorFlow carries no types.
 Outputs = Mapping[str, Tensor]
 
-SIDE = 416  # of the network's pictures
+SIDE, LARGE = 416, 768  # of the network's pictures, and of those that one kind takes
 
 
 class Parts:
@@ -37,36 +37,44 @@ class Parts:
         cut = loops.pictures(self._flat)
         self._picture: Carved = cut.graph
         self._names = dict(cut.stacked)
-        self._network = carve(self._flat.graph, self._names, dict(self._flat.outputs))
+        self.network = carve(self._flat.graph, self._names, dict(self._flat.outputs))
 
     def found(self, pictures: Tensor, *, one: bool = False) -> Outputs:
         """The bundled model's outputs for pictures (N, height, width, 3), uint8; `one`: N is 1."""
-        types = [spec for spec in self._network.specs if spec.name in self._names.values()]
+        types = [spec for spec in self.network.specs if spec.name in self._names.values()]
         if one:
             values = [row[tf.newaxis] for row in self._fitted(pictures[0])]
         else:
             rows = [tf.TensorSpec(spec.shape[1:], spec.dtype) for spec in types]
             values = tf.map_fn(self._fitted, pictures, fn_output_signature=rows)
-        return self._imported(self._network, dict(zip(self._picture.fetches, values, strict=True)))
+        return self._imported(self.network, dict(zip(self._picture.fetches, values, strict=True)))
 
-    def decoded(self, jpegs: Tensor, *, channels: int = 3) -> Outputs:
-        """The outputs for JPEG files (N,)."""
+    def fitted_already(self, pictures: Tensor) -> Outputs:
+        """The outputs for pictures (N, SIDE, SIDE, 3), float32 of 0 to 255."""
+        size = tf.tile(tf.constant([[SIDE, SIDE]], tf.float32), [tf.shape(pictures)[0], 1])
+        values = {spec.name: pictures[..., ::-1] if spec.shape.rank == 4 else size for spec in self.network.specs}
+        return self._imported(self.network, values)
+
+    def decoded(self, jpegs: Tensor, *, channels: int = 3, instead: Mapping[str, Tensor] | None = None) -> Outputs:
+        """The outputs for JPEG files (N,); `instead` takes the place of tensors of the network."""
 
         def fitted(jpeg: Tensor) -> list[Tensor]:
             pixels = tf.io.decode_jpeg(jpeg, channels=channels)
             return self._fitted(tf.ensure_shape(pixels, [None, None, 3]))
 
-        types = [spec for spec in self._network.specs if spec.name in self._names.values()]
+        types = [spec for spec in self.network.specs if spec.name in self._names.values()]
         rows = [tf.TensorSpec(spec.shape[1:], spec.dtype) for spec in types]
         values = tf.map_fn(fitted, jpegs, fn_output_signature=rows)
-        return self._imported(self._network, dict(zip(self._picture.fetches, values, strict=True)))
+        return self._imported(self.network, dict(zip(self._picture.fetches, values, strict=True)), instead)
 
     def _fitted(self, pixels: Tensor) -> list[Tensor]:
         """What the network reads of one picture."""
         return list(self._imported(self._picture, {loops.PIXELS: pixels}).values())
 
-    def _imported(self, part: Carved, values: Mapping[str, Tensor]) -> Outputs:
-        feeds = {tensor: values[name] for name, tensor in part.feeds.items()}
+    def _imported(
+        self, part: Carved, values: Mapping[str, Tensor], instead: Mapping[str, Tensor] | None = None
+    ) -> Outputs:
+        feeds = {**{tensor: values[name] for name, tensor in part.feeds.items()}, **(instead or {})}
         found = tf.graph_util.import_graph_def(part.definition, feeds, list(part.fetches.values()), name="part")
         return dict(zip(part.fetches, found, strict=True))
 
@@ -76,7 +84,7 @@ class Parts:
 
 def bytes_of(pictures: Tensor, scale: str) -> Tensor:
     """uint8 pictures from float32 ones of a scale."""
-    values = {"0..255": pictures, "0..1": pictures * 255.0, "-1..1": (pictures + 1.0) * 127.5}[scale]
+    values = {"0..255": pictures, "0..1": pictures * 255.0}[scale]
     return tf.cast(tf.clip_by_value(tf.round(values), 0.0, 255.0), tf.uint8)
 
 
@@ -84,6 +92,8 @@ def pixels(shape: list[int | None], scale: str | None = None) -> tuple[Any, Call
     """Pictures of a shape."""
 
     def run(parts: Parts, pictures: Tensor) -> Outputs:
+        if scale == "-1..1":
+            return parts.fitted_already((pictures + 1.0) * 127.5)
         given = pictures if scale is None else bytes_of(pictures, scale)
         return parts.found(given, one=shape[0] == 1)
 
@@ -164,7 +174,7 @@ def sides(given: Tensor) -> Tensor:
 MADE: dict[str, tuple[tuple[Any, Callable[[Parts, Tensor], Outputs]], Callable[[Outputs, Tensor], Outputs]]] = {
     "uint8_one": (pixels([1, None, None, 3]), as_api),
     "uint8_many": (pixels([None, None, None, 3]), as_api),
-    "uint8_fixed": (pixels([None, SIDE, SIDE, 3]), as_api),
+    "uint8_fixed": (pixels([None, LARGE, LARGE, 3]), as_api),
     "float_one": (pixels([1, None, None, 3], "0..1"), in_pixels),
     "float_fixed": (pixels([1, SIDE, SIDE, 3], "-1..1"), as_keras),
     "jpeg_one": (files(batch=1), as_scaled_rows),
@@ -189,16 +199,27 @@ def save(parts: Parts, name: str, folder: Path) -> None:
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
+def build(parts: Parts, name: str, folder: Path) -> None:
+    """Write any kind, of this file or of those beside it."""
+    from tests.models import old, retinanet_tpu
+
+    if name in MADE:
+        save(parts, name, folder)
+    elif name == "old":
+        old.save(parts, folder)
+    else:
+        retinanet_tpu.build(folder)
+
+
 def main() -> None:
-    root, names = Path(sys.argv[1]), sys.argv[2:] or [*MADE]
+    root, names = Path(sys.argv[1]), sys.argv[2:] or [*KINDS]
     parts = Parts()
     for name in names:
-        save(parts, name, root / name / "1")
+        build(parts, name, root / name / "1")
         (root / name / "1" / "assets.extra").mkdir()
         labels = Path("assets.extra") / "labels.txt"
         (root / name / "1" / labels).write_bytes((bundled_model() / "1" / labels).read_bytes())
 
 
 if __name__ == "__main__":
-    assert set(MADE) <= set(KINDS), COUNT
     main()
