@@ -1,7 +1,7 @@
 """The RetinaNet of the file beside this one as tensorflow/tpu's exporter gives it.
 
 Rows of [image, ymin, xmin, ymax, xmax, score, class] in pixels of the scaled picture, `image_info` that tells how it
-was scaled, and one picture a call although the signature says any number (models/official/detection/serving/detection.py).
+was scaled, and one picture a call although the signature says any number (its models/official/detection).
 """
 
 from collections.abc import Mapping
