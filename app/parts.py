@@ -57,7 +57,7 @@ class Parts:
 
 def build(settings: Settings, start_backend: Starter | None) -> Parts:
     """All parts, put together; nothing runs yet. NoModel if there is no model where the settings say."""
-    model, metrics = models.find(settings.model), Metrics()
+    model, metrics = models.find(settings.model, settings.labels), Metrics()
     metrics.model_info.labels(model.name, model.version, app.__version__).set(1)
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
     start = _told(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)

@@ -13,13 +13,14 @@ from PIL import Image
 from tests.models.declared import KINDS
 
 PREFIX = "DETECTOR_"
+BARE = {"DETECTOR_COPIES": "", "DETECTOR_DRAIN_SECONDS": "0"}
 SURE = 0.35  # objects below this score come and go with the last bit of a picture
 
 
 def environ(root: Path, kind: str, **more: str) -> dict[str, str]:
     """The settings of a server for one kind."""
     declared = {PREFIX + name.upper(): value for name, value in KINDS[kind].items()}
-    return {"DETECTOR_MODEL": str(root / kind), "DETECTOR_COPIES": "", **declared, **more}
+    return {"DETECTOR_MODEL": str(root / kind), **BARE, **declared, **more}
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
 from app.election import Election
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
-from app.models import Model
+from app.models import Model, id_space
 
 
 class Health:
@@ -99,6 +99,7 @@ def _model_answer(views: Views) -> ModelAnswer:
         sha256=views.sha256,
         signature=dict(facts.signature) if facts else None,
         labels=views.model.labels,
+        label_ids=id_space(views.model.labels),
         active=views.election.active,
         backends={name: backend_answer(views.election, name) for name in views.election.lanes},
     )

@@ -185,6 +185,7 @@ class ModelAnswer(BaseModel):
     sha256: str
     signature: dict[str, Any] | None = Field(description="Null until the model is loaded.")
     labels: dict[int, str]
+    label_ids: str = Field(description="Which ids the labels have: COCO's own with gaps, contiguous ones, or others.")
     active: str | None = Field(description="The backend that answers `auto`.")
     backends: dict[str, BackendAnswer]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.iou import iou
 from tests.models.declared import KINDS
 from tests.serving import Server, serving
-from tests.zoo import SURE, corners, environ, odd_photos, zoo
+from tests.zoo import BARE, SURE, corners, environ, odd_photos, zoo
 
 __all__ = ["zoo"]  # a fixture
 
@@ -37,9 +37,11 @@ def six(photos: dict[str, bytes]) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def expected(server: Server, six: list[bytes]) -> Answers:
+def expected(six: list[bytes]) -> Answers:
     """What the bundled model itself finds."""
-    return answers(server, six)
+    with serving(BARE) as running:
+        running.wait_until_ready()
+        return answers(running, six)
 
 
 @pytest.fixture(scope="module", params=KINDS)
