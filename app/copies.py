@@ -47,13 +47,20 @@ class Copies:
         plan: Plan,
         metrics: Metrics,
         *,
-        location: Callable[[str], Path],
+        location: Callable[[Path, str], Path],
         judge: Judge,
         ask: Callable[[], Awaitable[Environment]] = lambda: asyncio.to_thread(environment.probe),
     ) -> None:
         self._slots, self._plan, self._metrics = slots, plan, metrics
-        self._location, self._judge, self._ask = location, judge, ask
+        self._place, self._judge, self._ask = location, judge, ask
         self._environment: Environment | None = None
+
+    def follow(self, spec: Spec) -> None:
+        """From now on the copies are those of another version, run as `spec` says."""
+        self._plan = replace(self._plan, spec=spec)
+
+    def _location(self, target: str) -> Path:
+        return self._place(self._plan.spec.folder, target)
 
     async def prepare(self, conversions: Conversions) -> None:
         """At start, after native: look at each copy; load it, make it, or say why neither."""
@@ -206,6 +213,7 @@ class Copies:
             batches_in_flight=native.batches_in_flight,
             load_seconds=native.load_seconds,
             declared=native.declared,
+            version=native.version,
             hang_seconds=native.hang_seconds,
             environ=probe.STRICT if engines else {},  # an error rather than a figure that is not TensorRT's
         )

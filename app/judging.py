@@ -35,6 +35,10 @@ class Judge:
         self._election, self._comparison, self._gate = election, comparison, gate
         self._start, self._native_spec = start, native_spec
 
+    def follow(self, spec: Spec) -> None:
+        """From now on copies are made from what `spec` says."""
+        self._native_spec = spec
+
     async def judge(self, fresh: Backend, *, note: str = "") -> None:
         """Compare the copy with native and take note of the verdict; WorkerDied if the copy ended over it.
 

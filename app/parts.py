@@ -28,6 +28,7 @@ from app.service import Detector
 from app.settings import Settings
 from app.shadow import Shadow
 from app.slot import Slot
+from app.versions import Followers, Served, Versions, served
 from converter import publish
 from converter.agreement import Limits
 from converter.description import Declared
@@ -42,6 +43,8 @@ class Parts:
     """What the server is made of."""
 
     model: Model
+    served: Served
+    versions: Versions
     metrics: Metrics
     executor: ThreadPoolExecutor
     election: Election
@@ -79,8 +82,13 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     )
     judge = Judge(election, comparison, gate, start=start, native_spec=native_spec(settings, model))
     copies = _copies(settings, model, election, judge, metrics)
+    conversions = _conversions(settings, model, copies, metrics)
+    now = served(model)
+    followers = Followers(copies=copies, conversions=conversions, judge=judge)
     return Parts(
         model=model,
+        served=now,
+        versions=_versions(settings, now, election, followers, metrics),
         metrics=metrics,
         executor=executor,
         election=election,
@@ -89,7 +97,7 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
         detector=detector,
         judge=judge,
         copies=copies,
-        conversions=_conversions(settings, model, copies, metrics),
+        conversions=conversions,
         rules=gate.rules,
         health=ops.Health(election, wait_for_copies=settings.startup_conversion == "blocking"),
     )
@@ -112,12 +120,12 @@ def _copies(settings: Settings, model: Model, election: Election, judge: Judge, 
         spec=native_spec(settings, model),
     )
     slots = {name: election.lanes[name].slot for name in election.copies}
-    location = partial(publish.location, model.folder, cache=settings.cache)
+    location = partial(publish.location, cache=settings.cache)
     return Copies(slots, plan, metrics, location=location, judge=judge)
 
 
 def _conversions(settings: Settings, model: Model, copies: Copies, metrics: Metrics) -> Conversions:
-    location = partial(publish.location, model.folder, cache=settings.cache)
+    location = partial(publish.location, cache=settings.cache)
     ways = Ways(
         location=location,
         defaults=copies.default_options,
@@ -126,7 +134,24 @@ def _conversions(settings: Settings, model: Model, copies: Copies, metrics: Metr
         ended=copies.made_or_not,
     )
     allowed = Allowed(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
-    return Conversions(model.folder, ways, files=JobFiles(location("jobs")), metrics=metrics, allowed=allowed)
+    return Conversions(
+        model.folder, ways, files=JobFiles(location(model.folder, "jobs")), metrics=metrics, allowed=allowed
+    )
+
+
+def _versions(settings: Settings, now: Served, election: Election, followers: Followers, metrics: Metrics) -> Versions:
+    def loaded(model: Model) -> None:
+        metrics.model_info.clear()
+        metrics.model_info.labels(model.name, model.version, app.__version__).set(1)
+
+    return Versions(
+        now,
+        election,
+        followers,
+        find=lambda: models.find(settings.model, settings.labels),
+        spec=lambda model: native_spec(settings, model),
+        loaded=loaded,
+    )
 
 
 def _lane(
@@ -167,6 +192,7 @@ def native_spec(settings: Settings, model: Model) -> Spec:
         batches_in_flight=settings.batches_in_flight,
         load_seconds=settings.load_seconds,
         hang_seconds=settings.hang_seconds,
+        version=model.version,
         declared=Declared(
             signature=settings.signature,
             input_scale=settings.input_scale,

@@ -18,6 +18,7 @@ class Detections:
     scores: NDArray[np.float32]  # (n,), 0 to 1, falling
     classes: NDArray[np.int32]  # (n,), the model's own ids
     dropped: int = 0  # detections left out because a number in them was not finite
+    version: str = ""  # of the model that found them, where a server knows it
     decode_s: float | None = None  # what decoding its batch took, where that is not in the graph
 
     def __len__(self) -> int:

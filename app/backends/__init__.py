@@ -59,6 +59,7 @@ class Spec:
     hang_seconds: float = 60  # a batch that takes longer means that the worker hangs, and is ended
     environ: Mapping[str, str] = field(default_factory=dict)
     declared: Declared = field(default_factory=Declared)  # what is said of the model
+    version: str = ""  # of the model, or of the one that a copy was made from
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,5 +39,7 @@ def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
     answers, end = [], 0
     for count, dropped in zip(header["counts"], header["dropped"], strict=True):
         part, end = rows[end : end + count], end + count
-        answers.append(Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped, header["decode_s"]))
+        answers.append(
+            Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped, decode_s=header["decode_s"])
+        )
     return answers
