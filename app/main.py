@@ -62,7 +62,7 @@ def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = 
         exception_handlers=HANDLERS,
     )
     both = Both(parts.detector, parts.election, parts.comparison)
-    api.include_router(detect.routes(parts.detector, both, parts.served, parts.executor))
+    api.include_router(detect.routes(parts.detector, both, parts.versions.served, parts.executor))
     api.include_router(ops.routes(_views(parts)))
     api.include_router(compare.routes(parts.election, parts.comparison, parts.shadow, parts.metrics, parts.rules))
     api.include_router(admin.routes(_powers(settings, parts)))
@@ -74,7 +74,7 @@ def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = 
 def _views(parts: Parts) -> ops.Views:
     return ops.Views(
         election=parts.election,
-        served=parts.served,
+        served=parts.versions.served,
         metrics=parts.metrics,
         health=parts.health,
     )

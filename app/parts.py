@@ -43,7 +43,6 @@ class Parts:
     """What the server is made of."""
 
     model: Model
-    served: Served
     versions: Versions
     metrics: Metrics
     executor: ThreadPoolExecutor
@@ -67,8 +66,7 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     election = Election(metrics)
     for name in PROGRAMS:
         election.add(_lane(name, settings, executor, start, election, metrics))
-    alone = asyncio.Lock()  # one measures at a time
-    gate = _gate(settings, election, alone)
+    gate = _gate(settings, election, alone := asyncio.Lock())  # one measures at a time
     patience = Patience(pairs=settings.rollback_window, share=settings.rollback_share)
     comparison = Comparison(election, gate, metrics, patience=patience)
     shadow = Shadow(election, comparison, metrics, share=settings.shadow_share, alone=alone)
@@ -82,13 +80,11 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     )
     judge = Judge(election, comparison, gate, start=start, native_spec=native_spec(settings, model))
     copies = _copies(settings, model, election, judge, metrics)
-    conversions = _conversions(settings, model, copies, metrics)
-    now = served(model)
-    followers = Followers(copies=copies, conversions=conversions, judge=judge)
+    followers = Followers(copies=copies, conversions=_conversions(settings, model, copies, metrics), judge=judge)
+    versions = _versions(settings, served(model), election, followers, metrics)
     return Parts(
         model=model,
-        served=now,
-        versions=_versions(settings, now, election, followers, metrics),
+        versions=versions,
         metrics=metrics,
         executor=executor,
         election=election,
@@ -97,7 +93,7 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
         detector=detector,
         judge=judge,
         copies=copies,
-        conversions=conversions,
+        conversions=followers.conversions,
         rules=gate.rules,
         health=ops.Health(election, wait_for_copies=settings.startup_conversion == "blocking"),
     )

@@ -56,7 +56,7 @@ class Versions:
         spec: Callable[[Model], Spec],
         loaded: Callable[[Model], None],
     ) -> None:
-        self._served, self._election, self._followers = served, election, followers
+        self.served, self._election, self._followers = served, election, followers
         self._find, self._spec, self._loaded = find, spec, loaded
         self._alone = asyncio.Lock()
         self._making: asyncio.Task[None] | None = None
@@ -70,7 +70,7 @@ class Versions:
                 model = await asyncio.to_thread(self._find)
             except NoModel as error:
                 raise NotLoaded(str(error)) from error
-            if model.folder == self._served.now.folder:
+            if model.folder == self.served.now.folder:
                 raise NotLoaded(f"version {model.version} is the newest there is, and is served already")
             await self._swap(model)
 
@@ -85,15 +85,15 @@ class Versions:
         digest = await asyncio.to_thread(publish.source_sha256, model.folder)
 
         async def make_way(_: Backend) -> None:
-            self._served.known[model.version] = model
+            self.served.known[model.version] = model
             await self._set_aside()
 
-        before = self._served.now.version
+        before = self.served.now.version
         try:
             await self._election.lanes[NATIVE].slot.open(spec, inspect=make_way)
         except (ModelRefused, WorkerDied, NoRoom) as error:
             raise NotLoaded(f"version {model.version} can't be loaded: {error}; {before} serves on") from error
-        self._served.now, self._served.sha256 = model, digest
+        self.served.now, self.served.sha256 = model, digest
         self._followers.copies.follow(spec)
         self._followers.conversions.follow(model.folder)
         self._followers.judge.follow(spec)

@@ -4,6 +4,7 @@
 DATA = {"app.images", "app.errors", "converter.detections"}
 CONTRACT = {"converter.contract"}
 DESCRIBED = {"converter.description", "converter.detections"}
+PICTURES = {"converter.pictures", "converter.placing", "converter.readings"}
 ANSWERING = {"converter.answering", *DESCRIBED}
 AGREEMENT = {"converter.agreement", "converter.timing"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -137,14 +138,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "converter.placing": set(),
     "converter.pictures": {"converter.description", "converter.jpeg", "converter.onnx_layout", "converter.placing"},
     "converter.readings": {"converter.placing", "converter.specs", *CONTRACT, *DESCRIBED},
-    "converter.answering": {
-        "converter.pictures",
-        "converter.placing",
-        "converter.readings",
-        "converter.sampling",
-        *CONTRACT,
-        *DESCRIBED,
-    },
+    "converter.answering": {"converter.sampling", *PICTURES, *CONTRACT, *DESCRIBED},
     "converter.loaded": {"converter.description", "converter.readings", "converter.signature"},
     "converter.agreement": {"converter.detections", *CONTRACT},
     "converter.bar": {"converter.progress"},

@@ -52,10 +52,10 @@ def routes(detector: Detector, both: Both, served: Served, executor: Executor) -
         request.state.backend = wanted.backend if wanted.backend != "auto" else "none"
         asked = _query(wanted, served.now)
 
-        async def ask() -> Sequence[Found]:
+        def ask() -> Awaitable[Sequence[Found]]:
             if wanted.backend == BOTH:
-                return await both.detect(body.pictures, asked, request.state.request_id)
-            return await detector.detect(body.pictures, asked)
+                return both.detect(body.pictures, asked, request.state.request_id)
+            return detector.detect(body.pictures, asked)
 
         try:
             results = await unless_gone(request, _of_one_version(ask))
@@ -63,10 +63,8 @@ def routes(detector: Detector, both: Both, served: Served, executor: Executor) -
             return Response(status_code=_CLIENT_CLOSED_REQUEST)
         encoding = Encoding(request, served.of(_version(results)), wanted, executor, started)
         inferred = time.perf_counter()
-        if body.several:
-            response = await encoding.several(results)
-        else:
-            response = await encoding.one(results[0], as_picture=picture)
+        made = encoding.several(results) if body.several else encoding.one(results[0], as_picture=picture)
+        response = await made
         _observe(detector, results, request.state.request_id, time.perf_counter() - inferred)
         return response
 

@@ -1,6 +1,6 @@
 """Makes the frozen and the ONNX copy of each kind of model in the zoo, and tells whether they find what it finds.
 
-Run in a process of its own: `python tests/converter/zoo_copies.py ROOT`, where tests/models/zoo.py has written them.
+Run in a process of its own: `python tests/converter/zoo_copies.py ROOT KIND …`, where tests/models/zoo.py has written them.
 One JSON object on standard output: by kind and target the verdict and its reason, or `none` and why there is no copy.
 """
 
@@ -23,9 +23,9 @@ LIMITS = agreement.Limits(fewest_boxes=5)
 DOG = Path("tests/data/dog.jpg")
 
 
-def main(root: Path) -> None:
+def main(root: Path, kinds: list[str]) -> None:
     photos = [*sampling.packaged(), DOG.read_bytes()]
-    said = {name: judged(root / name / "1", Declared(**declared), photos) for name, declared in KINDS.items()}
+    said = {name: judged(root / name / "1", Declared(**KINDS[name]), photos) for name in kinds}
     sys.stdout.write(f"{json.dumps(said)}\n")
 
 
@@ -62,4 +62,4 @@ def found(model: Callee, photos: list[bytes]) -> list[Detections]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
