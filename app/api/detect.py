@@ -75,14 +75,18 @@ async def _of_one_version(ask: Callable[[], Awaitable[Sequence[Found]]]) -> Sequ
     """What it answers; it is asked again if a new version of the model came between the pictures of a request."""
     results = await ask()
     for _ in range(_SWAPS):
-        if len({each.found.version for item in results for each in _results(item)}) < 2:
+        if len(_versions(results)) < 2:
             break
         results = await ask()
     return results
 
 
 def _version(results: Sequence[Found]) -> str:
-    return next((each.found.version for item in results for each in _results(item)), "")
+    return next(iter(_versions(results)), "")
+
+
+def _versions(results: Sequence[Found]) -> set[str]:
+    return {each.found.version for item in results for each in _results(item)} - {""}
 
 
 def _check_picture(picture: bool, body: bodies.Body, wanted: Parameters) -> None:
