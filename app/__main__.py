@@ -1,4 +1,4 @@
-"""`python -m app serve` runs the server, `python -m app doctor` tells what is missing here for it and for copies."""
+"""`python -m app serve` runs the server, `doctor` tells what is missing here, `inspect` what a model is."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from app.settings import PREFIX, Settings, WrongSetting, misspelt
 log = logging.getLogger("app")
 
 LOOKED_AT = ("model", "cache", "calibration_images")  # by the doctor; any text is a path, so these are never wrong
+DECLARED = ("signature", "input_scale", "input_fit", "boxes", "labels")  # what a person says of a model
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,11 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = args.pop("command")
     if command == "doctor":
         return _doctor(as_json=args["json"])
+    as_json = args.pop("json", False)
     try:
         settings = Settings.from_env(os.environ, {name: value for name, value in args.items() if value is not None})
-        return _serve(settings)
+        return _serve(settings) if command == "serve" else _inspect(settings, as_json=as_json)
     except (WrongSetting, NoModel) as error:
-        print(f"serve: {error}", file=sys.stderr)
+        print(f"{command}: {error}", file=sys.stderr)
         return 2
 
 
@@ -43,6 +45,13 @@ def _parser() -> argparse.ArgumentParser:
             serve.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text.replace("%", "%%"))
     doctor = commands.add_parser("doctor", help="tell what can be made and served on this machine, and why not")
     doctor.add_argument("--json", action="store_true", help="for programs")
+    inspect = commands.add_parser("inspect", help="tell what a model takes and gives, and which copies it can have")
+    inspect.add_argument("model", nargs="?", help="its folder, or that of its versions (default: DETECTOR_MODEL)")
+    inspect.add_argument("--json", action="store_true", help="for programs")
+    for name in DECLARED:
+        inspect.add_argument(
+            f"--{name.replace('_', '-')}", metavar="VALUE", help=Settings.model_fields[name].description
+        )
     return parser
 
 
@@ -68,6 +77,17 @@ def _serve(settings: Settings) -> int:
         print(f"serve: {failures[0]}", file=sys.stderr)
         return 1
     return 0
+
+
+def _inspect(settings: Settings, *, as_json: bool) -> int:
+    from app import inspection, models
+    from converter.description import Declared
+
+    model = models.find(settings.model, settings.labels)
+    declared = Declared(**{name: getattr(settings, name) for name in DECLARED[:-1]})
+    found = inspection.inspect(model, declared, tuple(sorted({1, settings.max_batch})))
+    print(json.dumps(inspection.as_json(found), indent=2) if as_json else inspection.as_text(found))
+    return 0 if found.problem is None else 1
 
 
 def _doctor(*, as_json: bool) -> int:

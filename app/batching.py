@@ -207,6 +207,8 @@ def _of_one(error: BatchFailed) -> ServiceError:
         return BackendUnavailable("the model ran out of memory on this picture alone", retry_after_s=1)
     if error.kind == "undecodable":
         return InvalidImage(_DAMAGED)
+    if error.kind == "colours":
+        return InvalidImage(str(error))
     if error.kind == "unlike":
         return NotAlike(f"this copy can't decode the JPEG file as native does: {error}")
     return ModelFailed("the model failed on this picture, which decodes well")

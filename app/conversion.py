@@ -32,7 +32,7 @@ _GRACE_S = 10.0  # for a converter that was told to end: it removes what it has 
 class Ways:
     """What conversions need from the server around them."""
 
-    location: Callable[[str], Path]  # where the copy of a target goes
+    location: Callable[[Path, str], Path]  # where the copy of a model for a target goes
     defaults: Callable[[str], Options]  # how a target is made at start
     adopt: Callable[[Options], Awaitable[dict[str, Any]]]  # load the finished copy; what the gate says of it
     began: Callable[[Job], None] = lambda job: None
@@ -57,6 +57,10 @@ class Conversions:
         self._task: asyncio.Task[None] | None = None
         self._why_cancelled = _STOPPED
         metrics.conversion_in_progress.set_function(lambda: float(self.running is not None))
+
+    def follow(self, source: Path) -> None:
+        """From now on copies are made of this model."""
+        self._source = source
 
     @property
     def jobs(self) -> list[Job]:
@@ -164,7 +168,7 @@ class Conversions:
         self._ways.ended(job)
 
     async def _convert(self, job: Job) -> None:
-        place = self._ways.location(job.options.target)
+        place = self._ways.location(self._source, job.options.target)
         process = await asyncio.create_subprocess_exec(
             *self._command(job.options, place),
             stdin=asyncio.subprocess.PIPE,  # the converter ends itself when this closes: no orphan if we are killed

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,20 @@ class Copies:
         plan: Plan,
         metrics: Metrics,
         *,
-        location: Callable[[str], Path],
+        location: Callable[[Path, str], Path],
         judge: Judge,
         ask: Callable[[], Awaitable[Environment]] = lambda: asyncio.to_thread(environment.probe),
     ) -> None:
         self._slots, self._plan, self._metrics = slots, plan, metrics
-        self._location, self._judge, self._ask = location, judge, ask
+        self._place, self._judge, self._ask = location, judge, ask
         self._environment: Environment | None = None
+
+    def follow(self, spec: Spec) -> None:
+        """From now on the copies are those of another version, run as `spec` says."""
+        self._plan = replace(self._plan, spec=spec)
+
+    def _location(self, target: str) -> Path:
+        return self._place(self._plan.spec.folder, target)
 
     async def prepare(self, conversions: Conversions) -> None:
         """At start, after native: look at each copy; load it, make it, or say why neither."""
@@ -107,16 +114,14 @@ class Copies:
     def default_options(self, target: str) -> Options:
         """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
         sizes = tuple(sorted({1, self._plan.spec.max_batch}))
+        said = self._plan.spec.declared
+        plain = Options(target=target, batch_sizes=sizes).of(said)
         if target == "onnx" and self._plan.precision == "FP16":
-            return Options(target=target, batch_sizes=sizes, precision="FP16")
+            return replace(plain, precision="FP16")
         if target != "trt":
-            return Options(target=target, batch_sizes=sizes)
-        return Options(
-            target=target,
-            precision=self._plan.precision,
-            batch_sizes=sizes,
-            images=self._plan.calibration_images if self._plan.precision == "INT8" else None,
-        )
+            return plain
+        images = self._plan.calibration_images if self._plan.precision == "INT8" else None
+        return replace(plain, precision=self._plan.precision, images=images)
 
     def being_made(self, job: Job) -> None:
         """A conversion has begun: what serves now serves on, an empty slot is being filled."""
@@ -207,6 +212,8 @@ class Copies:
             batch_sizes=sizes,
             batches_in_flight=native.batches_in_flight,
             load_seconds=native.load_seconds,
+            declared=native.declared,
+            version=native.version,
             hang_seconds=native.hang_seconds,
             environ=probe.STRICT if engines else {},  # an error rather than a figure that is not TensorRT's
         )

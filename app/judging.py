@@ -35,6 +35,10 @@ class Judge:
         self._election, self._comparison, self._gate = election, comparison, gate
         self._start, self._native_spec = start, native_spec
 
+    def follow(self, spec: Spec) -> None:
+        """From now on copies are made from what `spec` says."""
+        self._native_spec = spec
+
     async def judge(self, fresh: Backend, *, note: str = "") -> None:
         """Compare the copy with native and take note of the verdict; WorkerDied if the copy ended over it.
 
@@ -76,7 +80,7 @@ class Judge:
             return
         with tempfile.TemporaryDirectory(prefix="yardstick-") as folder:
             place = Path(folder) / FROZEN
-            await asyncio.to_thread(_freeze, self._native_spec.folder, place)
+            await asyncio.to_thread(_freeze, self._native_spec, place)
             backend = await self._start(replace(self._native_spec, name=FROZEN, folder=place))
             try:
                 yield backend
@@ -107,12 +111,12 @@ def pictures(folder: Path | None, *, max_pixels: int) -> Sequence[Image]:
     return found
 
 
-def _freeze(source: Path, place: Path) -> None:
+def _freeze(native: Spec, place: Path) -> None:
     unseen = Progress(show=lambda event: None, pass_on=lambda line: None)
     making.make(
-        source,
+        native.folder,
         place,
-        Options(target=FROZEN, batch_sizes=(1,)),
+        Options(target=FROZEN, batch_sizes=(1,)).of(native.declared),
         progress=unseen,
         limits=child.Limits.within(_FREEZE_SECONDS),
     )

@@ -23,7 +23,7 @@ from app.metrics import Metrics
 from app.parts import Parts, build, native_spec
 from app.samples import Samples
 from app.settings import Settings
-from converter import publish, sampling
+from converter import sampling
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = 
         exception_handlers=HANDLERS,
     )
     both = Both(parts.detector, parts.election, parts.comparison)
-    api.include_router(detect.routes(parts.detector, both, parts.model, parts.executor))
+    api.include_router(detect.routes(parts.detector, both, parts.versions.served, parts.executor))
     api.include_router(ops.routes(_views(parts)))
     api.include_router(compare.routes(parts.election, parts.comparison, parts.shadow, parts.metrics, parts.rules))
     api.include_router(admin.routes(_powers(settings, parts)))
@@ -77,8 +77,7 @@ def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = 
 def _views(parts: Parts) -> ops.Views:
     return ops.Views(
         election=parts.election,
-        model=parts.model,
-        sha256=publish.source_sha256(parts.model.folder),
+        served=parts.versions.served,
         metrics=parts.metrics,
         health=parts.health,
     )
@@ -86,7 +85,10 @@ def _views(parts: Parts) -> ops.Views:
 
 def _powers(settings: Settings, parts: Parts) -> admin.Powers:
     async def reload(backend: str) -> BackendAnswer:
-        await parts.copies.reload(parts.conversions.wanted(backend))
+        if backend == NATIVE:
+            await parts.versions.load_newest()
+        else:
+            await parts.copies.reload(parts.conversions.wanted(backend))
         return ops.backend_answer(parts.election, backend)
 
     return admin.Powers(
@@ -121,6 +123,7 @@ async def _end(parts: Parts, tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await parts.versions.close()
     await parts.conversions.close()
     await asyncio.gather(*(lane.slot.close() for lane in parts.election.lanes.values()))
     parts.executor.shutdown(wait=False, cancel_futures=True)

@@ -1,9 +1,11 @@
 """The model on disk: which folder is meant, its name and version, and its labels. No TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 LABELS = Path("assets.extra") / "labels.txt"
+_COCO, _COCO_LAST = 80, 90  # classes, and the id of the last one where ids have gaps
 
 
 class NoModel(Exception):
@@ -20,9 +22,10 @@ class Model:
     labels: dict[int, str] = field(repr=False)
 
 
-def find(path: Path) -> Model:
+def find(path: Path, labels: Path | None = None) -> Model:
     """The SavedModel at `path`, or the newest version below it; NoModel says what is missing.
 
+    `labels` is a file with the names of its classes, in place of the one that it has itself.
     Version folders are named by digits, as TensorFlow Serving has it; `1_trt` beside them is a copy, no version.
     """
     if not path.exists():
@@ -38,20 +41,42 @@ def find(path: Path) -> Model:
             )
         folder = max(usable, key=lambda entry: int(entry.name)).resolve()
     name, version = (folder.parent.name, folder.name) if _is_number(folder.name) else (folder.name, "unversioned")
-    return Model(name=name, version=version, folder=folder, labels=read_labels(folder / LABELS))
+    if labels is not None and not labels.is_file():
+        raise NoModel(f"there is no file of labels at {labels}")
+    return Model(name=name, version=version, folder=folder, labels=read_labels(labels or folder / LABELS))
 
 
 def read_labels(path: Path) -> dict[int, str]:
-    """Names by class id: lines of an id and a name; an empty dict without the file, NoModel if a line is neither."""
+    """Names by class id; an empty dict without the file, NoModel if it can't be understood.
+
+    Lines of an id and a name, or of names alone, which are counted from 1 as those of COCO and of the object detection
+    API are.
+    """
     if not path.is_file():
         return {}
+    lines = [line.decode("utf-8", errors="surrogateescape").strip() for line in path.read_bytes().splitlines()]
+    if lines and not any(line[:1].isdigit() for line in lines) and all(line.isprintable() and line for line in lines):
+        return dict(enumerate(lines, start=1))
     labels = {}
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        class_id, _, name = line.decode("utf-8", errors="surrogateescape").strip().partition(" ")
+    for number, line in enumerate(lines, start=1):
+        class_id, _, name = line.partition(" ")
         if not _is_number(class_id) or not name or not name.isprintable():
             raise NoModel(f"line {number} of {path} is not a class id and a name, like '18 dog'")
         labels[int(class_id)] = name.strip()
     return labels
+
+
+def id_space(labels: Mapping[int, str]) -> str:
+    """Which ids the names have, in words: COCO's 80 classes are numbered without gaps, or up to 90 with ten gaps."""
+    if not labels:
+        return "no names: classes are called by their ids"
+    first, last, count = min(labels), max(labels), len(labels)
+    gaps = last - first + 1 - count
+    if count == _COCO and last == _COCO_LAST and first == 1:
+        return f"COCO's {_COCO} classes with its own ids, 1 to {_COCO_LAST} with {gaps} gaps"
+    if count == _COCO and not gaps:
+        return f"{_COCO} classes, {first} to {last} without gaps, as contiguous ids of COCO are"
+    return f"{count} classes, {first} to {last}, {gaps or 'no'} gaps"
 
 
 def _is_number(text: str) -> bool:

@@ -28,8 +28,10 @@ from app.service import Detector
 from app.settings import Settings
 from app.shadow import Shadow
 from app.slot import Slot
+from app.versions import Followers, Served, Versions, served
 from converter import publish
 from converter.agreement import Limits
+from converter.description import Declared
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Parts:
     """What the server is made of."""
 
     model: Model
+    versions: Versions
     metrics: Metrics
     executor: ThreadPoolExecutor
     election: Election
@@ -56,15 +59,14 @@ class Parts:
 
 def build(settings: Settings, start_backend: Starter | None) -> Parts:
     """All parts, put together; nothing runs yet. NoModel if there is no model where the settings say."""
-    model, metrics = models.find(settings.model), Metrics()
+    model, metrics = models.find(settings.model, settings.labels), Metrics()
     metrics.model_info.labels(model.name, model.version, app.__version__).set(1)
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
     start = _told(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
     election = Election(metrics)
     for name in PROGRAMS:
         election.add(_lane(name, settings, executor, start, election, metrics))
-    alone = asyncio.Lock()  # one measures at a time
-    gate = _gate(settings, election, alone)
+    gate = _gate(settings, election, alone := asyncio.Lock())  # one measures at a time
     patience = Patience(pairs=settings.rollback_window, share=settings.rollback_share)
     comparison = Comparison(election, gate, metrics, patience=patience)
     shadow = Shadow(election, comparison, metrics, share=settings.shadow_share, alone=alone)
@@ -78,8 +80,11 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     )
     judge = Judge(election, comparison, gate, start=start, native_spec=native_spec(settings, model))
     copies = _copies(settings, model, election, judge, metrics)
+    followers = Followers(copies=copies, conversions=_conversions(settings, model, copies, metrics), judge=judge)
+    versions = _versions(settings, served(model), election, followers, metrics)
     return Parts(
         model=model,
+        versions=versions,
         metrics=metrics,
         executor=executor,
         election=election,
@@ -88,7 +93,7 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
         detector=detector,
         judge=judge,
         copies=copies,
-        conversions=_conversions(settings, model, copies, metrics),
+        conversions=followers.conversions,
         rules=gate.rules,
         health=ops.Health(election, wait_for_copies=settings.startup_conversion == "blocking"),
     )
@@ -111,12 +116,12 @@ def _copies(settings: Settings, model: Model, election: Election, judge: Judge, 
         spec=native_spec(settings, model),
     )
     slots = {name: election.lanes[name].slot for name in election.copies}
-    location = partial(publish.location, model.folder, cache=settings.cache)
+    location = partial(publish.location, cache=settings.cache)
     return Copies(slots, plan, metrics, location=location, judge=judge)
 
 
 def _conversions(settings: Settings, model: Model, copies: Copies, metrics: Metrics) -> Conversions:
-    location = partial(publish.location, model.folder, cache=settings.cache)
+    location = partial(publish.location, cache=settings.cache)
     ways = Ways(
         location=location,
         defaults=copies.default_options,
@@ -125,7 +130,24 @@ def _conversions(settings: Settings, model: Model, copies: Copies, metrics: Metr
         ended=copies.made_or_not,
     )
     allowed = Allowed(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
-    return Conversions(model.folder, ways, files=JobFiles(location("jobs")), metrics=metrics, allowed=allowed)
+    return Conversions(
+        model.folder, ways, files=JobFiles(location(model.folder, "jobs")), metrics=metrics, allowed=allowed
+    )
+
+
+def _versions(settings: Settings, now: Served, election: Election, followers: Followers, metrics: Metrics) -> Versions:
+    def loaded(model: Model) -> None:
+        metrics.model_info.clear()
+        metrics.model_info.labels(model.name, model.version, app.__version__).set(1)
+
+    return Versions(
+        now,
+        election,
+        followers,
+        find=lambda: models.find(settings.model, settings.labels),
+        spec=lambda model: native_spec(settings, model),
+        loaded=loaded,
+    )
 
 
 def _lane(
@@ -166,6 +188,13 @@ def native_spec(settings: Settings, model: Model) -> Spec:
         batches_in_flight=settings.batches_in_flight,
         load_seconds=settings.load_seconds,
         hang_seconds=settings.hang_seconds,
+        version=model.version,
+        declared=Declared(
+            signature=settings.signature,
+            input_scale=settings.input_scale,
+            input_fit=settings.input_fit,
+            boxes=settings.boxes,
+        ),
     )
 
 

@@ -115,6 +115,8 @@ class Detector:
             ("encode", encode_s),
         )
         self._metrics.observe_stages(result.backend, stages)
+        if result.found.decode_s is not None:
+            self._metrics.observe_stages(result.backend, [("decode", result.found.decode_s)])
         if result.detections.dropped:
             self._metrics.not_finite.labels(result.backend).inc(result.detections.dropped)
 

@@ -17,7 +17,17 @@ from pydantic import (
 
 PREFIX = "DETECTOR_"
 # Set to nothing is not set: an empty path would be the current folder.
-_NO_EMPTY_PATHS = ("model", "cache", "calibration_images", "gate_images")
+_NOT_EMPTY = (
+    "model",
+    "cache",
+    "calibration_images",
+    "gate_images",
+    "labels",
+    "signature",
+    "input_scale",
+    "input_fit",
+    "boxes",
+)
 
 
 class WrongSetting(Exception):
@@ -28,6 +38,9 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+Boxes = Literal[
+    "yxyx", "yxyx_norm", "yxyx_scaled", "xyxy", "xyxy_norm", "xyxy_scaled", "xywh", "xywh_norm", "xywh_scaled"
+]
 Names = Annotated[tuple[Literal["trt", "frozen", "onnx"], ...], BeforeValidator(_split)]
 
 
@@ -44,6 +57,28 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     model: Path = Field(
         default_factory=bundled_model,
         description="A SavedModel's folder, or a folder of versions named by digits (the newest is taken).",
+    )
+    signature: str | None = Field(default=None, description="The signature to serve. Default: `serving_default`.")
+    input_scale: Literal["0..255", "0..1", "-1..1", "imagenet"] | None = Field(
+        default=None,
+        description="What float32 pictures are made of; a model that takes such needs it. `imagenet`: its mean and "
+        "deviation.",
+    )
+    input_fit: Literal["stretch", "pad"] | None = Field(
+        default=None,
+        description="How pictures become a model's fixed size: `stretch` (default), or `pad`: by one factor, with grey "
+        "below and to the right.",
+    )
+    boxes: Boxes | None = Field(
+        default=None,
+        description="What the four numbers of a box are: `yxyx`, `xyxy` (corners) or `xywh`, in pixels of what the "
+        "model was given; with `_norm` in shares of it, with `_scaled` in pixels of what its `image_info` tells. "
+        "Default: read from what it finds in photos.",
+    )
+    labels: Path | None = Field(
+        default=None,
+        description="A file with the names of the classes: lines of an id and a name, or of names alone. Default: the "
+        "model's `assets.extra/labels.txt`.",
     )
     bind: str = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
     cache: Path | None = Field(
@@ -172,7 +207,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         """Read DETECTOR_* variables; `options`, by field name, win. WrongSetting with a sentence if one is wrong."""
         names = {name: PREFIX + name.upper() for name in cls.model_fields}
         given = {name: environ[variable] for name, variable in names.items() if variable in environ}
-        values = {name: value for name, value in given.items() if value or name not in _NO_EMPTY_PATHS}
+        values = {name: value for name, value in given.items() if value or name not in _NOT_EMPTY}
         try:
             return cls.model_validate({**values, **(options or {})})
         except ValidationError as error:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.backends import Backend, Facts, ModelRefused, NoRoom, Spec, Starter, WorkerDied
@@ -34,7 +35,8 @@ class Lease:
         self._users += 1
         self._idle.clear()
         try:
-            return await self.backend.detect(images)
+            found = await self.backend.detect(images)
+            return [replace(each, version=self.spec.version) for each in found] if self.spec.version else found
         finally:
             self._users -= 1
             if not self._users:
@@ -145,6 +147,14 @@ class Slot:
         stale = self._publish(fresh)
         if stale is not None:
             await asyncio.shield(self._spawn(self._retire(stale)))  # also when who asked for the swap gives up
+
+    async def clear(self, state: str, reason: str) -> None:
+        """Nobody serves here any more; the worker ends when it has answered what it was given."""
+        async with self._opening:
+            stale, self._lease = self._lease, None
+            self.set_state(state, reason)
+            if stale is not None:
+                await self._retire(stale)
 
     async def close(self) -> None:
         """End the worker and everything the slot has under way."""

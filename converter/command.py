@@ -7,6 +7,7 @@ from pathlib import Path
 from converter import child, targets
 from converter.child import Limits
 from converter.contract import PRECISIONS, STRATEGIES, Options
+from converter.description import BOXES, FITS, SCALES
 
 _DEFAULTS = Options()
 _LONGEST_S = 3600.0
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
         default=_DEFAULTS.precision,
         help="of trt and onnx copies; INT8 of trt copies only",
     )
+    _add_declared(made.add_argument_group("of the model, where it can't be read"))
     _add_limits(made)
     _add_tftrt(made.add_argument_group("for --target trt"))
     made.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
@@ -66,6 +68,10 @@ def options(args: argparse.Namespace) -> Options:
         build_at_run_time=args.build_at_run_time,
         save_engines=not args.portable,
         denylist=args.denylist,
+        signature=args.signature,
+        input_scale=args.input_scale,
+        input_fit=args.input_fit,
+        boxes=args.boxes,
     )
 
 
@@ -86,6 +92,7 @@ def written(wanted: Options) -> Iterator[str]:
         yield from ("--cached-engines", str(wanted.cached_engines))
     if wanted.denylist:
         yield from ("--denylist", ",".join(wanted.denylist))
+    yield from (f"--{name.replace('_', '-')}={value}" for name, value in wanted.declared.given().items())
     flags = {
         "--static-shape": not wanted.dynamic_shape,
         "--no-calibration": not wanted.calibration,
@@ -93,6 +100,13 @@ def written(wanted: Options) -> Iterator[str]:
         "--portable": not wanted.save_engines,
     }
     yield from (flag for flag, is_set in flags.items() if is_set)
+
+
+def _add_declared(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--signature", metavar="NAME", help="the signature to convert (default: serving_default)")
+    group.add_argument("--input-scale", choices=tuple(SCALES), help="what its float32 pictures are made of")
+    group.add_argument("--input-fit", choices=FITS, help="how pictures become its fixed size (default: stretch)")
+    group.add_argument("--boxes", choices=BOXES, metavar="FORM", help=f"what its boxes are: {', '.join(BOXES)}")
 
 
 def _add_limits(made: argparse.ArgumentParser) -> None:

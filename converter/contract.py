@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
+
+from converter.description import BOXES, FITS, SCALES, Declared
 
 REPORT_NAME = "report.json"
 PRECISIONS = ("FP32", "FP16", "INT8")
@@ -86,6 +88,11 @@ class Options:
     build_at_run_time: bool = False  # may an engine be built inside a request? [allow_build_at_runtime]
     save_engines: bool = True  # False: a copy for another GPU, which builds its own [save_gpu_specific_engines]
     denylist: tuple[str, ...] = ()  # types of operations that stay TensorFlow's [TF_TRT_OP_DENYLIST]
+    # What is said of the source, where it can't be read (see `converter.description.Declared`).
+    signature: str | None = None
+    input_scale: str | None = None
+    input_fit: str | None = None
+    boxes: str | None = None
 
     def __post_init__(self) -> None:
         problem = next((text for wrong, text in self._problems() if wrong), None)
@@ -96,6 +103,15 @@ class Options:
     def calibrated_on(self) -> Path | None:
         """The folder whose pictures shape the copy; None if none do."""
         return self.images if self.precision == "INT8" and self.calibration else None
+
+    def of(self, said: Declared) -> "Options":
+        """The same for a source of which this is said."""
+        return replace(self, **asdict(said))
+
+    @property
+    def declared(self) -> Declared:
+        """What is said of the source."""
+        return Declared(**{item.name: getattr(self, item.name) for item in fields(Declared)})
 
     def text(self, names: Sequence[str]) -> dict[str, str]:
         """The options (or properties) of these names, as text by name."""
@@ -109,6 +125,8 @@ class Options:
         return cls(**{**raw, **tuples, "images": None if images is None else Path(images)})
 
     def _problems(self) -> Iterator[tuple[bool, str]]:
+        for value, known in ((self.input_scale, SCALES), (self.input_fit, FITS), (self.boxes, BOXES)):
+            yield value is not None and value not in known, f"{value!r} is not one of {', '.join(known)}"
         yield self.precision not in PRECISIONS, f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}"
         yield (
             self.profile_strategy not in STRATEGIES,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 
 from converter.onnx_layout import Decode
@@ -79,6 +78,14 @@ def check(wanted: Decode) -> None:
         raise Unlike("DecodeJpeg with an acceptable fraction takes parts of truncated files, which is not done here")
 
 
+def components(data: bytes) -> int | None:
+    """How many a JPEG file has by its header: 1 is grey, 3 colours, 4 CMYK; None if that can't be read."""
+    try:
+        return _frame(data).components
+    except (Undecodable, Unlike):
+        return None
+
+
 def decode(data: bytes, wanted: Decode) -> Pixels:
     """The pixels (height, width, channels) of a JPEG file; Undecodable if TensorFlow would refuse it.
 
@@ -96,6 +103,8 @@ def decode(data: bytes, wanted: Decode) -> Pixels:
 
 
 def _decoded(data: bytes, space: str, size: tuple[int, int], wanted: Decode, *, strict: bool) -> Pixels:
+    import simplejpeg  # of an extra, and only what decodes here needs it
+
     pixels: Any = simplejpeg.decode_jpeg(
         data,
         space,

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from converter import jpeg, providers
 from converter.contract import Report
+from converter.description import Description, Input
+from converter.detections import BOXES, CLASSES, SCORES
+from converter.detections import COUNT as FOUND
 from converter.jpeg import Undecodable, Unlike
 from converter.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
 from converter.providers import CPU, Assigned
@@ -21,7 +24,8 @@ from converter.providers import CPU, Assigned
 __all__ = ["OnnxCopy", "Undecodable", "Unlike"]
 
 Values = dict[str, NDArray[Any]]
-Step = Callable[[Sequence[bytes], Values], Mapping[str, NDArray[Any]]]
+Files = Sequence[bytes] | NDArray[Any]  # or pictures (N, height, width, 3), where the copy has no decoder
+Step = Callable[[Files, Values], Mapping[str, NDArray[Any]]]
 
 
 class OnnxCopy:
@@ -33,12 +37,17 @@ class OnnxCopy:
 
     def __init__(self, folder: Path, *, providers: Sequence[str] | None = None, threads: int = 1) -> None:
         self.layout = Layout.read(folder)
+        self.description = Description.read(folder) or _of_old(self.layout)
         self.assigned: Assigned
         self._steps = [self._first(folder, threads), self._network(folder, providers, threads)]
         if self.layout.tail:
             self._steps.append(_savedmodel(folder / TAIL, self.layout.tail, self.layout.input_name))
 
-    def run(self, jpegs: Sequence[bytes]) -> Mapping[str, NDArray[Any]]:
+    def outputs(self, values: Any) -> Mapping[str, NDArray[Any]]:
+        """The same as `run` (see `converter.answering.Callee`)."""
+        return self.run(values)
+
+    def run(self, jpegs: Files) -> Mapping[str, NDArray[Any]]:
         """The outputs for these pictures, by the signature's names.
 
         Undecodable if TensorFlow's decoder refuses one of them, Unlike if what it does with one is not known.
@@ -54,6 +63,8 @@ class OnnxCopy:
 
     def _first(self, folder: Path, threads: int) -> Step:
         layout = self.layout
+        if layout.pixels:
+            return _pixels(layout.pixels)
         if layout.picture and layout.decode:
             return _pictures(folder / PICTURE, layout.picture, layout.decode, threads)
         if layout.head:
@@ -67,10 +78,25 @@ class OnnxCopy:
         self.assigned = providers.assigned(session, names)
         part = self.layout.network
 
-        def run(jpegs: Sequence[bytes], values: Values) -> Mapping[str, NDArray[Any]]:
+        def run(jpegs: Files, values: Values) -> Mapping[str, NDArray[Any]]:
             return _run(session, part, values)
 
         return run
+
+
+def _of_old(layout: Layout) -> Description:
+    """Of a copy from before there were descriptions: only one kind of model was taken then."""
+    outputs = {name: name for name in (BOXES, SCORES, CLASSES, FOUND)}
+    return Description(input=Input(name=layout.input_name), outputs=outputs, boxes="yxyx_norm")
+
+
+def _pixels(name: str) -> Step:
+    """Pictures that have been decoded already."""
+
+    def run(pictures: Files, values: Values) -> Mapping[str, NDArray[Any]]:
+        return {name: np.asarray(pictures)}
+
+    return run
 
 
 def _pictures(graph: Path, part: Part, decode: Decode, threads: int) -> Step:
@@ -82,7 +108,7 @@ def _pictures(graph: Path, part: Part, decode: Decode, threads: int) -> Step:
     def one(data: bytes) -> dict[str, NDArray[Any]]:
         return _run(session, part, {part.reads[0]: jpeg.decode(data, decode)})
 
-    def run(jpegs: Sequence[bytes], values: Values) -> Mapping[str, NDArray[Any]]:
+    def run(jpegs: Files, values: Values) -> Mapping[str, NDArray[Any]]:
         rows = [one(jpegs[0])] if len(jpegs) == 1 else list(pool.map(one, jpegs))
         return {name: _stacked([row[name] for row in rows]) for name in part.writes}
 
@@ -105,7 +131,7 @@ def _savedmodel(folder: Path, part: Part, input_name: str) -> Step:
     model = tf.saved_model.load(str(folder))
     function = model.signatures["serving_default"]
 
-    def run(jpegs: Sequence[bytes], values: Values, _: Any = model) -> Mapping[str, NDArray[Any]]:
+    def run(jpegs: Files, values: Values, _: Any = model) -> Mapping[str, NDArray[Any]]:
         given = {name: tf.constant(values[name] if name in values else list(jpegs)) for name in part.reads}
         try:
             found = function(**given)

@@ -3,9 +3,10 @@
 The graph is cut into parts that read and write named values, (N, …) arrays for N pictures:
 
     JPEG files ─ decoded here ─ picture.onnx, picture by picture, stacked ┐
-    JPEG files ─ head/, a SavedModel, where the decoder can't be cut off ┴─ network.onnx ─ tail/, a SavedModel ─ outputs
+    JPEG files ─ head/, a SavedModel, where the decoder can't be cut off ┼─ network.onnx ─ tail/, a SavedModel ─ outputs
+    pictures, decoded by whoever calls it, where the source takes such ──┘
 
-There is either a picture graph (with what its decoder did, `Decode`) or a head; there need not be a tail. The value
+There is a picture graph (with what its decoder did, `Decode`), a head, or neither; there need not be a tail. The value
 COUNT, N as an int32 scalar, is always there to be read. In the end the signature's outputs are values of their names.
 """
 
@@ -50,6 +51,7 @@ class Layout:
     decode: Decode | None = None
     picture: Part | None = None  # reads the decoded picture, uint8 (height, width, channels)
     head: Part | None = None  # reads JPEG files, strings (N,)
+    pixels: str | None = None  # the value that is the pictures, (N, height, width, 3), in place of a decoder or a head
     tail: Part | None = None
 
     @property
@@ -72,8 +74,9 @@ class Layout:
             made = cls(**{**raw, **parts, "decode": decode, "outputs": tuple(raw["outputs"])})
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"{LAYOUT_NAME} can't be understood: {error}") from error
-        if (made.picture is None) == (made.head is None) or (made.decode is None) != (made.picture is None):
-            raise ValueError(f"{LAYOUT_NAME} must name a decoder with a picture graph, or a head")
+        begins = [each for each in (made.picture, made.head, made.pixels) if each]
+        if len(begins) != 1 or (made.decode is None) != (made.picture is None):
+            raise ValueError(f"{LAYOUT_NAME} must name a decoder with a picture graph, or a head, or pixels")
         return made
 
 

@@ -2,32 +2,32 @@
 
 For a TF-TRT copy the process forbids TensorFlow to fall back to its native segments
 (`TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION=False`): only then does an answer prove that TensorRT ran.
-Run by itself: `python -m converter.probe FOLDER 1,8 [PHOTOS]`.
+Run by itself: `python -m converter.probe FOLDER 1,8 [PHOTOS] [DECLARED]`.
 """
 
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from converter import child, sampling
+from converter import answering, child, sampling
+from converter.answering import Callee, WrongBatch
 from converter.contract import ConversionFailed, CopyRefused, UnusableModel
-from converter.detections import Detections, from_outputs
+from converter.description import Declared, Description
+from converter.detections import Detections
 from converter.onnx_layout import LAYOUT_NAME
+from converter.readings import Outputs
 from converter.timing import percentiles
 
 STRICT = {"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "False"}
 FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 1.0
 _LOWEST_SCORE = 0.05  # what is below does not count in any comparison
-
-
-Call = Callable[[list[bytes]], Mapping[str, Any]]
 
 
 class _Broken(Exception):
@@ -41,6 +41,8 @@ class Probed:
     # first_s, then mean_s of the runs after it (as in Google's 2019 article), p50_s, p95_s, p99_s, and how many runs
     latency: dict[str, dict[str, float]]
     detections: dict[str, list[Detections]]  # of each photo, in order
+    description: Description
+    left_out: dict[str, str]  # batch sizes that don't work, and why
 
 
 def run(
@@ -49,17 +51,20 @@ def run(
     *,
     limits: child.Limits,
     images: Path | None = None,
+    declared: Declared | None = None,
     hear: Callable[[str], None] = lambda line: None,
 ) -> Probed:
     """Run the model in `folder` on the pictures of `images` (None: the packaged ones and variations of them).
 
     `hear` gets what it writes to standard error: a library that is missing ends the process, and only that says why.
     CopyRefused if it does not load, does not run, or runs only by falling back to native segments; ConversionFailed
-    if it took more than `limits`.
+    if it took more than `limits`. With `declared`, what a person says of an original, batch sizes that don't work are
+    left out; without it, of a copy, each must work.
     """
     sizes = ",".join(map(str, batch_sizes))
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **STRICT}
-    arguments = [str(folder), sizes, *([str(images)] if images else [])]
+    said = "" if declared is None else json.dumps(declared.given())
+    arguments = [str(folder), sizes, str(images or ""), said]
     try:
         done = child.run("converter.probe", *arguments, limits=limits, environ=environ, hear=hear)
     except child.OverLimit as error:
@@ -77,7 +82,9 @@ def understood(stdout: str) -> Probed:
     """What the process printed, read."""
     answer = json.loads(stdout.splitlines()[-1])
     found = {size: [_detections(rows) for rows in pictures] for size, pictures in answer["detections"].items()}
-    return Probed(answer["latency"], found)
+    return Probed(
+        answer["latency"], found, Description.from_json(json.dumps(answer["description"])), answer["left_out"]
+    )
 
 
 def _detections(rows: list[list[float]]) -> Detections:
@@ -90,85 +97,121 @@ def _last_line(text: str) -> str:
     return lines[-1][:300] if lines else "it said nothing"
 
 
-def _measure(folder: Path, batch_sizes: Sequence[int], photos: list[bytes]) -> dict[str, Any]:
-    call = _onnx_copy(folder) if (folder / LAYOUT_NAME).is_file() else _saved_model(folder)
-    latency, detections = {}, {}
-    for size in batch_sizes:
+def _measure(
+    folder: Path, batch_sizes: Sequence[int], photos: list[bytes], declared: Declared | None
+) -> dict[str, Any]:
+    model = _onnx_copy(folder) if (folder / LAYOUT_NAME).is_file() else _saved_model(folder, declared)
+    latency: dict[str, Any] = {}
+    detections: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+
+    def works(size: int) -> bool:
         try:
-            latency[str(size)] = _time(lambda size=size: call(sampling.batch(photos, size)))
-            detections[str(size)] = _detect(call, photos, size)
+            latency[str(size)] = _time(model, lambda: _answers(model, sampling.batch(photos, size)))
+            detections[str(size)] = _detect(model, photos, size)
         except _Broken as error:
-            print(error.__cause__, file=sys.stderr)
-            sys.exit(f"at batch size {size}: {error}")
-    return {"latency": latency, "detections": detections}
+            if declared is None:
+                raise _Broken(f"at batch size {size}: {error}") from error.__cause__
+            left_out[str(size)] = str(error)
+        return str(size) in detections
+
+    try:
+        model.description = answering.with_boxes(model, sampling.packaged())
+        sizes = list(answering.working(batch_sizes, model.description.input, works))
+    except UnusableModel as error:
+        sys.exit(str(error))
+    except _Broken as error:
+        print(error.__cause__, file=sys.stderr)
+        sys.exit(str(error) if latency else f"at batch size 1: {error}")
+    if not sizes:
+        sys.exit(next(f"at batch size {size}: {why}" for size, why in left_out.items()))
+    description = asdict(model.description)
+    return {"latency": latency, "detections": detections, "description": description, "left_out": left_out}
 
 
-def _saved_model(folder: Path) -> Call:
+class _Guarded:
+    """A model whose errors are all _Broken."""
+
+    def __init__(self, model: Callee, first_line: Callable[[Exception], str]) -> None:
+        self._model, self._first_line = model, first_line
+        self.description = model.description
+        self.timed = False
+        self.first_s: float | None = None  # of the first call of all
+
+    def outputs(self, values: Any) -> Outputs:
+        """See `Callee`."""
+        started = time.perf_counter()
+        try:
+            return self._model.outputs(values)
+        # Which errors those of TensorFlow and of ONNX Runtime are, only they know.
+        except Exception as error:
+            raise _Broken(self._first_line(error)) from error
+        finally:
+            self.first_s = self.first_s or time.perf_counter() - started
+
+
+def _saved_model(folder: Path, declared: Declared | None) -> _Guarded:
     import tensorflow as tf
 
-    from converter.signature import first_line, load
+    from converter.loaded import Loaded
+    from converter.signature import first_line
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     try:
-        model, signature = load(folder, may_have_engines=True)
+        return _Guarded(Loaded(folder, may_have_engines=True, declared=declared), first_line)
     except UnusableModel as error:
         sys.exit(str(error))
 
-    def call(jpegs: list[bytes], _: Any = model) -> Mapping[str, Any]:  # which keeps the model alive
-        try:
-            return {name: tensor.numpy() for name, tensor in signature(tf.constant(jpegs)).items()}
-        except tf.errors.OpError as error:
-            raise _Broken(first_line(error)) from error
 
-    return call
-
-
-def _onnx_copy(folder: Path) -> Call:
+def _onnx_copy(folder: Path) -> _Guarded:
     from converter.onnx_copy import OnnxCopy
 
     try:
-        copy = OnnxCopy(folder)
+        return _Guarded(OnnxCopy(folder), _first_line)
     # ONNX Runtime's errors have no class in common, and a part may be TensorFlow's.
     except Exception as error:
         sys.exit(f"it does not load: {_first_line(error)}")
-
-    def call(jpegs: list[bytes]) -> Mapping[str, Any]:
-        try:
-            return copy.run(jpegs)
-        except Exception as error:
-            raise _Broken(_first_line(error)) from error
-
-    return call
 
 
 def _first_line(error: Exception) -> str:
     return next((line.strip()[:300] for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def _time(call: Any) -> dict[str, float]:
+def _time(model: _Guarded, call: Any) -> dict[str, float]:
     seconds: list[float] = []
+    first = [model.first_s] if model.first_s and not model.timed else []  # it was made to learn what boxes mean
+    model.timed = True
     end = time.perf_counter() + ENOUGH_S
     while len(seconds) <= FEWEST_RUNS or (time.perf_counter() < end and len(seconds) <= MOST_RUNS):
         start = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - start)
-    return {"first_s": round(seconds[0], 4), **percentiles(seconds[1:]), "runs": len(seconds) - 1}
+    return {"first_s": round(max([seconds[0], *first]), 4), **percentiles(seconds[1:]), "runs": len(seconds) - 1}
 
 
-def _detect(call: Any, photos: list[bytes], size: int) -> list[list[list[float]]]:
+def _answers(model: _Guarded, jpegs: list[bytes], count: int | None = None) -> list[Detections]:
+    """Of the first `count` (None: all); the others fill up the batch."""
+    try:
+        return answering.answer(model, jpegs, [sampling.size_of(each) for each in jpegs[:count]])
+    except WrongBatch as error:
+        raise _Broken(str(error)) from error
+
+
+def _detect(model: _Guarded, photos: list[bytes], size: int) -> list[list[list[float]]]:
     """Rows of left, top, right, bottom, score, class for each photo; the last batch is filled up with the first."""
     found: list[Detections] = []
     for start in range(0, len(photos), size):
         part = photos[start : start + size]
-        found += from_outputs(call(sampling.batch([*part, *photos], size)), [sampling.size_of(each) for each in part])
+        found += _answers(model, sampling.batch([*part, *photos], size), len(part))
     best = [each.best(threshold=_LOWEST_SCORE, limit=len(each)) for each in found]
     return [np.column_stack([each.boxes, each.scores, each.classes]).astype(float).tolist() for each in best]
 
 
-def _main(folder: str, sizes: str, images: str | None = None) -> None:
+def _main(folder: str, sizes: str, images: str = "", declared: str = "") -> None:
     photos = sampling.pictures(Path(images) if images else None)
-    print(json.dumps(_measure(Path(folder), [int(size) for size in sizes.split(",")], photos)))
+    said = Declared(**json.loads(declared)) if declared else None
+    print(json.dumps(_measure(Path(folder), [int(size) for size in sizes.split(",")], photos, said)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def identify(source: Path, options: Options, found: environment.Environment) -> 
     kind = _kind(options.target)
     identity = Identity(
         source_sha256=publish.source_sha256(source),
-        options=options.text(kind.shaped_by),
+        options={**options.text(kind.shaped_by), **options.declared.given()},
         tensorflow=found.tensorflow or "unknown",
         tensorflow_build=found.tensorflow_build or "unknown",
     )
@@ -136,9 +136,13 @@ def _make(work: Work) -> Report:
     options, progress = work.options, work.progress
     with progress.step("native"):
         native = _measured(work, work.source, "the model itself", UnusableModel)
+    # A batch size that is fixed in the graph is found out only by running it.
+    options = replace(options, batch_sizes=tuple(sorted(map(int, native.latency))))
+    work = replace(work, options=options)
     with publish.written_beside(work.place) as partial:
         facts = making.make(work.source, partial, options, progress=progress, limits=work.limits)
         _keep_labels(work.source, partial)
+        native.description.write(partial)
         with progress.step("verify"):
             if options.save_engines:
                 publish.check_kind(partial, options.target)
@@ -146,10 +150,11 @@ def _make(work: Work) -> Report:
         latency: dict[str, Any] = {"native": native.latency, options.target: copy.latency}
         if options.target == "trt":
             with progress.step("yardstick"):
-                latency["frozen"] = _yardstick(work)
+                latency["frozen"] = _yardstick(work, native)
         with progress.step("publish"):
             if publish.source_sha256(work.source) != work.identity.source_sha256:
                 raise ConversionFailed("the model changed while it was converted: the copy is not of what is there now")
+            facts = {**facts, "model": asdict(native.description), "batch_sizes_left_out": native.left_out}
             report = _report(work, facts, latency, _agreement(native, copy))
             return publish.add_report(partial, report)
 
@@ -160,19 +165,22 @@ def _measured(
     """Run what is in `folder`, called `name` in sentences; `otherwise` is raised where a copy would be refused."""
     try:
         sizes, images = work.options.batch_sizes, work.options.images
-        return probe.run(folder, sizes, limits=work.limits, images=images, hear=work.progress.hear)
+        declared = work.options.declared if folder == work.source else None
+        hear = work.progress.hear
+        return probe.run(folder, sizes, limits=work.limits, images=images, declared=declared, hear=hear)
     except CopyRefused as error:
         if otherwise is None:
             raise
         raise otherwise(str(error).replace("the copy", name)) from error
 
 
-def _yardstick(work: Work) -> Mapping[str, Any]:
+def _yardstick(work: Work, native: Probed) -> Mapping[str, Any]:
     """The latency of a frozen copy made for the purpose: freezing alone makes a model faster, TF-TRT freezes too."""
-    options = Options(target="frozen", batch_sizes=work.options.batch_sizes, images=work.options.images)
+    options = replace(work.options, target="frozen")
     with tempfile.TemporaryDirectory(prefix="yardstick-") as folder:
         silent = Progress(show=lambda event: None, pass_on=lambda line: None)
         making.make(work.source, Path(folder) / "frozen", options, progress=silent, limits=work.limits)
+        native.description.write(Path(folder) / "frozen")
         return _measured(work, Path(folder) / "frozen", "the frozen copy beside it", ConversionFailed).latency
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.layer_map import API_PROCESS, MAY_BE_IMPORTED_IN, MAY_IMPORT
+from tests.layer_map import MAY_IMPORT
+from tests.library_map import API_PROCESS, MAY_BE_IMPORTED_IN
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("app", "converter", "tests", "benchmarks", "deploy", "models")

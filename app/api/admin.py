@@ -61,7 +61,11 @@ def _add_conversions(router: APIRouter, powers: Powers) -> None:
             raise BadParameter(str(error)) from error
         return JobAnswer.of(powers.conversions.start(options))
 
-    @router.post("/admin/reload", summary="Load a copy again from its folder", responses=_described(_RELOAD_ERRORS))
+    @router.post(
+        "/admin/reload",
+        summary="Load a copy again, or with `native` the newest version",
+        responses=_described(_RELOAD_ERRORS),
+    )
     async def reload(wanted: Annotated[ReloadRequest, Body()]) -> BackendAnswer:
         return await powers.reload(wanted.backend)
 

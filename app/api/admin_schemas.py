@@ -76,11 +76,11 @@ class AutoAnswer(BaseModel):
 
 
 class ReloadRequest(BaseModel):
-    """What to load again from its folder."""
+    """What to load: a copy again from its folder, or with `native` the newest version of the model."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"backend": "frozen"}]})
 
-    backend: Literal["trt", "frozen", "onnx"]
+    backend: Literal["native", "trt", "frozen", "onnx"]
 
 
 class JobAnswer(BaseModel):

@@ -4,7 +4,10 @@ Dicts and not the models of `schemas`, since this runs for every request: tests 
 """
 
 import base64
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from app.api.errors import STATUS
@@ -13,6 +16,8 @@ from app.errors import ServiceError
 from app.images import Image
 from app.models import Model
 from app.service import Result
+
+log = logging.getLogger(__name__)
 
 Corners = Sequence[float]  # left, top, right, bottom, in pixels
 
@@ -75,7 +80,8 @@ def one(result: Result, model: Model, box: str) -> dict[str, Any]:
 
 def timing(result: Result, total_s: float) -> dict[str, float]:
     """Milliseconds."""
-    return {"queue": _ms(result.queue_s), "infer": _ms(result.infer_s), "total": _ms(total_s)}
+    decode = {} if result.found.decode_s is None else {"decode": _ms(result.found.decode_s)}
+    return {"queue": _ms(result.queue_s), "infer": _ms(result.infer_s), **decode, "total": _ms(total_s)}
 
 
 def failed(error: ServiceError) -> dict[str, Any]:
@@ -96,7 +102,18 @@ def data_uri(jpeg: bytes) -> str:
 
 
 def _name(model: Model, class_id: int) -> str:
-    return model.labels.get(class_id, f"class {class_id}")
+    """A class without a name is called by its id, always the same; the first time a line in the log says so."""
+    name = model.labels.get(class_id)
+    if name is None:
+        _warn(model.folder, class_id, bool(model.labels))
+        return f"class {class_id}"
+    return name
+
+
+@cache
+def _warn(folder: Path, class_id: int, named: bool) -> None:
+    if named:
+        log.warning("class without a name class_id=%d model=%s", class_id, folder)
 
 
 def _px(pixels: float) -> float:

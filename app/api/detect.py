@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -22,13 +22,15 @@ from app.both import BOTH, Both, Twin
 from app.errors import BadParameter, ServiceError
 from app.models import Model
 from app.service import Detector, Query, Result
+from app.versions import Served
 
 Found = Result | Twin | ServiceError
 
+_SWAPS = 2  # that may come between the pictures of one request
 _CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
 
 
-def routes(detector: Detector, both: Both, model: Model, executor: Executor) -> APIRouter:
+def routes(detector: Detector, both: Both, served: Served, executor: Executor) -> APIRouter:
     """The router of /detect; pictures are drawn in `executor`."""
     router = APIRouter(tags=["detection"])
 
@@ -48,25 +50,43 @@ def routes(detector: Detector, both: Both, model: Model, executor: Executor) -> 
         picture = wants_picture(request.headers.get("accept", ""))
         _check_picture(picture, body, wanted)
         request.state.backend = wanted.backend if wanted.backend != "auto" else "none"
-        asked = _query(wanted, model)
-        try:
+        asked = _query(wanted, served.now)
+
+        def ask() -> Awaitable[Sequence[Found]]:
             if wanted.backend == BOTH:
-                twins = both.detect(body.pictures, asked, request.state.request_id)
-                results: Sequence[Found] = await unless_gone(request, twins)
-            else:
-                results = await unless_gone(request, detector.detect(body.pictures, asked))
+                return both.detect(body.pictures, asked, request.state.request_id)
+            return detector.detect(body.pictures, asked)
+
+        try:
+            results = await unless_gone(request, _of_one_version(ask))
         except ClientGone:
             return Response(status_code=_CLIENT_CLOSED_REQUEST)
-        encoding = Encoding(request, model, wanted, executor, started)
+        encoding = Encoding(request, served.of(_version(results)), wanted, executor, started)
         inferred = time.perf_counter()
-        if body.several:
-            response = await encoding.several(results)
-        else:
-            response = await encoding.one(results[0], as_picture=picture)
+        made = encoding.several(results) if body.several else encoding.one(results[0], as_picture=picture)
+        response = await made
         _observe(detector, results, request.state.request_id, time.perf_counter() - inferred)
         return response
 
     return router
+
+
+async def _of_one_version(ask: Callable[[], Awaitable[Sequence[Found]]]) -> Sequence[Found]:
+    """What it answers; it is asked again if a new version of the model came between the pictures of a request."""
+    results = await ask()
+    for _ in range(_SWAPS):
+        if len(_versions(results)) < 2:
+            break
+        results = await ask()
+    return results
+
+
+def _version(results: Sequence[Found]) -> str:
+    return next(iter(_versions(results)), "")
+
+
+def _versions(results: Sequence[Found]) -> set[str]:
+    return {each.found.version for item in results for each in _results(item)} - {""}
 
 
 def _check_picture(picture: bool, body: bodies.Body, wanted: Parameters) -> None:

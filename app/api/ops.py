@@ -9,7 +9,8 @@ from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
 from app.election import Election
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
-from app.models import Model
+from app.models import id_space
+from app.versions import Served
 
 
 class Health:
@@ -51,8 +52,7 @@ class Views:
     """What is shown."""
 
     election: Election
-    model: Model
-    sha256: str  # of the model's files
+    served: Served
     metrics: Metrics
     health: Health
 
@@ -94,11 +94,12 @@ def routes(views: Views) -> APIRouter:
 def _model_answer(views: Views) -> ModelAnswer:
     facts = views.election.lanes["native"].slot.facts
     return ModelAnswer(
-        name=views.model.name,
-        version=views.model.version,
-        sha256=views.sha256,
+        name=views.served.now.name,
+        version=views.served.now.version,
+        sha256=views.served.sha256,
         signature=dict(facts.signature) if facts else None,
-        labels=views.model.labels,
+        labels=views.served.now.labels,
+        label_ids=id_space(views.served.now.labels),
         active=views.election.active,
         backends={name: backend_answer(views.election, name) for name in views.election.lanes},
     )

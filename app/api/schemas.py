@@ -63,6 +63,9 @@ class Timing(BaseModel):
 
     queue: float = Field(description="Waiting for a batch.")
     infer: float = Field(description="From handing the batch to the model to its outputs, decoding included.")
+    decode: float = Field(
+        default=0, description="The part of `infer` that decoding took; left out where the model's graph decodes."
+    )
     total: float = Field(description="From the body's last byte to this answer.")
 
 
@@ -182,6 +185,7 @@ class ModelAnswer(BaseModel):
     sha256: str
     signature: dict[str, Any] | None = Field(description="Null until the model is loaded.")
     labels: dict[int, str]
+    label_ids: str = Field(description="Which ids the labels have: COCO's own with gaps, contiguous ones, or others.")
     active: str | None = Field(description="The backend that answers `auto`.")
     backends: dict[str, BackendAnswer]
 

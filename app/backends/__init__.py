@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.images import Image
+from converter.description import Declared
 from converter.detections import Detections
 
 # The program of each kind of backend; it runs in a child process and is imported nowhere else.
@@ -36,8 +37,8 @@ class NoRoom(Exception):
 class BatchFailed(Exception):
     """The model raised on this batch.
 
-    `kind` is undecodable (a JPEG file), unlike (one that can't be decoded as native decodes it), exhausted (memory) or
-    other.
+    `kind` is undecodable (a JPEG file), unlike (one that can't be decoded as native decodes it), colours (not those
+    that the model takes), exhausted (memory) or other.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -57,6 +58,8 @@ class Spec:
     load_seconds: float = 600
     hang_seconds: float = 60  # a batch that takes longer means that the worker hangs, and is ended
     environ: Mapping[str, str] = field(default_factory=dict)
+    declared: Declared = field(default_factory=Declared)  # what is said of the model
+    version: str = ""  # of the model, or of the one that a copy was made from
 
 
 @dataclass(frozen=True, slots=True)

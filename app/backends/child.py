@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 from app.backends import BatchFailed, Facts, ModelRefused, wire
+from converter.description import Declared
 from converter.detections import Detections
 
 
@@ -28,6 +29,7 @@ class Job:
     max_batch: int
     batch_sizes: tuple[int, ...]
     batches_in_flight: int | None
+    declared: Declared = field(default_factory=Declared)
 
 
 class Runner(Protocol):
@@ -115,6 +117,8 @@ def _parse() -> tuple[Job, int]:
     parser.add_argument("--max-batch", type=int, required=True)
     parser.add_argument("--batch-size", type=int, action="append", default=[])
     parser.add_argument("--batches-in-flight", type=int)
+    parser.add_argument("--declared", type=json.loads, default={})
     args = parser.parse_args()
-    job = Job(args.name, args.folder, args.max_batch, tuple(args.batch_size), args.batches_in_flight)
+    declared = Declared(**args.declared)
+    job = Job(args.name, args.folder, args.max_batch, tuple(args.batch_size), args.batches_in_flight, declared)
     return job, args.socket

@@ -5,14 +5,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from numpy.typing import NDArray
-
 from app.backends import BatchFailed, Facts, ModelRefused, child
 from converter import nvidia, providers, sampling
-from converter.detections import BOXES, CLASSES, COUNT, SCORES, Detections, from_outputs
+from converter.answering import answer, working
+from converter.description import in_words
+from converter.detections import Detections
 from converter.onnx_copy import OnnxCopy, Undecodable, Unlike
 
-_OUTPUTS = (BOXES, SCORES, CLASSES, COUNT)
 _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
 
 
@@ -26,7 +25,7 @@ class OnnxModel:
         self._copy = _load(job, names)
         loaded = time.monotonic()
         sizes = self._warm(job.batch_sizes or _default_sizes(job.max_batch, on_gpu=on_gpu))
-        self._padding = sizes if on_gpu else ()
+        self._padding = sizes if on_gpu or sizes[0] > 1 else ()
         self.facts = Facts(
             batch_sizes=sizes,
             batches_in_flight=job.batches_in_flight or _in_flight(on_gpu=on_gpu),
@@ -43,11 +42,11 @@ class OnnxModel:
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
         size = next((size for size in self._padding if size >= len(jpegs)), len(jpegs))
-        return from_outputs(self._call([*jpegs, *[jpegs[0]] * (size - len(jpegs))]), sizes)
+        return self._call([*jpegs, *[jpegs[0]] * (size - len(jpegs))], sizes)
 
-    def _call(self, jpegs: Sequence[bytes]) -> Mapping[str, NDArray[Any]]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         try:
-            return self._copy.run(jpegs)
+            return answer(self._copy, jpegs, sizes)
         except Undecodable as error:
             raise BatchFailed("undecodable", str(error)) from error
         except Unlike as error:
@@ -58,20 +57,25 @@ class OnnxModel:
             raise BatchFailed("exhausted" if full else "other", _first_line(error)) from error
 
     def _warm(self, wanted: Sequence[int]) -> tuple[int, ...]:
-        """Call the copy at each size, twice; the sizes that work. The smallest must."""
+        """Call the copy at each size, twice; the sizes that work. One must."""
         photos = sampling.packaged()
-        working = []
-        for size in wanted:
+        failed: list[BatchFailed] = []
+
+        def works(size: int) -> bool:
+            jpegs = sampling.batch(photos, size)
             try:
                 for _ in range(2):
-                    self._call(sampling.batch(photos, size))
+                    self._call(jpegs, [sampling.size_of(each) for each in jpegs])
             except BatchFailed as error:
-                if size == wanted[0]:
-                    raise ModelRefused(f"the copy fails on a good photo: {error}") from error
+                failed.append(error)
                 print(f"batch size {size} does not work and is not used: {error}", flush=True)
-            else:
-                working.append(size)
-        return tuple(working)
+                return False
+            return True
+
+        sizes = tuple(working(wanted, self._copy.description.input, works))
+        if not sizes:
+            raise ModelRefused(f"the copy fails on a good photo: {failed[0]}") from failed[0]
+        return sizes
 
 
 def _load(job: child.Job, names: Sequence[str]) -> OnnxCopy:
@@ -80,7 +84,7 @@ def _load(job: child.Job, names: Sequence[str]) -> OnnxCopy:
     # Whatever the readers of a damaged file raise: ours, ONNX Runtime's or TensorFlow's.
     except Exception as error:
         raise ModelRefused(f"ONNX Runtime can't load {job.folder.name}: {_first_line(error)}") from error
-    if missing := [name for name in _OUTPUTS if name not in copy.layout.outputs]:
+    if missing := [name for name in copy.description.outputs.values() if name not in copy.layout.outputs]:
         raise ModelRefused(f"the copy lacks the output {', '.join(map(repr, missing))}")
     return copy
 
@@ -109,7 +113,7 @@ def _in_flight(*, on_gpu: bool) -> int:
 
 def _described(copy: OnnxCopy) -> dict[str, Any]:
     return {
-        "input": f"{copy.layout.input_name}: JPEG files",
+        **in_words(copy.description),
         "outputs": {name: "" for name in sorted(copy.layout.outputs)},
     }
 

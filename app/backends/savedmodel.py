@@ -2,18 +2,21 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from app.backends import BatchFailed, Facts, ModelRefused, child
 from converter import sampling
+from converter.answering import WrongBatch, answer, with_boxes, working
 from converter.contract import UnusableModel
-from converter.detections import Detections, from_outputs
-from converter.signature import OUTPUTS, Signature, first_line, load
+from converter.description import Description, in_words
+from converter.detections import Detections
+from converter.jpeg import Undecodable, Unlike, components
+from converter.loaded import Loaded
+from converter.signature import Signature, first_line
 
 
 class SavedModel:
@@ -22,15 +25,22 @@ class SavedModel:
     def __init__(self, job: child.Job) -> None:
         device, in_flight = _set_up_devices(job.batches_in_flight)
         started = time.monotonic()
+        self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
         try:
-            self._model, self._signature = load(job.folder, may_have_engines=job.name == "trt")
+            self._model = Loaded(job.folder, may_have_engines=job.name == "trt", declared=job.declared)
+            self._model.description = with_boxes(self._model, sampling.packaged())
         except UnusableModel as error:
             raise ModelRefused(str(error)) from error
+        except tf.errors.OpError as error:
+            raise ModelRefused(f"the model fails on a good photo: {first_line(error)}") from error
+        except WrongBatch as error:
+            raise ModelRefused(f"the model fails on a good photo: {error}") from error
         loaded = time.monotonic()
         on_gpu = device != "CPU"
         wanted = job.batch_sizes or _default_sizes(job.max_batch, every=on_gpu)
         sizes = self._warm(wanted)
-        self._padding = sizes if on_gpu or job.batch_sizes else ()
+        fixed = sizes[0] > 1
+        self._padding = sizes if on_gpu or job.batch_sizes or fixed else ()
         self.facts = Facts(
             batch_sizes=sizes,
             batches_in_flight=in_flight,
@@ -38,57 +48,76 @@ class SavedModel:
             device=device,
             load_seconds=round(loaded - started, 3),
             warm_seconds=round(time.monotonic() - loaded, 3),
-            signature=describe(self._signature),
+            signature=describe(self._model.signature, self._model.description),
         )
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
-        return from_outputs(self._call(self._padded(jpegs)), sizes)
+        return self._call(self._padded(jpegs), sizes)
 
     def _padded(self, jpegs: Sequence[bytes]) -> list[bytes]:
         size = next((size for size in self._padding if size >= len(jpegs)), len(jpegs))
         return [*jpegs, *[jpegs[0]] * (size - len(jpegs))]
 
-    def _call(self, jpegs: Sequence[bytes]) -> Mapping[str, NDArray[np.float32]]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         try:
-            outputs = self._signature(tf.constant(jpegs))
-            return {name: outputs[name].numpy() for name in OUTPUTS}
+            return answer(self._model, jpegs, sizes, pool=self._pool)
+        except (Undecodable, Unlike) as error:  # of decoding here: as native it is the measure, and can't leave it
+            raise BatchFailed("undecodable", str(error)) from error
+        except WrongBatch as error:
+            raise BatchFailed("other", str(error)) from error
         except tf.errors.ResourceExhaustedError as error:
             raise BatchFailed("exhausted", first_line(error)) from error
         except tf.errors.InvalidArgumentError as error:
             # "Invalid JPEG data …" (tensorflow/core/lib/jpeg): the decoder is stricter than Pillow about a file's end.
-            raise BatchFailed("undecodable" if "JPEG" in str(error) else "other", first_line(error)) from error
+            if "JPEG" in str(error):
+                raise BatchFailed("undecodable", first_line(error)) from error
+            raise _of_colours(jpegs) or BatchFailed("other", first_line(error)) from error
         except tf.errors.OpError as error:
             raise BatchFailed("other", first_line(error)) from error
 
     def _warm(self, wanted: Sequence[int]) -> tuple[int, ...]:
         """Call the model at each size, twice: TensorFlow optimises after the first call. The sizes that work.
 
-        Exporters fix the batch in the graph although the signature says [None], so a size may fail; the
-        smallest must not.
+        Exporters fix the batch in the graph although the signature says [None], so a size may fail; one must not.
         """
         photos = sampling.packaged()
-        working = []
-        for size in wanted:
+        failed: list[BatchFailed] = []
+
+        def works(size: int) -> bool:
+            jpegs = sampling.batch(photos, size)
             try:
                 for _ in range(2):
-                    self._call(sampling.batch(photos, size))
+                    self._call(jpegs, [sampling.size_of(each) for each in jpegs])
             except BatchFailed as error:
-                if size == wanted[0]:
-                    raise ModelRefused(f"the model fails on a good photo: {error}") from error
+                failed.append(error)
                 print(f"batch size {size} does not work and is not used: {error}", flush=True)
-            else:
-                working.append(size)
-        return tuple(working)
+                return False
+            return True
+
+        sizes = tuple(working(wanted, self._model.description.input, works))
+        if not sizes:
+            raise ModelRefused(f"the model fails on a good photo: {failed[0]}") from failed[0]
+        return sizes
 
 
-def describe(signature: Signature) -> dict[str, Any]:
+def describe(signature: Signature, description: Description) -> dict[str, Any]:
     """The signature in words, for people."""
     outputs = signature.function.structured_outputs
     return {
-        "input": f"{signature.input_name}: JPEG files as strings (N,)",
+        "name": description.signature,
+        **in_words(description),
         "outputs": {name: f"{spec.dtype.name} {spec.shape}" for name, spec in sorted(outputs.items())},
     }
+
+
+def _of_colours(jpegs: Sequence[bytes]) -> BatchFailed | None:
+    """If one of the pictures is not made of three colours, which a graph that decodes without asking for them needs."""
+    kinds = {1: "grey", 4: "CMYK"}
+    found = next((kinds[number] for number in map(components, jpegs) if number in kinds), None)
+    if found is None:
+        return None
+    return BatchFailed("colours", f"the picture is {found}, and the model's graph takes pictures of three colours only")
 
 
 def _set_up_devices(batches_in_flight: int | None) -> tuple[str, int]:

@@ -29,7 +29,8 @@ def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
     rows = np.concatenate(
         [np.column_stack([d.boxes, d.scores, d.classes]).astype(np.float32).reshape(-1, _ROW) for d in detections]
     )
-    return {"counts": [len(d) for d in detections], "dropped": [d.dropped for d in detections]}, rows.tobytes()
+    fields = {"counts": [len(d) for d in detections], "dropped": [d.dropped for d in detections]}
+    return {**fields, "decode_s": detections[0].decode_s}, rows.tobytes()
 
 
 def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
@@ -38,5 +39,7 @@ def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
     answers, end = [], 0
     for count, dropped in zip(header["counts"], header["dropped"], strict=True):
         part, end = rows[end : end + count], end + count
-        answers.append(Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped))
+        answers.append(
+            Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped, decode_s=header["decode_s"])
+        )
     return answers

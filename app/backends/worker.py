@@ -197,6 +197,8 @@ class Worker:
 def _command(spec: Spec, handle: int) -> list[str]:
     command = [sys.executable, "-m", PROGRAMS[spec.name], "--socket", str(handle), "--name", spec.name]
     command += ["--folder", str(spec.folder), "--max-batch", str(spec.max_batch)]
+    if said := spec.declared.given():
+        command += ["--declared", json.dumps(said)]
     for size in spec.batch_sizes:
         command += ["--batch-size", str(size)]
     if spec.batches_in_flight is not None:

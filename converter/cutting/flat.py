@@ -16,12 +16,13 @@ _PASSED_ON = ("Identity", "StopGradient")
 
 @dataclass(frozen=True)
 class Flat:
-    """A frozen graph, its one input of JPEG files and the tensors that are the signature's outputs."""
+    """A frozen graph, its one input, of JPEG files or pictures, and the tensors that are the signature's outputs."""
 
     definition: Any  # GraphDef
     input_name: str  # of the signature
     strings: str  # the operation that is this input
     outputs: Mapping[str, str]  # the signature's names -> tensors, like Identity:0
+    pixels: bool = False  # whether its input are pictures
 
     @cached_property
     def graph(self) -> Any:
@@ -38,7 +39,9 @@ class Flat:
 
     @cached_property
     def counting(self) -> list[Any]:
-        """The operations that ask only how many files there are."""
+        """The operations that ask only how many files there are; of pictures they ask for sizes too."""
+        if self.pixels:
+            return []
         return [each for tensor in self.files for each in tensor.consumers() if each.type in ("Shape", "Size")]
 
     @cached_property
@@ -61,7 +64,8 @@ def flatten(signature: Signature) -> Flat:
         raise UnusableModel("the graph holds tables or other resources, which a copy can't carry")
     names = sorted(signature.function.structured_outputs)
     outputs = {name: tensor.name for name, tensor in zip(names, frozen.outputs, strict=True)}
-    return Flat(frozen.graph.as_graph_def(), signature.input_name, frozen.inputs[0].op.name, outputs)
+    pixels = signature.description.input.decoded_here
+    return Flat(frozen.graph.as_graph_def(), signature.input_name, frozen.inputs[0].op.name, outputs, pixels)
 
 
 def imported(definition: Any) -> Any:

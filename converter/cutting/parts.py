@@ -33,6 +33,7 @@ class Cut:
     begins: Mapping[str, str]  # tensors of the graph, from which the network starts -> values (see move_orders)
     ends: Mapping[str, str]  # values that the network gives -> tensors of the graph
     why: Mapping[str, str]  # why a part of TensorFlow's is needed, by its name
+    pixels: str | None = None  # the value that is the pictures, where the graph decodes none
 
 
 def cut(flat: Flat, runs: Runs) -> Cut:
@@ -42,6 +43,9 @@ def cut(flat: Flat, runs: Runs) -> Cut:
     reach = Reach(flat)
     if not any(flat.graph.get_tensor_by_name(each).op.name in reach.dependent for each in flat.outputs.values()):
         raise UnusableModel("what it answers doesn't depend on the pictures")
+    if flat.pixels:
+        begins = _values("pixels", [flat.files[0].name], flat.outputs)
+        return Cut(begins=begins, pixels=begins[flat.files[0].name], **_network(flat, reach, runs, begins))
     try:
         pictures = loops.pictures(flat)
         model = to_onnx.convert(pictures.graph, "picture graph")

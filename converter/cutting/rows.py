@@ -1,6 +1,6 @@
 """Which tensors of a graph have a row for each picture: found by running it on some."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -11,19 +11,21 @@ from converter.signature import first_line
 
 
 class Runs:
-    """Runs a flat graph, on the CPU."""
+    """Runs a flat graph, on the CPU; `feed` makes what it takes of JPEG files."""
 
-    def __init__(self, flat: Flat, photos: Sequence[bytes]) -> None:
-        self._flat = flat
+    def __init__(
+        self, flat: Flat, photos: Sequence[bytes], *, feed: Callable[[Sequence[bytes]], Any] = list, pictures: int = 2
+    ) -> None:
+        self._flat, self._feed = flat, feed
         self._photos = list(photos)
         self._known: dict[str, bool] = {}
         config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
         self._session = tf.compat.v1.Session(graph=flat.graph, config=config)
-        self._pictures = 2
+        self._pictures = pictures  # in a call
 
     def run(self, tensors: Sequence[str], jpegs: Sequence[bytes], given: dict[str, Any] | None = None) -> list[Any]:
         """The values of these tensors for these JPEG files; `given` takes the place of what the graph computes."""
-        values: list[Any] = self._session.run(tensors, {f"{self._flat.strings}:0": list(jpegs), **(given or {})})
+        values: list[Any] = self._session.run(tensors, {f"{self._flat.strings}:0": self._feed(jpegs), **(given or {})})
         return values
 
     def has_rows(self, tensor: Any) -> bool:

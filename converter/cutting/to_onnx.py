@@ -105,18 +105,34 @@ def _with_float_resizes(definition: Any) -> Any:
     """The same graph, in which no picture of whole numbers is resized: tf2onnx would round the result to them."""
     changed = graph_pb2.GraphDef()
     changed.CopyFrom(definition)
-    for node in list(changed.node):
+    _cast_before_resizes(changed.node, output="")
+    for function in changed.library.function:
+        _cast_before_resizes(function.node_def, output=":y:0")
+    return changed
+
+
+def _cast_before_resizes(nodes: Any, *, output: str) -> None:
+    """In one graph or function; `output` is how its nodes call a cast's, behind its name."""
+    for node in list(nodes):
         if node.op in _FROM_INTEGERS and node.attr["T"].type != tf.float32.as_datatype_enum:
             cast = node_def_pb2.NodeDef(name=f"{node.name}/float", op="Cast", input=[node.input[0]])
             cast.attr["SrcT"].type, cast.attr["DstT"].type = node.attr["T"].type, tf.float32.as_datatype_enum
-            node.attr["T"].type, node.input[0] = tf.float32.as_datatype_enum, cast.name
-            changed.node.append(cast)
-    return changed
+            node.attr["T"].type, node.input[0] = tf.float32.as_datatype_enum, cast.name + output
+            nodes.append(cast)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Those of a graph, and of its loops and branches."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)
 
 
 def _name_resizes_as_onnx_does(model: Any) -> None:
     """tf2onnx's `tf_half_pixel_for_nn`, which ONNX gave up, is floor((x + ½) · scale): half_pixel, rounded."""
-    for node in model.graph.node:
+    for node in _nodes(model.graph):
         modes = {each.name: each for each in node.attribute}
         if node.op_type == "Resize" and modes["coordinate_transformation_mode"].s == b"tf_half_pixel_for_nn":
             modes["coordinate_transformation_mode"].s = b"half_pixel"

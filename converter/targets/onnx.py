@@ -3,7 +3,7 @@
 What can't be cut or converted is left to TensorFlow, before the network or after it (see `converter.onnx_layout`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from converter.cutting.half import KEPT, halved
 from converter.cutting.parts import Cut, cut
 from converter.cutting.rows import Runs
 from converter.onnx_layout import HEAD, NETWORK, PICTURE, TAIL, Layout, Part
+from converter.pictures import give
 from converter.progress import Progress
-from converter.signature import load, others
+from converter.signature import Signature, load, others
 
 
 def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
@@ -30,11 +31,11 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
     tf.config.set_visible_devices([], "GPU")
     photos = sampling.pictures(options.images)
     with progress.step("load"):
-        model, signature = load(source)
-        lost = others(model)
+        model, signature = load(source, declared=options.declared)
+        lost = others(model, signature.description.signature)
         flat = flatten(signature)
         del model
-    runs = Runs(flat, photos)
+    runs = _runs(flat, signature, photos)
     with progress.step("convert"):
         parts = cut(flat, runs)
         network, facts = in_precision(parts.network_model, options.precision)
@@ -42,6 +43,18 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
         write(flat, parts, network, into)
     runs.close()
     return {**_facts(parts), **facts, "signatures_lost": lost, "pictures": len(photos)}
+
+
+def _runs(flat: Flat, signature: Signature, photos: Sequence[bytes]) -> Runs:
+    """How the graph is run on photos; pictures of one size, since others may not share a batch."""
+    taken = signature.description.input
+    if not taken.decoded_here:
+        return Runs(flat, photos)
+
+    def feed(jpegs: Sequence[bytes]) -> Any:
+        return give([jpegs[0]] * len(jpegs), [], taken).values
+
+    return Runs(flat, photos, feed=feed, pictures=taken.batch or 2)
 
 
 def in_precision(network: Any, precision: str) -> tuple[Any, dict[str, Any]]:
@@ -73,6 +86,7 @@ def _layout(flat: Flat, parts: Cut) -> Layout:
         picture=_part(parts.pictures.graph) if parts.pictures else None,
         head=_part(parts.head) if parts.head else None,
         tail=_part(parts.tail) if parts.tail else None,
+        pixels=parts.pixels,
     )
 
 
@@ -90,7 +104,7 @@ def _facts(parts: Cut) -> dict[str, Any]:
     }
     found = {name: part for name, part in carved.items() if part is not None}
     return {
-        "cut": "at the decoder" if parts.pictures else "before the network",
+        "cut": "at the decoder" if parts.pictures else "nowhere" if parts.pixels else "before the network",
         "why": dict(parts.why),
         "operations": {name: sum(part.operations.values()) for name, part in found.items()},
         "operations_by_type": {name: dict(part.operations) for name, part in found.items()},

@@ -10,8 +10,9 @@ from tensorflow.python.compiler.tensorrt import trt_convert
 
 from converter import sampling
 from converter.contract import ConversionFailed, Options, UnusableModel
+from converter.pictures import give
 from converter.progress import Progress
-from converter.signature import SERVING, Signature, first_line, load, others
+from converter.signature import Signature, first_line, load, others
 from converter.targets import engine_facts
 
 _CALIBRATION_BATCHES = 64
@@ -25,8 +26,8 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
         tf.config.experimental.set_memory_growth(gpu, True)
     photos = sampling.pictures(options.images)
     with progress.step("load"):
-        model, signature = load(source)
-        lost = others(model)
+        model, signature = load(source, declared=options.declared)
+        lost = others(model, signature.description.signature)
         del model
     with progress.step("convert"):
         converter = convert(source, options, signature, photos)
@@ -46,7 +47,9 @@ def convert(source: Path, options: Options, signature: Signature, photos: list[b
     calibrated = options.precision == "INT8" and options.calibration
     try:
         converter = trt_convert.TrtGraphConverterV2(
-            input_saved_model_dir=str(source), input_saved_model_signature_key=SERVING, **_parameters(options)
+            input_saved_model_dir=str(source),
+            input_saved_model_signature_key=signature.description.signature,
+            **_parameters(options),
         )
         converter.convert(
             calibration_input_fn=_calibration(options, signature, photos) if calibrated else None,
@@ -88,9 +91,16 @@ def _calibration(options: Options, signature: Signature, photos: list[bytes]) ->
     def batches() -> Iterator[dict[str, tf.Tensor]]:
         for number in range(count):
             part = photos[number * size :] + photos[: number * size]
-            yield {signature.input_name: tf.constant(sampling.batch(part, size))}
+            yield _fed(signature, sampling.batch(part, size))
 
     return batches
+
+
+def _fed(signature: Signature, jpegs: list[bytes]) -> dict[str, tf.Tensor]:
+    """A batch of the model's input; pictures that keep their sizes can't share one, so one is repeated."""
+    taken = signature.description.input
+    files = [jpegs[0]] * len(jpegs) if taken.alone else jpegs
+    return {signature.input_name: tf.constant(give(files, [], taken).values)}
 
 
 def build(converter: Any, options: Options, signature: Signature, photos: list[bytes], progress: Progress) -> None:
@@ -99,7 +109,7 @@ def build(converter: Any, options: Options, signature: Signature, photos: list[b
     def batches() -> Iterator[dict[str, tf.Tensor]]:
         for done, size in enumerate(options.batch_sizes):
             progress.part(done, len(options.batch_sizes) + 1)
-            yield {signature.input_name: tf.constant(sampling.batch(photos, size))}
+            yield _fed(signature, sampling.batch(photos, size))
         # With dynamic shapes the runs above collect the profiles, and the engines are built now.
         progress.part(len(options.batch_sizes), len(options.batch_sizes) + 1)
 

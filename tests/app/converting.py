@@ -61,7 +61,7 @@ class Converting:
     def server(self) -> Conversions:
         """The conversions of a server that starts now."""
         ways = Ways(
-            location=self.location,
+            location=lambda source, target: self.location(target),
             defaults=self.defaults.__getitem__,
             adopt=self._adopt,
             began=lambda job: self.told.append(("began", job.state)),

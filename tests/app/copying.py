@@ -73,9 +73,9 @@ class Bench:
         self.slots = {name: self._slot(name) for name in ("trt", "frozen", "onnx")}
         spec = Spec("native", self.source, max_batch=8, batches_in_flight=2, load_seconds=60)
         plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, spec=spec)
-        self.copies = Copies(self.slots, plan, self.metrics, location=self.location, judge=self.judge, ask=self._ask)
+        self.copies = Copies(self.slots, plan, self.metrics, location=self._place, judge=self.judge, ask=self._ask)
         ways = Ways(
-            location=self.location,
+            location=self._place,
             defaults=self.copies.default_options,
             adopt=self.copies.adopt,
             began=self.copies.being_made,
@@ -84,6 +84,9 @@ class Bench:
         files, allowed = JobFiles(self.location("jobs")), Allowed(seconds=60)
         self.conversions = Conversions(self.source, ways, files=files, metrics=self.metrics, allowed=allowed)
         self.asked = 0
+
+    def _place(self, _: Path, target: str) -> Path:
+        return self.location(target)
 
     def _slot(self, name: str) -> Slot:
         async def start(spec: Spec) -> Backend:

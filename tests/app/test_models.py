@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.models import NoModel, find, read_labels
+from app.models import NoModel, find, id_space, read_labels
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -107,3 +107,27 @@ def test_the_line_that_is_wrong_is_named(tmp_path: Path) -> None:
     path.write_text("1 person\n2 bicycle\ndog\n")
     with pytest.raises(NoModel, match=r"^line 3 of .*labels.txt is not a class id and a name, like '18 dog'$"):
         read_labels(path)
+
+
+def test_names_alone_are_counted_from_one(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("person\nbicycle\ntraffic light\n")
+    assert read_labels(path) == {1: "person", 2: "bicycle", 3: "traffic light"}
+    model = find(make(tmp_path / "street", "1"), path)
+    assert model.labels[3] == "traffic light"
+    with pytest.raises(NoModel, match="there is no file of labels at"):
+        find(tmp_path / "street", tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ([*range(1, 81)], "80 classes, 1 to 80 without gaps, as contiguous ids of COCO are"),
+        ([*range(80)], "80 classes, 0 to 79 without gaps, as contiguous ids of COCO are"),
+        ([*range(1, 80), 90], "COCO's 80 classes with its own ids, 1 to 90 with 10 gaps"),
+        ([1, 2, 5], "3 classes, 1 to 5, 2 gaps"),
+        ([], "no names: classes are called by their ids"),
+    ],
+)
+def test_the_space_of_ids_is_told(ids: list[int], words: str) -> None:
+    assert id_space(dict.fromkeys(ids, "something")) == words

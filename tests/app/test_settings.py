@@ -11,6 +11,11 @@ from app.settings import PREFIX, Settings, WrongSetting, bundled_model, misspelt
 # Of every setting: a text that says it, and what it then is. None of them is the default.
 VALUES: dict[str, tuple[str, Any]] = {
     "model": ("/models/street", Path("/models/street")),
+    "signature": ("detect", "detect"),
+    "input_scale": ("0..1", "0..1"),
+    "input_fit": ("pad", "pad"),
+    "boxes": ("xywh", "xywh"),
+    "labels": ("/models/names.txt", Path("/models/names.txt")),
     "bind": ("0.0.0.0:80", "0.0.0.0:80"),
     "cache": ("/var/cache/copies", Path("/var/cache/copies")),
     "copies": ("frozen", ("frozen",)),
@@ -47,6 +52,9 @@ WRONG = {
     "copies": ("magic", "'trt', 'frozen' or 'onnx'"),
     "startup_conversion": ("later", "background"),
     "precision": ("INT16", "'FP32', 'FP16' or 'INT8'"),
+    "input_scale": ("0..2", "'0..255', '0..1', '-1..1' or 'imagenet'"),
+    "input_fit": ("crop", "'stretch' or 'pad'"),
+    "boxes": ("yx", "'yxyx'"),
     "max_batch": ("many", "integer"),
     "batches_in_flight": ("0", "greater than or equal to 1"),
     "gate_matched": ("0", "greater than 0"),

@@ -31,14 +31,14 @@ class Made:
     done: subprocess.CompletedProcess[str]
 
 
-def program(name: str, *arguments: Path) -> str:
+def program(name: str, *arguments: Path, within_s: float = 120) -> str:
     """The last line that a program beside this file writes; it runs TensorFlow in a process of its own."""
     done = subprocess.run(
         [sys.executable, PROGRAMS / name, *arguments],
         env={**os.environ, "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=within_s,
         check=False,
     )
     assert done.returncode == 0, done.stderr

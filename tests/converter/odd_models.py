@@ -67,7 +67,7 @@ MODELS: Mapping[str, tuple[Any, Sequence[Any], str]] = {
     "detector_of_one_picture_after_all": (of_one_picture_after_all, [JPEGS], "serving_default"),
     "other_signature": (detector, [JPEGS], "classify"),
     "two_inputs": (with_threshold, [JPEGS, tf.TensorSpec([], name="threshold")], "serving_default"),
-    "pixels": (of_pixels, [tf.TensorSpec([None, 416, 416, 3], tf.uint8, name="images")], "serving_default"),
+    "pixels": (of_pixels, [tf.TensorSpec([None, 3, 416, 416], tf.uint8, name="images")], "serving_default"),
     "one_picture": (detector, [tf.TensorSpec([], tf.string, name="jpeg")], "serving_default"),
     "classifier": (lambda jpegs: {"probabilities": tf.zeros([tf.size(jpegs), 1000])}, [JPEGS], "serving_default"),
     "no_count": (changed(num_detections=None), [JPEGS], "serving_default"),

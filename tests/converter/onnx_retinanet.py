@@ -16,6 +16,7 @@ from converter import sampling
 from converter.cutting.flat import flatten
 from converter.cutting.parts import cut
 from converter.cutting.rows import Runs
+from converter.description import Description, Input
 from converter.detections import BOXES
 from converter.signature import Signature
 from converter.targets import onnx
@@ -42,10 +43,16 @@ def differences(network: Any, reads: Mapping[str, Any], native: Mapping[str, Any
     }
 
 
+def description() -> Description:
+    """Of what is compared here; it is not read."""
+    return Description(input=Input(name="image_bytes"), outputs={})
+
+
 def main() -> None:
     photos = sampling.packaged()
     module = retinanet_raw.detector(SIZE)  # as it is: to save it and to load it again takes longer than the rest
-    flat = flatten(Signature("image_bytes", module.serve.get_concrete_function()))
+    function = module.serve.get_concrete_function()
+    flat = flatten(Signature(description(), function, function.structured_input_signature[0][0]))
     runs = Runs(flat, photos)
     parts = cut(flat, runs)
     values = runs.run([*parts.begins, *flat.outputs.values()], photos)

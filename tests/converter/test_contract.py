@@ -17,6 +17,7 @@ from converter import (
     targets,
 )
 from converter.contract import PRECISIONS, STRATEGIES, Identity, Options
+from converter.description import Declared
 from tests.converter.reports import IDENTITY
 
 ONE_OR_MORE = "the minimum segment size, the workspace and the cached engines must be 1 or more"
@@ -102,7 +103,7 @@ def test_each_kind_of_failure_has_an_exit_code_and_a_code_of_its_own() -> None:
 
 
 def test_every_option_of_tftrt_shapes_a_copy_and_of_the_others_only_what_it_is_calibrated_on() -> None:
-    of_tftrt = {item.name for item in fields(Options)} - {"target", "images"}
+    of_tftrt = {item.name for item in fields(Options)} - {"target", "images"} - {item.name for item in fields(Declared)}
     assert set(targets.KINDS["trt"].shaped_by) == of_tftrt | {"calibrated_on"}
     assert targets.KINDS["frozen"].shaped_by == ()
     assert targets.KINDS["onnx"].shaped_by == ("precision",)

@@ -19,7 +19,7 @@ REFUSED = [
     ("no_signature", "the model has no signature 'serving_default'; it has: none"),
     ("other_signature", "the model has no signature 'serving_default'; it has: classify"),
     ("two_inputs", "the signature takes 2 inputs (jpegs, threshold), not one"),
-    ("pixels", "the input 'images' is uint8 (None, 416, 416, 3); JPEG files as strings of shape (N,) are needed"),
+    ("pixels", "the input 'images' is uint8 (None, 3, 416, 416); JPEG files as strings of shape (N,) are needed"),
     ("one_picture", "the input 'jpeg' is string (); JPEG files as strings of shape (N,) are needed"),
     ("classifier", "the signature lacks the output 'detection_boxes', 'detection_scores', "),
     ("no_count", "the signature lacks the output 'num_detections'; it gives: detection_boxes, "),

@@ -26,6 +26,16 @@ ON_A_GPU: dict[str, Any] = {"tensorrt_loaded": (8, 5, 3), "compute_capability": 
 ENGINE = "TRTEngineOp_000_000"
 OPERATIONS = {"operations": 200, "operations_converted": 150}
 SECONDS = {"first_s": 0.5, "mean_s": 0.011, "p50_s": 0.01, "p95_s": 0.02, "p99_s": 0.03, "runs": 100}
+DESCRIPTION = {
+    "signature": "serving_default",
+    "input": {"name": "image_bytes"},
+    "convention": "object detection API",
+    "outputs": {"detection_boxes": "detection_boxes"},
+    "ignored": [],
+    "boxes": "yxyx_norm",
+    "evidence": "",
+    "notes": [],
+}
 DOG = [131.0, 220.0, 310.0, 541.0, 0.91, 18.0]  # left, top, right, bottom, score, class
 
 
@@ -40,7 +50,8 @@ def probe(folder: str, sizes: str, *_: str) -> None:
     """`python -m converter.probe`."""
     obey("verify" if ".partial-" in folder else "native")
     batches = sizes.split(",")
-    say({"latency": dict.fromkeys(batches, SECONDS), "detections": {size: [[DOG]] for size in batches}})
+    found = {"latency": dict.fromkeys(batches, SECONDS), "detections": {size: [[DOG]] for size in batches}}
+    say({**found, "description": DESCRIPTION, "left_out": {}})
 
 
 def making(_: str, into: str, options: str) -> None:

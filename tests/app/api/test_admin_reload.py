@@ -57,7 +57,7 @@ async def test_a_copy_that_can_not_be_here_is_409(admin: Admin, saved_model: Pat
     )
 
 
-@pytest.mark.parametrize("backend", ["native", "auto", "tflite", ""])
+@pytest.mark.parametrize("backend", ["auto", "tflite", ""])
 async def test_what_is_no_copy_can_not_be_loaded(backend: str, admin: Admin) -> None:
     sentence = assert_is_error(await admin.post("/admin/reload", backend=backend), 422, "bad_parameter")
-    assert sentence == "backend: Input should be 'trt', 'frozen' or 'onnx'"
+    assert sentence == "backend: Input should be 'native', 'trt', 'frozen' or 'onnx'"

@@ -11,6 +11,7 @@ from tests.app.converting import Programs
 pytestmark = pytest.mark.anyio
 
 PHOTOS = Path("/photos/streets")
+DECLARED = ("signature", "input_scale", "input_fit", "boxes")  # what is said of the model, by the settings alone
 AS_AT_START = {
     "target": "trt",
     "batch_sizes": [1, 4],
@@ -25,6 +26,7 @@ AS_AT_START = {
     "build_at_run_time": False,
     "save_engines": True,
     "denylist": [],
+    **dict.fromkeys(DECLARED),
 }
 # What is sent, and what of it is an option then.
 OPTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -65,6 +67,7 @@ async def test_all_options_reach_the_report(start: Start, programs: Programs, tm
         "batch_sizes",
         "calibration",
         "save_engines",
+        *DECLARED,
     }
 
 

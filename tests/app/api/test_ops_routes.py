@@ -88,6 +88,7 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
         "sha256": publish.source_sha256(saved_model / "1"),
         "signature": dict(FACTS.signature),
         "labels": {"64": "tram", "65": "traffic light"},
+        "label_ids": "2 classes, 64 to 65, no gaps",
         "active": "native",
         "backends": {
             "native": {

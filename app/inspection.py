@@ -1,0 +1,113 @@
+"""`python -m app inspect MODEL`: what a model takes and gives, whether it can be served, and which copies it can have.
+
+Everything is found by doing it, in children: the model is run on the packaged photos, and each copy is made in a
+folder that is thrown away.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app import models
+from converter import child, environment, making, probe, targets
+from converter.contract import ConverterError, Options
+from converter.description import Declared, Description, in_words
+from converter.environment import Environment
+from converter.progress import Progress
+
+_LONGEST_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What was found; a `problem` is the sentence with which a server would refuse the model."""
+
+    model: str
+    version: str
+    problem: str | None
+    description: Description | None
+    batch_sizes: tuple[int, ...]  # of those tried that work
+    left_out: Mapping[str, str]  # those that don't, and why
+    label_ids: str
+    copies: Mapping[str, str | None]  # by target: why it can't be made, or None
+
+
+def inspect(model: models.Model, declared: Declared, sizes: tuple[int, ...]) -> Inspection:
+    """Look at a model; takes a minute."""
+    limits = child.Limits.within(_LONGEST_S)
+    problem, probed = None, None
+    try:
+        probed = probe.run(model.folder, sizes, limits=limits, declared=declared)
+    except ConverterError as error:
+        problem = str(error).replace("the copy", "the model")
+    copies: dict[str, str | None] = dict.fromkeys(targets.KINDS, "the model can't be served")
+    if probed:
+        found = environment.probe(timeout_s=limits.until - time.monotonic())
+        working = tuple(sorted(map(int, probed.latency)))
+        copies = {target: _lacking(target, model.folder, declared, working, found) for target in targets.KINDS}
+    return Inspection(
+        model=model.name,
+        version=model.version,
+        problem=problem,
+        description=probed.description if probed else None,
+        batch_sizes=tuple(sorted(map(int, probed.latency))) if probed else (),
+        left_out=probed.left_out if probed else {},
+        label_ids=models.id_space(model.labels),
+        copies=copies,
+    )
+
+
+def _lacking(target: str, folder: Path, declared: Declared, sizes: tuple[int, ...], found: Environment) -> str | None:
+    """Why there can't be this copy here, or None: it has been made, and thrown away."""
+    answer = environment.availability(target, found)
+    if not answer.available:
+        return answer.reason
+    silent = Progress(show=lambda event: None, pass_on=lambda line: None)
+    options = Options(target=target, batch_sizes=sizes).of(declared)
+    with tempfile.TemporaryDirectory(prefix="inspect-") as place:
+        try:
+            making.make(folder, Path(place) / target, options, progress=silent, limits=child.Limits.within(_LONGEST_S))
+        except ConverterError as error:
+            return str(error)
+    return None
+
+
+def as_json(found: Inspection) -> dict[str, Any]:
+    """The facts for a machine to read."""
+    return {
+        "model": found.model,
+        "version": found.version,
+        "can_be_served": found.problem is None,
+        "problem": found.problem,
+        "signature": found.description and {"name": found.description.signature, **in_words(found.description)},
+        "batch_sizes": list(found.batch_sizes),
+        "batch_sizes_left_out": dict(found.left_out),
+        "label_ids": found.label_ids,
+        "copies": {name: {"can_be_made": why is None, "reason": why} for name, why in found.copies.items()},
+    }
+
+
+def as_text(found: Inspection) -> str:
+    """The same as a table for a person."""
+    return "\n".join(f"{label:14} {words}" for label, words in _lines(found))
+
+
+def _lines(found: Inspection) -> Iterator[tuple[str, str]]:
+    yield "model", f"{found.model}, version {found.version}"
+    yield "can be served", "yes" if found.problem is None else f"no: {found.problem}"
+    if found.description:
+        yield "signature", found.description.signature
+        yield "input", found.description.input.sentence()
+        yield "outputs", f"{found.description.convention}: {', '.join(found.description.outputs.values())}"
+        if found.description.ignored:
+            yield "ignored", ", ".join(found.description.ignored)
+        yield "boxes", f"{found.description.boxes}, known by: {found.description.evidence}"
+        yield "batch sizes", ", ".join(map(str, found.batch_sizes))
+    for size, why in found.left_out.items():
+        yield f"  not {size}", why
+    yield "labels", found.label_ids
+    for name, lacking in found.copies.items():
+        yield name, "can be made" if lacking is None else f"can't be made: {lacking}"

@@ -1,0 +1,92 @@
+"""From JPEG files to Detections through any loaded model or copy: its input made, called, its outputs read."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from converter import sampling
+from converter.contract import UnusableModel
+from converter.description import Description, Input
+from converter.detections import Detections
+from converter.pictures import Given, give
+from converter.placing import Size
+from converter.readings import Outputs, read, understood
+
+_MOST_FIXED = 32  # pictures that a graph may want in each call without saying so
+_DECODER = "simplejpeg"
+
+
+class WrongBatch(Exception):
+    """The model answered another number of pictures than it was given; the message says so."""
+
+
+class Callee(Protocol):
+    """A loaded model or copy."""
+
+    description: Description
+
+    def outputs(self, values: Any) -> Outputs:
+        """All that is read of it, for JPEG files or an array of pictures; whatever its library raises."""
+
+
+def answer(
+    model: Callee,
+    jpegs: Sequence[bytes],
+    sizes: Sequence[Size],
+    *,
+    pool: ThreadPoolExecutor | None = None,
+    description: Description | None = None,
+) -> list[Detections]:
+    """Run one batch; files beyond `sizes` (width, height) are padding. `description`: in place of the model's own."""
+    known = description or model.description
+    given = give(jpegs, sizes, known.input, pool)
+    found = read(_called(model, given, len(jpegs)), known, given.placed)
+    return [replace(each, decode_s=given.decode_s) for each in found]
+
+
+def with_boxes(model: Callee, photos: Sequence[bytes]) -> Description:
+    """The model's description with the reading of its boxes, found on these photos where nobody declared it.
+
+    UnusableModel if it can't be found, or this process lacks what decodes for it.
+    """
+    known = model.description
+    if known.input.decoded_here and find_spec(_DECODER) is None:
+        raise UnusableModel(
+            f"the input {known.input.name!r} takes pictures, which the worker decodes with the package {_DECODER}: "
+            "it is not installed (pip install '.[onnx]')"
+        )
+    if known.boxes:
+        return known
+    answers = []
+    for photo in photos:
+        repeated = [photo] * (known.input.batch or 1)
+        given = give(repeated, [sampling.size_of(photo)], known.input)
+        answers.append((_called(model, given, len(repeated)), given.placed[0]))
+    return understood(known, answers)
+
+
+def sizes_for(asked: Sequence[int], taken: Input) -> tuple[int, ...]:
+    """The batch sizes of `asked` that an input of this kind can have, by its signature."""
+    if taken.batch:
+        return (taken.batch,)
+    return (1,) if taken.alone else tuple(asked)
+
+
+def working(asked: Sequence[int], taken: Input, works: Callable[[int], bool]) -> Iterator[int]:
+    """The batch sizes that work, of `asked`, or if none does the first others: graphs fix them without saying so."""
+    sizes = sizes_for(asked, taken)
+    found = [size for size in sizes if works(size)]
+    if not found and not (taken.batch or taken.alone):
+        found = [size for size in range(1, _MOST_FIXED + 1) if size not in sizes and works(size)][:1]
+    yield from found
+
+
+def _called(model: Callee, given: Given, count: int) -> Outputs:
+    outputs = model.outputs(given.values)
+    for name in model.description.outputs.values():
+        rows = len(outputs[name]) if getattr(outputs[name], "ndim", 1) else 0
+        if rows != count:
+            raise WrongBatch(f"the output {name!r} has {rows} rows for {count} pictures")
+    return outputs

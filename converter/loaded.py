@@ -1,0 +1,23 @@
+"""A SavedModel, loaded to be called with numpy arrays and JPEG files. Imports TensorFlow."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from converter.description import Declared, Description
+from converter.readings import Outputs
+from converter.signature import load
+
+
+class Loaded:
+    """The model in a folder, as a `converter.answering.Callee`; UnusableModel if it is no detector."""
+
+    def __init__(self, folder: Path, *, may_have_engines: bool = False, declared: Declared | None = None) -> None:
+        self._model, self.signature = load(folder, may_have_engines=may_have_engines, declared=declared)
+        self.description: Description = self.signature.description
+
+    def outputs(self, values: Any) -> Outputs:
+        """Those that are read, by name (see `Callee`); TensorFlow's errors."""
+        found = self.signature(tf.constant(values))
+        return {name: found[name].numpy() for name in self.description.outputs.values()}

@@ -1,0 +1,59 @@
+"""JPEG files as a model's input: as they are, or decoded as TensorFlow does it, fitted and scaled."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter import jpeg
+from converter.description import FLOAT32, JPEG, SCALES, Input
+from converter.onnx_layout import Decode
+from converter.placing import Placed, Size, fit
+
+_COLOURS = Decode(channels=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A batch as the model takes it."""
+
+    values: Any  # a list of JPEG files, or an array (N, height, width, 3)
+    placed: list[Placed]  # of the pictures that were asked for; padding has none
+    decode_s: float | None = None  # what decoding and fitting took; None where the graph decodes
+
+
+def give(jpegs: Sequence[bytes], sizes: Sequence[Size], taken: Input, pool: ThreadPoolExecutor | None = None) -> Given:
+    """These files as the input that is described; those beyond `sizes` (width, height) are padding.
+
+    jpeg.Undecodable or jpeg.Unlike as `jpeg.decode` raises them. Pictures of several sizes share a batch only where
+    the input has one.
+    """
+    if taken.kind == JPEG:
+        return Given(list(jpegs), [Placed(size, size) for size in sizes])
+    started = time.perf_counter()
+    prepare = partial(_prepared, taken=taken)
+    distinct = list(dict.fromkeys(jpegs))  # padding is decoded once
+    done = dict(zip(distinct, _mapped(pool)(prepare, distinct), strict=True))
+    rows = [done[data] for data in jpegs]
+    values = np.stack([pixels for pixels, _ in rows])
+    placed = [placed for _, placed in rows[: len(sizes)]]
+    return Given(values, placed, time.perf_counter() - started)
+
+
+def _mapped(pool: ThreadPoolExecutor | None) -> Callable[..., Iterable[Any]]:
+    return pool.map if pool is not None else map
+
+
+def _prepared(data: bytes, *, taken: Input) -> tuple[NDArray[Any], Placed]:
+    pixels = jpeg.decode(data, _COLOURS)
+    size = (pixels.shape[1], pixels.shape[0])
+    fitted, placed = (pixels, Placed(size, size)) if taken.size is None else fit(pixels, taken.size, taken.fit or "")
+    if taken.kind == FLOAT32:
+        factor, shift = SCALES[taken.scale or ""]
+        return fitted.astype(np.float32) * np.array(factor, np.float32) + np.array(shift, np.float32), placed
+    return np.rint(fitted).astype(np.uint8), placed

@@ -1,0 +1,29 @@
+"""Where a library belongs, and what the API process imports."""
+
+# Where a library may be imported, in whatever place of the module; a library not named here: anywhere.
+MAY_BE_IMPORTED_IN = {
+    "tensorflow": {
+        "app.backends.savedmodel",
+        "converter.cutting.",
+        "converter.environment",
+        "converter.loaded",
+        "converter.onnx_copy",
+        "converter.probe",
+        "converter.signature",
+        "converter.targets.engine_facts",
+        "converter.targets.frozen",
+        "converter.targets.onnx",
+        "converter.targets.trt",
+    },
+    "onnxruntime": {"converter.providers", "converter.targets.onnx"},
+    "simplejpeg": {"converter.jpeg"},
+    "jinja2": {"app.report"},
+    "fastapi": {"app.api.", "app.main", "app.server"},
+    "starlette": {"app.api."},
+    "uvicorn": {"app.server"},
+    "PIL": {"app.api.examples", "app.draw", "app.images", "app.repair", "app.samples", "converter.sampling"},
+    "tqdm": {"converter.bar"},
+    "prometheus_client": {"app.metrics"},
+}
+# The API process imports these, and all that they import when they are imported.
+API_PROCESS = ("app.__main__", "app.main", "app.server")

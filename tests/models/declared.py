@@ -1,0 +1,16 @@
+"""The kinds of models in the zoo, and what has to be said of each: it can't be read from the model."""
+
+KINDS: dict[str, dict[str, str]] = {
+    "uint8_one": {},
+    "uint8_many": {},
+    "uint8_fixed": {"input_fit": "pad"},
+    "float_one": {"input_scale": "0..1"},
+    "float_fixed": {"input_scale": "-1..1", "input_fit": "pad"},
+    "jpeg_one": {},
+    "jpeg_rows": {},
+    "jpeg_keras": {},
+    "jpeg_pixels": {},
+    "several": {"signature": "detect"},
+    "old": {},
+    "retinanet": {},
+}

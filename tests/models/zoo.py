@@ -1,0 +1,225 @@
+"""SavedModels as people have them: the bundled network behind every kind of input and output that a server may meet.
+
+    python -m tests.models.zoo ROOT [NAME …]
+
+All find the same: the bundled model is taken apart where its graph decodes, and put together again. What can't be read
+from one of them is in DECLARED.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from app.settings import bundled_model
+from converter.cutting import loops
+from converter.cutting.carving import Carved, carve
+from converter.cutting.flat import Flat, flatten
+from converter.detections import BOXES, CLASSES, SCORES
+from converter.signature import load
+from tests.models.declared import KINDS
+
+Tensor = Any  # TensorFlow carries no types.
+Outputs = Mapping[str, Tensor]
+
+SIDE, LARGE = 416, 768  # of the network's pictures, and of those that one kind takes
+
+
+class Parts:
+    """The bundled model's graph, cut behind its decoder."""
+
+    def __init__(self) -> None:
+        self._model, signature = load(bundled_model() / "1")
+        self._flat: Flat = flatten(signature)
+        cut = loops.pictures(self._flat)
+        self._picture: Carved = cut.graph
+        self._names = dict(cut.stacked)
+        self.network = carve(self._flat.graph, self._names, dict(self._flat.outputs))
+
+    def found(self, pictures: Tensor, *, one: bool = False) -> Outputs:
+        """The bundled model's outputs for pictures (N, height, width, 3), uint8; `one`: N is 1."""
+        types = [spec for spec in self.network.specs if spec.name in self._names.values()]
+        if one:
+            values = [row[tf.newaxis] for row in self._fitted(pictures[0])]
+        else:
+            rows = [tf.TensorSpec(spec.shape[1:], spec.dtype) for spec in types]
+            values = tf.map_fn(self._fitted, pictures, fn_output_signature=rows)
+        return self._imported(self.network, dict(zip(self._picture.fetches, values, strict=True)))
+
+    def fitted_already(self, pictures: Tensor) -> Outputs:
+        """The outputs for pictures (N, SIDE, SIDE, 3), float32 of 0 to 255."""
+        size = tf.tile(tf.constant([[SIDE, SIDE]], tf.float32), [tf.shape(pictures)[0], 1])
+        values = {spec.name: pictures[..., ::-1] if spec.shape.rank == 4 else size for spec in self.network.specs}
+        return self._imported(self.network, values)
+
+    def decoded(self, jpegs: Tensor, *, channels: int = 3, instead: Mapping[str, Tensor] | None = None) -> Outputs:
+        """The outputs for JPEG files (N,); `instead` takes the place of tensors of the network."""
+
+        def fitted(jpeg: Tensor) -> list[Tensor]:
+            pixels = tf.io.decode_jpeg(jpeg, channels=channels)
+            return self._fitted(tf.ensure_shape(pixels, [None, None, 3]))
+
+        types = [spec for spec in self.network.specs if spec.name in self._names.values()]
+        rows = [tf.TensorSpec(spec.shape[1:], spec.dtype) for spec in types]
+        values = tf.map_fn(fitted, jpegs, fn_output_signature=rows)
+        return self._imported(self.network, dict(zip(self._picture.fetches, values, strict=True)), instead)
+
+    def _fitted(self, pixels: Tensor) -> list[Tensor]:
+        """What the network reads of one picture."""
+        return list(self._imported(self._picture, {loops.PIXELS: pixels}).values())
+
+    def _imported(
+        self, part: Carved, values: Mapping[str, Tensor], instead: Mapping[str, Tensor] | None = None
+    ) -> Outputs:
+        feeds = {**{tensor: values[name] for name, tensor in part.feeds.items()}, **(instead or {})}
+        found = tf.graph_util.import_graph_def(part.definition, feeds, list(part.fetches.values()), name="part")
+        return dict(zip(part.fetches, found, strict=True))
+
+
+# Inputs: what each kind takes, and the pictures that the network is given.
+
+
+def bytes_of(pictures: Tensor, scale: str) -> Tensor:
+    """uint8 pictures from float32 ones of a scale."""
+    values = {"0..255": pictures, "0..1": pictures * 255.0}[scale]
+    return tf.cast(tf.clip_by_value(tf.round(values), 0.0, 255.0), tf.uint8)
+
+
+def pixels(shape: list[int | None], scale: str | None = None) -> tuple[Any, Callable[[Parts, Tensor], Outputs]]:
+    """Pictures of a shape."""
+
+    def run(parts: Parts, pictures: Tensor) -> Outputs:
+        if scale == "-1..1":
+            return parts.fitted_already((pictures + 1.0) * 127.5)
+        given = pictures if scale is None else bytes_of(pictures, scale)
+        return parts.found(given, one=shape[0] == 1)
+
+    return tf.TensorSpec(shape, tf.uint8 if scale is None else tf.float32, name="input_tensor"), run
+
+
+def files(*, batch: int | None = None, channels: int = 3) -> tuple[Any, Callable[[Parts, Tensor], Outputs]]:
+    """JPEG files; `batch` is fixed in the graph, not in the signature."""
+
+    def run(parts: Parts, jpegs: Tensor) -> Outputs:
+        return parts.decoded(jpegs if batch is None else tf.reshape(jpegs, [batch]), channels=channels)
+
+    return tf.TensorSpec([None], tf.string, name="encoded"), run
+
+
+# Outputs: from what the network gives and its input to what each kind gives.
+
+
+def as_api(found: Outputs, _: Tensor) -> Outputs:
+    """As the object detection API's exporter, with the outputs that nobody asks for."""
+    return {
+        **found,
+        "detection_anchor_indices": tf.zeros_like(found[SCORES]),
+        "raw_detection_boxes": found[BOXES][:, :1] * 2.0,
+        "raw_detection_scores": found[SCORES][:, :1, tf.newaxis],
+    }
+
+
+def in_pixels(found: Outputs, given: Tensor) -> Outputs:
+    """The same with boxes in pixels of the pictures."""
+    return {**found, BOXES: found[BOXES] * sides(given)}
+
+
+def as_keras(found: Outputs, given: Tensor, *, order: str = "xyxy") -> Outputs:
+    """Boxes, confidence and classes; rows beyond the last detection are -1."""
+    boxes = tf.gather(found[BOXES] * sides(given), [1, 0, 3, 2], axis=-1)
+    if order == "xywh":
+        boxes = tf.concat([boxes[..., :2], boxes[..., 2:] - boxes[..., :2]], axis=-1)
+    there = found[SCORES] > 0
+    nothing = -tf.ones_like(found[SCORES])
+    return {
+        "boxes": tf.where(there[..., tf.newaxis], boxes, nothing[..., tf.newaxis]),
+        "confidence": tf.where(there, found[SCORES], nothing),
+        "classes": tf.where(there, found[CLASSES], nothing),
+    }
+
+
+def as_rows(found: Outputs, given: Tensor) -> Outputs:
+    """As models/official/retinanet/anchors.py of tensorflow/tpu: image, x, y, width, height, score, class."""
+    keras = as_keras(found, given, order="xywh")
+    score = tf.where(found[SCORES] > 0, found[SCORES], -1e5)
+    rows = [tf.zeros_like(score)[..., tf.newaxis], keras["boxes"], score[..., tf.newaxis]]
+    return {"detections": tf.concat([*rows, found[CLASSES][..., tf.newaxis]], axis=-1)}
+
+
+def as_scaled_rows(found: Outputs, given: Tensor) -> Outputs:
+    """As its models/official/detection: image, ymin, xmin, ymax, xmax, score, class, and how it was scaled."""
+    whole = sides(given)[:, 0, :2]
+    factor = SIDE / tf.reduce_max(whole, axis=-1, keepdims=True)
+    scaled = tf.round(whole * factor)
+    info = tf.stack([whole, scaled, scaled / whole, tf.zeros_like(whole)], axis=1)
+    boxes = found[BOXES] * tf.tile(scaled, [1, 2])[:, tf.newaxis]
+    score = found[SCORES][..., tf.newaxis]
+    rows = [tf.zeros_like(score), boxes, score, found[CLASSES][..., tf.newaxis]]
+    return {"detections": tf.concat(rows, axis=-1), "image_info": info}
+
+
+def sides(given: Tensor) -> Tensor:
+    """Height, width, height and width of each picture: (N, 1, 4)."""
+    if given.dtype == tf.string:
+        shapes = tf.map_fn(tf.io.extract_jpeg_shape, given, fn_output_signature=tf.TensorSpec([3], tf.int32))
+        size = tf.cast(shapes[:, :2], tf.float32)
+    else:
+        size = tf.tile(tf.cast(tf.shape(given)[1:3], tf.float32)[tf.newaxis], [tf.shape(given)[0], 1])
+    return tf.tile(size, [1, 2])[:, tf.newaxis]
+
+
+MADE: dict[str, tuple[tuple[Any, Callable[[Parts, Tensor], Outputs]], Callable[[Outputs, Tensor], Outputs]]] = {
+    "uint8_one": (pixels([1, None, None, 3]), as_api),
+    "uint8_many": (pixels([None, None, None, 3]), as_api),
+    "uint8_fixed": (pixels([None, LARGE, LARGE, 3]), as_api),
+    "float_one": (pixels([1, None, None, 3], "0..1"), in_pixels),
+    "float_fixed": (pixels([1, SIDE, SIDE, 3], "-1..1"), as_keras),
+    "jpeg_one": (files(batch=1), as_scaled_rows),
+    "jpeg_rows": (files(), as_rows),
+    "jpeg_keras": (files(), partial(as_keras, order="xywh")),
+    "jpeg_pixels": (files(), in_pixels),
+    "several": (files(), as_api),
+}
+
+
+def save(parts: Parts, name: str, folder: Path) -> None:
+    """Write the kind `name`."""
+    (spec, run), give = MADE[name]
+    module = tf.Module()
+    module.serve = tf.function(
+        lambda given: dict(give(run(parts, given), given)), input_signature=[spec], autograph=False
+    )
+    signatures = {"serving_default": module.serve}
+    if name == "several":
+        module.other = tf.function(lambda text: {"length": tf.strings.length(text)}, input_signature=[spec])
+        signatures = {"serving_default": module.other, "detect": module.serve}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def build(parts: Parts, name: str, folder: Path) -> None:
+    """Write any kind, of this file or of those beside it."""
+    from tests.models import old, retinanet_tpu
+
+    if name in MADE:
+        save(parts, name, folder)
+    elif name == "old":
+        old.save(parts, folder)
+    else:
+        retinanet_tpu.build(folder)
+
+
+def main() -> None:
+    root, names = Path(sys.argv[1]), sys.argv[2:] or [*KINDS]
+    parts = Parts()
+    for name in names:
+        build(parts, name, root / name / "1")
+        (root / name / "1" / "assets.extra").mkdir()
+        labels = Path("assets.extra") / "labels.txt"
+        (root / name / "1" / labels).write_bytes((bundled_model() / "1" / labels).read_bytes())
+
+
+if __name__ == "__main__":
+    main()
