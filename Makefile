@@ -26,7 +26,7 @@ doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this m
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app doctor
 
 test: $(VENV)/test.done ## Run all tests
-	$(PY) -m pytest --numprocesses 2 --dist loadgroup
+	$(PY) -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/test.done ## Check format and style
 	$(PY) -m ruff format --check .

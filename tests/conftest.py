@@ -19,10 +19,7 @@ SERVERS = ROOT / "tests" / "e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    servers = [item for item in items if SERVERS in item.path.parents]
-    for item in servers:  # one process runs them all, beside the one that runs the rest: they share a server
-        item.add_marker(pytest.mark.xdist_group("servers"))
-    items.sort(key=lambda item: SERVERS not in item.path.parents)  # the longest first
+    items.sort(key=lambda item: SERVERS not in item.path.parents)  # the longest first: two processes share the files
     if os.environ.get("DETECTOR_TEST_SYSTEM") == "1":
         return
     skip = pytest.mark.skip(reason="needs packages of the system, root or long downloads: DETECTOR_TEST_SYSTEM=1")

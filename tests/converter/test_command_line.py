@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from converter import command
 from converter.contract import PRECISIONS, STRATEGIES, BadOptions, Options
+from converter.description import BOXES, FITS, SCALES
 
 
 def read(*arguments: str) -> Options:
@@ -45,6 +46,10 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "target": st.sampled_from(["trt", "frozen"]),
     "batch_sizes": st.sets(st.integers(1, 999), min_size=1).map(lambda sizes: tuple(sorted(sizes))),
     "images": st.none() | st.text(st.characters(exclude_characters="\0", codec="utf-8")).map(Path),
+    "signature": st.none() | st.sampled_from(["serving_default", "pictures"]),
+    "input_scale": st.none() | st.sampled_from(sorted(SCALES)),
+    "input_fit": st.none() | st.sampled_from(FITS),
+    "boxes": st.none() | st.sampled_from(BOXES),
     "precision": st.sampled_from(PRECISIONS),
     "minimum_segment_size": st.integers(1, 10**6),
     "workspace_bytes": st.integers(1, 1 << 40).map(lambda mib: mib << 20),

@@ -31,7 +31,7 @@ def spec(folder: Path, *, batches_in_flight: int | None = None) -> Spec:
 async def test_it_says_what_runs_it(worker: Worker) -> None:
     facts = worker.facts
     assert (facts.device, set(facts.providers), facts.fallback, facts.fallback_reason) == ("CPU", {"CPU"}, None, None)
-    assert facts.signature["input"] == "image_bytes: JPEG files"
+    assert facts.signature["input"] == "image_bytes: JPEG files as strings (N,)"
     assert facts.load_seconds < 5
 
 
