@@ -51,6 +51,7 @@ def test_the_command_makes_a_copy_beside_the_model(converted: Converted) -> None
     assert converted.done.returncode == 0, converted.done.stderr
     assert sorted(path.name for path in converted.folder.iterdir()) == [
         "assets.extra",
+        "description.json",
         "layout.json",
         "network.onnx",
         "picture.onnx",
