@@ -18,6 +18,7 @@ import numpy as np
 
 from converter import answering, child, sampling
 from converter.answering import Callee, WrongBatch
+from converter.complaints import first_line
 from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.description import Declared, Description
 from converter.detections import Detections
@@ -132,8 +133,8 @@ def _measure(
 class _Guarded:
     """A model whose errors are all _Broken."""
 
-    def __init__(self, model: Callee, first_line: Callable[[Exception], str]) -> None:
-        self._model, self._first_line = model, first_line
+    def __init__(self, model: Callee) -> None:
+        self._model = model
         self.description = model.description
         self.timed = False
         self.first_s: float | None = None  # of the first call of all
@@ -145,7 +146,7 @@ class _Guarded:
             return self._model.outputs(values)
         # Which errors those of TensorFlow and of ONNX Runtime are, only they know.
         except Exception as error:
-            raise _Broken(self._first_line(error)) from error
+            raise _Broken(first_line(error)) from error
         finally:
             self.first_s = self.first_s or time.perf_counter() - started
 
@@ -154,12 +155,11 @@ def _saved_model(folder: Path, declared: Declared | None) -> _Guarded:
     import tensorflow as tf
 
     from converter.loaded import Loaded
-    from converter.signature import first_line
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     try:
-        return _Guarded(Loaded(folder, may_have_engines=True, declared=declared), first_line)
+        return _Guarded(Loaded(folder, may_have_engines=True, declared=declared))
     except UnusableModel as error:
         sys.exit(str(error))
 
@@ -168,14 +168,10 @@ def _onnx_copy(folder: Path) -> _Guarded:
     from converter.onnx_copy import OnnxCopy
 
     try:
-        return _Guarded(OnnxCopy(folder), _first_line)
+        return _Guarded(OnnxCopy(folder))
     # ONNX Runtime's errors have no class in common, and a part may be TensorFlow's.
     except Exception as error:
-        sys.exit(f"it does not load: {_first_line(error)}")
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip()[:300] for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        sys.exit(f"it does not load: {first_line(error)}")
 
 
 def _time(model: _Guarded, call: Any) -> dict[str, float]:

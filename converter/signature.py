@@ -8,14 +8,13 @@ from typing import Any
 import tensorflow as tf
 
 from converter import engines
+from converter.complaints import first_line
 from converter.contract import UnusableModel
 from converter.description import SERVING, Declared, Description
 from converter.specs import Spec, described
 
-__all__ = ["SERVING", "Signature", "first_line", "load", "others", "read"]
+__all__ = ["SERVING", "Signature", "load", "others", "read"]
 
-# How every error from inside a graph begins (TensorFlow 2.14).
-_SAY_NOTHING = ("Graph execution error:", "Detected at node ", "<stack traces unavailable>")
 _SERVE = ("serve",)  # the tags of the graph for CPUs and GPUs; beside it one for TPUs may lie
 _MANY_GRAPHS = "requires a `tags=` argument"
 
@@ -80,12 +79,6 @@ def read(model: Any, declared: Declared | None = None) -> Signature:
 def others(model: Any, served: str = SERVING) -> list[str]:
     """The names of the signatures that are not served: a copy does not have them."""
     return sorted(name for name in model.signatures if name != served)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text that says something, cut to 300 characters: TensorFlow's go on for pages."""
-    lines = (line.strip() for line in str(error).splitlines())
-    return next((line[:300] for line in lines if line and not line.startswith(_SAY_NOTHING)), type(error).__name__)
 
 
 def _loaded(folder: Path) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from app.backends import BatchFailed, Facts, ModelRefused, child
 from converter import nvidia, providers, sampling
 from converter.answering import answer, working
+from converter.complaints import first_line
 from converter.description import in_words
 from converter.detections import Detections
 from converter.onnx_copy import OnnxCopy, Undecodable, Unlike
@@ -54,7 +55,7 @@ class OnnxModel:
         # ONNX Runtime's exceptions have no class in common but this, and a part may be TensorFlow's.
         except Exception as error:
             full = any(words in str(error).lower() for words in _OUT_OF_MEMORY)
-            raise BatchFailed("exhausted" if full else "other", _first_line(error)) from error
+            raise BatchFailed("exhausted" if full else "other", first_line(error)) from error
 
     def _warm(self, wanted: Sequence[int]) -> tuple[int, ...]:
         """Call the copy at each size, twice; the sizes that work. One must."""
@@ -83,7 +84,7 @@ def _load(job: child.Job, names: Sequence[str]) -> OnnxCopy:
         copy = OnnxCopy(job.folder, providers=names)
     # Whatever the readers of a damaged file raise: ours, ONNX Runtime's or TensorFlow's.
     except Exception as error:
-        raise ModelRefused(f"ONNX Runtime can't load {job.folder.name}: {_first_line(error)}") from error
+        raise ModelRefused(f"ONNX Runtime can't load {job.folder.name}: {first_line(error)}") from error
     if missing := [name for name in copy.description.outputs.values() if name not in copy.layout.outputs]:
         raise ModelRefused(f"the copy lacks the output {', '.join(map(repr, missing))}")
     return copy
@@ -116,10 +117,6 @@ def _described(copy: OnnxCopy) -> dict[str, Any]:
         **in_words(copy.description),
         "outputs": {name: "" for name in sorted(copy.layout.outputs)},
     }
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip()[:300] for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 if __name__ == "__main__":

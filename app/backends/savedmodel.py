@@ -11,12 +11,13 @@ import tensorflow as tf
 from app.backends import BatchFailed, Facts, ModelRefused, child
 from converter import sampling
 from converter.answering import WrongBatch, answer, with_boxes, working
+from converter.complaints import first_line
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
 from converter.detections import Detections
 from converter.jpeg import Undecodable, Unlike, components
 from converter.loaded import Loaded
-from converter.signature import Signature, first_line
+from converter.signature import Signature
 
 
 class SavedModel:

@@ -7,9 +7,10 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from converter.complaints import first_line
 from converter.contract import ConversionFailed, Options
 from converter.progress import Progress
-from converter.signature import Signature, first_line, load, others
+from converter.signature import Signature, load, others
 
 
 def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:

@@ -9,10 +9,11 @@ import tensorflow as tf
 from tensorflow.python.compiler.tensorrt import trt_convert
 
 from converter import sampling
+from converter.complaints import first_line
 from converter.contract import ConversionFailed, Options, UnusableModel
 from converter.pictures import give
 from converter.progress import Progress
-from converter.signature import Signature, first_line, load, others
+from converter.signature import Signature, load, others
 from converter.targets import engine_facts
 
 _CALIBRATION_BATCHES = 64
