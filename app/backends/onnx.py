@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.backends import BatchFailed, Facts, ModelRefused, child
-from converter import nvidia, providers, sampling
-from converter.answering import answer, working
+from app.backends.warming import padded, powers_of_two, warm
+from converter import nvidia, providers
+from converter.answering import answer
 from converter.complaints import first_line
 from converter.description import in_words
 from converter.detections import Detections
@@ -25,7 +26,9 @@ class OnnxModel:
         on_gpu = names != [providers.CPU]
         self._copy = _load(job, names)
         loaded = time.monotonic()
-        sizes = self._warm(job.batch_sizes or _default_sizes(job.max_batch, on_gpu=on_gpu))
+        # On a CPU a picture of a batch takes longer than one alone.
+        wanted = job.batch_sizes or (powers_of_two(job.max_batch) if on_gpu else (1,))
+        sizes = warm(self._call, wanted, self._copy.description.input, name="the copy")
         self._padding = sizes if on_gpu or sizes[0] > 1 else ()
         self.facts = Facts(
             batch_sizes=sizes,
@@ -42,8 +45,7 @@ class OnnxModel:
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
-        size = next((size for size in self._padding if size >= len(jpegs)), len(jpegs))
-        return self._call([*jpegs, *[jpegs[0]] * (size - len(jpegs))], sizes)
+        return self._call(padded(jpegs, self._padding), sizes)
 
     def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         try:
@@ -57,27 +59,6 @@ class OnnxModel:
             full = any(words in str(error).lower() for words in _OUT_OF_MEMORY)
             raise BatchFailed("exhausted" if full else "other", first_line(error)) from error
 
-    def _warm(self, wanted: Sequence[int]) -> tuple[int, ...]:
-        """Call the copy at each size, twice; the sizes that work. One must."""
-        photos = sampling.packaged()
-        failed: list[BatchFailed] = []
-
-        def works(size: int) -> bool:
-            jpegs = sampling.batch(photos, size)
-            try:
-                for _ in range(2):
-                    self._call(jpegs, [sampling.size_of(each) for each in jpegs])
-            except BatchFailed as error:
-                failed.append(error)
-                print(f"batch size {size} does not work and is not used: {error}", flush=True)
-                return False
-            return True
-
-        sizes = tuple(working(wanted, self._copy.description.input, works))
-        if not sizes:
-            raise ModelRefused(f"the copy fails on a good photo: {failed[0]}") from failed[0]
-        return sizes
-
 
 def _load(job: child.Job, names: Sequence[str]) -> OnnxCopy:
     try:
@@ -88,15 +69,6 @@ def _load(job: child.Job, names: Sequence[str]) -> OnnxCopy:
     if missing := [name for name in copy.description.outputs.values() if name not in copy.layout.outputs]:
         raise ModelRefused(f"the copy lacks the output {', '.join(map(repr, missing))}")
     return copy
-
-
-def _default_sizes(max_batch: int, *, on_gpu: bool) -> tuple[int, ...]:
-    """On a CPU a picture of a batch takes longer than one alone; on a GPU powers of two and the largest."""
-    if not on_gpu:
-        return (1,)
-    return tuple(
-        sorted({*(1 << power for power in range(max_batch.bit_length()) if 1 << power < max_batch), max_batch})
-    )
 
 
 def _device(nodes: Mapping[str, int]) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from app.backends import BatchFailed, Facts, ModelRefused, child
+from app.backends.warming import padded, powers_of_two, warm
 from converter import sampling
-from converter.answering import WrongBatch, answer, with_boxes, working
+from converter.answering import WrongBatch, answer, with_boxes
 from converter.complaints import first_line
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
@@ -38,8 +39,9 @@ class SavedModel:
             raise ModelRefused(f"the model fails on a good photo: {error}") from error
         loaded = time.monotonic()
         on_gpu = device != "CPU"
-        wanted = job.batch_sizes or _default_sizes(job.max_batch, every=on_gpu)
-        sizes = self._warm(wanted)
+        # 1 and the largest on a CPU, where a size's first call costs little.
+        every = powers_of_two(job.max_batch) if on_gpu else sorted({1, job.max_batch})
+        sizes = warm(self._call, job.batch_sizes or every, self._model.description.input, name="the model")
         fixed = sizes[0] > 1
         self._padding = sizes if on_gpu or job.batch_sizes or fixed else ()
         self.facts = Facts(
@@ -54,11 +56,7 @@ class SavedModel:
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
-        return self._call(self._padded(jpegs), sizes)
-
-    def _padded(self, jpegs: Sequence[bytes]) -> list[bytes]:
-        size = next((size for size in self._padding if size >= len(jpegs)), len(jpegs))
-        return [*jpegs, *[jpegs[0]] * (size - len(jpegs))]
+        return self._call(padded(jpegs, self._padding), sizes)
 
     def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         try:
@@ -76,30 +74,6 @@ class SavedModel:
             raise _of_colours(jpegs) or BatchFailed("other", first_line(error)) from error
         except tf.errors.OpError as error:
             raise BatchFailed("other", first_line(error)) from error
-
-    def _warm(self, wanted: Sequence[int]) -> tuple[int, ...]:
-        """Call the model at each size, twice: TensorFlow optimises after the first call. The sizes that work.
-
-        Exporters fix the batch in the graph although the signature says [None], so a size may fail; one must not.
-        """
-        photos = sampling.packaged()
-        failed: list[BatchFailed] = []
-
-        def works(size: int) -> bool:
-            jpegs = sampling.batch(photos, size)
-            try:
-                for _ in range(2):
-                    self._call(jpegs, [sampling.size_of(each) for each in jpegs])
-            except BatchFailed as error:
-                failed.append(error)
-                print(f"batch size {size} does not work and is not used: {error}", flush=True)
-                return False
-            return True
-
-        sizes = tuple(working(wanted, self._model.description.input, works))
-        if not sizes:
-            raise ModelRefused(f"the model fails on a good photo: {failed[0]}") from failed[0]
-        return sizes
 
 
 def describe(signature: Signature, description: Description) -> dict[str, Any]:
@@ -134,12 +108,6 @@ def _set_up_devices(batches_in_flight: int | None) -> tuple[str, int]:
     tf.config.threading.set_inter_op_parallelism_threads(max(1, min(cores, in_flight)))
     tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // in_flight))
     return "CPU", in_flight
-
-
-def _default_sizes(max_batch: int, *, every: bool) -> tuple[int, ...]:
-    """1 and the largest on a CPU; on a GPU, which is tuned at each size's first call, the powers of two between too."""
-    powers = [1 << power for power in range(max_batch.bit_length()) if 1 << power < max_batch] if every else [1]
-    return tuple(sorted({*powers, max_batch}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""At which batch sizes a worker calls its model, found by calling it: used by every worker's program."""
+
+from collections.abc import Callable, Sequence
+
+from app.backends import BatchFailed, ModelRefused
+from converter import sampling
+from converter.answering import working
+from converter.description import Input
+
+Call = Callable[[Sequence[bytes], Sequence[tuple[int, int]]], object]
+
+
+def warm(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tuple[int, ...]:
+    """Call a model, by JPEG files and their sizes, twice at each batch size: libraries optimise after the first call.
+
+    The sizes that work. Exporters fix the batch in the graph although the signature says [None], so a size may fail;
+    ModelRefused, which calls the model `name`, if all do.
+    """
+    photos = sampling.packaged()
+    failed: list[BatchFailed] = []
+
+    def works(size: int) -> bool:
+        jpegs = sampling.batch(photos, size)
+        try:
+            for _ in range(2):
+                call(jpegs, [sampling.size_of(each) for each in jpegs])
+        except BatchFailed as error:
+            failed.append(error)
+            print(f"batch size {size} does not work and is not used: {error}", flush=True)
+            return False
+        return True
+
+    sizes = tuple(working(wanted, taken, works))
+    if not sizes:
+        raise ModelRefused(f"{name} fails on a good photo: {failed[0]}") from failed[0]
+    return sizes
+
+
+def powers_of_two(max_batch: int) -> tuple[int, ...]:
+    """For a GPU, which is tuned at each size's first call: the powers of two below the largest size, and that."""
+    return (*(1 << power for power in range(max_batch.bit_length()) if 1 << power < max_batch), max_batch)
+
+
+def padded(jpegs: Sequence[bytes], sizes: Sequence[int]) -> list[bytes]:
+    """A batch filled up with its first file to the next of these sizes, if there is one."""
+    size = next((size for size in sizes if size >= len(jpegs)), len(jpegs))
+    return [*jpegs, *[jpegs[0]] * (size - len(jpegs))]
