@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from converter import jpeg, providers
 from converter.contract import Report
-from converter.description import Description, Input
-from converter.detections import BOXES, CLASSES, SCORES
-from converter.detections import COUNT as FOUND
+from converter.description import DESCRIPTION_NAME, Description
 from converter.jpeg import Undecodable, Unlike
 from converter.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
 from converter.providers import CPU, Assigned
@@ -29,7 +27,7 @@ Step = Callable[[Files, Values], Mapping[str, NDArray[Any]]]
 
 
 class OnnxCopy:
-    """The copy in `folder`; `run` may be called from several threads at once.
+    """The copy in `folder`; `outputs` may be called from several threads at once.
 
     `providers` are names of ONNX Runtime's (None: all that this machine has), `threads` those that compute one
     operation on a CPU.
@@ -37,18 +35,17 @@ class OnnxCopy:
 
     def __init__(self, folder: Path, *, providers: Sequence[str] | None = None, threads: int = 1) -> None:
         self.layout = Layout.read(folder)
-        self.description = Description.read(folder) or _of_old(self.layout)
+        description = Description.read(folder)
+        if description is None:
+            raise ValueError(f"{folder.name} has no {DESCRIPTION_NAME}")
+        self.description = description
         self.assigned: Assigned
         self._steps = [self._first(folder, threads), self._network(folder, providers, threads)]
         if self.layout.tail:
             self._steps.append(_savedmodel(folder / TAIL, self.layout.tail, self.layout.input_name))
 
-    def outputs(self, values: Any) -> Mapping[str, NDArray[Any]]:
-        """The same as `run` (see `converter.answering.Callee`)."""
-        return self.run(values)
-
-    def run(self, jpegs: Files) -> Mapping[str, NDArray[Any]]:
-        """The outputs for these pictures, by the signature's names.
+    def outputs(self, jpegs: Files) -> Mapping[str, NDArray[Any]]:
+        """The outputs for these pictures, by the signature's names (see `converter.answering.Callee`).
 
         Undecodable if TensorFlow's decoder refuses one of them, Unlike if what it does with one is not known.
         """
@@ -82,12 +79,6 @@ class OnnxCopy:
             return _run(session, part, values)
 
         return run
-
-
-def _of_old(layout: Layout) -> Description:
-    """Of a copy from before there were descriptions: only one kind of model was taken then."""
-    outputs = {name: name for name in (BOXES, SCORES, CLASSES, FOUND)}
-    return Description(input=Input(name=layout.input_name), outputs=outputs, boxes="yxyx_norm")
 
 
 def _pixels(name: str) -> Step:

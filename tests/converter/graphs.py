@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from converter.description import Description, Input
 from converter.detections import BOXES, CLASSES, COUNT, SCORES
 from converter.onnx_layout import COUNT as PICTURES
 from converter.onnx_layout import NETWORK, PICTURE, Decode, Layout, Part
@@ -20,11 +21,16 @@ LAYOUT = Layout(
     network=Part(reads=("brightness", PICTURES), writes=(BOXES, CLASSES, SCORES, COUNT)),
 )
 
+DESCRIPTION = Description(
+    input=Input(name="image_bytes"), outputs={name: name for name in (BOXES, SCORES, CLASSES, COUNT)}, boxes="yxyx_norm"
+)
+
 
 def copy(folder: Path, **changes: Any) -> Path:
     """Write a copy into `folder`: the score of each picture's box is its mean brightness, 0 to 1."""
     folder.mkdir(parents=True)
     replace(LAYOUT, **changes).write(folder)
+    DESCRIPTION.write(folder)
     written(folder / PICTURE, picture())
     written(folder / NETWORK, network())
     return folder

@@ -8,7 +8,7 @@ what was done in each precision, or the sentence of the refusal.
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,17 +90,15 @@ def copied(source: Path, root: Path, photos: Sequence[bytes]) -> dict[str, Any]:
     return said
 
 
-def described(folder: Path, original: Call, photos: Sequence[bytes], sizes: Sequence[int]) -> dict[str, Any]:
+def described(folder: Path, original: Original, photos: Sequence[bytes], sizes: Sequence[int]) -> dict[str, Any]:
     """A copy's files and how far it agrees, by batch size."""
+    parts = sorted(path.name for path in folder.iterdir())
+    files = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    replace(original.signature.description, boxes="yxyx_norm").write(folder)
     copy = OnnxCopy(folder)
-    agreed = {size: compared(original, copy.run, photos, size) for size in sizes}
+    agreed = {size: compared(original, copy.outputs, photos, size) for size in sizes}
     copy.close()
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {
-        "parts": sorted(path.name for path in folder.iterdir()),
-        "bytes": sum(path.stat().st_size for path in files),
-        "agreed": agreed,
-    }
+    return {"parts": parts, "bytes": files, "agreed": agreed}
 
 
 PRECISIONS = ("FP32", "FP16")

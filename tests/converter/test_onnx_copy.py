@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from converter import jpeg
+from converter.description import DESCRIPTION_NAME
 from converter.detections import BOXES, COUNT, SCORES, from_outputs
 from converter.onnx_copy import OnnxCopy
 from converter.onnx_layout import LAYOUT_NAME, NETWORK, Decode
@@ -25,36 +26,36 @@ def copy(tmp_path: Path) -> OnnxCopy:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_pictures_of_several_sizes_and_colours_share_a_batch(copy: OnnxCopy, count: int) -> None:
-    outputs = copy.run(FILES[:count])
+    outputs = copy.outputs(FILES[:count])
     brightness = [jpeg.decode(data, Decode(channels=3)).mean() / 255 for data in FILES[:count]]
     np.testing.assert_allclose(outputs[SCORES][:, 0], brightness, atol=1e-6)
     assert (outputs[BOXES].shape, outputs[COUNT].tolist()) == ((count, 1, 4), [1] * count)
 
 
 def test_outputs_are_a_detectors(copy: OnnxCopy) -> None:
-    (found,) = from_outputs(copy.run(FILES[:1]), [(33, 31)])
+    (found,) = from_outputs(copy.outputs(FILES[:1]), [(33, 31)])
     assert (found.boxes.tolist(), found.classes.tolist()) == ([[0, 0, 33, 31]], [18])
 
 
 def test_it_runs_in_several_threads_at_once(copy: OnnxCopy) -> None:
-    alone = [copy.run([data])[SCORES] for data in FILES]
+    alone = [copy.outputs([data])[SCORES] for data in FILES]
     with ThreadPoolExecutor(3) as pool:
-        together = list(pool.map(lambda index: copy.run([FILES[index % 3]])[SCORES], range(60)))
+        together = list(pool.map(lambda index: copy.outputs([FILES[index % 3]])[SCORES], range(60)))
     for index, scores in enumerate(together):
         np.testing.assert_array_equal(scores, alone[index % 3])
 
 
 def test_a_file_that_tensorflow_refuses_is_refused(copy: OnnxCopy) -> None:
     with pytest.raises(jpeg.Undecodable):
-        copy.run([FILES[0], FILES[1][:-2]])
+        copy.outputs([FILES[0], FILES[1][:-2]])
     with pytest.raises(jpeg.Unlike):
-        copy.run([b"\x89PNG"])
+        copy.outputs([b"\x89PNG"])
 
 
 def test_the_decoder_is_the_graphs(tmp_path: Path) -> None:
-    fast = OnnxCopy(graphs.copy(tmp_path / "fast"), providers=[CPU]).run(FILES[:1])[SCORES]
+    fast = OnnxCopy(graphs.copy(tmp_path / "fast"), providers=[CPU]).outputs(FILES[:1])[SCORES]
     small = Decode(channels=3, ratio=8, dct_method="INTEGER_ACCURATE")
-    other = OnnxCopy(graphs.copy(tmp_path / "small", decode=small), providers=[CPU]).run(FILES[:1])[SCORES]
+    other = OnnxCopy(graphs.copy(tmp_path / "small", decode=small), providers=[CPU]).outputs(FILES[:1])[SCORES]
     assert other == pytest.approx(jpeg.decode(FILES[0], small).mean() / 255)
     assert other != fast
 
@@ -70,21 +71,21 @@ def test_it_says_what_its_network_runs_on(copy: OnnxCopy) -> None:
 
 
 def test_all_that_this_machine_has_is_asked_for_by_itself(tmp_path: Path) -> None:
-    assert OnnxCopy(graphs.copy(tmp_path / "1_onnx")).run(FILES[:1])[COUNT].tolist() == [1]
+    assert OnnxCopy(graphs.copy(tmp_path / "1_onnx")).outputs(FILES[:1])[COUNT].tolist() == [1]
 
 
-@pytest.mark.parametrize("name", [LAYOUT_NAME, NETWORK])
+@pytest.mark.parametrize("name", [LAYOUT_NAME, DESCRIPTION_NAME, NETWORK])
 def test_a_broken_copy_is_not_loaded(name: str, tmp_path: Path) -> None:
     folder = graphs.copy(tmp_path / "1_onnx")
     (folder / name).write_bytes(b"{}")
-    with pytest.raises(Exception, match=f"{LAYOUT_NAME}|Protobuf|ModelProto"):
+    with pytest.raises(Exception, match=f"{LAYOUT_NAME}|{DESCRIPTION_NAME}|Protobuf|ModelProto"):
         OnnxCopy(folder, providers=[CPU])
 
 
 def test_a_closed_copy_lets_its_sessions_go(copy: OnnxCopy) -> None:
     copy.close()
     with pytest.raises(KeyError):
-        copy.run(FILES[:1])
+        copy.outputs(FILES[:1])
 
 
 def test_tensorflow_is_not_imported(tmp_path: Path) -> None:
@@ -95,3 +96,10 @@ def test_tensorflow_is_not_imported(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", program, str(folder)]
     assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout == "set()\n"
+
+
+def test_a_copy_that_does_not_say_what_it_is_is_not_loaded(tmp_path: Path) -> None:
+    folder = graphs.copy(tmp_path / "1_onnx")
+    (folder / DESCRIPTION_NAME).unlink()
+    with pytest.raises(ValueError, match=f"1_onnx has no {DESCRIPTION_NAME}"):
+        OnnxCopy(folder, providers=[CPU])

@@ -14,7 +14,7 @@ move; other photos have a few.
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,14 +147,20 @@ def answers(features: Floats, chances: Floats, channels: int) -> Floats:
 
 def save(net: Any, folder: Path) -> None:
     """Write the SavedModel: the variables and the serving signature, nothing of Keras."""
+    module = serving(net, detect)
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+
+
+def serving(net: Any, answer: Callable[[Any, Tensor], Mapping[str, Tensor]]) -> tf.Module:
+    """What is saved; its function `serve` takes JPEG files."""
     module = tf.Module()
     module.parameters = net.variables
     module.serve = tf.function(
-        lambda image_bytes: detect(net, image_bytes),
+        lambda image_bytes: answer(net, image_bytes),
         input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
         autograph=False,
     )
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+    return module
 
 
 def detect(net: Any, jpegs: Tensor) -> Mapping[str, Tensor]:

@@ -1,14 +1,9 @@
 """Builds the RetinaNet of the file beside this one without its end: all boxes and scores, before NMS.
 
-    python -m tests.models.retinanet_raw FOLDER [--size 128]
-
 Its outputs are a detector's, with a box for each anchor; `all_scores` has them by class, (N, anchors, KINDS).
 """
 
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -23,21 +18,6 @@ DEPTH = 1  # of the heads: each of the five levels gets weights of its own when 
 MEAN, DEVIATION = -6.0, 0.5  # of the logits: nothing is found, the bare numbers are there to be compared
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="where the SavedModel goes")
-    parser.add_argument("--size", type=int, default=128, help="side of the network's pictures, a multiple of 128")
-    args = parser.parse_args(argv)
-    build(args.folder, args.size)
-    sys.stdout.write(f"{args.folder}\n")
-
-
-def build(folder: Path, size: int) -> None:
-    """Write the SavedModel."""
-    module = detector(size)
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
-
-
 def detector(size: int) -> tf.Module:
     """What is saved; its function is `serve`."""
     tf.keras.utils.set_random_seed(0)
@@ -45,14 +25,7 @@ def detector(size: int) -> tf.Module:
     pictures, _ = retinanet.prepare(tf.constant(sampling.packaged()), size)
     retinanet.scale(net, pictures)
     spread(net, pictures)
-    module = tf.Module()
-    module.parameters = net.variables
-    module.serve = tf.function(
-        lambda image_bytes: detect(net, image_bytes),
-        input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
-        autograph=False,
-    )
-    return module
+    return retinanet.serving(net, detect)
 
 
 def spread(net: Any, pictures: Tensor) -> None:
@@ -79,7 +52,3 @@ def detect(net: Any, jpegs: Tensor) -> Mapping[str, Tensor]:
         COUNT: tf.reduce_sum(tf.ones_like(best), axis=-1),
         ALL_SCORES: scores,
     }
-
-
-if __name__ == "__main__":
-    main()

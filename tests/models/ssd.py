@@ -1,14 +1,10 @@
 """Builds an SSD-like detector with stand-in weights: small and quick, and it finds something on the packaged photos.
 
-    python -m tests.models.ssd FOLDER [--size 256]
-
 Depthwise separable convolutions, features of five sizes with predictors in common, anchors, NMS by class. All but the
 network is the RetinaNet's of the file beside this one: how photos are prepared, where its weights come from, and how
 boxes are decoded.
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,15 +15,6 @@ from tests.models import retinanet
 from tests.models.retinanet import ANCHORS, KINDS, STRIDES, WIDTH, Tensor
 
 NARROW = (16, 24, 32, 64, 96, 128, 128)  # channels after each halving of the picture
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="where the SavedModel goes")
-    parser.add_argument("--size", type=int, default=256, help="side of the network's pictures, a multiple of 128")
-    args = parser.parse_args(argv)
-    build(args.folder, args.size)
-    sys.stdout.write(f"{args.folder}\n")
 
 
 def build(folder: Path, size: int) -> None:
@@ -72,7 +59,3 @@ def predictor(levels: Sequence[Tensor], name: str, numbers: int) -> Tensor:
     layers = tf.keras.layers
     last = layers.Conv2D(len(ANCHORS) * numbers, 3, padding="same", name=name)
     return layers.Concatenate(1)([layers.Reshape((-1, numbers))(last(level)) for level in levels])
-
-
-if __name__ == "__main__":
-    main()
