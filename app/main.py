@@ -46,7 +46,7 @@ def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         tasks = [
-            asyncio.create_task(_begin(parts, native_spec(settings, parts.model), fail)),
+            asyncio.create_task(_begin(parts, native_spec(settings, parts.versions.served.now), fail)),
             asyncio.create_task(parts.shadow.run()),
         ]
         try:

@@ -42,7 +42,6 @@ _FALLBACK_LINES = ("Running native segment", "native segment will be used")
 class Parts:
     """What the server is made of."""
 
-    model: Model
     versions: Versions
     metrics: Metrics
     executor: ThreadPoolExecutor
@@ -66,7 +65,8 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     election = Election(metrics)
     for name in PROGRAMS:
         election.add(_lane(name, settings, executor, start, election, metrics))
-    gate = _gate(settings, election, alone := asyncio.Lock())  # one measures at a time
+    alone = asyncio.Lock()  # one measures at a time
+    gate = _gate(settings, election, alone)
     patience = Patience(pairs=settings.rollback_window, share=settings.rollback_share)
     comparison = Comparison(election, gate, metrics, patience=patience)
     shadow = Shadow(election, comparison, metrics, share=settings.shadow_share, alone=alone)
@@ -83,7 +83,6 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     followers = Followers(copies=copies, conversions=_conversions(settings, model, copies, metrics), judge=judge)
     versions = _versions(settings, served(model), election, followers, metrics)
     return Parts(
-        model=model,
         versions=versions,
         metrics=metrics,
         executor=executor,
