@@ -123,7 +123,7 @@ async def test_a_batch_that_fails_is_the_reason(which: str, bench: Judging) -> N
 
 
 async def test_a_server_that_never_rests_is_the_reason(bench: Judging) -> None:
-    judge = bench.another(native_spec(bench.settings, bench.parts.model), bench.starter)
+    judge = bench.another(native_spec(bench.settings, bench.parts.versions.served.now), bench.starter)
     native = bench.backend("native")
     native.open_gate.clear()
     (asked,) = bench.election.lanes["native"].batcher.submit(numbered(1))
@@ -182,7 +182,7 @@ class LookingStarter(FakeStarter):
 
 async def test_without_one_it_is_made_for_the_purpose_and_removed(bench: Judging, programs: Programs) -> None:
     starter = LookingStarter()
-    native = replace(native_spec(bench.settings, bench.parts.model), max_batch=4, hang_seconds=7)
+    native = replace(native_spec(bench.settings, bench.parts.versions.served.now), max_batch=4, hang_seconds=7)
     await bench.another(native, starter).judge(bench.fresh("trt"))
     (asked,) = starter.asked
     assert (asked.name, asked.max_batch, asked.hang_seconds) == ("frozen", 4, 7)
@@ -208,7 +208,7 @@ async def test_one_that_can_not_be_made_or_started_is_the_reason(
 ) -> None:
     programs.order(order)
     starter = LookingStarter(*([failure] if failure else []))
-    judge = bench.another(native_spec(bench.settings, bench.parts.model), starter)
+    judge = bench.another(native_spec(bench.settings, bench.parts.versions.served.now), starter)
     await judge.judge(bench.fresh("trt"))
     await bench.open("trt")
     assert says in bench.told("trt")[1]
