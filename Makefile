@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor test lint types bench swaps verify-trt lock clean
+.PHONY: help serve serve-gpu demo doctor test test-long lint types bench swaps verify-trt lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,10 @@ doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this m
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app doctor
 
 test: $(VENV)/test.done ## Run all tests
-	$(PY) -m pytest --numprocesses 2 --dist loadfile
+	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-long: $(VENV)/test.done ## Run those that take minutes: copies of every kind of model, the steps of the Docker image
+	DETECTOR_TEST_LONG=1 $(PY) -m pytest -m long
 
 lint: $(VENV)/test.done ## Check format and style
 	$(PY) -m ruff format --check .

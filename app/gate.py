@@ -18,7 +18,7 @@ from converter.timing import Ratio, order, paired_ratio
 
 log = logging.getLogger(__name__)
 
-FEWEST_PAIRS, MOST_PAIRS = 6, 60  # of timed calls at each batch size
+FEWEST_PAIRS, MOST_PAIRS = 12, 60  # of timed calls at each batch size
 NOT_SLOWER = 0.95  # what the interval's lower bound must be above at the batch size where the gain is smaller
 BEATS_FROZEN = 1.0  # likewise at the better one, of frozen ÷ trt
 

@@ -16,6 +16,7 @@ import pytest
 from app.settings import bundled_model
 from converter.agreement import Agreement, Limits, compare, total
 from converter.detections import Detections
+from tests.once import Once
 from tests.serving import Server
 
 LIMITS = Limits()
@@ -23,12 +24,14 @@ GREY = (128, 128, 128)
 
 
 @pytest.fixture(scope="session")
-def altered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def altered(once: Once) -> Path:
     """A folder with the SavedModels of `tests.models.altered`, by name."""
-    root = tmp_path_factory.mktemp("altered")
-    command = [sys.executable, "-m", "tests.models.altered", str(bundled_model() / "1"), str(root)]
-    subprocess.run(command, check=True, capture_output=True)
-    return root
+    command = [sys.executable, "-m", "tests.models.altered", str(bundled_model() / "1")]
+
+    def make(root: Path) -> None:
+        subprocess.run([*command, str(root)], check=True, capture_output=True)
+
+    return once("altered", make)
 
 
 def put(source: Path, place: Path) -> None:

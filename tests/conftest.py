@@ -1,4 +1,4 @@
-"""Fixtures that many tests share; tests that need the system are skipped with a reason, unless CI asked for them."""
+"""Fixtures that many tests share; tests that need the system or long are skipped unless they are asked for."""
 
 import os
 import shutil
@@ -9,23 +9,27 @@ import pytest
 
 from app.settings import bundled_model
 from tests.altering import altered
-from tests.serving import SLOWER, Server, serving
+from tests.once import Once, once
+from tests.serving import SLOWER, Server, copied, serving
 from tests.standin import engineless_copy, engineless_trt, standin_library
 
-__all__ = ["altered", "engineless_copy", "engineless_trt", "standin_library"]  # fixtures
+__all__ = ["altered", "engineless_copy", "engineless_trt", "once", "standin_library"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
 SERVERS = ROOT / "tests" / "e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: SERVERS not in item.path.parents)  # the longest first: two processes share the files
-    if os.environ.get("DETECTOR_TEST_SYSTEM") == "1":
-        return
-    skip = pytest.mark.skip(reason="needs packages of the system, root or long downloads: DETECTOR_TEST_SYSTEM=1")
-    for item in items:
-        if "system" in item.keywords:
-            item.add_marker(skip)
+    items.sort(key=_soon)  # the longest first: two processes share the files
+    for mark, reason in (("system", "needs packages of the system or root"), ("long", "takes minutes")):
+        variable = f"DETECTOR_TEST_{mark.upper()}"
+        if os.environ.get(variable) != "1":
+            for item in (each for each in items if mark in each.keywords):
+                item.add_marker(pytest.mark.skip(reason=f"{reason}: {variable}=1"))
+
+
+def _soon(item: pytest.Item) -> tuple[bool, bool]:
+    return SERVERS not in item.path.parents, not {"system", "tensorflow"} & set(item.keywords)
 
 
 @pytest.fixture(scope="session")
@@ -36,11 +40,16 @@ def photos() -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the bundled model's folder of versions, in which copies may be made."""
-    folder = tmp_path_factory.mktemp("models") / "yolox_nano"
+def model_folder(once: Once, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled model's folder of versions with the frozen copy that a server has made; others may be made there."""
+    return copied(once("with_frozen", _make_frozen), tmp_path_factory.mktemp("models") / "yolox_nano")
+
+
+def _make_frozen(folder: Path) -> None:
     shutil.copytree(bundled_model() / "1", folder / "1")
-    return folder
+    environ = {"DETECTOR_MODEL": str(folder), "DETECTOR_COPIES": "frozen", "DETECTOR_MAX_BATCH": "1"}
+    with serving({**environ, **SLOWER, "DETECTOR_STARTUP_CONVERSION": "blocking"}) as running:
+        running.wait_until_ready(within_s=300)  # the copy is made by a process that comes after all else
 
 
 @pytest.fixture(scope="session")
@@ -54,5 +63,5 @@ def server(model_folder: Path) -> Iterator[Server]:
         **SLOWER,
     }
     with serving(environ) as running:
-        running.wait_until_ready(within_s=300)  # the copy is made by a process that comes after all else
+        running.wait_until_ready()
         yield running

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from tests.serving import TLS
+
 
 @dataclass
 class Traffic:
@@ -43,7 +45,7 @@ def traffic(
     result, stop = Traffic(), threading.Event()
 
     def client(number: int) -> None:
-        with httpx.Client(base_url=url, timeout=60) as http:
+        with httpx.Client(base_url=url, timeout=60, verify=TLS) as http:
             index = number
             while not stop.is_set():
                 index = (index + 1) % len(photos)

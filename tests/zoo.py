@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.models.declared import KINDS
+from tests.once import Once
 
 PREFIX = "DETECTOR_"
 BARE = {"DETECTOR_COPIES": "", "DETECTOR_DRAIN_SECONDS": "0"}
@@ -24,9 +25,12 @@ def environ(root: Path, kind: str, **more: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def zoo(once: Once) -> Path:
     """The folder with a folder of versions for each kind."""
-    root = tmp_path_factory.mktemp("zoo")
+    return once("zoo", _make_zoo)
+
+
+def _make_zoo(root: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "tests.models.zoo", str(root)],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
@@ -34,7 +38,6 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
         timeout=180,
     )
-    return root
 
 
 def odd_photos(photo: bytes) -> dict[str, bytes]:

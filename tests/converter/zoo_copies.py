@@ -7,6 +7,7 @@ One JSON object on standard output: by kind and target the verdict and its reaso
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,16 @@ def judged(source: Path, declared: Declared, photos: list[bytes]) -> dict[str, A
 
 def _judged(source: Path, target: str, native: Loaded, ours: list[Detections], photos: list[bytes]) -> tuple[str, str]:
     options = Options(target=target).of(Declared(**KINDS[source.parent.name]))
-    place = source.with_name(f"1_{target}")
     silent = Progress(show=lambda event: None, pass_on=lambda line: None)
-    place.mkdir()
-    try:
-        targets.load(target).make(source, place, options, silent)
-        native.description.write(place)
-        copy: Callee = OnnxCopy(place) if target == "onnx" else Loaded(place)
-        theirs = found(copy, photos)
-    except ConverterError as error:
-        return "none", str(error)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        try:
+            targets.load(target).make(source, place, options, silent)
+            native.description.write(place)
+            copy: Callee = OnnxCopy(place) if target == "onnx" else Loaded(place)
+            theirs = found(copy, photos)
+        except ConverterError as error:
+            return "none", str(error)
     verdict = agreement.total(agreement.compare(*pair, LIMITS) for pair in zip(ours, theirs, strict=True)).verdict(
         LIMITS
     )

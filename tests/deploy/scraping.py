@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.serving import free_port
+from tests.serving import TLS, free_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SCRAPE_S = 0.5
@@ -26,7 +26,7 @@ class Prometheus:
     def query(self, expression: str, *, at: float) -> list[dict[str, Any]]:
         """The series that an instant query gives for a moment, of time.time; samples are (time, value)."""
         asked = {"query": expression, "time": f"{at:.3f}"}
-        response = httpx.get(f"{self.url}/api/v1/query", params=asked, timeout=20)
+        response = httpx.get(f"{self.url}/api/v1/query", params=asked, timeout=20, verify=TLS)
         body = response.json()
         assert body["status"] == "success", (expression, body)
         found: list[dict[str, Any]] = body["data"]["result"]
@@ -65,7 +65,7 @@ def _wait(prometheus: Prometheus, log: Path) -> None:
     end = time.monotonic() + 30
     while time.monotonic() < end:
         try:
-            if httpx.get(f"{prometheus.url}/-/ready").status_code == 200:
+            if httpx.get(f"{prometheus.url}/-/ready", verify=TLS).status_code == 200:
                 return
         except httpx.TransportError:
             pass  # it does not listen yet

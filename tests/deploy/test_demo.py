@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import Server, assert_gone, clean_environ, descendants, free_port
+from tests.serving import TLS, Server, assert_gone, clean_environ, descendants, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,9 @@ def test_the_demo_moves_the_page_and_prometheus_and_ends_clean(tmp_path: Path) -
     server.wait_until_ready()
     server.wait_until(lambda: server.metric("detector_images_total", result="ok") > 3)
     asked = {"query": "sum(detector_images_total)"}
-    server.wait_until(lambda: httpx.get(f"http://{prometheus}/api/v1/query", params=asked).json()["data"]["result"])
+    server.wait_until(
+        lambda: httpx.get(f"http://{prometheus}/api/v1/query", params=asked, verify=TLS).json()["data"]["result"]
+    )
     left = descendants(process.pid)
     assert process.wait(timeout=60) == 0
     assert_gone(left)

@@ -166,7 +166,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path / "opt", ignore_errors=True)  # TensorFlow and more: 1.4 GB
 
 
-@pytest.mark.system
+@pytest.mark.long
 def test_steps_of_the_cpu_image_end_in_a_server(stages: dict[str, Stage], root: Path) -> None:
     for name in ("libraries-cpu", "project"):
         carry_out(line_of(stages, name), root)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.deploy.scraping import DEPLOY, SCRAPE_S, Prometheus, scraping
@@ -95,6 +94,10 @@ class Run:
 @pytest.fixture(scope="module")
 def run(server: Server, photos: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Paced traffic to native and the copy, some of it broken; every request is run again on both to compare."""
+    job = server.convert(target="frozen", batch_sizes=[1])
+    server.wait_until(lambda: server.job(job)["step"] == "native")  # it has done one step, and is to end somehow
+    server.admin("DELETE", f"/convert/jobs/{job['id']}")
+    server.ended(job)
     server.admin("PUT", "/admin/backend", json={"shadow_share": 1}).raise_for_status()
     with scraping(server.url.removeprefix("http://"), tmp_path_factory.mktemp("prometheus")) as prometheus:
         sent = send(server, photos)
@@ -130,7 +133,7 @@ def send(server: Server, photos: dict[str, bytes]) -> dict[str, list[float]]:
 @pytest.mark.tensorflow
 def test_the_metrics_are_well_formed(run: Run, server: Server) -> None:
     """After traffic, so that the series exist."""
-    assert "error" not in promtool("check", "metrics", text=httpx.get(f"{server.url}/metrics").text)
+    assert "error" not in promtool("check", "metrics", text=server.get("/metrics").text)
 
 
 @pytest.mark.tensorflow
@@ -159,8 +162,6 @@ def test_the_rules_are_recorded_and_no_alert_fires(run: Run) -> None:
     assert 0.2 < run.value("detector:speedup:median10m") < 5
     assert run.value("detector:speedup_pairs:increase10m") > 1
     assert run.value("detector:disagreement:ratio10m") == 0
-    assert {each["metric"]["backend"] for each in run.query("detector:infer_seconds:p95_2m")} == {
-        "native",
-        "frozen",
-    }
+    took = run.query("detector:infer_seconds:p95_2m")
+    assert {each["metric"]["backend"] for each in took if each["value"][1] != "NaN"} == {"native", "frozen"}
     assert run.query('ALERTS{alertstate="firing"}') == []

@@ -63,15 +63,21 @@ class Visit:
     def drop(self, data: bytes, name: str = "picture.jpg", kind: str = "image/jpeg") -> None:
         """Drop a file on the page, as from a folder, and wait until the page has said what came of it."""
         transfer = self.page.evaluate_handle(TRANSFER, [base64.b64encode(data).decode(), name, kind])
+        self.forget()
         self.page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
         self.wait_for_answer()
 
     def paste(self, data: bytes, kind: str) -> None:
         """Paste a picture."""
         transfer = self.page.evaluate_handle(TRANSFER, [base64.b64encode(data).decode(), "pasted", kind])
+        self.forget()
         script = "transfer => dispatchEvent(new ClipboardEvent('paste', {clipboardData: transfer, bubbles: true}))"
         self.page.evaluate(script, transfer)
         self.wait_for_answer()
+
+    def forget(self) -> None:
+        """Take back what was said of the picture before."""
+        self.page.evaluate("document.querySelector('#said').textContent = 'Nothing asked'")
 
     def wait_for_answer(self) -> None:
         """Return when the last question has been answered, or refused."""

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from app.settings import bundled_model
 from tests.agreeing import same_everywhere
 from tests.altering import empty, fill, put
 from tests.serving import Server, serving
 
-ADMIN = {"Authorization": "Bearer secret"}
 WINDOW = 40
 
 
@@ -27,7 +24,7 @@ class Living:
 
     def put(self, **wanted: Any) -> Any:
         """PUT /admin/backend; what it answers."""
-        response = httpx.put(f"{self.server.url}/admin/backend", json=wanted, headers=ADMIN, timeout=60)
+        response = self.server.admin("PUT", "/admin/backend", json=wanted)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -43,7 +40,7 @@ class Living:
 
     def window(self) -> Any:
         """The copy's window of live pairs."""
-        return httpx.get(f"{self.server.url}/compare").json()["copies"]["frozen"]["window"]
+        return self.server.get("/compare").json()["copies"]["frozen"]["window"]
 
 
 @contextmanager
@@ -57,7 +54,7 @@ def living(root: Path, native: Path, photos: dict[str, bytes]) -> Iterator[Livin
         "DETECTOR_COPIES": "frozen",
         "DETECTOR_STARTUP_CONVERSION": "off",
         "DETECTOR_GATE_IMAGES": str(root / "gate"),
-        "DETECTOR_GATE_SECONDS": "0.2",
+        "DETECTOR_GATE_SECONDS": "5",
         "DETECTOR_MAX_BATCH": "2",
         "DETECTOR_SHADOW_SHARE": "0",
         "DETECTOR_ROLLBACK_WINDOW": str(WINDOW),

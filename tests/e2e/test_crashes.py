@@ -55,7 +55,7 @@ def all_serves_on(server: Server, folders: Path, photos: dict[str, bytes]) -> It
     """The block changes nothing of the copy that is there, delays no answer beyond bearing, and leaves no process."""
     frozen = folders / "models" / "1_frozen"
     files, workers = contents(frozen), children(server.process.pid)
-    with traffic(server.url, list(photos.values()), connections=2, pause_s=0.2, backend="frozen") as sent:
+    with traffic(server.url, list(photos.values()), connections=2, pause_s=0.5, backend="frozen") as sent:
         yield
     assert (sent.errors, set(sent.statuses)) == ([], {200})
     assert server.detect(photos["dog"], backend="native").status_code == 200

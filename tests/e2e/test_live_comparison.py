@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import PIL.Image
 import pytest
 
@@ -74,8 +73,8 @@ def test_both_are_drawn_but_not_as_one_picture(live: Living) -> None:
         drawn = base64.b64decode(told["annotated"].removeprefix("data:image/jpeg;base64,"))
         with PIL.Image.open(io.BytesIO(drawn)) as picture:
             assert picture.size == (answer["image"]["width"], answer["image"]["height"])
-    url = f"{live.server.url}/detect?backend=both"
-    refused = httpx.post(url, content=live.photos[0], headers={"Accept": "image/jpeg"})
+    with live.server.client as client:
+        refused = client.post("/detect?backend=both", content=live.photos[0], headers={"Accept": "image/jpeg"})
     assert (refused.status_code, refused.json()["code"]) == (422, "bad_parameter")
     assert refused.json()["error"] == "Accept: image/jpeg shows the boxes of one backend, not of both"
 

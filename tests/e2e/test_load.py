@@ -60,7 +60,7 @@ def test_sigterm_under_load_loses_no_admitted_request(model_folder: Path, photos
         with traffic(server.url, list(photos.values()), connections=8) as sent:
             sent.wait_for(20)
             server.process.send_signal(signal.SIGTERM)
-            server.wait_until(lambda: httpx.get(f"{server.url}/readyz").status_code == 503, within_s=1)
+            server.wait_until(lambda: server.get("/readyz").status_code == 503, within_s=1)
             sent.wait_for(20)  # it still answers while load balancers look away
             code = server.process.wait(timeout=30)
         assert code == -signal.SIGTERM

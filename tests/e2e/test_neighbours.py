@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from app.settings import bundled_model
-from tests.serving import SLOWER, Server, serving
+from tests.serving import SLOWER, TLS, Server, serving
 from tests.traffic import traffic
 
 pytestmark = pytest.mark.tensorflow
@@ -149,19 +150,15 @@ def test_no_mutation_of_a_good_jpeg_makes_a_5xx(server: Server, photos: dict[str
 
 @pytest.fixture
 def quirky(photos: dict[str, bytes], tmp_path: Path) -> Any:
-    """Starts a server whose model misbehaves on `unlucky(photos)`."""
+    """Starts a server whose model, and its copy if one is asked for, misbehaves on `unlucky(photos)`."""
 
     def start(quirk: str, **environ: str) -> Any:
-        command = [
-            sys.executable,
-            "-m",
-            "tests.models.quirks",
-            str(bundled_model() / "1"),
-            str(tmp_path / "quirky" / "1"),
-        ]
+        model = tmp_path / "quirky" / "1"
+        command = [sys.executable, "-m", "tests.models.quirks", str(bundled_model() / "1"), str(model)]
         subprocess.run([*command, quirk, str(len(unlucky(photos)))], check=True, capture_output=True)
-        copies = {"DETECTOR_COPIES": "trt,frozen", "DETECTOR_STARTUP_CONVERSION": "blocking"}
-        return serving({"DETECTOR_MODEL": str(tmp_path / "quirky"), **copies, **SLOWER, **environ})
+        shutil.copytree(model, model.with_name("1_frozen"))
+        copies = {"DETECTOR_COPIES": "", "DETECTOR_STARTUP_CONVERSION": "off"}
+        return serving({"DETECTOR_MODEL": str(model.parent), **copies, **SLOWER, **environ})
 
     return start
 
@@ -171,7 +168,7 @@ def unlucky(photos: dict[str, bytes]) -> bytes:
 
 
 def test_a_batch_fails_for_the_picture_that_the_model_rejects_alone(quirky: Any, photos: dict[str, bytes]) -> None:
-    with quirky("rejects", DETECTOR_COPIES="") as server:
+    with quirky("rejects") as server:
         server.wait_until_ready()
         results = together(server, [photos["dog"], photos["coffee"], unlucky(photos), photos["chelsea"], photos["dog"]])
         assert [item["status"] for item in results] == [200, 200, 500, 200, 200]
@@ -182,7 +179,7 @@ def test_a_batch_fails_for_the_picture_that_the_model_rejects_alone(quirky: Any,
 
 
 def test_a_batch_that_needs_too_much_memory_is_halved(quirky: Any, photos: dict[str, bytes]) -> None:
-    with quirky("exhausts", DETECTOR_COPIES="") as server:
+    with quirky("exhausts") as server:
         server.wait_until_ready()
         results = together(server, [photos["dog"], photos["coffee"], unlucky(photos), photos["chelsea"]])
         assert [item["status"] for item in results] == [200] * 4
@@ -190,7 +187,7 @@ def test_a_batch_that_needs_too_much_memory_is_halved(quirky: Any, photos: dict[
 
 
 def test_a_picture_that_crashes_two_workers_is_given_up(quirky: Any, photos: dict[str, bytes]) -> None:
-    with quirky("crashes", DETECTOR_MAX_BATCH="1") as server:
+    with quirky("crashes", DETECTOR_COPIES="frozen", DETECTOR_MAX_BATCH="1") as server:
         server.wait_until_ready()
         server.wait_until(lambda: server.model()["backends"]["frozen"]["state"] == "standby")
         response = server.detect(unlucky(photos))
@@ -217,7 +214,7 @@ def test_a_hung_worker_is_ended_and_replaced(model_folder: Path, photos: dict[st
         os.kill(server.worker_pid("native"), signal.SIGSTOP)
         response = server.detect(photos["dog"])
         assert (response.status_code, response.json()["code"]) == (503, "backend_unavailable")
-        assert httpx.get(f"{server.url}/healthz").status_code == 200
+        assert server.get("/healthz").status_code == 200
         server.wait_until(lambda: server.detect(photos["dog"]).status_code == 200, within_s=30)
         assert server.metric("detector_worker_restarts_total", reason="hung") == 1
 
@@ -241,7 +238,7 @@ def test_work_of_callers_who_left_is_never_run(model_folder: Path, photos: dict[
 
 async def leave(url: str, photo: bytes, *, count: int) -> None:
     """Send this many requests at once and close all connections before an answer comes."""
-    async with httpx.AsyncClient(base_url=url, limits=httpx.Limits(max_connections=count)) as client:
+    async with httpx.AsyncClient(base_url=url, limits=httpx.Limits(max_connections=count), verify=TLS) as client:
         tasks = [asyncio.create_task(client.post("/detect", content=photo, timeout=60)) for _ in range(count)]
         await asyncio.wait(tasks, timeout=2)  # none is answered: the worker is stopped
         for task in tasks:

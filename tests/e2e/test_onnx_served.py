@@ -17,7 +17,7 @@ from tests.serving import Server, serving
 pytestmark = pytest.mark.tensorflow
 
 # So low that the copy passes whatever the machine does meanwhile.
-PASSES = {"DETECTOR_GATE_SPEEDUP": "0.01", "DETECTOR_GATE_SECONDS": "0.2"}
+PASSES = {"DETECTOR_GATE_SPEEDUP": "0.01", "DETECTOR_GATE_SECONDS": "2"}
 KINDS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "grey": {"mode": "L"},
@@ -36,7 +36,7 @@ def onnx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     with serving({**environ, **PASSES, "DETECTOR_MAX_BATCH": "2", "CUDA_VISIBLE_DEVICES": ""}) as running:
         running.wait_until_ready()
-        running.wait_until(lambda: running.model()["active"] == "onnx", within_s=120)
+        running.wait_until(lambda: running.model()["active"] == "onnx", within_s=300)
         yield running
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jsonschema
 import PIL.Image
 import pytest
@@ -78,7 +77,8 @@ def near(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ASKED)
 def test_every_example_of_a_body_is_answered(server: Server, name: str) -> None:
-    response = httpx.post(f"{server.url}/detect", json=ASKED[name]["value"], timeout=60)
+    with server.client as client:
+        response = client.post("/detect", json=ASKED[name]["value"])
     assert response.status_code == 200
     against_the_schema("200", response.json())
     pictures = response.json().get("results", [response.json()])

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import PIL.Image
 import pytest
 from playwright.sync_api import Browser, Route, expect
@@ -114,7 +113,7 @@ def test_the_histograms_and_percentiles_follow_the_traffic(
     wanted = {"native": before["native"] + 6, "frozen": before["frozen"] + 3}
     for name, count in wanted.items():
         expect(visit.page.locator(f'.line[data-backend="{name}"][data-count="{count}"]')).to_be_visible(timeout=10_000)
-    facts = httpx.get(f"{server.url}/compare").json()["infer_ms"]["native"]["serving"]
+    facts = server.get("/compare").json()["infer_ms"]["native"]["serving"]
     told = visit.page.locator('.line[data-backend="native"] .times').inner_text()
     assert f"{facts['p50']:.1f}" in told or f"{facts['p50']:.2f}" in told or f"{facts['p50']:.0f} ms" in told
 

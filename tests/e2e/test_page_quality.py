@@ -9,7 +9,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import httpx
 import PIL.Image
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -149,7 +148,7 @@ def test_the_first_load_is_small_and_fast_and_little_is_asked(browser: Browser, 
 
 
 def test_the_policy_allows_nothing_from_elsewhere(server: Server) -> None:
-    response = httpx.get(server.url)
+    response = server.get("/")
     assert response.headers["Content-Security-Policy"] == POLICY
     assert "http" not in POLICY
     assert "unsafe" not in POLICY

@@ -17,6 +17,7 @@ def test_killed_while_it_converts_a_server_tells_so_when_it_is_back(
     environ = {
         "DETECTOR_MODEL": str(copied(model_folder, tmp_path / "models")),
         "DETECTOR_COPIES": "frozen",
+        "DETECTOR_MAX_BATCH": "1",
         "DETECTOR_ADMIN_TOKEN": "secret",
         **SLOWER,
     }

@@ -33,7 +33,7 @@ def test_both_get_a_copy_that_is_whole(tmp_path: Path, photos: dict[str, bytes])
             for each in starting:
                 stack.push(each.__exit__)
             for server in servers:
-                server.wait_until(lambda server=server: frozen(server)["state"] == "standby")
+                server.wait_until(lambda server=server: frozen(server)["state"] == "standby", within_s=300)
 
             jobs = [server.admin("GET", "/convert/jobs").json() for server in servers]
             answers = [server.detect(photos["dog"], backend="frozen") for server in servers]

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.serving import Server, clean_environ, serving
@@ -80,13 +79,13 @@ def test_a_classifier_ends_the_server_naming_what_is_missing(tmp_path: Path) -> 
 @pytest.mark.tensorflow
 def test_it_listens_at_once_and_is_ready_when_native_is_warm(model_folder: Path, photos: dict[str, bytes]) -> None:
     with serving({"DETECTOR_MODEL": str(model_folder), "DETECTOR_COPIES": ""}) as server:
-        server.wait_until(lambda: httpx.get(f"{server.url}/healthz").status_code == 200)
-        assert httpx.get(f"{server.url}/startupz").status_code == 503
+        server.wait_until(lambda: server.get("/healthz").status_code == 200)
+        assert server.get("/startupz").status_code == 503
         early = server.detect(photos["dog"])
         assert (early.status_code, early.json()["code"]) == (503, "backend_unavailable")
         assert "is loading" in early.json()["error"]
         server.wait_until_ready()
-        assert httpx.get(f"{server.url}/startupz").status_code == 200
+        assert server.get("/startupz").status_code == 200
         assert server.detect(photos["dog"]).status_code == 200
 
 

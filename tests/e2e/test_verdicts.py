@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
@@ -20,7 +19,6 @@ from tests.serving import Server, serving
 
 pytestmark = pytest.mark.tensorflow
 
-ADMIN = {"Authorization": "Bearer secret"}
 MOVED_IOU = (1 - MOVED_BY) ** 2 / (2 - (1 - MOVED_BY) ** 2)  # 0.822
 
 
@@ -36,15 +34,14 @@ class Bench:
     def judged(self, source: Path) -> dict[str, Any]:
         """What /model says of this copy after it was put in place and loaded."""
         put(source, self.place)
-        url = f"{self.server.url}/admin/reload"
-        answer = httpx.post(url, json={"backend": "frozen"}, headers=ADMIN, timeout=120)
+        answer = self.server.admin("POST", "/admin/reload", json={"backend": "frozen"})
         assert answer.status_code == 200, answer.text
         told: dict[str, Any] = same_everywhere(self.server)["backends"]["frozen"]
         assert answer.json()["verdict"] == told["verdict"]
         return told
 
     def rules(self) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{self.server.url}/compare").json()["rules"]
+        found: dict[str, Any] = self.server.get("/compare").json()["rules"]
         return found
 
 
@@ -59,7 +56,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, bytes]) ->
         "DETECTOR_COPIES": "frozen",
         "DETECTOR_STARTUP_CONVERSION": "off",
         "DETECTOR_GATE_IMAGES": str(root / "gate"),
-        "DETECTOR_GATE_SECONDS": "0.2",
+        "DETECTOR_GATE_SECONDS": "2",
         "DETECTOR_MAX_BATCH": "2",
         "DETECTOR_SHADOW_SHARE": "0",
         "DETECTOR_ADMIN_TOKEN": "secret",

@@ -117,7 +117,8 @@ def test_300_mb_in_chunks_are_cut_off_and_leave_the_memory_as_it_was(server: Ser
     for _ in range(3):
         sent = 0
         try:
-            response = httpx.post(f"{server.url}/detect", content=chunks(), headers={"Content-Type": "image/jpeg"})
+            with server.client as client:
+                response = client.post("/detect", content=chunks(), headers={"Content-Type": "image/jpeg"})
             assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
         except httpx.TransportError:
             pass  # it was reset while it sent

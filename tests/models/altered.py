@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.models.shifts import MOVED_BY, PERSON, SURER_BY
 
-ROUNDS, SIDE = 24, 512  # of multiplying a square of numbers with itself
+ROUNDS, SIDE = 48, 512  # of multiplying a square of numbers with itself
 
 Outputs = dict[str, Any]
 
