@@ -37,6 +37,8 @@ def main() -> int:
             "DETECTOR_MODEL": folder,
             "DETECTOR_COPIES": "frozen",
             "DETECTOR_STARTUP_CONVERSION": "blocking",
+            "DETECTOR_MAX_BATCH": "1",
+            "DETECTOR_GATE_SECONDS": "0.2",  # what counts is the swap, not the verdict on the copy
             "DETECTOR_ADMIN_TOKEN": "secret",
         }
         with serving(environ) as server:

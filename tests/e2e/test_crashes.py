@@ -21,7 +21,7 @@ IN_WORDS = "(loading the model|converting the graph|saving)"
 
 
 @pytest.fixture(scope="module")
-def folders(server: Server, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folders(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model whose frozen copy has been made, and one for programs that the server finds."""
     folder = tmp_path_factory.mktemp("crashes")
     (folder / "bin").mkdir()
