@@ -25,7 +25,7 @@ doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this m
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt 2>/dev/null); \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app doctor
 
-test: $(VENV)/test.done ## Run all tests
+test: $(VENV)/test.done ## Run all tests but the few of test-long
 	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(VENV)/test.done ## Run those that take minutes: copies of every kind of model, the steps of the Docker image
