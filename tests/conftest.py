@@ -40,9 +40,12 @@ def photos() -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def model_folder(once: Once, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled model's folder of versions with the frozen copy that a server has made; others may be made there."""
-    return copied(once("with_frozen", _make_frozen), tmp_path_factory.mktemp("models") / "yolox_nano")
+def model_folder(once: Once) -> Iterator[Path]:
+    """The bundled model's folder of versions with the frozen copy that a server has made; nobody may write to it."""
+    folder = once("with_frozen", _make_frozen)
+    before = sorted(folder.rglob("*"))
+    yield folder
+    assert sorted(folder.rglob("*")) == before, "a test wrote to the folder that all tests share; give it a copy"
 
 
 def _make_frozen(folder: Path) -> None:
@@ -53,10 +56,10 @@ def _make_frozen(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(model_folder: Path) -> Iterator[Server]:
+def server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real server with the real model, native active, frozen warm and slower, admin token `secret`."""
     environ = {
-        "DETECTOR_MODEL": str(model_folder),
+        "DETECTOR_MODEL": str(copied(model_folder, tmp_path_factory.mktemp("served") / "yolox_nano")),
         "DETECTOR_COPIES": "trt,frozen",
         "DETECTOR_STARTUP_CONVERSION": "blocking",
         "DETECTOR_ADMIN_TOKEN": "secret",

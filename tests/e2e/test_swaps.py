@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import SLOWER, Server, assert_gone, children, serving
+from tests.serving import SLOWER, Server, assert_gone, children, copied, serving
 from tests.traffic import traffic
 
 pytestmark = pytest.mark.tensorflow
@@ -15,9 +15,10 @@ PAUSE_S = 3.0  # the sixteen take a part of a small machine, and the swaps have 
 
 
 @pytest.fixture
-def quick(model_folder: Path) -> Iterator[Server]:
+def quick(model_folder: Path, tmp_path: Path) -> Iterator[Server]:
     """A server whose copy is soon made and judged, at batch 1 alone."""
-    environ = {"DETECTOR_MODEL": str(model_folder), "DETECTOR_COPIES": "frozen", "DETECTOR_MAX_BATCH": "1", **SLOWER}
+    models = str(copied(model_folder, tmp_path / "models"))
+    environ = {"DETECTOR_MODEL": models, "DETECTOR_COPIES": "frozen", "DETECTOR_MAX_BATCH": "1", **SLOWER}
     with serving({**environ, "DETECTOR_STARTUP_CONVERSION": "blocking", "DETECTOR_ADMIN_TOKEN": "secret"}) as running:
         running.wait_until_ready()
         yield running
