@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # A bare Debian has no ensurepip: the machine's own pip fills the environment.
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
@@ -25,11 +26,11 @@ doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this m
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt 2>/dev/null); \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app doctor
 
-test: $(VENV)/test.done ## Run all tests but the few of test-long
-	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: $(VENV)/test.done ## Run all tests but the heavy ones of test-long
+	$(PYTEST)
 
-test-long: $(VENV)/test.done ## Run those that take minutes: copies of every kind of model, the steps of the Docker image
-	DETECTOR_TEST_LONG=1 $(PY) -m pytest -m long
+test-long: $(VENV)/test.done ## Run the heavy ones: swaps and crashes under load, every kind of model, the steps of the Docker image
+	DETECTOR_TEST_HEAVY=1 DETECTOR_TEST_LONG=1 $(PYTEST) -m "heavy or long"
 
 lint: $(VENV)/test.done ## Check format and style
 	$(PY) -m ruff format --check .

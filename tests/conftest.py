@@ -1,4 +1,4 @@
-"""Fixtures that many tests share; tests that need the system or long are skipped unless they are asked for."""
+"""Fixtures that many tests share; tests that need the system or take long are skipped unless they are asked for."""
 
 import os
 import shutil
@@ -17,11 +17,16 @@ __all__ = ["altered", "engineless_copy", "engineless_trt", "once", "standin_libr
 
 ROOT = Path(__file__).parent.parent
 SERVERS = ROOT / "tests" / "e2e"
+ASKED_FOR = {
+    "system": "needs packages of the system or root",
+    "heavy": "takes both cores for a while",
+    "long": "takes minutes",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_soon)  # the longest first: two processes share the files
-    for mark, reason in (("system", "needs packages of the system or root"), ("long", "takes minutes")):
+    for mark, reason in ASKED_FOR.items():
         variable = f"DETECTOR_TEST_{mark.upper()}"
         if os.environ.get(variable) != "1":
             for item in (each for each in items if mark in each.keywords):

@@ -119,6 +119,7 @@ def test_half_precision_takes_little_more_than_half_the_room(copies: Copies, mod
     assert copies.said[model]["FP16"]["operations_in_fp16"] > 30
 
 
+@pytest.mark.heavy
 def test_raw_boxes_and_scores_of_a_retinanet_agree() -> None:
     said = json.loads(program("onnx_retinanet.py"))
     assert max(said["FP32"][name] for name in ("scores", "boxes", "boxes_in_anchors")) <= 1e-4

@@ -19,7 +19,11 @@ OTHERS = tuple(kind for kind in KINDS if kind not in FEW)
 
 
 @pytest.mark.parametrize(
-    "kinds", [pytest.param(FEW, id="few"), pytest.param(OTHERS, id="others", marks=pytest.mark.long)]
+    "kinds",
+    [
+        pytest.param(FEW, id="few", marks=pytest.mark.heavy),
+        pytest.param(OTHERS, id="others", marks=pytest.mark.long),
+    ],
 )
 def test_their_copies_agree_or_say_why_there_are_none(kinds: tuple[str, ...], zoo: Path) -> None:
     said = json.loads(program("zoo_copies.py", zoo, *map(Path, kinds), within_s=900))

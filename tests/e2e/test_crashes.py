@@ -14,7 +14,7 @@ from tests.serving import SLOWER, Server, assert_gone, children, copied, descend
 from tests.smi import put_smi
 from tests.traffic import traffic
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 
 MAKING = ("load", "convert", "save")
 IN_WORDS = "(loading the model|converting the graph|saving)"

@@ -13,6 +13,7 @@ from tests.traffic import traffic
 pytestmark = pytest.mark.tensorflow
 
 
+@pytest.mark.heavy
 def test_metrics_add_up_after_overload(model_folder: Path, photos: dict[str, bytes]) -> None:
     environ = {"DETECTOR_MODEL": str(model_folder), "DETECTOR_COPIES": "", "DETECTOR_QUEUE_LIMIT": "8"}
     with serving(environ) as server:

@@ -87,6 +87,7 @@ def together(server: Server, pictures: list[bytes]) -> list[dict[str, Any]]:
     return results
 
 
+@pytest.mark.heavy
 def test_each_of_500_requests_gets_its_own_answer(server: Server, photos: dict[str, bytes]) -> None:
     """Sizes tell the pictures apart: each answer must speak of the size that was sent."""
     with PIL.Image.open(io.BytesIO(photos["dog"])) as picture:
@@ -178,6 +179,7 @@ def test_a_batch_fails_for_the_picture_that_the_model_rejects_alone(quirky: Any,
         assert server.metric("detector_batch_repairs_total", how="given_up") == 1
 
 
+@pytest.mark.heavy
 def test_a_batch_that_needs_too_much_memory_is_halved(quirky: Any, photos: dict[str, bytes]) -> None:
     with quirky("exhausts") as server:
         server.wait_until_ready()
@@ -186,6 +188,7 @@ def test_a_batch_that_needs_too_much_memory_is_halved(quirky: Any, photos: dict[
         assert server.metric("detector_batch_repairs_total", how="halved") >= 1
 
 
+@pytest.mark.heavy
 def test_a_picture_that_crashes_two_workers_is_given_up(quirky: Any, photos: dict[str, bytes]) -> None:
     with quirky("crashes", DETECTOR_COPIES="frozen", DETECTOR_MAX_BATCH="1") as server:
         server.wait_until_ready()
@@ -207,6 +210,7 @@ def test_requests_of_a_crashed_worker_are_answered_elsewhere(server: Server, pho
     assert set(sent.statuses) <= {200, 503}
 
 
+@pytest.mark.heavy
 def test_a_hung_worker_is_ended_and_replaced(model_folder: Path, photos: dict[str, bytes]) -> None:
     environ = {"DETECTOR_MODEL": str(model_folder), "DETECTOR_COPIES": "", "DETECTOR_HANG_SECONDS": "1"}
     with serving(environ) as server:

@@ -10,7 +10,7 @@ from tests.serving import Server, serving
 from tests.traffic import traffic
 from tests.zoo import BARE
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 
 DOG = {"1": "dog", "2": "hound", "10": "mutt"}  # what each version calls it
 

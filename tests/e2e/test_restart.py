@@ -7,7 +7,7 @@ import pytest
 
 from tests.serving import SLOWER, assert_gone, copied, descendants, serving
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 
 
 def test_killed_while_it_converts_a_server_tells_so_when_it_is_back(

@@ -11,7 +11,7 @@ from app.settings import bundled_model
 from tests.converter.readonly import obeying_permissions
 from tests.serving import SLOWER, Server, serving
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 
 
 def test_both_get_a_copy_that_is_whole(tmp_path: Path, photos: dict[str, bytes]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.serving import SLOWER, Server, assert_gone, children, copied, serving
 from tests.traffic import traffic
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 
 RELOADS = 4  # and a conversion: five swaps
 PAUSE_S = 3.0  # the sixteen take a part of a small machine, and the swaps have the rest

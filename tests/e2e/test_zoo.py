@@ -13,7 +13,7 @@ from tests.zoo import BARE, SURE, corners, environ, odd_photos, zoo
 
 __all__ = ["zoo"]  # a fixture
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 
 Answers = list[dict[str, Any]]
 SIX = ("astronaut", "camera", "chelsea", "coffee", "dog", "rocket")
