@@ -157,6 +157,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "converter.cutting.parts": {"converter.cutting.", "converter.onnx_layout", *CONTRACT},
     "converter.cutting.nodes": set(),
     "converter.cutting.permuting": {"converter.cutting.nodes"},
+    "converter.cutting.turning": {"converter.cutting.nodes"},
     "converter.cutting.reach": {"converter.cutting."},
     "converter.cutting.reversing": {"converter.cutting.nodes"},
     "converter.cutting.rows": {"converter.complaints", "converter.cutting.flat", *CONTRACT},

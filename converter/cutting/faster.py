@@ -5,8 +5,9 @@ from typing import Any
 
 from converter.cutting.focus import focus
 from converter.cutting.nodes import Nodes, attribute, order, same
-from converter.cutting.permuting import fold, permuting, remove
+from converter.cutting.permuting import fold, permuting
 from converter.cutting.reversing import reversing
+from converter.cutting.turning import turning, undo
 
 
 def make_faster(model: Any) -> None:
@@ -15,13 +16,15 @@ def make_faster(model: Any) -> None:
     reversing(nodes)
     focus(nodes)
     permuting(nodes)
+    turning(nodes)
     nodes.write()
 
 
 def move_orders(picture: Any, network: Any, *, kept: Collection[str] = ()) -> None:
     """Leave out what the picture graph does to the order of channels where the network's kernels can take it over.
 
-    The values in between, other than those `kept`, then have another order; nothing else may read them.
+    And of axes, where the network undoes it. The values in between, other than those `kept`, then have another order;
+    nothing else may read them.
     """
     before, after = Nodes(picture), Nodes(network)
     for name in [each.name for each in network.graph.input if each.name not in kept and each.name in before.made]:
@@ -29,7 +32,8 @@ def move_orders(picture: Any, network: Any, *, kept: Collection[str] = ()) -> No
         reversing(before)
         found = _order(before, name)
         if found and fold(after, name, found[1] + 1, found[2]):
-            remove(before, found[0])
+            before.drop(found[0])
+        undo(before, after, name)
     before.write()
     after.write()
 

@@ -69,6 +69,21 @@ class Nodes:
         self.nodes[place : place + 1] = nodes
         self._look()
 
+    def drop(self, name: str) -> None:
+        """Hand the first input of the node that makes a tensor on in its place."""
+        node = self.made[name]
+        self.replace(node, [helper.make_node("Identity", [node.input[0]], [name], f"{name}/same")])
+
+    def declare(self, name: str, order: Sequence[int]) -> None:
+        """Give the axes of an input or output another order: the first is now what was in the first of these places."""
+        for info in (*self._graph.input, *self._graph.output):
+            dims = info.type.tensor_type.shape.dim
+            if info.name == name and len(dims) == len(order):
+                turned = [_copy(dims[axis]) for axis in order]
+                del dims[:]
+                dims.extend(turned)
+                self.sizes[name] = _sizes(info)
+
     def write(self) -> None:
         """Put what was changed into the model."""
         copies = [_copy(each) for each in self.nodes]

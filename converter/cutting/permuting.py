@@ -17,13 +17,7 @@ def permuting(nodes: Nodes) -> None:
         if found is None or nodes.size(gather.input[0], axis) != len(found):
             continue
         if fold(nodes, gather.output[0], axis, found):
-            remove(nodes, gather.output[0])
-
-
-def remove(nodes: Nodes, name: str) -> None:
-    """Hand a node's first input on as its output."""
-    node = nodes.made[name]
-    nodes.replace(node, [helper.make_node("Identity", [node.input[0]], [name], f"{name}/same")])
+            nodes.drop(gather.output[0])
 
 
 def fold(nodes: Nodes, name: str, axis: int, places: list[int]) -> bool:
