@@ -43,11 +43,8 @@ def _undoes(node: Any, turned: Sequence[int]) -> bool:
 
 def _swapped(nodes: Nodes, cast: Any, turn: Any) -> list[Any]:
     early, (result,) = f"{turn.output[0]}/bytes", turn.output
-    order = attribute(turn, "perm")
-    sizes = nodes.sizes.get(cast.input[0], ())
     nodes.types[early] = nodes.types[cast.input[0]]
-    nodes.sizes[early] = tuple(sizes[axis] for axis in order) if len(sizes) == len(order) else ()
     return [
-        helper.make_node("Transpose", [cast.input[0]], [early], early, perm=order),
+        helper.make_node("Transpose", [cast.input[0]], [early], early, perm=attribute(turn, "perm")),
         helper.make_node("Cast", [early], [result], turn.name, to=attribute(cast, "to")),
     ]
