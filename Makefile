@@ -39,7 +39,7 @@ lint: $(VENV)/test.done ## Check format and style
 types: $(VENV)/test.done ## Check types
 	$(PY) -m mypy
 
-verify-trt: $(VENV)/gpu.done $(VENV)/test.done ## Prove on a machine with a GPU that TensorRT runs: FP32, FP16, INT8 (half an hour)
+verify-trt: $(VENV)/gpu.done $(VENV)/test.done ## Prove on a machine with a GPU that TensorRT runs: FP32, FP16, INT8 (an hour)
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt) && \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m benchmarks.verify_trt
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from converter import publish
+from converter.contract import Options
 from tests.serving import Server, serving
 
 Hold = Callable[[str, bool, str], None]
@@ -15,11 +16,15 @@ PHOTO = Path(__file__).parent.parent / "tests" / "data" / "dog.jpg"
 SETTLED = ("standby", "active", "refused", "unavailable")
 
 
-def serve(model: Path, precision: str, images: Path, hold: Hold) -> None:
-    """A server loads the copy from its files, without a build, and answers with it."""
+def serve(model: Path, options: Options, images: Path, hold: Hold) -> None:
+    """A server loads the copy that `options` made from its files, without a build, and answers with it.
+
+    Servers take copies for a single picture and for their largest batch: `options` names these two sizes, or 1 alone.
+    """
     environ = {
         "DETECTOR_MODEL": str(model),
-        "DETECTOR_PRECISION": precision,
+        "DETECTOR_PRECISION": options.precision,
+        "DETECTOR_MAX_BATCH": str(max(options.batch_sizes)),
         "DETECTOR_COPIES": "trt,frozen",
         "DETECTOR_STARTUP_CONVERSION": "off",
         "DETECTOR_CALIBRATION_IMAGES": str(images),

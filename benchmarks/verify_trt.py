@@ -22,9 +22,10 @@ from typing import Any
 import converter
 from app.settings import bundled_model
 from benchmarks import latencies, trt_routes
-from converter import environment, probe, publish
+from converter import answering, environment, probe, publish
 from converter.child import Limits
 from converter.contract import ConverterError, CopyRefused, Options, Report
+from converter.description import Input
 
 PHOTOS = Path(__file__).parent.parent / "converter" / "photos"
 MINUTES_S = 1800.0
@@ -81,20 +82,21 @@ def verify(args: argparse.Namespace, model: Path, precision: str, checks: Checks
     say(f"\n## {precision}\n")
     sizes = tuple(int(size) for size in args.batch_sizes.split(","))
     trt = publish.location(model, "trt")
+    images = args.images if precision == "INT8" else None
+    options = Options(target="trt", precision=precision, batch_sizes=sizes, images=images)
     if not args.existing:
         model.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(args.model, model, dirs_exist_ok=True)
-        images = args.images if precision == "INT8" else None
-        options = Options(target="trt", precision=precision, batch_sizes=sizes, images=images)
         if not convert(model, options, checks):
             return
     if args.only_convert:
         return
     tell(Report.read(trt))
-    measure(model, trt, sizes)
+    taken = measure(model, trt, sizes)
     outside = next(size for size in range(2, 1000) if size not in sizes)
-    checks.hold(f"a batch of {outside}, outside the profiles, is caught", *refused(trt, outside))
-    trt_routes.serve(model, precision, args.images, checks.hold)
+    if outside in answering.sizes_for([outside], taken):
+        checks.hold(f"a batch of {outside}, outside the profiles, is caught", *refused(trt, outside))
+    trt_routes.serve(model, options, args.images, checks.hold)
     if precision == args.precision.split(",")[0]:  # what is refused does not depend on it
         trt_routes.without_engines(model, checks.hold)
 
@@ -131,8 +133,11 @@ def tell(report: Report | None) -> None:
         say(f"- agreement at batch {size}: {agreed['verdict']}: {agreed['reason']}")
 
 
-def measure(model: Path, trt: Path, sizes: Sequence[int]) -> None:
-    """Latency of native, frozen and the copy, one after the other in this run, and whether they agree."""
+def measure(model: Path, trt: Path, sizes: Sequence[int]) -> Input:
+    """Latency of native, frozen and the copy, one after the other in this run, and whether they agree.
+
+    What the copy takes: the caller asks which batch sizes that can be.
+    """
     frozen = publish.location(model, "frozen")
     if not frozen.is_dir():
         converter.convert(model, options=Options(target="frozen", batch_sizes=tuple(sizes)))
@@ -141,6 +146,7 @@ def measure(model: Path, trt: Path, sizes: Sequence[int]) -> None:
         for name, path in (("native", model), ("frozen", frozen), ("trt", trt))
     }
     say(f"\n{latencies.table(probed, sizes)}\n")
+    return probed["trt"].description.input
 
 
 def refused(trt: Path, size: int) -> tuple[bool, str]:
