@@ -16,7 +16,7 @@ PHOTO = Path(__file__).parent.parent / "tests" / "data" / "dog.jpg"
 SETTLED = ("standby", "active", "refused", "unavailable")
 
 
-def serve(model: Path, options: Options, images: Path, hold: Hold) -> None:
+def serve(model: Path, options: Options, hold: Hold) -> None:
     """A server loads the copy that `options` made from its files, without a build, and answers with it.
 
     Servers take copies for a single picture and for their largest batch: `options` names these two sizes, or 1 alone.
@@ -27,8 +27,9 @@ def serve(model: Path, options: Options, images: Path, hold: Hold) -> None:
         "DETECTOR_MAX_BATCH": str(max(options.batch_sizes)),
         "DETECTOR_COPIES": "trt,frozen",
         "DETECTOR_STARTUP_CONVERSION": "off",
-        "DETECTOR_CALIBRATION_IMAGES": str(images),
     }
+    if options.images:
+        environ["DETECTOR_CALIBRATION_IMAGES"] = str(options.images)
     with serving(environ) as server:
         backends = _settled(server)
         trt = backends["trt"]

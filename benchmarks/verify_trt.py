@@ -96,7 +96,7 @@ def verify(args: argparse.Namespace, model: Path, precision: str, checks: Checks
     outside = next(size for size in range(2, 1000) if size not in sizes)
     if outside in answering.sizes_for([outside], taken):
         checks.hold(f"a batch of {outside}, outside the profiles, is caught", *refused(trt, outside))
-    trt_routes.serve(model, options, args.images, checks.hold)
+    trt_routes.serve(model, options, checks.hold)
     if precision == args.precision.split(",")[0]:  # what is refused does not depend on it
         trt_routes.without_engines(model, checks.hold)
 
@@ -136,7 +136,7 @@ def tell(report: Report | None) -> None:
 def measure(model: Path, trt: Path, sizes: Sequence[int]) -> Input:
     """Latency of native, frozen and the copy, one after the other in this run, and whether they agree.
 
-    What the copy takes: the caller asks which batch sizes that can be.
+    Returns the copy's input, which says what batch sizes it can have.
     """
     frozen = publish.location(model, "frozen")
     if not frozen.is_dir():
