@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from app import repair
-from app.backends import BatchFailed
+from app.backends.backend import BatchFailed
 from app.errors import BackendUnavailable, InvalidImage, ModelFailed, NotAlike, Overloaded, ServiceError
 from app.images import Image
 from converter.detections import Detections

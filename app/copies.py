@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.backends import Backend, ModelRefused, NoRoom, Spec, WorkerDied
+from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.conversion import Conversions
 from app.errors import NotLoaded
 from app.jobs import Job

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import cycle, islice
 from typing import Any, Literal
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.calm import Calm
 from app.images import Image
 from converter.agreement import Agreement, Limits, compare, total

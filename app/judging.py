@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.backends import Backend, BatchFailed, ModelRefused, Spec, Starter, WorkerDied
+from app.backends.backend import Backend, BatchFailed, ModelRefused, Spec, Starter, WorkerDied
 from app.comparison import Comparison
 from app.election import NATIVE, Election
 from app.errors import ServiceError

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.backends import WorkerDied
+from app.backends.backend import WorkerDied
 from app.batching import Answer, MicroBatcher
 from app.errors import BackendUnavailable, DeadlineExceeded, ServiceError
 from app.images import Image

@@ -16,7 +16,7 @@ from app.api.errors import HANDLERS
 from app.api.limits import BodyLimit
 from app.api.requests import Requests
 from app.api.schemas import BackendAnswer
-from app.backends import ModelRefused, Spec, Starter, WorkerDied
+from app.backends.backend import ModelRefused, Spec, Starter, WorkerDied
 from app.both import Both
 from app.election import NATIVE
 from app.metrics import Metrics

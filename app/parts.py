@@ -10,7 +10,7 @@ from functools import partial
 import app
 from app import judging, memory, models
 from app.api import ops
-from app.backends import PROGRAMS, Backend, Spec, Starter
+from app.backends.backend import PROGRAMS, Backend, Spec, Starter
 from app.backends.worker import start_worker
 from app.batching import MicroBatcher
 from app.calm import calm

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from time import perf_counter
 
-from app.backends import Backend, BatchFailed, WorkerDied
+from app.backends.backend import Backend, BatchFailed, WorkerDied
 from app.batching import MicroBatcher
 from app.calm import quiet
 from app.comparison import Comparison, Pair

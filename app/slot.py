@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.backends import Backend, Facts, ModelRefused, NoRoom, Spec, Starter, WorkerDied
+from app.backends.backend import Backend, Facts, ModelRefused, NoRoom, Spec, Starter, WorkerDied
 from app.errors import BackendUnavailable
 from app.images import Image
 from converter.detections import Detections

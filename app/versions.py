@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.backends import Backend, ModelRefused, NoRoom, Spec, WorkerDied
+from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.conversion import Conversions
 from app.copies import Copies
 from app.election import AUTO, NATIVE, Election

@@ -11,7 +11,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from app.backends import Backend, Spec
+from app.backends.backend import Backend, Spec
 from app.backends.worker import start_worker
 from app.gate import timed
 from app.images import Image

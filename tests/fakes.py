@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.backends import BatchFailed, Facts, Spec, WorkerDied
+from app.backends.backend import BatchFailed, Facts, Spec, WorkerDied
 from app.images import Image
 from converter.detections import Detections
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from app.backends import BatchFailed, Facts, ModelRefused, wire
+from app.backends import wire
+from app.backends.backend import BatchFailed, Facts, ModelRefused
 from converter.description import Declared
 from converter.detections import Detections
 

@@ -5,7 +5,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.backends import BatchFailed, Facts, ModelRefused, child
+from app.backends import child
+from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, warm
 from converter import nvidia, providers
 from converter.answering import answer

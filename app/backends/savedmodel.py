@@ -8,7 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from app.backends import BatchFailed, Facts, ModelRefused, child
+from app.backends import child
+from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, warm
 from converter import sampling
 from converter.answering import WrongBatch, answer, with_boxes

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from app.backends import BatchFailed, ModelRefused
+from app.backends.backend import BatchFailed, ModelRefused
 from converter import sampling
 from converter.answering import working
 from converter.description import Input

@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app.backends import PROGRAMS, BatchFailed, Facts, ModelRefused, Spec, WorkerDied, wire
+from app.backends import wire
+from app.backends.backend import PROGRAMS, BatchFailed, Facts, ModelRefused, Spec, WorkerDied
 from app.images import Image
 from app.streams import lines
 from converter.detections import Detections

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.backends import Spec
+from app.backends.backend import Spec
 from app.gate import Verdict, Word
 from app.images import Image
 from app.parts import Parts, build

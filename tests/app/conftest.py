@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import Spec
+from app.backends.backend import Spec
 from app.batching import MicroBatcher
 from app.images import Image, check
 from tests.app import jpegs

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.backends import Backend, Spec
+from app.backends.backend import Backend, Spec
 from app.conversion import Allowed, Conversions, Ways
 from app.copies import Copies, Plan
 from app.jobs import JobFiles

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import BatchFailed, Spec
+from app.backends.backend import BatchFailed, Spec
 from app.batching import Answer, MicroBatcher
 from app.errors import InvalidImage, ModelFailed
 from app.images import Image

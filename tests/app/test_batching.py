@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.backends import WorkerDied
+from app.backends.backend import WorkerDied
 from app.batching import Answer, MicroBatcher
 from app.images import Image
 from converter.detections import Detections

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import BatchFailed
+from app.backends.backend import BatchFailed
 from app.both import Both, Twin
 from app.errors import (
     BackendUnavailable,

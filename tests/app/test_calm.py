@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import Spec
+from app.backends.backend import Spec
 from app.batching import MicroBatcher
 from app.calm import LONGEST_HOLD_S, Calm, calm, idle, quiet
 from app.errors import Overloaded

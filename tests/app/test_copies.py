@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.backends import ModelRefused, Spec, WorkerDied
+from app.backends.backend import ModelRefused, Spec, WorkerDied
 from app.election import UNCOMPARED
 from converter import probe
 from converter.contract import Options

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.backends import Backend, WorkerDied
+from app.backends.backend import Backend, WorkerDied
 from app.images import Image
 from tests.app.copying import PLAIN, Bench
 from tests.fakes import until

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import ModelRefused, WorkerDied
+from app.backends.backend import ModelRefused, WorkerDied
 from app.election import UNCOMPARED
 from app.errors import NotLoaded
 from app.images import Image

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.backends import BatchFailed, Facts, Spec, WorkerDied
+from app.backends.backend import BatchFailed, Facts, Spec, WorkerDied
 from app.gate import FEWEST_PAIRS, MOST_PAIRS, Gate, Rules, Verdict, rules_json
 from app.images import Image
 from converter.agreement import Agreement

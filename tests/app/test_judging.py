@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.backends import BatchFailed, ModelRefused, Spec, WorkerDied
+from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.calm import calm
 from app.errors import ServiceError
 from app.gate import Gate, Rules

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.backends import BatchFailed, Spec
+from app.backends.backend import BatchFailed, Spec
 from app.batching import MicroBatcher
 from app.election import Election
 from app.errors import (

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from app.backends import BatchFailed, Spec
+from app.backends.backend import BatchFailed, Spec
 from app.images import Image
 from app.shadow import MOST_BYTES, MOST_JOBS
 from tests.app.comparing import FOLDER, Bench, boxes, numbered, verdict

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import ModelRefused, Spec, WorkerDied
+from app.backends.backend import ModelRefused, Spec, WorkerDied
 from app.errors import BackendUnavailable
 from app.images import Image
 from app.slot import FIRST_PAUSE_S, Slot

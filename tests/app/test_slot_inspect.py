@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import Backend, Spec, WorkerDied
+from app.backends.backend import Backend, Spec, WorkerDied
 from app.images import Image
 from app.slot import Slot
 from tests.fakes import FakeStarter, until

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.api.schemas import DetectAnswer, SeveralAnswer
-from app.backends import BatchFailed
+from app.backends.backend import BatchFailed
 from tests.app import jpegs
 from tests.app.api.compared import Compared, compared
 from tests.app.api.conftest import assert_is_error

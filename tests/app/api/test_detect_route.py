@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from app.api.schemas import DetectAnswer
-from app.backends import BatchFailed
+from app.backends.backend import BatchFailed
 from converter.detections import Detections
 from tests.app import jpegs
 from tests.app.api.conftest import Api, Start, assert_is_error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import ModelRefused, WorkerDied
+from app.backends.backend import ModelRefused, WorkerDied
 from converter import publish
 from tests.app import jpegs
 from tests.app.api.conftest import Api, Start, assert_is_error

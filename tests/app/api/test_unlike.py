@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import BatchFailed
+from app.backends.backend import BatchFailed
 from tests.app import jpegs
 from tests.app.api.compared import Compared, compared
 from tests.app.api.conftest import Start, assert_is_error

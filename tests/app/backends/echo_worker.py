@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.backends import BatchFailed, Facts, ModelRefused, child
+from app.backends import child
+from app.backends.backend import BatchFailed, Facts, ModelRefused
 from converter.detections import Detections
 
 # Widths of pictures that are orders.

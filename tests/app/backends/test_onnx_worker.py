@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import BatchFailed, ModelRefused, Spec
+from app.backends.backend import BatchFailed, ModelRefused, Spec
 from app.backends.worker import Worker, start_worker
 from app.images import Image, check
 from converter.onnx_layout import NETWORK

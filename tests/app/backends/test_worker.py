@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import BatchFailed, ModelRefused, Spec, WorkerDied
+from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.backends.worker import LogListener, Worker
 from app.images import Image
 from converter.detections import Detections

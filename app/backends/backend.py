@@ -1,0 +1,102 @@
+"""Backends: what every one of them can do, and the table of the programs that run them. No TensorFlow here."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.images import Image
+from converter.description import Declared
+from converter.detections import Detections
+
+# The program of each kind of backend; it runs in a child process and is imported nowhere else.
+PROGRAMS = {
+    "native": "app.backends.savedmodel",
+    "frozen": "app.backends.savedmodel",
+    "trt": "app.backends.savedmodel",
+    "onnx": "app.backends.onnx",
+}
+
+
+class ModelRefused(Exception):
+    """The worker looked at the model and will not serve it; one sentence why. Trying again does not help."""
+
+
+class WorkerDied(Exception):
+    """The worker's process ended, or had to be ended; how, in words. `hung`: it was alive but did not answer."""
+
+    def __init__(self, how: str, *, hung: bool = False) -> None:
+        super().__init__(how)
+        self.hung = hung
+
+
+class NoRoom(Exception):
+    """There is not enough memory to load a second model before the first is ended; how much is missing."""
+
+
+class BatchFailed(Exception):
+    """The model raised on this batch.
+
+    `kind` is undecodable (a JPEG file), unlike (one that can't be decoded as native decodes it), colours (not those
+    that the model takes), exhausted (memory) or other.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a worker is told: which folder to load as which backend, and how to run it."""
+
+    name: str
+    folder: Path
+    max_batch: int
+    batch_sizes: tuple[int, ...] = ()  # if given, only these: an engine exists for each
+    batches_in_flight: int | None = None  # None: the worker chooses by its hardware
+    load_seconds: float = 600
+    hang_seconds: float = 60  # a batch that takes longer means that the worker hangs, and is ended
+    environ: Mapping[str, str] = field(default_factory=dict)
+    declared: Declared = field(default_factory=Declared)  # what is said of the model
+    version: str = ""  # of the model, or of the one that a copy was made from
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a worker says of its model once it is warm."""
+
+    batch_sizes: tuple[int, ...]  # the largest is the most a batch may have
+    batches_in_flight: int
+    padded: bool  # smaller batches are filled up to the next size
+    device: str  # "CPU" or the GPU's name
+    load_seconds: float
+    warm_seconds: float
+    signature: Mapping[str, Any]
+    providers: Mapping[str, int] = field(default_factory=dict)  # ONNX Runtime's, and how many nodes each runs
+    fallback: str | None = None  # what runs elsewhere than was asked for, as a sentence
+    fallback_reason: str | None = None  # the same as a word
+
+
+class Backend(Protocol):
+    """A loaded, warm model somewhere."""
+
+    name: str
+    facts: Facts
+
+    @property
+    def pid(self) -> int:
+        """The process it lives in."""
+
+    async def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Run one batch; Detections in the images' order. BatchFailed or WorkerDied if there are none."""
+
+    async def died(self) -> WorkerDied:
+        """Wait until it ends by itself or hangs; how."""
+
+    async def close(self) -> None:
+        """End it; work still in it fails with WorkerDied."""
+
+
+# Starts a backend and returns when it is warm; ModelRefused or WorkerDied if it does not come to that.
+Starter = Callable[[Spec], Awaitable[Backend]]
