@@ -13,8 +13,8 @@ from app.conversion import Conversions
 from app.errors import NotLoaded
 from app.jobs import Job
 from app.judging import Judge
+from app.lanes.slot import Slot
 from app.metrics import Metrics
-from app.slot import Slot
 from converter import environment, probe, publish
 from converter.contract import BadOptions, CopyRefused, Options, Report
 from converter.environment import Availability, Environment

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.errors import BackendUnavailable
 from app.gate import Verdict
-from app.lanes import Lane
+from app.lanes.lane import Lane
 from app.metrics import Metrics
 
 log = logging.getLogger(__name__)

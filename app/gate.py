@@ -11,8 +11,8 @@ from itertools import cycle, islice
 from typing import Any, Literal
 
 from app.backends.backend import Backend
-from app.calm import Calm
 from app.images import Image
+from app.lanes.quiet import Calm
 from converter.agreement import Agreement, Limits, compare, total
 from converter.timing import Ratio, order, paired_ratio
 

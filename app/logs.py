@@ -8,7 +8,7 @@ _ESCAPES = {code: f"\\x{code:02x}" for code in [*range(32), 127, *range(0x80, 0x
 
 
 class LineFormatter(logging.Formatter):
-    """`2026-11-25T09:00:00.123Z info app.slot backend ready backend=native seconds=3.2`."""
+    """`2026-11-25T09:00:00.123Z info app.lanes.slot backend ready backend=native seconds=3.2`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; control characters are escaped, and a traceback becomes its own escaped field."""

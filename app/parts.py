@@ -12,8 +12,6 @@ from app import judging, memory, models
 from app.api import ops
 from app.backends.backend import PROGRAMS, Backend, Spec, Starter
 from app.backends.worker import start_worker
-from app.batching import MicroBatcher
-from app.calm import calm
 from app.comparison import Comparison, Patience
 from app.conversion import Allowed, Conversions, Ways
 from app.copies import Copies, Plan
@@ -21,13 +19,15 @@ from app.election import Election
 from app.gate import Gate, Rules
 from app.jobs import JobFiles
 from app.judging import Judge
-from app.lanes import Lane
+from app.lanes.batching import MicroBatcher
+from app.lanes.lane import Lane
+from app.lanes.quiet import calm
+from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.models import Model
 from app.service import Detector
 from app.settings import Settings
 from app.shadow import Shadow
-from app.slot import Slot
 from app.versions import Followers, Served, Versions, served
 from converter import publish
 from converter.agreement import Limits

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from app.batching import Answer
 from app.election import AUTO, Election
 from app.errors import CrashedTheModel, NotAlike, ServiceError
 from app.images import Image, check
-from app.lanes import Lane, Limit, crashed, through
+from app.lanes.batching import Answer
+from app.lanes.lane import Lane, Limit, crashed, through
 from app.metrics import NO_BACKEND, Metrics
 from converter.detections import Detections
 

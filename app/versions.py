@@ -12,7 +12,7 @@ from app.copies import Copies
 from app.election import AUTO, NATIVE, Election
 from app.errors import ConversionRunning, NotLoaded
 from app.judging import Judge
-from app.lanes import Lane
+from app.lanes.lane import Lane
 from app.models import Model, NoModel
 from converter import publish
 

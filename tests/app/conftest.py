@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import Spec
-from app.batching import MicroBatcher
 from app.images import Image, check
+from app.lanes.batching import MicroBatcher
 from tests.app import jpegs
 from tests.app.converting import Programs
 from tests.app.queueing import Make

@@ -11,8 +11,8 @@ from app.conversion import Allowed, Conversions, Ways
 from app.copies import Copies, Plan
 from app.jobs import JobFiles
 from app.judging import Judge
+from app.lanes.slot import Slot
 from app.metrics import Metrics
-from app.slot import Slot
 from converter import publish
 from converter.contract import Report
 from converter.environment import Environment

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from app.batching import Answer, MicroBatcher
 from app.images import Image
+from app.lanes.batching import Answer, MicroBatcher
 from tests.fakes import FakeBackend
 
 Make = Callable[..., MicroBatcher]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import BatchFailed, Spec
-from app.batching import Answer, MicroBatcher
 from app.errors import InvalidImage, ModelFailed
 from app.images import Image
+from app.lanes.batching import Answer, MicroBatcher
 from tests.app import jpegs
 from tests.app.queueing import ask
 from tests.fakes import FakeBackend, until

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.backends.backend import WorkerDied
-from app.batching import Answer, MicroBatcher
 from app.images import Image
+from app.lanes.batching import Answer, MicroBatcher
 from converter.detections import Detections
 from tests.app.queueing import Make, ask, assert_answered, pictures, sizes, submit
 from tests.fakes import FakeBackend, found, until

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import Spec
-from app.batching import MicroBatcher
-from app.calm import LONGEST_HOLD_S, Calm, calm, idle, quiet
 from app.errors import Overloaded
 from app.images import Image
+from app.lanes.batching import MicroBatcher
+from app.lanes.quiet import LONGEST_HOLD_S, Calm, calm, idle, quiet
 from tests.app.queueing import submit
 from tests.fakes import FakeBackend, until
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
-from app.calm import calm
 from app.errors import ServiceError
 from app.gate import Gate, Rules
 from app.images import Image
 from app.judging import Judge, pictures
+from app.lanes.quiet import calm
 from app.parts import native_spec
 from converter.contract import BadOptions
 from tests.app import jpegs

@@ -10,14 +10,14 @@ from app.logs import LineFormatter
 
 def line(message: str, *args: object, error: BaseException | None = None) -> str:
     info = (type(error), error, error.__traceback__) if error else None
-    record = logging.LogRecord("app.slot", logging.WARNING, "slot.py", 1, message, args, info)
+    record = logging.LogRecord("app.lanes.slot", logging.WARNING, "slot.py", 1, message, args, info)
     record.created = 1_800_000_000.1234
     return LineFormatter().format(record)
 
 
 def test_a_line_has_time_level_logger_and_text() -> None:
     assert line("backend ready backend=%s", "native") == (
-        "2027-01-15T08:00:00.123Z warning app.slot backend ready backend=native"
+        "2027-01-15T08:00:00.123Z warning app.lanes.slot backend ready backend=native"
     )
 
 
@@ -54,7 +54,7 @@ SCRIPT = """
 import logging
 from app import logs
 logs.set_up("{level}")
-logging.getLogger("app.slot").info("swapped")
+logging.getLogger("app.lanes.slot").info("swapped")
 logging.getLogger("uvicorn.error").info("Started server process")
 logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
 logging.getLogger("PIL.TiffImagePlugin").debug("tag: Artist (315) - value: a stranger's words")

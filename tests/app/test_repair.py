@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.images import Image, check
-from app.repair import find_culprits
+from app.lanes.repair import find_culprits
 from tests.app import jpegs
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.batching import Answer
 from app.images import Image
+from app.lanes.batching import Answer
 from app.shadow import MOST_TRIES
 from tests.app.comparing import Bench, numbered, verdict
 from tests.app.pairing import window

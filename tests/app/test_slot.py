@@ -6,7 +6,7 @@ import pytest
 from app.backends.backend import ModelRefused, Spec, WorkerDied
 from app.errors import BackendUnavailable
 from app.images import Image
-from app.slot import FIRST_PAUSE_S, Slot
+from app.lanes.slot import FIRST_PAUSE_S, Slot
 from tests.fakes import FakeBackend, FakeStarter, until
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ import pytest
 
 from app.backends.backend import Backend, Spec, WorkerDied
 from app.images import Image
-from app.slot import Slot
+from app.lanes.slot import Slot
 from tests.fakes import FakeStarter, until
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from app.batching import MicroBatcher
+from app.lanes.batching import MicroBatcher
 
 PATIENCE_S = 0.1  # how long a quiet moment is waited for before requests have to wait instead
 LONGEST_HOLD_S = 5.0  # for batches that run to end

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from app import repair
 from app.backends.backend import BatchFailed
 from app.errors import BackendUnavailable, InvalidImage, ModelFailed, NotAlike, Overloaded, ServiceError
 from app.images import Image
+from app.lanes import repair
 from converter.detections import Detections
 
 _DAMAGED = "the JPEG file can't be decoded: it is damaged or cut off"

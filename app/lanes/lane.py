@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.backends.backend import WorkerDied
-from app.batching import Answer, MicroBatcher
 from app.errors import BackendUnavailable, DeadlineExceeded, ServiceError
 from app.images import Image
-from app.slot import Slot
+from app.lanes.batching import Answer, MicroBatcher
+from app.lanes.slot import Slot
 
 
 @dataclass(frozen=True, slots=True)
