@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.comparison import Comparison, Pair
-from app.election import NATIVE, Election
 from app.errors import ServiceError
 from app.metrics import NO_BACKEND
 from app.service import Detector, Query, Result
+from app.verdicts.live_pairs import Comparison, Pair
+from app.verdicts.routing import NATIVE, Election
 
 BOTH = "both"
 

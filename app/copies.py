@@ -12,9 +12,9 @@ from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.conversion import Conversions
 from app.errors import NotLoaded
 from app.jobs import Job
-from app.judging import Judge
 from app.lanes.slot import Slot
 from app.metrics import Metrics
+from app.verdicts.judge import Judge
 from converter import environment, probe, publish
 from converter.contract import BadOptions, CopyRefused, Options, Report
 from converter.environment import Availability, Environment

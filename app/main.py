@@ -18,11 +18,11 @@ from app.api.requests import Requests
 from app.api.schemas import BackendAnswer
 from app.backends.backend import ModelRefused, Spec, Starter, WorkerDied
 from app.both import Both
-from app.election import NATIVE
 from app.metrics import Metrics
 from app.parts import Parts, build, native_spec
 from app.samples import Samples
 from app.settings import Settings
+from app.verdicts.routing import NATIVE
 from converter import sampling
 
 log = logging.getLogger(__name__)

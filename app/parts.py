@@ -8,17 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import app
-from app import judging, memory, models
+from app import memory, models
 from app.api import ops
 from app.backends.backend import PROGRAMS, Backend, Spec, Starter
 from app.backends.worker import start_worker
-from app.comparison import Comparison, Patience
 from app.conversion import Allowed, Conversions, Ways
 from app.copies import Copies, Plan
-from app.election import Election
-from app.gate import Gate, Rules
 from app.jobs import JobFiles
-from app.judging import Judge
 from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import calm
@@ -27,7 +23,12 @@ from app.metrics import Metrics
 from app.models import Model
 from app.service import Detector
 from app.settings import Settings
-from app.shadow import Shadow
+from app.verdicts import judge
+from app.verdicts.gate import Gate, Rules
+from app.verdicts.judge import Judge
+from app.verdicts.live_pairs import Comparison, Patience
+from app.verdicts.routing import Election
+from app.verdicts.shadow import Shadow
 from app.versions import Followers, Served, Versions, served
 from converter import publish
 from converter.agreement import Limits
@@ -101,7 +102,7 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
 def _gate(settings: Settings, election: Election, alone: asyncio.Lock) -> Gate:
     limits = Limits(matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff)
     rules = Rules(limits=limits, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
-    load = partial(judging.pictures, settings.gate_images, max_pixels=settings.max_pixels)
+    load = partial(judge.pictures, settings.gate_images, max_pixels=settings.max_pixels)
     batchers = [lane.batcher for lane in election.lanes.values()]
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), calm=calm(batchers, alone=alone))
 

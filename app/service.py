@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from app.election import AUTO, Election
 from app.errors import CrashedTheModel, NotAlike, ServiceError
 from app.images import Image, check
 from app.lanes.batching import Answer
 from app.lanes.lane import Lane, Limit, crashed, through
 from app.metrics import NO_BACKEND, Metrics
+from app.verdicts.routing import AUTO, Election
 from converter.detections import Detections
 
 Answered = Callable[[Image, str], None]

@@ -9,11 +9,11 @@ from pathlib import Path
 from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.conversion import Conversions
 from app.copies import Copies
-from app.election import AUTO, NATIVE, Election
 from app.errors import ConversionRunning, NotLoaded
-from app.judging import Judge
 from app.lanes.lane import Lane
 from app.models import Model, NoModel
+from app.verdicts.judge import Judge
+from app.verdicts.routing import AUTO, NATIVE, Election
 from converter import publish
 
 log = logging.getLogger(__name__)

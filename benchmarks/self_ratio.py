@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 from app.backends.backend import Backend, Spec
 from app.backends.worker import start_worker
-from app.gate import timed
 from app.images import Image
-from app.judging import pictures
 from app.settings import bundled_model
+from app.verdicts.gate import timed
+from app.verdicts.judge import pictures
 from converter.timing import Ratio, order, paired_ratio
 
 

@@ -11,12 +11,12 @@ from app.api.accept import wants_page
 from app.api.admin_schemas import AutoAnswer, AutoRequest, ConvertRequest, JobAnswer, ReloadRequest
 from app.api.auth import TOKEN
 from app.api.schemas import BackendAnswer, ErrorAnswer
-from app.comparison import Comparison
 from app.conversion import Conversions
-from app.election import AUTO, Election
 from app.errors import BadParameter, NotFound
 from app.report import page
-from app.shadow import Shadow
+from app.verdicts.live_pairs import Comparison
+from app.verdicts.routing import AUTO, Election
+from app.verdicts.shadow import Shadow
 from converter.contract import BadOptions, Options
 
 _ERRORS = {401: "The token is missing.", 403: "The token is wrong, or no DETECTOR_ADMIN_TOKEN is set."}

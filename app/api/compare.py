@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import APIRouter
 
 from app.api.schemas import CompareAnswer, InferHistogram
-from app.comparison import Comparison
-from app.election import NATIVE, Election
-from app.gate import Rules, rules_json
 from app.metrics import BUCKETS, Metrics
-from app.shadow import Shadow
+from app.verdicts.gate import Rules, rules_json
+from app.verdicts.live_pairs import Comparison
+from app.verdicts.routing import NATIVE, Election
+from app.verdicts.shadow import Shadow
 
 ROLES = ("serving", "shadow")
 

@@ -6,10 +6,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
-from app.election import Election
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
 from app.models import id_space
+from app.verdicts.routing import Election
 from app.versions import Served
 
 

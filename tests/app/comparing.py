@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from app.backends.backend import Spec
-from app.gate import Verdict, Word
 from app.images import Image
 from app.parts import Parts, build
 from app.settings import Settings
+from app.verdicts.gate import Verdict, Word
 from converter.agreement import Agreement
 from converter.detections import Detections
 from converter.timing import Ratio

@@ -10,9 +10,9 @@ from app.backends.backend import Backend, Spec
 from app.conversion import Allowed, Conversions, Ways
 from app.copies import Copies, Plan
 from app.jobs import JobFiles
-from app.judging import Judge
 from app.lanes.slot import Slot
 from app.metrics import Metrics
+from app.verdicts.judge import Judge
 from converter import publish
 from converter.contract import Report
 from converter.environment import Environment

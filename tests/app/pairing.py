@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.comparison import Pair
+from app.verdicts.live_pairs import Pair
 from converter.detections import Detections
 from tests.app.comparing import CAT, DOG, Bench
 from tests.converter.rows import answer

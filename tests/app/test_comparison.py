@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.comparison import FEWEST_FOR_RATIO, FEWEST_FOR_ROLLBACK
-from app.gate import Word
+from app.verdicts.gate import Word
+from app.verdicts.live_pairs import FEWEST_FOR_RATIO, FEWEST_FOR_ROLLBACK
 from converter.detections import Detections
 from tests.app.comparing import CAT, DOG, Bench, verdict
 from tests.app.pairing import add, failed, pair, window, wrong

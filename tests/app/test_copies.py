@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.backends.backend import ModelRefused, Spec, WorkerDied
-from app.election import UNCOMPARED
+from app.verdicts.routing import UNCOMPARED
 from converter import probe
 from converter.contract import Options
 from converter.environment import Environment

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import ModelRefused, WorkerDied
-from app.election import UNCOMPARED
 from app.errors import NotLoaded
 from app.images import Image
 from app.jobs import Job
+from app.verdicts.routing import UNCOMPARED
 from converter import publish
 from converter.contract import Options
 from converter.environment import Environment

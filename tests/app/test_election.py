@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.election import AUTO, UNCOMPARED
 from app.errors import BackendUnavailable
-from app.gate import WORDS, Word
+from app.verdicts.gate import WORDS, Word
+from app.verdicts.routing import AUTO, UNCOMPARED
 from tests.app.comparing import Bench, verdict
 from tests.fakes import until
 

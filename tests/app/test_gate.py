@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from app.backends.backend import BatchFailed, Facts, Spec, WorkerDied
-from app.gate import FEWEST_PAIRS, MOST_PAIRS, Gate, Rules, Verdict, rules_json
 from app.images import Image
+from app.verdicts.gate import FEWEST_PAIRS, MOST_PAIRS, Gate, Rules, Verdict, rules_json
 from converter.agreement import Agreement
 from converter.timing import Ratio
 from tests.app.comparing import FOLDER, agreement, boxes, numbered, ratio, takes

@@ -10,11 +10,11 @@ import pytest
 
 from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.errors import ServiceError
-from app.gate import Gate, Rules
 from app.images import Image
-from app.judging import Judge, pictures
 from app.lanes.quiet import calm
 from app.parts import native_spec
+from app.verdicts.gate import Gate, Rules
+from app.verdicts.judge import Judge, pictures
 from converter.contract import BadOptions
 from tests.app import jpegs
 from tests.app.comparing import FOLDER, Bench, boxes, numbered, takes, verdict

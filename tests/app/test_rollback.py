@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.election import AUTO
-from app.gate import Word
+from app.verdicts.gate import Word
+from app.verdicts.routing import AUTO
 from tests.app.comparing import Bench, verdict
 from tests.fakes import until
 

@@ -9,7 +9,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.backends.backend import BatchFailed, Spec
-from app.election import Election
 from app.errors import (
     BackendUnavailable,
     BadRequest,
@@ -26,6 +25,7 @@ from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.service import Detector, Query, Result
+from app.verdicts.routing import Election
 from converter.detections import Detections
 from tests.app import jpegs
 from tests.fakes import FakeBackend, FakeStarter, until

@@ -8,7 +8,7 @@ import pytest
 
 from app.images import Image
 from app.lanes.batching import Answer
-from app.shadow import MOST_TRIES
+from app.verdicts.shadow import MOST_TRIES
 from tests.app.comparing import Bench, numbered, verdict
 from tests.app.pairing import window
 from tests.app.queueing import submit

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.comparison import WORST
+from app.verdicts.live_pairs import WORST
 from tests.app.comparing import CAT, DOG, Bench, boxes, verdict
 from tests.app.pairing import add, failed, pair, window, wrong
 from tests.converter.rows import answer

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.gate import FEWEST_PAIRS
 from app.settings import bundled_model
+from app.verdicts.gate import FEWEST_PAIRS
 from converter.agreement import Agreement
 from converter.detections import Detections
 from tests.agreeing import same_everywhere

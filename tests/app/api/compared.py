@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from app.gate import Verdict
 from app.main import assemble
+from app.verdicts.gate import Verdict
 from tests.agreeing import assert_same
 from tests.app.comparing import Bench
 from tests.fakes import until

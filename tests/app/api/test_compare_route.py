@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.api.schemas import CompareAnswer, ModelAnswer
-from app.gate import WORDS
+from app.verdicts.gate import WORDS
 from tests.app import jpegs
 from tests.app.api.compared import Compared, compared
 from tests.app.comparing import verdict

@@ -4,9 +4,9 @@ import logging
 from typing import Any
 
 from app.errors import BackendUnavailable
-from app.gate import Verdict
 from app.lanes.lane import Lane
 from app.metrics import Metrics
+from app.verdicts.gate import Verdict
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from app.backends.backend import Backend, BatchFailed, ModelRefused, Spec, Starter, WorkerDied
-from app.comparison import Comparison
-from app.election import NATIVE, Election
 from app.errors import ServiceError
-from app.gate import Gate, Verdict
 from app.images import Image, check
+from app.verdicts.gate import Gate, Verdict
+from app.verdicts.live_pairs import Comparison
+from app.verdicts.routing import NATIVE, Election
 from converter import child, making, sampling
 from converter.contract import BadOptions, ConverterError, Options
 from converter.progress import Progress

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from app.backends.backend import Backend, BatchFailed, WorkerDied
-from app.comparison import Comparison, Pair
-from app.election import NATIVE, Election
 from app.images import Image
 from app.lanes.batching import MicroBatcher
 from app.lanes.quiet import quiet
 from app.metrics import Metrics
+from app.verdicts.live_pairs import Comparison, Pair
+from app.verdicts.routing import NATIVE, Election
 from converter.detections import Detections
 from converter.timing import order
 

@@ -9,9 +9,9 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from app.election import Election
-from app.gate import Gate
 from app.metrics import Metrics
+from app.verdicts.gate import Gate
+from app.verdicts.routing import Election
 from converter.agreement import Comparison as PictureComparison
 from converter.agreement import Limits, compare, total
 from converter.detections import Detections
