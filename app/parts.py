@@ -12,9 +12,10 @@ from app import memory, models
 from app.api import ops
 from app.backends.backend import PROGRAMS, Backend, Spec, Starter
 from app.backends.worker import start_worker
-from app.conversion import Allowed, Conversions, Ways
-from app.copies import Copies, Plan
-from app.jobs import JobFiles
+from app.copies.conversions import Allowed, Conversions, Ways
+from app.copies.copies import Copies, Plan
+from app.copies.jobs import JobFiles
+from app.copies.versions import Followers, Served, Versions, served
 from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import calm
@@ -29,7 +30,6 @@ from app.verdicts.judge import Judge
 from app.verdicts.live_pairs import Comparison, Patience
 from app.verdicts.routing import Election
 from app.verdicts.shadow import Shadow
-from app.versions import Followers, Served, Versions, served
 from converter import publish
 from converter.agreement import Limits
 from converter.description import Declared

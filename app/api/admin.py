@@ -11,7 +11,7 @@ from app.api.accept import wants_page
 from app.api.admin_schemas import AutoAnswer, AutoRequest, ConvertRequest, JobAnswer, ReloadRequest
 from app.api.auth import TOKEN
 from app.api.schemas import BackendAnswer, ErrorAnswer
-from app.conversion import Conversions
+from app.copies.conversions import Conversions
 from app.errors import BadParameter, NotFound
 from app.report import page
 from app.verdicts.live_pairs import Comparison

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.jobs import Job
+from app.copies.jobs import Job
 from converter.contract import BadOptions, Options
 
 

@@ -19,10 +19,10 @@ from app.api.departures import ClientGone, unless_gone
 from app.api.examples import detect_body, detect_responses
 from app.api.parameters import Parameters
 from app.both import BOTH, Both, Twin
+from app.copies.versions import Served
 from app.errors import BadParameter, ServiceError
 from app.models import Model
 from app.service import Detector, Query, Result
-from app.versions import Served
 
 Found = Result | Twin | ServiceError
 

@@ -6,11 +6,11 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
+from app.copies.versions import Served
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
 from app.models import id_space
 from app.verdicts.routing import Election
-from app.versions import Served
 
 
 class Health:

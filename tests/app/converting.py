@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.conversion import Allowed, Conversions, Ways
-from app.jobs import Job, JobFiles
+from app.copies.conversions import Allowed, Conversions, Ways
+from app.copies.jobs import Job, JobFiles
 from app.metrics import Metrics
 from converter.contract import Options
 from tests.fakes import until

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from app.backends.backend import Backend, Spec
-from app.conversion import Allowed, Conversions, Ways
-from app.copies import Copies, Plan
-from app.jobs import JobFiles
+from app.copies.conversions import Allowed, Conversions, Ways
+from app.copies.copies import Copies, Plan
+from app.copies.jobs import JobFiles
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.copies.jobs import KEPT_JOBS
 from app.errors import ConversionRunning, NotFound
-from app.jobs import KEPT_JOBS
 from converter.contract import Options, Report
 from tests.app.converting import FROZEN, GATE, TRT, Converting, Programs, contents
 from tests.fakes import until

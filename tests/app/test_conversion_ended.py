@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.conversion import Allowed
-from app.jobs import Job
+from app.copies.conversions import Allowed
+from app.copies.jobs import Job
 from tests.app.converting import FROZEN, Converting, Programs, contents, gone, until_in
 from tests.fakes import until
 

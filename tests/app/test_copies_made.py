@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import ModelRefused, WorkerDied
+from app.copies.jobs import Job
 from app.errors import NotLoaded
 from app.images import Image
-from app.jobs import Job
 from app.verdicts.routing import UNCOMPARED
 from converter import publish
 from converter.contract import Options

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import LOADING, Job, JobFiles
+from app.copies.jobs import LOADING, Job, JobFiles
 from converter.contract import Options
 from converter.progress import Event
 
 DEAD_SERVER = """
 import os, pathlib, signal, sys
-from app.jobs import Job, JobFiles
+from app.copies.jobs import Job, JobFiles
 files = JobFiles(pathlib.Path(sys.argv[1]))
 files.write(Job.from_json(sys.argv[2]))
 os.kill(os.getpid(), signal.SIGKILL)

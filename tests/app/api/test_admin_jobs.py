@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import Job, JobFiles
+from app.copies.jobs import Job, JobFiles
 from converter.contract import Options
 from tests.app.api.conftest import Admin, Start, assert_is_error
 from tests.app.converting import Programs

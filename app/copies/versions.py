@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
-from app.conversion import Conversions
-from app.copies import Copies
+from app.copies.conversions import Conversions
+from app.copies.copies import Copies
 from app.errors import ConversionRunning, NotLoaded
 from app.lanes.lane import Lane
 from app.models import Model, NoModel

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
-from app.conversion import Conversions
+from app.copies.conversions import Conversions
+from app.copies.jobs import Job
 from app.errors import NotLoaded
-from app.jobs import Job
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge

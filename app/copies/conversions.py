@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.copies.jobs import KEPT_JOBS, LOADING, RUNNING, Job, JobFiles
 from app.errors import ConversionRunning, NotFound
-from app.jobs import KEPT_JOBS, LOADING, RUNNING, Job, JobFiles
 from app.metrics import Metrics
 from app.streams import lines
 from converter import command, publish
