@@ -17,7 +17,7 @@ from app.api.limits import BodyLimit
 from app.api.requests import Requests
 from app.api.schemas import BackendAnswer
 from app.backends.backend import ModelRefused, Spec, Starter, WorkerDied
-from app.both import Both
+from app.detection.side_by_side import Both
 from app.metrics import Metrics
 from app.parts import Parts, build, native_spec
 from app.samples import Samples

@@ -16,13 +16,13 @@ from app.copies.conversions import Allowed, Conversions, Ways
 from app.copies.copies import Copies, Plan
 from app.copies.jobs import JobFiles
 from app.copies.versions import Followers, Served, Versions, served
+from app.detection.detector import Detector
 from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import calm
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.models import Model
-from app.service import Detector
 from app.settings import Settings
 from app.verdicts import judge
 from app.verdicts.gate import Gate, Rules

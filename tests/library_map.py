@@ -21,7 +21,14 @@ MAY_BE_IMPORTED_IN = {
     "fastapi": {"app.api.", "app.main", "app.server"},
     "starlette": {"app.api."},
     "uvicorn": {"app.server"},
-    "PIL": {"app.api.examples", "app.draw", "app.images", "app.lanes.repair", "app.samples", "converter.sampling"},
+    "PIL": {
+        "app.api.examples",
+        "app.detection.draw",
+        "app.images",
+        "app.lanes.repair",
+        "app.samples",
+        "converter.sampling",
+    },
     "tqdm": {"converter.bar"},
     "prometheus_client": {"app.metrics"},
 }

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from app.api.errors import STATUS
-from app.draw import Labelled
+from app.detection.detector import Result
+from app.detection.draw import Labelled
 from app.errors import ServiceError
 from app.images import Image
 from app.models import Model
-from app.service import Result
 
 log = logging.getLogger(__name__)
 

@@ -11,18 +11,18 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from app import draw
 from app.api import answers, bodies, parameters
 from app.api.accept import wants_picture
 from app.api.auth import TOKEN
 from app.api.departures import ClientGone, unless_gone
 from app.api.examples import detect_body, detect_responses
 from app.api.parameters import Parameters
-from app.both import BOTH, Both, Twin
 from app.copies.versions import Served
+from app.detection import draw
+from app.detection.detector import Detector, Query, Result
+from app.detection.side_by_side import BOTH, Both, Twin
 from app.errors import BadParameter, ServiceError
 from app.models import Model
-from app.service import Detector, Query, Result
 
 Found = Result | Twin | ServiceError
 

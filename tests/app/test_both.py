@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import BatchFailed
-from app.both import Both, Twin
+from app.detection.detector import Query, Result
+from app.detection.side_by_side import Both, Twin
 from app.errors import (
     BackendUnavailable,
     DeadlineExceeded,
@@ -18,7 +19,6 @@ from app.errors import (
     Overloaded,
     ServiceError,
 )
-from app.service import Query, Result
 from tests.app import jpegs
 from tests.app.comparing import CAT, DOG, Bench, numbered, verdict
 from tests.app.pairing import window

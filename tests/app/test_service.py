@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.backends.backend import BatchFailed, Spec
+from app.detection.detector import Detector, Query, Result
 from app.errors import (
     BackendUnavailable,
     BadRequest,
@@ -24,7 +25,6 @@ from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
-from app.service import Detector, Query, Result
 from app.verdicts.routing import Election
 from converter.detections import Detections
 from tests.app import jpegs

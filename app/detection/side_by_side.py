@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.detection.detector import Detector, Query, Result
 from app.errors import ServiceError
 from app.metrics import NO_BACKEND
-from app.service import Detector, Query, Result
 from app.verdicts.live_pairs import Comparison, Pair
 from app.verdicts.routing import NATIVE, Election
 
