@@ -80,18 +80,19 @@ def _serve(settings: Settings) -> int:
 
 
 def _inspect(settings: Settings, *, as_json: bool) -> int:
-    from app import inspection, models
+    from app import models
+    from app.commands import inspect
     from converter.description import Declared
 
     model = models.find(settings.model, settings.labels)
     declared = Declared(**{name: getattr(settings, name) for name in DECLARED[:-1]})
-    found = inspection.inspect(model, declared, tuple(sorted({1, settings.max_batch})))
-    print(json.dumps(inspection.as_json(found), indent=2) if as_json else inspection.as_text(found))
+    found = inspect.inspect(model, declared, tuple(sorted({1, settings.max_batch})))
+    print(json.dumps(inspect.as_json(found), indent=2) if as_json else inspect.as_text(found))
     return 0 if found.problem is None else 1
 
 
 def _doctor(*, as_json: bool) -> int:
-    from app import doctor
+    from app.commands import doctor
 
     problems = misspelt(os.environ)
     try:

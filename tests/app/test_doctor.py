@@ -12,7 +12,7 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from app import doctor
+from app.commands import doctor
 from converter.environment import Environment
 from tests.converter.readonly import obeying_permissions
 from tests.serving import clean_environ

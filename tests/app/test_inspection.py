@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.inspection import Inspection, as_json, as_text
+from app.commands.inspect import Inspection, as_json, as_text
 from converter.description import API, Description, Input
 from tests.converter.running import fake_model, machine
 
