@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import app
-from app.models import NoModel
+from app.model_folder import NoModel
 from app.settings import PREFIX, Settings, WrongSetting, misspelt
 
 log = logging.getLogger("app")
@@ -80,11 +80,11 @@ def _serve(settings: Settings) -> int:
 
 
 def _inspect(settings: Settings, *, as_json: bool) -> int:
-    from app import models
+    from app import model_folder
     from app.commands import inspect
     from converter.description import Declared
 
-    model = models.find(settings.model, settings.labels)
+    model = model_folder.find(settings.model, settings.labels)
     declared = Declared(**{name: getattr(settings, name) for name in DECLARED[:-1]})
     found = inspect.inspect(model, declared, tuple(sorted({1, settings.max_batch})))
     print(json.dumps(inspect.as_json(found), indent=2) if as_json else inspect.as_text(found))

@@ -15,7 +15,7 @@ from app.detection.detector import Result
 from app.detection.draw import Labelled
 from app.errors import ServiceError
 from app.images import Image
-from app.models import Model
+from app.model_folder import Model
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from app.detection import draw
 from app.detection.detector import Detector, Query, Result
 from app.detection.side_by_side import BOTH, Both, Twin
 from app.errors import BadParameter, ServiceError
-from app.models import Model
+from app.model_folder import Model
 
 Found = Result | Twin | ServiceError
 

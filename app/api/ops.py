@@ -9,7 +9,7 @@ from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
 from app.copies.versions import Served
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
-from app.models import id_space
+from app.model_folder import id_space
 from app.verdicts.routing import Election
 
 

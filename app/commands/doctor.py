@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app import memory, models
+from app import memory, model_folder
 from converter import environment, publish, sampling, targets
 from converter.contract import BadOptions, CopyRefused
 from converter.environment import Availability, Environment
@@ -106,9 +106,9 @@ def as_text(diagnosis: Diagnosis) -> str:
 
 def _source(path: Path) -> Source:
     try:
-        model = models.find(path)
+        model = model_folder.find(path)
         size = publish.size_bytes(model.folder)
-    except models.NoModel as error:
+    except model_folder.NoModel as error:
         return Source(problem=str(error))
     except OSError as error:
         return Source(problem=f"{path} can't be read: {error.strerror}")

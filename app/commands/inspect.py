@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import models
+from app import model_folder
 from converter import child, environment, making, probe, targets
 from converter.contract import ConverterError, Options
 from converter.description import Declared, Description, in_words
@@ -35,7 +35,7 @@ class Inspection:
     copies: Mapping[str, str | None]  # by target: why it can't be made, or None
 
 
-def inspect(model: models.Model, declared: Declared, sizes: tuple[int, ...]) -> Inspection:
+def inspect(model: model_folder.Model, declared: Declared, sizes: tuple[int, ...]) -> Inspection:
     """Look at a model; takes a minute."""
     limits = child.Limits.within(_LONGEST_S)
     problem, probed = None, None
@@ -55,7 +55,7 @@ def inspect(model: models.Model, declared: Declared, sizes: tuple[int, ...]) -> 
         description=probed.description if probed else None,
         batch_sizes=tuple(sorted(map(int, probed.latency))) if probed else (),
         left_out=probed.left_out if probed else {},
-        label_ids=models.id_space(model.labels),
+        label_ids=model_folder.id_space(model.labels),
         copies=copies,
     )
 

@@ -11,7 +11,7 @@ from app.copies.conversions import Conversions
 from app.copies.copies import Copies
 from app.errors import ConversionRunning, NotLoaded
 from app.lanes.lane import Lane
-from app.models import Model, NoModel
+from app.model_folder import Model, NoModel
 from app.verdicts.judge import Judge
 from app.verdicts.routing import AUTO, NATIVE, Election
 from converter import publish

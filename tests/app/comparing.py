@@ -9,9 +9,9 @@ import numpy as np
 
 from app.backends.backend import Spec
 from app.images import Image
-from app.parts import Parts, build
 from app.settings import Settings
 from app.verdicts.gate import Verdict, Word
+from app.wiring import Parts, build
 from converter.agreement import Agreement
 from converter.detections import Detections
 from converter.timing import Ratio

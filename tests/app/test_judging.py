@@ -12,9 +12,9 @@ from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.errors import ServiceError
 from app.images import Image
 from app.lanes.quiet import calm
-from app.parts import native_spec
 from app.verdicts.gate import Gate, Rules
 from app.verdicts.judge import Judge, pictures
+from app.wiring import native_spec
 from converter.contract import BadOptions
 from tests.app import jpegs
 from tests.app.comparing import FOLDER, Bench, boxes, numbered, takes, verdict

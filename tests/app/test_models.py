@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.models import NoModel, find, id_space, read_labels
+from app.model_folder import NoModel, find, id_space, read_labels
 
 
 def make(folder: Path, *names: str) -> Path:

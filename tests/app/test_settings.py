@@ -5,7 +5,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from app.__main__ import main
-from app.models import find
+from app.model_folder import find
 from app.settings import PREFIX, Settings, WrongSetting, bundled_model, misspelt
 
 # Of every setting: a text that says it, and what it then is. None of them is the default.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import app
-from app import memory, models
+from app import memory, model_folder
 from app.api import ops
 from app.backends.backend import PROGRAMS, Backend, Spec, Starter
 from app.backends.worker import start_worker
@@ -22,7 +22,7 @@ from app.lanes.lane import Lane
 from app.lanes.quiet import calm
 from app.lanes.slot import Slot
 from app.metrics import Metrics
-from app.models import Model
+from app.model_folder import Model
 from app.settings import Settings
 from app.verdicts import judge
 from app.verdicts.gate import Gate, Rules
@@ -59,7 +59,7 @@ class Parts:
 
 def build(settings: Settings, start_backend: Starter | None) -> Parts:
     """All parts, put together; nothing runs yet. NoModel if there is no model where the settings say."""
-    model, metrics = models.find(settings.model, settings.labels), Metrics()
+    model, metrics = model_folder.find(settings.model, settings.labels), Metrics()
     metrics.model_info.labels(model.name, model.version, app.__version__).set(1)
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
     start = _told(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
@@ -144,7 +144,7 @@ def _versions(settings: Settings, now: Served, election: Election, followers: Fo
         now,
         election,
         followers,
-        find=lambda: models.find(settings.model, settings.labels),
+        find=lambda: model_folder.find(settings.model, settings.labels),
         spec=lambda model: native_spec(settings, model),
         loaded=loaded,
     )
