@@ -5,7 +5,7 @@ import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 
-from converter import nvidia
+from converter.machine import nvidia
 
 ROOT = Path("/")
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h

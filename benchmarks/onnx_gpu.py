@@ -13,9 +13,10 @@ from pathlib import Path
 
 import converter
 from benchmarks import latencies
-from converter import child, probe, publish
-from converter.child import Limits
+from converter import probe, publish
 from converter.contract import Options
+from converter.machine import child
+from converter.machine.child import Limits
 from converter.onnx_copy import OnnxCopy
 
 

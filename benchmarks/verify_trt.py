@@ -22,10 +22,11 @@ from typing import Any
 import converter
 from app.settings import bundled_model
 from benchmarks import latencies, trt_routes
-from converter import answering, environment, probe, publish
-from converter.child import Limits
+from converter import answering, probe, publish
 from converter.contract import ConverterError, CopyRefused, Options, Report
 from converter.description import Input
+from converter.machine import environment
+from converter.machine.child import Limits
 
 PHOTOS = Path(__file__).parent.parent / "converter" / "photos"
 MINUTES_S = 1800.0

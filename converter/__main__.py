@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from converter import bar, child, command
+from converter import bar, command
 from converter.contract import ConverterError
+from converter.machine import child
 
 _CANCELLED = 130
 # Of a conversion beside a server, and inherited by its children: a quarter of a core of which a worker wants all

@@ -4,10 +4,11 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from converter import child, targets
-from converter.child import Limits
+from converter import targets
 from converter.contract import PRECISIONS, STRATEGIES, Options
 from converter.description import BOXES, FITS, SCALES
+from converter.machine import child
+from converter.machine.child import Limits
 
 _DEFAULTS = Options()
 _LONGEST_S = 3600.0

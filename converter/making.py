@@ -12,8 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from converter import child, targets
+from converter import targets
 from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
+from converter.machine import child
 from converter.nonconverted import read
 from converter.progress import Progress, in_words, parse
 

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from converter import answering, child, sampling
+from converter import answering, sampling
 from converter.answering import Callee, WrongBatch
-from converter.complaints import first_line
 from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.description import Declared, Description
 from converter.detections import Detections
+from converter.machine import child
+from converter.machine.error_text import first_line
 from converter.onnx_layout import LAYOUT_NAME
 from converter.readings import Outputs
 from converter.timing import percentiles

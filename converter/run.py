@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from converter import agreement, engines, environment, making, probe, publish, sampling, targets
-from converter.child import Limits
+from converter import agreement, engines, making, probe, publish, sampling, targets
 from converter.contract import (
     BadOptions,
     ConversionFailed,
@@ -25,6 +24,8 @@ from converter.contract import (
     TargetUnavailable,
     UnusableModel,
 )
+from converter.machine import environment
+from converter.machine.child import Limits
 from converter.probe import Probed
 from converter.progress import Progress
 

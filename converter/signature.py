@@ -8,9 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from converter import engines
-from converter.complaints import first_line
 from converter.contract import UnusableModel
 from converter.description import SERVING, Declared, Description
+from converter.machine.error_text import first_line
 from converter.specs import Spec, described
 
 __all__ = ["SERVING", "Signature", "load", "others", "read"]

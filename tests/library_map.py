@@ -5,7 +5,7 @@ MAY_BE_IMPORTED_IN = {
     "tensorflow": {
         "app.backends.savedmodel",
         "converter.cutting.",
-        "converter.environment",
+        "converter.machine.environment",
         "converter.loaded",
         "converter.onnx_copy",
         "converter.probe",

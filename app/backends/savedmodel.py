@@ -13,12 +13,12 @@ from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, warm
 from converter import sampling
 from converter.answering import WrongBatch, answer, with_boxes
-from converter.complaints import first_line
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
 from converter.detections import Detections
 from converter.jpeg import Undecodable, Unlike, components
 from converter.loaded import Loaded
+from converter.machine.error_text import first_line
 from converter.signature import Signature
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from app import memory, model_folder
-from converter import environment, publish, sampling, targets
+from converter import publish, sampling, targets
 from converter.contract import BadOptions, CopyRefused
-from converter.environment import Availability, Environment
+from converter.machine import environment
+from converter.machine.environment import Availability, Environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from app import model_folder
-from converter import child, environment, making, probe, targets
+from converter import making, probe, targets
 from converter.contract import ConverterError, Options
 from converter.description import Declared, Description, in_words
-from converter.environment import Environment
+from converter.machine import child, environment
+from converter.machine.environment import Environment
 from converter.progress import Progress
 
 _LONGEST_S = 600.0

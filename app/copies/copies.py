@@ -15,9 +15,10 @@ from app.errors import NotLoaded
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge
-from converter import environment, probe, publish
+from converter import probe, publish
 from converter.contract import BadOptions, CopyRefused, Options, Report
-from converter.environment import Availability, Environment
+from converter.machine import environment
+from converter.machine.environment import Availability, Environment
 from converter.run import identify
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter.complaints import first_line
 from converter.contract import UnusableModel
 from converter.cutting.flat import Flat
+from converter.machine.error_text import first_line
 
 
 class Runs:

@@ -12,10 +12,10 @@ from tf2onnx import optimizer
 from tf2onnx.handler import tf_op
 from tf2onnx.tfonnx import process_tf_graph
 
-from converter.complaints import first_line
 from converter.contract import ConversionFailed
 from converter.cutting.carving import Carved
 from converter.cutting.faster import make_faster
+from converter.machine.error_text import first_line
 
 OPSET = 17
 _ALWAYS_KNOWN = ("Const", "Placeholder", "Identity", "NoOp")

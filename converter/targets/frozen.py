@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from converter.complaints import first_line
 from converter.contract import ConversionFailed, Options
+from converter.machine.error_text import first_line
 from converter.progress import Progress
 from converter.signature import Signature, load, others
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tensorflow.python.compiler.tensorrt import trt_convert
 
 from converter import sampling
-from converter.complaints import first_line
 from converter.contract import ConversionFailed, Options, UnusableModel
+from converter.machine.error_text import first_line
 from converter.pictures import give
 from converter.progress import Progress
 from converter.signature import Signature, load, others

@@ -15,7 +15,7 @@ from app.metrics import Metrics
 from app.verdicts.judge import Judge
 from converter import publish
 from converter.contract import Report
-from converter.environment import Environment
+from converter.machine.environment import Environment
 from converter.run import identify
 from tests.fakes import FakeBackend, FakeStarter
 from tests.programs.without_tensorflow import ENGINE, FOUND, ON_A_GPU

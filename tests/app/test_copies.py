@@ -11,7 +11,7 @@ from app.backends.backend import ModelRefused, Spec, WorkerDied
 from app.verdicts.routing import UNCOMPARED
 from converter import probe
 from converter.contract import Options
-from converter.environment import Environment
+from converter.machine.environment import Environment
 from converter.targets import KINDS
 from tests.app.copying import GPU, PLAIN, Bench
 from tests.programs.without_tensorflow import ENGINE

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from converter.contract import Options
-from converter.environment import Environment
+from converter.machine.environment import Environment
 from tests.app.copying import GPU, PLAIN, Bench
 
 pytestmark = pytest.mark.anyio

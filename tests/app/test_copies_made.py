@@ -13,7 +13,7 @@ from app.images import Image
 from app.verdicts.routing import UNCOMPARED
 from converter import publish
 from converter.contract import Options
-from converter.environment import Environment
+from converter.machine.environment import Environment
 from tests.app.converting import Programs
 from tests.app.copying import CARD, GPU, PLAIN, Bench, ReplacingStarter
 from tests.fakes import until

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 
 from app.commands import doctor
-from converter.environment import Environment
+from converter.machine.environment import Environment
 from tests.converter.readonly import obeying_permissions
 from tests.serving import clean_environ
 

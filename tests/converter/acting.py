@@ -1,4 +1,4 @@
-"""A child that does what a test needs: `python -m tests.converter.acting WHAT…`, started by `converter.child`."""
+"""A child that does what a test needs: `python -m tests.converter.acting WHAT…`, started by `converter.machine.child`."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from converter import child
+from converter.machine import child
 
 ITSELF = "tests.converter.acting"
 

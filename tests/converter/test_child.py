@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from converter import child
-from converter.child import Ended, Limits, OverLimit
+from converter.machine import child
+from converter.machine.child import Ended, Limits, OverLimit
 from tests.converter.acting import ITSELF
 from tests.converter.running import ended, poll
 from tests.serving import descendants

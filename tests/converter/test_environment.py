@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from converter import environment, nvidia
-from converter.environment import Environment, availability
+from converter.machine import environment, nvidia
+from converter.machine.environment import Environment, availability
 from tests.smi import put_smi
 
 FAKED = Path(__file__).parent / "faked"
@@ -140,7 +140,7 @@ def test_a_python_without_tensorflow_is_told(tmp_path: Path) -> None:
 
 def test_a_child_ends_when_the_process_that_asked_is_gone() -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "converter.environment", "--ends-with-stdin"],
+        [sys.executable, "-m", "converter.machine.environment", "--ends-with-stdin"],
         env=machine(hangs=True),
         stdin=subprocess.PIPE,
     ) as child:

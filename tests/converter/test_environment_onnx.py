@@ -2,8 +2,8 @@
 
 import pytest
 
-from converter import environment
-from converter.environment import Environment, availability
+from converter.machine import environment
+from converter.machine.environment import Environment, availability
 
 
 @pytest.mark.tensorflow

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from converter import making
-from converter.child import Limits
 from converter.contract import ConversionFailed, Options
+from converter.machine.child import Limits
 from converter.progress import Progress
 from tests.converter.disk import LEFT, run_on_small_disk
 from tests.converter.made import OddModels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from converter import nvidia
+from converter.machine import nvidia
 from tests.smi import put_smi
 
 CLOSED = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19 18:56:32 UTC 2023"

@@ -8,8 +8,8 @@ import pytest
 
 from app.settings import bundled_model
 from converter import probe, sampling
-from converter.child import Limits
 from converter.contract import ConversionFailed, CopyRefused
+from converter.machine.child import Limits
 from converter.probe import Probed
 from tests.converter.running import fake_model, machine, picture
 

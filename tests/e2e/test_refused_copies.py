@@ -10,7 +10,7 @@ import pytest
 from app.settings import bundled_model
 from converter import publish
 from converter.contract import Options, Report
-from converter.environment import Environment, as_json
+from converter.machine.environment import Environment, as_json
 from converter.run import identify
 from tests.converter.readonly import obeying_permissions
 from tests.serving import Server, serving

@@ -13,7 +13,7 @@ CARD = {"device_name": "NVIDIA H100", "compute_capability": (9, 0)}
 
 
 def environment() -> None:
-    """`python -m converter.environment` finds a GPU."""
+    """`python -m converter.machine.environment` finds a GPU."""
     import tensorflow as tf
 
     tf.config.list_physical_devices = lambda kind: [kind]
@@ -30,7 +30,7 @@ def making() -> None:
     trt.build = lambda *_: signal.raise_signal(signal.SIGSEGV)
 
 
-if sys.orig_argv[1:3] == ["-m", "converter.environment"]:
+if sys.orig_argv[1:3] == ["-m", "converter.machine.environment"]:
     environment()
 if sys.orig_argv[1:3] == ["-m", "converter.making"] and '"target": "trt"' in sys.orig_argv[5]:
     making()

@@ -40,7 +40,7 @@ DOG = [131.0, 220.0, 310.0, 541.0, 0.91, 18.0]  # left, top, right, bottom, scor
 
 
 def environment() -> None:
-    """`python -m converter.environment`."""
+    """`python -m converter.machine.environment`."""
     obey("check")
     name = os.environ.get("GPU")
     say({**FOUND, **({**ON_A_GPU, "gpus": [name]} if name else {})})
@@ -110,7 +110,7 @@ def wait() -> None:
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {
-    "converter.environment": environment,
+    "converter.machine.environment": environment,
     "converter.probe": probe,
     "converter.making": making,
 }

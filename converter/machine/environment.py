@@ -2,7 +2,7 @@
 
 The questions have an order that must be kept: asking TensorFlow for the loaded TensorRT version without the library
 ends the process by SIGABRT, although `is_tensorrt_enabled()` said False before. So the child prints each fact as it
-learns it, and the parent reads how far it came. Run by itself: `python -m converter.environment`.
+learns it, and the parent reads how far it came. Run by itself: `python -m converter.machine.environment`.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from converter import child, nvidia
+from converter.machine import child, nvidia
 
 TIMEOUT_S = 120.0
 FOR_ONNX = ("onnxruntime", "onnx", "tf2onnx", "simplejpeg")
@@ -49,7 +49,7 @@ class Availability:
 def probe(environ: Mapping[str, str] | None = None, *, timeout_s: float = TIMEOUT_S) -> Environment:
     """Ask in a child process, which takes some seconds (it imports TensorFlow). Never raises for what it finds."""
     try:
-        ended = child.run("converter.environment", limits=child.Limits.within(timeout_s), environ=environ)
+        ended = child.run("converter.machine.environment", limits=child.Limits.within(timeout_s), environ=environ)
     except child.OverLimit:
         return Environment(crash=f"it did not answer in {timeout_s:g} s")
     return _understand(ended)
