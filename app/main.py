@@ -23,7 +23,7 @@ from app.samples import Samples
 from app.settings import Settings
 from app.verdicts.routing import NATIVE
 from app.wiring import Parts, build, native_spec
-from converter import sampling
+from converter.model import sampling
 
 log = logging.getLogger(__name__)
 

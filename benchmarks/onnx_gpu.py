@@ -17,7 +17,7 @@ from converter import probe, publish
 from converter.contract import Options
 from converter.machine import child
 from converter.machine.child import Limits
-from converter.onnx_copy import OnnxCopy
+from converter.model.onnx_copy import OnnxCopy
 
 
 def main() -> int:

@@ -22,11 +22,12 @@ from typing import Any
 import converter
 from app.settings import bundled_model
 from benchmarks import latencies, trt_routes
-from converter import answering, probe, publish
+from converter import probe, publish
 from converter.contract import ConverterError, CopyRefused, Options, Report
 from converter.description import Input
 from converter.machine import environment
 from converter.machine.child import Limits
+from converter.model import prediction
 
 PHOTOS = Path(__file__).parent.parent / "converter" / "photos"
 MINUTES_S = 1800.0
@@ -95,7 +96,7 @@ def verify(args: argparse.Namespace, model: Path, precision: str, checks: Checks
     tell(Report.read(trt))
     taken = measure(model, trt, sizes)
     outside = next(size for size in range(2, 1000) if size not in sizes)
-    if outside in answering.sizes_for([outside], taken):
+    if outside in prediction.sizes_for([outside], taken):
         checks.hold(f"a batch of {outside}, outside the profiles, is caught", *refused(trt, outside))
     trt_routes.serve(model, options, checks.hold)
     if precision == args.precision.split(",")[0]:  # what is refused does not depend on it

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 Numbers = NDArray[np.float64]
 Rows = NDArray[np.intp]

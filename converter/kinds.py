@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from converter import engines
-from converter.onnx_layout import HEAD, LAYOUT_NAME, NETWORK, PICTURE, TAIL, Layout
+from converter.model import engines
+from converter.model.onnx_layout import HEAD, LAYOUT_NAME, NETWORK, PICTURE, TAIL, Layout
 
 _SAVED = "saved_model.pb"
 

@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from converter import answering, sampling
-from converter.answering import Callee, WrongBatch
 from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.description import Declared, Description
-from converter.detections import Detections
 from converter.machine import child
 from converter.machine.error_text import first_line
-from converter.onnx_layout import LAYOUT_NAME
-from converter.readings import Outputs
+from converter.model import prediction, sampling
+from converter.model.box_forms import Outputs
+from converter.model.detections import Detections
+from converter.model.onnx_layout import LAYOUT_NAME
+from converter.model.prediction import Callee, WrongBatch
 from converter.timing import percentiles
 
 STRICT = {"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "False"}
@@ -118,8 +118,8 @@ def _measure(
         return str(size) in detections
 
     try:
-        model.description = answering.with_boxes(model, sampling.packaged())
-        sizes = list(answering.working(batch_sizes, model.description.input, works))
+        model.description = prediction.with_boxes(model, sampling.packaged())
+        sizes = list(prediction.working(batch_sizes, model.description.input, works))
     except UnusableModel as error:
         sys.exit(str(error))
     except _Broken as error:
@@ -155,7 +155,7 @@ class _Guarded:
 def _saved_model(folder: Path, declared: Declared | None) -> _Guarded:
     import tensorflow as tf
 
-    from converter.loaded import Loaded
+    from converter.model.savedmodel import Loaded
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -166,7 +166,7 @@ def _saved_model(folder: Path, declared: Declared | None) -> _Guarded:
 
 
 def _onnx_copy(folder: Path) -> _Guarded:
-    from converter.onnx_copy import OnnxCopy
+    from converter.model.onnx_copy import OnnxCopy
 
     try:
         return _Guarded(OnnxCopy(folder))
@@ -190,7 +190,7 @@ def _time(model: _Guarded, call: Any) -> dict[str, float]:
 def _answers(model: _Guarded, jpegs: list[bytes], count: int | None = None) -> list[Detections]:
     """Of the first `count` (None: all); the others fill up the batch."""
     try:
-        return answering.answer(model, jpegs, [sampling.size_of(each) for each in jpegs[:count]])
+        return prediction.answer(model, jpegs, [sampling.size_of(each) for each in jpegs[:count]])
     except WrongBatch as error:
         raise _Broken(str(error)) from error
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from converter import agreement, engines, making, probe, publish, sampling, targets
+from converter import agreement, making, probe, publish, targets
 from converter.contract import (
     BadOptions,
     ConversionFailed,
@@ -26,6 +26,7 @@ from converter.contract import (
 )
 from converter.machine import environment
 from converter.machine.child import Limits
+from converter.model import engines, sampling
 from converter.probe import Probed
 from converter.progress import Progress
 

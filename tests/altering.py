@@ -15,7 +15,7 @@ import pytest
 
 from app.settings import bundled_model
 from converter.agreement import Agreement, Limits, compare, total
-from converter.detections import Detections
+from converter.model.detections import Detections
 from tests.once import Once
 from tests.serving import Server
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.backends.backend import BatchFailed, Facts, Spec, WorkerDied
 from app.images import Image
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 FACTS = Facts(
     batch_sizes=(1, 8),

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from app.images import Image
 from converter.description import Declared
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 # The program of each kind of backend; it runs in a child process and is imported nowhere else.
 PROGRAMS = {

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from converter.description import Declared
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 
 @dataclass(frozen=True, slots=True)

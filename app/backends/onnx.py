@@ -8,13 +8,13 @@ from typing import Any
 from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, warm
-from converter import providers
-from converter.answering import answer
 from converter.description import in_words
-from converter.detections import Detections
 from converter.machine import nvidia
 from converter.machine.error_text import first_line
-from converter.onnx_copy import OnnxCopy, Undecodable, Unlike
+from converter.model import providers
+from converter.model.detections import Detections
+from converter.model.onnx_copy import OnnxCopy, Undecodable, Unlike
+from converter.model.prediction import answer
 
 _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
 

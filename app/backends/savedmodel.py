@@ -11,15 +11,15 @@ import tensorflow as tf
 from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, warm
-from converter import sampling
-from converter.answering import WrongBatch, answer, with_boxes
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
-from converter.detections import Detections
-from converter.jpeg import Undecodable, Unlike, components
-from converter.loaded import Loaded
 from converter.machine.error_text import first_line
-from converter.signature import Signature
+from converter.model import sampling
+from converter.model.detections import Detections
+from converter.model.jpeg import Undecodable, Unlike, components
+from converter.model.prediction import WrongBatch, answer, with_boxes
+from converter.model.savedmodel import Loaded
+from converter.model.signature import Signature
 
 
 class SavedModel:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from app.backends.backend import BatchFailed, ModelRefused
-from converter import sampling
-from converter.answering import working
 from converter.description import Input
+from converter.model import sampling
+from converter.model.prediction import working
 
 Call = Callable[[Sequence[bytes], Sequence[tuple[int, int]]], object]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 PREFIX = struct.Struct("!II")  # bytes of the header, bytes of the payload
 _ROW = 6  # left, top, right, bottom, score, class

@@ -18,7 +18,7 @@ from app.backends import wire
 from app.backends.backend import PROGRAMS, BatchFailed, Facts, ModelRefused, Spec, WorkerDied
 from app.images import Image
 from app.streams import lines
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from app import memory, model_folder
-from converter import publish, sampling, targets
+from converter import publish, targets
 from converter.contract import BadOptions, CopyRefused
 from converter.machine import environment
 from converter.machine.environment import Availability, Environment
+from converter.model import sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,7 @@ def _tensorrt(found: Environment) -> str:
 def _onnx_runtime(found: Environment) -> str:
     if "onnxruntime" not in found.onnx:
         return "not found: pip install '.[onnx]'"
-    from converter import providers
+    from converter.model import providers
 
     names = ", ".join(name.removesuffix("ExecutionProvider") for name in providers.available())
     return f"{providers.VERSION}, which can use {names}"

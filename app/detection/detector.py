@@ -12,7 +12,7 @@ from app.lanes.batching import Answer
 from app.lanes.lane import Lane, Limit, crashed, through
 from app.metrics import NO_BACKEND, Metrics
 from app.verdicts.routing import AUTO, Election
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 Answered = Callable[[Image, str], None]
 # Checking costs 0.4 microseconds a kilobyte and 20 for the header; handing it to a thread costs 150.

@@ -17,7 +17,7 @@ from app.backends.backend import BatchFailed
 from app.errors import BackendUnavailable, InvalidImage, ModelFailed, NotAlike, Overloaded, ServiceError
 from app.images import Image
 from app.lanes import repair
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 _DAMAGED = "the JPEG file can't be decoded: it is damaged or cut off"
 

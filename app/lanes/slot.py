@@ -10,7 +10,7 @@ from typing import Any
 from app.backends.backend import Backend, Facts, ModelRefused, NoRoom, Spec, Starter, WorkerDied
 from app.errors import BackendUnavailable
 from app.images import Image
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 

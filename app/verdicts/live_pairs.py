@@ -14,7 +14,7 @@ from app.verdicts.gate import Gate
 from app.verdicts.routing import Election
 from converter.agreement import Comparison as PictureComparison
 from converter.agreement import Limits, compare, total
-from converter.detections import Detections
+from converter.model.detections import Detections
 from converter.timing import paired_ratio
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
-from converter.onnx_layout import COUNT
+from converter.model.onnx_layout import COUNT
 
 _READ, _WRITTEN = "values_read/", "values_written/"
 

@@ -10,7 +10,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from converter.contract import ConversionFailed, UnusableModel
 from converter.machine.error_text import first_line
-from converter.signature import Signature
+from converter.model.signature import Signature
 
 _PASSED_ON = ("Identity", "StopGradient")
 

@@ -9,7 +9,7 @@ from tensorflow.python.framework.function_def_to_graph import function_def_to_gr
 
 from converter.cutting.carving import Carved, carve, constant
 from converter.cutting.flat import Flat, imported, origin
-from converter.onnx_layout import Decode
+from converter.model.onnx_layout import Decode
 
 PIXELS = "pixels"
 _DECODERS = ("DecodeJpeg", "DecodeImage", "DecodeAndCropJpeg", "DecodePng", "DecodeGif", "DecodeBmp", "DecodeWebP")

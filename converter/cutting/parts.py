@@ -15,7 +15,7 @@ from converter.cutting.faster import move_orders
 from converter.cutting.flat import Flat
 from converter.cutting.reach import Reach
 from converter.cutting.rows import Runs
-from converter.onnx_layout import COUNT
+from converter.model.onnx_layout import COUNT
 
 _MOST_ROUNDS = 20  # of finding out what can't be converted
 

@@ -8,7 +8,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 
 from converter.cutting.carving import Carved
 from converter.cutting.flat import imported
-from converter.signature import SERVING
+from converter.model.signature import SERVING
 
 
 def save(part: Carved, folder: Path) -> None:

@@ -9,8 +9,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from converter.contract import ConversionFailed, Options
 from converter.machine.error_text import first_line
+from converter.model.signature import Signature, load, others
 from converter.progress import Progress
-from converter.signature import Signature, load, others
 
 
 def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """The target `onnx`: the graph cut at its decoder and converted for ONNX Runtime, which runs on any machine.
 
-What can't be cut or converted is left to TensorFlow, before the network or after it (see `converter.onnx_layout`).
+What can't be cut or converted is left to TensorFlow, before the network or after it (see `converter.model.onnx_layout`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,6 @@ import onnxruntime
 import tensorflow as tf
 import tf2onnx
 
-from converter import sampling
 from converter.contract import Options
 from converter.cutting import savedmodels
 from converter.cutting.carving import Carved
@@ -20,10 +19,11 @@ from converter.cutting.flat import Flat, flatten
 from converter.cutting.half import KEPT, halved
 from converter.cutting.parts import Cut, cut
 from converter.cutting.rows import Runs
-from converter.onnx_layout import HEAD, NETWORK, PICTURE, TAIL, Layout, Part
-from converter.pictures import give
+from converter.model import sampling
+from converter.model.onnx_layout import HEAD, NETWORK, PICTURE, TAIL, Layout, Part
+from converter.model.pictures import give
+from converter.model.signature import Signature, load, others
 from converter.progress import Progress
-from converter.signature import Signature, load, others
 
 
 def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:

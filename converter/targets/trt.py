@@ -8,12 +8,12 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.compiler.tensorrt import trt_convert
 
-from converter import sampling
 from converter.contract import ConversionFailed, Options, UnusableModel
 from converter.machine.error_text import first_line
-from converter.pictures import give
+from converter.model import sampling
+from converter.model.pictures import give
+from converter.model.signature import Signature, load, others
 from converter.progress import Progress
-from converter.signature import Signature, load, others
 from converter.targets import engine_facts
 
 _CALIBRATION_BATCHES = 64

@@ -13,7 +13,7 @@ from app.settings import Settings
 from app.verdicts.gate import Verdict, Word
 from app.wiring import Parts, build
 from converter.agreement import Agreement
-from converter.detections import Detections
+from converter.model.detections import Detections
 from converter.timing import Ratio
 from tests.app import jpegs
 from tests.converter.rows import Row, answer

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.verdicts.live_pairs import Pair
-from converter.detections import Detections
+from converter.model.detections import Detections
 from tests.app.comparing import CAT, DOG, Bench
 from tests.converter.rows import answer
 

@@ -8,7 +8,7 @@ import pytest
 from app.backends.backend import WorkerDied
 from app.images import Image
 from app.lanes.batching import Answer, MicroBatcher
-from converter.detections import Detections
+from converter.model.detections import Detections
 from tests.app.queueing import Make, ask, assert_answered, pictures, sizes, submit
 from tests.fakes import FakeBackend, found, until
 

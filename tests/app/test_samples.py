@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import NotFound
 from app.samples import PREVIEW_PIXELS, Samples
-from converter import sampling
+from converter.model import sampling
 
 SAMPLES = Samples(sampling.PHOTOS)
 

@@ -26,7 +26,7 @@ from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.routing import Election
-from converter.detections import Detections
+from converter.model.detections import Detections
 from tests.app import jpegs
 from tests.fakes import FakeBackend, FakeStarter, until
 

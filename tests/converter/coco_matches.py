@@ -20,8 +20,8 @@ from pycocotools.coco import COCO  # type: ignore[import-untyped]  # not install
 from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 
 from app.settings import bundled_model
-from converter.detections import Detections, from_outputs
-from converter.signature import load
+from converter.model.detections import Detections, from_outputs
+from converter.model.signature import load
 
 ROOT = Path(__file__).parents[2]
 LABELS = ROOT / "tests" / "data" / "photo_labels.json"

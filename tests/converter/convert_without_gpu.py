@@ -17,8 +17,9 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.compiler.tensorrt import trt_convert
 from tensorflow.python.framework import op_def_registry
 
-from converter import command, sampling, signature
+from converter import command
 from converter.contract import Options
+from converter.model import sampling, signature
 from converter.targets import engine_facts, trt
 
 KEPT = (

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from converter.onnx_layout import Decode
+from converter.model.onnx_layout import Decode
 
 Case = tuple[bytes, Decode]
 

@@ -9,9 +9,9 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from converter.description import Description, Input
-from converter.detections import BOXES, CLASSES, COUNT, SCORES
-from converter.onnx_layout import COUNT as PICTURES
-from converter.onnx_layout import NETWORK, PICTURE, Decode, Layout, Part
+from converter.model.detections import BOXES, CLASSES, COUNT, SCORES
+from converter.model.onnx_layout import COUNT as PICTURES
+from converter.model.onnx_layout import NETWORK, PICTURE, Decode, Layout, Part
 
 LAYOUT = Layout(
     input_name="image_bytes",

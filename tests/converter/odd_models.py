@@ -1,4 +1,4 @@
-"""Saves small SavedModels below FOLDER, a detector and what is none, and tells what `converter.signature` says of each.
+"""Saves small SavedModels below FOLDER, a detector and what is none, and tells what `converter.model.signature` says of each.
 
 Run in a process of its own: `python tests/converter/odd_models.py FOLDER`. One JSON object on standard output: by name
 the sentence of the refusal, or where there is none the name of the input and those of the signatures not served.
@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from converter.contract import UnusableModel
-from converter.signature import load, others
+from converter.model.signature import load, others
 
 JPEGS = tf.TensorSpec([None], tf.string, name="jpegs")
 ROWS = 3

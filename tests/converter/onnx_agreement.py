@@ -14,15 +14,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter import sampling
 from converter.agreement import Limits, compare, total
 from converter.contract import ConverterError
 from converter.cutting.flat import flatten
 from converter.cutting.parts import cut
 from converter.cutting.rows import Runs
-from converter.detections import from_outputs
-from converter.onnx_copy import OnnxCopy
-from converter.signature import load
+from converter.model import sampling
+from converter.model.detections import from_outputs
+from converter.model.onnx_copy import OnnxCopy
+from converter.model.signature import load
 from converter.targets import onnx
 from tests.models import cuts, ssd
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from converter import sampling
 from converter.cutting.flat import flatten
 from converter.cutting.parts import cut
 from converter.cutting.rows import Runs
 from converter.description import Description, Input
-from converter.detections import BOXES
-from converter.signature import Signature
+from converter.model import sampling
+from converter.model.detections import BOXES
+from converter.model.signature import Signature
 from converter.targets import onnx
 from tests.models import retinanet, retinanet_raw
 from tests.models.retinanet_raw import ALL_SCORES

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter.signature import load
+from converter.model.signature import load
 
 
 def describe(folder: Path, jpegs: list[bytes]) -> dict[str, Any]:

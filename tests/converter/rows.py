@@ -3,7 +3,7 @@
 import numpy as np
 
 from converter.agreement import Comparison
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 Row = tuple[float, float, float, float, float, int]  # left, top, right, bottom; score; class
 

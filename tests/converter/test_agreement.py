@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from converter.agreement import Agreement, Limits, Verdict, compare, differences, total
-from converter.detections import Detections
+from converter.model.detections import Detections
 from tests.converter.rows import Row, answer, counts
 
 NAN, INF = float("nan"), float("inf")

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from app.settings import bundled_model
-from converter import publish, sampling
+from converter import publish
 from converter.contract import Report
-from converter.detections import from_outputs
+from converter.model import sampling
+from converter.model.detections import from_outputs
 from tests.converter.made import Made, OddModels, program
 from tests.converter.running import sentence
 from tests.serving import clean_environ

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from converter import engines
+from converter.model import engines
 
 
 def folder(tmp_path: Path, graph: bytes, **saved: bytes) -> Path:

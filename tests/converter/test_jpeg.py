@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from converter import jpeg
-from converter.onnx_layout import Decode
+from converter.model import jpeg
+from converter.model.onnx_layout import Decode
 from tests.converter import pictures
 from tests.converter.decoded import by_tensorflow
 

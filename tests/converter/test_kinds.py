@@ -6,7 +6,7 @@ import pytest
 
 from converter import kinds, publish
 from converter.contract import CopyRefused
-from converter.onnx_layout import Decode, Layout, Part
+from converter.model.onnx_layout import Decode, Layout, Part
 
 NETWORK = Part(reads=("picture_0",), writes=("detection_boxes",))
 AT_THE_DECODER = {"decode": Decode(channels=3), "picture": Part(reads=("pixels",), writes=("picture_0",))}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converter.agreement import Limits, compare, differences
-from converter.detections import Detections
+from converter.model.detections import Detections
 from tests.converter.rows import answer, counts
 
 COCO = json.loads((Path(__file__).parents[1] / "data" / "coco_matches.json").read_text())

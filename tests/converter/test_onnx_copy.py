@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converter import jpeg
 from converter.description import DESCRIPTION_NAME
-from converter.detections import BOXES, COUNT, SCORES, from_outputs
-from converter.onnx_copy import OnnxCopy
-from converter.onnx_layout import LAYOUT_NAME, NETWORK, Decode
-from converter.providers import CPU
+from converter.model import jpeg
+from converter.model.detections import BOXES, COUNT, SCORES, from_outputs
+from converter.model.onnx_copy import OnnxCopy
+from converter.model.onnx_layout import LAYOUT_NAME, NETWORK, Decode
+from converter.model.providers import CPU
 from tests.converter import graphs, pictures
 
 FILES = [pictures.jpeg(), pictures.jpeg(64, 48, 1), pictures.jpeg(9, 5, 4)]
@@ -91,7 +91,7 @@ def test_a_closed_copy_lets_its_sessions_go(copy: OnnxCopy) -> None:
 def test_tensorflow_is_not_imported(tmp_path: Path) -> None:
     folder = graphs.copy(tmp_path / "1_onnx")
     program = (
-        "import sys, pathlib; from converter.onnx_copy import OnnxCopy; "
+        "import sys, pathlib; from converter.model.onnx_copy import OnnxCopy; "
         "OnnxCopy(pathlib.Path(sys.argv[1])); print({'tensorflow', 'onnx'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", program, str(folder)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from converter.placing import Placed, fit, resized
+from converter.model.placing import Placed, fit, resized
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (30, 60, 3), np.uint8)
 

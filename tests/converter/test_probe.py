@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from app.settings import bundled_model
-from converter import probe, sampling
+from converter import probe
 from converter.contract import ConversionFailed, CopyRefused
 from converter.machine.child import Limits
+from converter.model import sampling
 from converter.probe import Probed
 from tests.converter.running import fake_model, machine, picture
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from converter import providers
-from converter.providers import CPU, CUDA, TENSORRT
+from converter.model import providers
+from converter.model.providers import CPU, CUDA, TENSORRT
 from tests.converter import graphs
 
 EVERY = [TENSORRT, CUDA, CPU]

@@ -8,8 +8,8 @@ import pytest
 
 from converter.contract import UnusableModel
 from converter.description import API, BOXES, KERAS, TPU, Description, Input
-from converter.placing import Placed
-from converter.readings import Outputs, read, understood
+from converter.model.box_forms import Outputs, read, understood
+from converter.model.placing import Placed
 
 SIZES = [(640, 480), (300, 500)]
 # Left, top, right, bottom in shares of a picture.

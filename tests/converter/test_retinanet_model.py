@@ -19,7 +19,7 @@ PHOTOS = Path("converter", "photos")
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `converter.signature` reads of the model, built small, and its outputs for the packaged photos."""
+    """What `converter.model.signature` reads of the model, built small, and its outputs for the packaged photos."""
     folder = tmp_path_factory.mktemp("retinanet") / "1"
     command = [sys.executable, "-m", "tests.models.retinanet", str(folder), "--size", "128"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

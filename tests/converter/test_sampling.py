@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from converter import sampling
 from converter.contract import BadOptions
+from converter.model import sampling
 from tests.converter.running import picture
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
-from converter import engines, nonconverted, probe, publish
+from converter import nonconverted, probe, publish
 from converter.contract import CopyRefused
 from converter.machine import environment
 from converter.machine.child import Limits
+from converter.model import engines
 from tests.converter.made import program
 from tests.serving import clean_environ
 from tests.standin import EnginelessCopy

@@ -11,7 +11,7 @@ import pytest
 
 from converter import publish
 from converter.contract import Report
-from converter.onnx_layout import Layout
+from converter.model.onnx_layout import Layout
 from tests.converter.made import program
 
 pytestmark = pytest.mark.tensorflow

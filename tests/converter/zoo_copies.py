@@ -11,13 +11,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from converter import agreement, answering, sampling, targets
-from converter.answering import Callee
+from converter import agreement, targets
 from converter.contract import ConverterError, Options
 from converter.description import Declared
-from converter.detections import Detections
-from converter.loaded import Loaded
-from converter.onnx_copy import OnnxCopy
+from converter.model import prediction, sampling
+from converter.model.detections import Detections
+from converter.model.onnx_copy import OnnxCopy
+from converter.model.prediction import Callee
+from converter.model.savedmodel import Loaded
 from converter.progress import Progress
 from tests.models.declared import KINDS
 
@@ -34,7 +35,7 @@ def main(root: Path, kinds: list[str]) -> None:
 def judged(source: Path, declared: Declared, photos: list[bytes]) -> dict[str, Any]:
     """What became of each copy."""
     native = Loaded(source, declared=declared)
-    native.description = answering.with_boxes(native, sampling.packaged())
+    native.description = prediction.with_boxes(native, sampling.packaged())
     ours = found(native, photos)
     return {target: _judged(source, target, native, ours, photos) for target in ("frozen", "onnx")}
 
@@ -60,7 +61,7 @@ def _judged(source: Path, target: str, native: Loaded, ours: list[Detections], p
 def found(model: Callee, photos: list[bytes]) -> list[Detections]:
     """In each photo, alone in its batch but for what fills it."""
     size = model.description.input.batch or 1
-    return [answering.answer(model, [photo] * size, [sampling.size_of(photo)])[0] for photo in photos]
+    return [prediction.answer(model, [photo] * size, [sampling.size_of(photo)])[0] for photo in photos]
 
 
 if __name__ == "__main__":

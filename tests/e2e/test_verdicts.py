@@ -12,7 +12,7 @@ import pytest
 from app.settings import bundled_model
 from app.verdicts.gate import FEWEST_PAIRS
 from converter.agreement import Agreement
-from converter.detections import Detections
+from converter.model.detections import Detections
 from tests.agreeing import same_everywhere
 from tests.altering import adds_up_to, fill, found_by, framed, put, word_of
 from tests.models.shifts import MOVED_BY, PERSON, SURER_BY

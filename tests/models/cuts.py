@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from converter.detections import BOXES, CLASSES, COUNT, SCORES
+from converter.model.detections import BOXES, CLASSES, COUNT, SCORES
 
 Tensor = Any  # TensorFlow carries no types.
 

@@ -22,8 +22,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from converter import sampling
-from converter.detections import BOXES, CLASSES, COUNT, SCORES
+from converter.model import sampling
+from converter.model.detections import BOXES, CLASSES, COUNT, SCORES
 
 Tensor = Any  # TensorFlow carries no types.
 Floats = NDArray[np.float32]

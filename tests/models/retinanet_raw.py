@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter import sampling
-from converter.detections import BOXES, CLASSES, COUNT, SCORES
+from converter.model import sampling
+from converter.model.detections import BOXES, CLASSES, COUNT, SCORES
 from tests.models import retinanet
 from tests.models.retinanet import Tensor
 

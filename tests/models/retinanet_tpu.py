@@ -10,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter import sampling
-from converter.detections import BOXES, CLASSES, SCORES
+from converter.model import sampling
+from converter.model.detections import BOXES, CLASSES, SCORES
 from tests.models import retinanet
 from tests.models.retinanet import Tensor
 

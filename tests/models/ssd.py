@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from converter import sampling
+from converter.model import sampling
 from tests.models import retinanet
 from tests.models.retinanet import ANCHORS, KINDS, STRIDES, WIDTH, Tensor
 

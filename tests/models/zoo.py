@@ -18,8 +18,8 @@ from app.settings import bundled_model
 from converter.cutting import loops
 from converter.cutting.carving import Carved, carve
 from converter.cutting.flat import Flat, flatten
-from converter.detections import BOXES, CLASSES, SCORES
-from converter.signature import load
+from converter.model.detections import BOXES, CLASSES, SCORES
+from converter.model.signature import load
 from tests.models.declared import KINDS
 
 Tensor = Any  # TensorFlow carries no types.

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 # Widths of pictures that are orders.
 INVALID, BUG, CRASH, EXIT, TALK, HANG = 1, 2, 3, 4, 5, 6

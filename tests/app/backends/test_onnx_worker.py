@@ -9,7 +9,7 @@ import pytest
 from app.backends.backend import BatchFailed, ModelRefused, Spec
 from app.backends.worker import Worker, start_worker
 from app.images import Image, check
-from converter.onnx_layout import NETWORK
+from converter.model.onnx_layout import NETWORK
 from tests.converter import graphs, pictures
 
 pytestmark = pytest.mark.anyio

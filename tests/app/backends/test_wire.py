@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backends import wire
-from converter.detections import Detections
+from converter.model.detections import Detections
 
 
 def detections(count: int, *, dropped: int = 0, start: int = 0) -> Detections:

@@ -12,7 +12,7 @@ import pytest
 from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.backends.worker import LogListener, Worker
 from app.images import Image
-from converter.detections import Detections
+from converter.model.detections import Detections
 from tests.app.backends import echo_worker as echo
 from tests.fakes import until
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter import jpeg
 from converter.description import FLOAT32, JPEG, SCALES, Input
-from converter.onnx_layout import Decode
-from converter.placing import Placed, Size, fit
+from converter.model import jpeg
+from converter.model.onnx_layout import Decode
+from converter.model.placing import Placed, Size, fit
 
 _COLOURS = Decode(channels=3)
 

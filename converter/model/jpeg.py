@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.onnx_layout import Decode
+from converter.model.onnx_layout import Decode
 
 Pixels = NDArray[np.uint8]
 

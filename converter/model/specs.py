@@ -17,7 +17,7 @@ from converter.description import (
     Description,
     Input,
 )
-from converter.detections import BOXES, CLASSES, COUNT, SCORES
+from converter.model.detections import BOXES, CLASSES, COUNT, SCORES
 
 ROWS, INFO = "detections", "image_info"
 _API = (BOXES, SCORES, CLASSES, COUNT)

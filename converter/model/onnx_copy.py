@@ -1,4 +1,4 @@
-"""A copy for ONNX Runtime, loaded and run: JPEG files in, the signature's outputs out (see `converter.onnx_layout`).
+"""A copy for ONNX Runtime, loaded and run: JPEG files in, the signature's outputs out (see `converter.model.onnx_layout`).
 
 TensorFlow is imported only where a part of the copy is a SavedModel.
 """
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter import jpeg, providers
 from converter.contract import Report
 from converter.description import DESCRIPTION_NAME, Description
-from converter.jpeg import Undecodable, Unlike
-from converter.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
-from converter.providers import CPU, Assigned
+from converter.model import jpeg, providers
+from converter.model.jpeg import Undecodable, Unlike
+from converter.model.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
+from converter.model.providers import CPU, Assigned
 
 __all__ = ["OnnxCopy", "Undecodable", "Unlike"]
 
@@ -45,7 +45,7 @@ class OnnxCopy:
             self._steps.append(_savedmodel(folder / TAIL, self.layout.tail, self.layout.input_name))
 
     def outputs(self, jpegs: Files) -> Mapping[str, NDArray[Any]]:
-        """The outputs for these pictures, by the signature's names (see `converter.answering.Callee`).
+        """The outputs for these pictures, by the signature's names (see `converter.model.prediction.Callee`).
 
         Undecodable if TensorFlow's decoder refuses one of them, Unlike if what it does with one is not known.
         """

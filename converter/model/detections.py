@@ -38,7 +38,7 @@ def from_outputs(outputs: Mapping[str, NDArray[np.float32]], sizes: Sequence[tup
 
     `outputs` has the four tensors of the object detection API: boxes (N, M, 4) as ymin, xmin, ymax, xmax
     in fractions of the image, scores and classes (N, M), counts (N,). `sizes` has width and height of each
-    picture; pictures beyond it are padding and are left out. Other outputs: see `converter.readings`.
+    picture; pictures beyond it are padding and are left out. Other outputs: see `converter.model.box_forms`.
     """
     return [
         _one(outputs[BOXES][i], outputs[SCORES][i], outputs[CLASSES][i], outputs[COUNT][i], size)

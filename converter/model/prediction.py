@@ -6,13 +6,13 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-from converter import sampling
 from converter.contract import UnusableModel
 from converter.description import Description, Input
-from converter.detections import Detections
-from converter.pictures import Given, give
-from converter.placing import Size
-from converter.readings import Outputs, read, understood
+from converter.model import sampling
+from converter.model.box_forms import Outputs, read, understood
+from converter.model.detections import Detections
+from converter.model.pictures import Given, give
+from converter.model.placing import Size
 
 _MOST_FIXED = 32  # pictures that a graph may want in each call without saying so
 _DECODER = "simplejpeg"

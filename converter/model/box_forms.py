@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from converter.contract import UnusableModel
 from converter.description import API, READINGS, TPU, Description
-from converter.detections import BOXES, CLASSES, COUNT, SCORES, Detections, finished
-from converter.placing import Placed
-from converter.specs import INFO, ROWS
+from converter.model.detections import BOXES, CLASSES, COUNT, SCORES, Detections, finished
+from converter.model.placing import Placed
+from converter.model.specs import INFO, ROWS
 
 _COUNTING = 0.05  # scores below tell nothing of the boxes
 _SLACK = 0.05  # how far a box may leave its picture, in pictures

@@ -6,12 +6,12 @@ from typing import Any
 import tensorflow as tf
 
 from converter.description import Declared, Description
-from converter.readings import Outputs
-from converter.signature import load
+from converter.model.box_forms import Outputs
+from converter.model.signature import load
 
 
 class Loaded:
-    """The model in a folder, as a `converter.answering.Callee`; UnusableModel if it is no detector."""
+    """The model in a folder, as a `converter.model.prediction.Callee`; UnusableModel if it is no detector."""
 
     def __init__(self, folder: Path, *, may_have_engines: bool = False, declared: Declared | None = None) -> None:
         self._model, self.signature = load(folder, may_have_engines=may_have_engines, declared=declared)

@@ -7,11 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter import engines
 from converter.contract import UnusableModel
 from converter.description import SERVING, Declared, Description
 from converter.machine.error_text import first_line
-from converter.specs import Spec, described
+from converter.model import engines
+from converter.model.specs import Spec, described
 
 __all__ = ["SERVING", "Signature", "load", "others", "read"]
 
