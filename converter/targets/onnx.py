@@ -13,12 +13,12 @@ import tensorflow as tf
 import tf2onnx
 
 from converter.contract import Options
-from converter.cutting import savedmodels
-from converter.cutting.carving import Carved
-from converter.cutting.flat import Flat, flatten
-from converter.cutting.half import KEPT, halved
-from converter.cutting.parts import Cut, cut
-from converter.cutting.rows import Runs
+from converter.graph import savedmodels
+from converter.graph.carve import Carved
+from converter.graph.cut import Cut, cut
+from converter.graph.flat import Flat, flatten
+from converter.graph.passes.half import KEPT, halved
+from converter.graph.rows import Runs
 from converter.model import sampling
 from converter.model.onnx_layout import HEAD, NETWORK, PICTURE, TAIL, Layout, Part
 from converter.model.pictures import give

@@ -16,9 +16,9 @@ import tensorflow as tf
 
 from converter.agreement import Limits, compare, total
 from converter.contract import ConverterError
-from converter.cutting.flat import flatten
-from converter.cutting.parts import cut
-from converter.cutting.rows import Runs
+from converter.graph.cut import cut
+from converter.graph.flat import flatten
+from converter.graph.rows import Runs
 from converter.model import sampling
 from converter.model.detections import from_outputs
 from converter.model.onnx_copy import OnnxCopy

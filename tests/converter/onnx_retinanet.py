@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from converter.cutting.flat import flatten
-from converter.cutting.parts import cut
-from converter.cutting.rows import Runs
 from converter.description import Description, Input
+from converter.graph.cut import cut
+from converter.graph.flat import flatten
+from converter.graph.rows import Runs
 from converter.model import sampling
 from converter.model.detections import BOXES
 from converter.model.signature import Signature

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from converter.cutting.faster import make_faster, move_orders
+from converter.graph.passes.faster import make_faster, move_orders
 
 ALL = 10**9
 KERNEL = np.random.default_rng(0).standard_normal((4, 12, 3, 3)).astype(np.float32)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from converter.cutting.faster import make_faster, move_orders
+from converter.graph.passes.faster import make_faster, move_orders
 
 TO_PICTURE, TO_NETWORK = [1, 2, 0], [0, 3, 1, 2]
 

@@ -15,9 +15,9 @@ from typing import Any
 import tensorflow as tf
 
 from app.settings import bundled_model
-from converter.cutting import loops
-from converter.cutting.carving import Carved, carve
-from converter.cutting.flat import Flat, flatten
+from converter.graph import loops
+from converter.graph.carve import Carved, carve
+from converter.graph.flat import Flat, flatten
 from converter.model.detections import BOXES, CLASSES, SCORES
 from converter.model.signature import load
 from tests.models.declared import KINDS

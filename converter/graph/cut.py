@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from converter.contract import UnusableModel
-from converter.cutting import loops, to_onnx
-from converter.cutting.carving import Carved, carve, counting
-from converter.cutting.faster import move_orders
-from converter.cutting.flat import Flat
-from converter.cutting.reach import Reach
-from converter.cutting.rows import Runs
+from converter.graph import loops, to_onnx
+from converter.graph.carve import Carved, carve, counting
+from converter.graph.flat import Flat
+from converter.graph.passes.faster import move_orders
+from converter.graph.reach import Reach
+from converter.graph.rows import Runs
 from converter.model.onnx_layout import COUNT
 
 _MOST_ROUNDS = 20  # of finding out what can't be converted

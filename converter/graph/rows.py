@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from converter.contract import UnusableModel
-from converter.cutting.flat import Flat
+from converter.graph.flat import Flat
 from converter.machine.error_text import first_line
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter.cutting.flat import Flat
-from converter.cutting.to_onnx import unknown
+from converter.graph.flat import Flat
+from converter.graph.to_onnx import unknown
 
 LEARNT = frozenset({"Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "Conv3D", "MatMul", "BatchMatMulV2"})
 _PASSABLE = frozenset({tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8, tf.int8, tf.bool})

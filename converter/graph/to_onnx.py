@@ -13,8 +13,8 @@ from tf2onnx.handler import tf_op
 from tf2onnx.tfonnx import process_tf_graph
 
 from converter.contract import ConversionFailed
-from converter.cutting.carving import Carved
-from converter.cutting.faster import make_faster
+from converter.graph.carve import Carved
+from converter.graph.passes.faster import make_faster
 from converter.machine.error_text import first_line
 
 OPSET = 17

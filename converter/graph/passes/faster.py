@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from typing import Any
 
-from converter.cutting.focus import focus
-from converter.cutting.nodes import Nodes, attribute, order, same
-from converter.cutting.permuting import fold, permuting
-from converter.cutting.reversing import reversing
-from converter.cutting.turning import turning, undo
+from converter.graph.passes.focus import focus
+from converter.graph.passes.nodes import Nodes, attribute, order, same
+from converter.graph.passes.permuting import fold, permuting
+from converter.graph.passes.reversing import reversing
+from converter.graph.passes.turning import turning, undo
 
 
 def make_faster(model: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from converter.cutting.nodes import Nodes, attribute, same
+from converter.graph.passes.nodes import Nodes, attribute, same
 
 _BYTES = (TensorProto.UINT8, TensorProto.INT8, TensorProto.BOOL)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from converter.cutting.nodes import Nodes
+from converter.graph.passes.nodes import Nodes
 
 
 def reversing(nodes: Nodes) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from converter.cutting.nodes import Nodes, attribute, same
+from converter.graph.passes.nodes import Nodes, attribute, same
 
 _TO_NCHW = [0, 3, 1, 2]
 _PHASES = [(0, 0), (0, 1), (1, 0), (1, 1)]  # row and column where one begins, in SpaceToDepth's order

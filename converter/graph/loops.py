@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
-from converter.cutting.carving import Carved, carve, constant
-from converter.cutting.flat import Flat, imported, origin
+from converter.graph.carve import Carved, carve, constant
+from converter.graph.flat import Flat, imported, origin
 from converter.model.onnx_layout import Decode
 
 PIXELS = "pixels"

@@ -6,8 +6,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from converter.cutting.carving import Carved
-from converter.cutting.flat import imported
+from converter.graph.carve import Carved
+from converter.graph.flat import imported
 from converter.model.signature import SERVING
 
 
