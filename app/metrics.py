@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from converter.agreement import Comparison
+from converter.comparison.agreement import Comparison
 
 MILLISECONDS = (1, 2.5, 5, 7.5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 250, 500)
 BUCKETS = (*(milliseconds / 1000 for milliseconds in MILLISECONDS), 1, 2.5, 5, 10)

@@ -31,7 +31,7 @@ from app.verdicts.live_pairs import Comparison, Patience
 from app.verdicts.routing import Election
 from app.verdicts.shadow import Shadow
 from converter import publish
-from converter.agreement import Limits
+from converter.comparison.agreement import Limits
 from converter.description import Declared
 
 log = logging.getLogger(__name__)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from converter import agreement
-from converter.probe import Probed
+from converter.comparison import agreement
+from converter.comparison.probe import Probed
 
 _COLUMNS = ("first_s", "mean_s", "p50_s", "p95_s", "p99_s")
 

@@ -1,4 +1,4 @@
-"""A SavedModel in TensorFlow's mixed precision, run as `converter.probe` does: `python -m benchmarks.mixed_precision`.
+"""A SavedModel in TensorFlow's mixed precision, run as `converter.comparison.probe` does: `python -m benchmarks.mixed_precision`.
 
 TensorFlow's own way to 16 bits without a copy (https://www.tensorflow.org/guide/graph_optimization, auto mixed
 precision): matrix products and convolutions run in FP16 on the GPU, what needs the range stays FP32.
@@ -10,4 +10,4 @@ import tensorflow as tf
 
 if __name__ == "__main__":
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision": True})
-    runpy.run_module("converter.probe", run_name="__main__")
+    runpy.run_module("converter.comparison.probe", run_name="__main__")

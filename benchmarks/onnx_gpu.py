@@ -13,7 +13,8 @@ from pathlib import Path
 
 import converter
 from benchmarks import latencies
-from converter import probe, publish
+from converter import publish
+from converter.comparison import probe
 from converter.contract import Options
 from converter.machine import child
 from converter.machine.child import Limits

@@ -17,7 +17,7 @@ from app.images import Image
 from app.settings import bundled_model
 from app.verdicts.gate import timed
 from app.verdicts.judge import pictures
-from converter.timing import Ratio, order, paired_ratio
+from converter.comparison.timing import Ratio, order, paired_ratio
 
 
 def main() -> int:

@@ -22,7 +22,8 @@ from typing import Any
 import converter
 from app.settings import bundled_model
 from benchmarks import latencies, trt_routes
-from converter import probe, publish
+from converter import publish
+from converter.comparison import probe
 from converter.contract import ConverterError, CopyRefused, Options, Report
 from converter.description import Input
 from converter.machine import environment

@@ -193,8 +193,8 @@ class Report:
     batch_sizes: tuple[int, ...]  # that were run, each
     facts: Mapping[str, Any]  # the target's own: engines, operations converted and why not the rest, …
     probe: Mapping[str, Any]  # how the copy was run before it was published
-    latency: Mapping[str, Any]  # seconds by native, frozen and the copy, by batch size: see converter.probe
-    agreement: Mapping[str, Any]  # with native on the images, by batch size: see converter.agreement
+    latency: Mapping[str, Any]  # seconds by native, frozen and the copy, by batch size: see converter.comparison.probe
+    agreement: Mapping[str, Any]  # with native on the images, by batch size: see converter.comparison.agreement
     files: Mapping[str, str] = field(default_factory=dict)  # relative name -> sha256
 
     def to_json(self) -> str:

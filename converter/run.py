@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from converter import agreement, making, probe, publish, targets
+from converter import making, publish, targets
+from converter.comparison import agreement, probe
+from converter.comparison.probe import Probed
 from converter.contract import (
     BadOptions,
     ConversionFailed,
@@ -27,7 +29,6 @@ from converter.contract import (
 from converter.machine import environment
 from converter.machine.child import Limits
 from converter.model import engines, sampling
-from converter.probe import Probed
 from converter.progress import Progress
 
 LONGEST_S = 3600.0

@@ -14,7 +14,7 @@ import PIL.ImageOps
 import pytest
 
 from app.settings import bundled_model
-from converter.agreement import Agreement, Limits, compare, total
+from converter.comparison.agreement import Agreement, Limits, compare, total
 from converter.model.detections import Detections
 from tests.once import Once
 from tests.serving import Server

@@ -6,7 +6,7 @@ CONTRACT = {"converter.contract"}
 DESCRIBED = {"converter.description", "converter.model.detections"}
 PICTURES = {"converter.model.pictures", "converter.model.placing", "converter.model.box_forms"}
 ANSWERING = {"converter.model.prediction", *DESCRIBED}
-AGREEMENT = {"converter.agreement", "converter.timing"}
+AGREEMENT = {"converter.comparison.agreement", "converter.comparison.timing"}
 MAY_IMPORT: dict[str, set[str]] = {
     "app": set(),
     "app.__main__": {
@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.memory": {"converter.machine.nvidia"},
     "app.model_folder": set(),
     "app.streams": set(),
-    "app.metrics": {"converter.agreement"},
+    "app.metrics": {"converter.comparison.agreement"},
     "app.images": {"app.errors"},
     "app.lanes.repair": {"app.images"},
     "app.report": {"converter.progress"},
@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app.verdicts.live_pairs",
         "app.verdicts.routing",
         "app.metrics",
-        "converter.timing",
+        "converter.comparison.timing",
         *DATA,
     },
     "app.detection.detector": {"app.lanes.batching", "app.verdicts.routing", "app.lanes.lane", "app.metrics", *DATA},
@@ -180,7 +180,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "converter.model.box_forms": {"converter.model.placing", "converter.model.specs", *CONTRACT, *DESCRIBED},
     "converter.model.prediction": {"converter.model.sampling", *PICTURES, *CONTRACT, *DESCRIBED},
     "converter.model.savedmodel": {"converter.description", "converter.model.box_forms", "converter.model.signature"},
-    "converter.agreement": {"converter.model.detections", *CONTRACT},
+    "converter.comparison.agreement": {"converter.model.detections", *CONTRACT},
     "converter.bar": {"converter.progress"},
     "converter.machine.child": set(),
     "converter.machine.error_text": set(),
@@ -229,7 +229,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "converter.machine.environment": {"converter.machine.child", "converter.machine.nvidia", *CONTRACT},
     "converter.kinds": {"converter.model.engines", "converter.model.onnx_layout"},
     "converter.machine.nvidia": set(),
-    "converter.probe": {
+    "converter.comparison.probe": {
         "converter.machine.child",
         "converter.model.savedmodel",
         "converter.model.onnx_copy",
@@ -237,7 +237,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "converter.model.box_forms",
         "converter.model.sampling",
         "converter.machine.error_text",
-        "converter.timing",
+        "converter.comparison.timing",
         *ANSWERING,
         *CONTRACT,
     },
@@ -278,5 +278,5 @@ MAY_IMPORT: dict[str, set[str]] = {
         "converter.targets.engine_facts",
         *CONTRACT,
     },
-    "converter.timing": set(),
+    "converter.comparison.timing": set(),
 }

@@ -8,7 +8,7 @@ MAY_BE_IMPORTED_IN = {
         "converter.machine.environment",
         "converter.model.savedmodel",
         "converter.model.onnx_copy",
-        "converter.probe",
+        "converter.comparison.probe",
         "converter.model.signature",
         "converter.targets.engine_facts",
         "converter.targets.frozen",

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from app import model_folder
-from converter import making, probe, targets
+from converter import making, targets
+from converter.comparison import probe
 from converter.contract import ConverterError, Options
 from converter.description import Declared, Description, in_words
 from converter.machine import child, environment

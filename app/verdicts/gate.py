@@ -13,8 +13,8 @@ from typing import Any, Literal
 from app.backends.backend import Backend
 from app.images import Image
 from app.lanes.quiet import Calm
-from converter.agreement import Agreement, Limits, compare, total
-from converter.timing import Ratio, order, paired_ratio
+from converter.comparison.agreement import Agreement, Limits, compare, total
+from converter.comparison.timing import Ratio, order, paired_ratio
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from app.metrics import Metrics
 from app.verdicts.gate import Gate
 from app.verdicts.routing import Election
-from converter.agreement import Comparison as PictureComparison
-from converter.agreement import Limits, compare, total
+from converter.comparison.agreement import Comparison as PictureComparison
+from converter.comparison.agreement import Limits, compare, total
+from converter.comparison.timing import paired_ratio
 from converter.model.detections import Detections
-from converter.timing import paired_ratio
 
 log = logging.getLogger(__name__)
 

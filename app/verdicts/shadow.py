@@ -18,8 +18,8 @@ from app.lanes.quiet import quiet
 from app.metrics import Metrics
 from app.verdicts.live_pairs import Comparison, Pair
 from app.verdicts.routing import NATIVE, Election
+from converter.comparison.timing import order
 from converter.model.detections import Detections
-from converter.timing import order
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from app.images import Image
 from app.settings import Settings
 from app.verdicts.gate import Verdict, Word
 from app.wiring import Parts, build
-from converter.agreement import Agreement
+from converter.comparison.agreement import Agreement
+from converter.comparison.timing import Ratio
 from converter.model.detections import Detections
-from converter.timing import Ratio
 from tests.app import jpegs
 from tests.converter.rows import Row, answer
 from tests.fakes import FakeBackend, FakeStarter

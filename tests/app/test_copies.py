@@ -9,7 +9,7 @@ import pytest
 
 from app.backends.backend import ModelRefused, Spec, WorkerDied
 from app.verdicts.routing import UNCOMPARED
-from converter import probe
+from converter.comparison import probe
 from converter.contract import Options
 from converter.machine.environment import Environment
 from converter.targets import KINDS

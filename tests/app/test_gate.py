@@ -11,8 +11,8 @@ import pytest
 from app.backends.backend import BatchFailed, Facts, Spec, WorkerDied
 from app.images import Image
 from app.verdicts.gate import FEWEST_PAIRS, MOST_PAIRS, Gate, Rules, Verdict, rules_json
-from converter.agreement import Agreement
-from converter.timing import Ratio
+from converter.comparison.agreement import Agreement
+from converter.comparison.timing import Ratio
 from tests.app.comparing import FOLDER, agreement, boxes, numbered, ratio, takes
 from tests.fakes import FACTS, FakeBackend
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter.agreement import Limits, compare, total
+from converter.comparison.agreement import Limits, compare, total
 from converter.contract import ConverterError
 from converter.graph.cut import cut
 from converter.graph.flat import flatten

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from converter.agreement import Agreement, Limits, Verdict, compare, differences, total
+from converter.comparison.agreement import Agreement, Limits, Verdict, compare, differences, total
 from converter.model.detections import Detections
 from tests.converter.rows import Row, answer, counts
 

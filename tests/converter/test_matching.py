@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.agreement import Limits, compare, differences
+from converter.comparison.agreement import Limits, compare, differences
 from converter.model.detections import Detections
 from tests.converter.rows import answer, counts
 

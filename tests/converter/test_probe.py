@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from app.settings import bundled_model
-from converter import probe
+from converter.comparison import probe
+from converter.comparison.probe import Probed
 from converter.contract import ConversionFailed, CopyRefused
 from converter.machine.child import Limits
 from converter.model import sampling
-from converter.probe import Probed
 from tests.converter.running import fake_model, machine, picture
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from converter.timing import Ratio, order, paired_ratio, percentiles
+from converter.comparison.timing import Ratio, order, paired_ratio, percentiles
 
 Seconds = NDArray[np.float64]
 TRUTH = 1.25

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
-from converter import nonconverted, probe, publish
+from converter import nonconverted, publish
+from converter.comparison import probe
 from converter.contract import CopyRefused
 from converter.machine import environment
 from converter.machine.child import Limits

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from converter import agreement, targets
+from converter import targets
+from converter.comparison import agreement
 from converter.contract import ConverterError, Options
 from converter.description import Declared
 from converter.model import prediction, sampling

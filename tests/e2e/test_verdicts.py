@@ -11,7 +11,7 @@ import pytest
 
 from app.settings import bundled_model
 from app.verdicts.gate import FEWEST_PAIRS
-from converter.agreement import Agreement
+from converter.comparison.agreement import Agreement
 from converter.model.detections import Detections
 from tests.agreeing import same_everywhere
 from tests.altering import adds_up_to, fill, found_by, framed, put, word_of

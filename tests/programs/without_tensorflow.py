@@ -47,7 +47,7 @@ def environment() -> None:
 
 
 def probe(folder: str, sizes: str, *_: str) -> None:
-    """`python -m converter.probe`."""
+    """`python -m converter.comparison.probe`."""
     obey("verify" if ".partial-" in folder else "native")
     batches = sizes.split(",")
     found = {"latency": dict.fromkeys(batches, SECONDS), "detections": {size: [[DOG]] for size in batches}}
@@ -111,7 +111,7 @@ def wait() -> None:
 
 PROGRAMS: dict[str, Callable[..., None]] = {
     "converter.machine.environment": environment,
-    "converter.probe": probe,
+    "converter.comparison.probe": probe,
     "converter.making": making,
 }
 if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2] in PROGRAMS:

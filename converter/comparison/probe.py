@@ -2,7 +2,7 @@
 
 For a TF-TRT copy the process forbids TensorFlow to fall back to its native segments
 (`TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION=False`): only then does an answer prove that TensorRT ran.
-Run by itself: `python -m converter.probe FOLDER 1,8 [PHOTOS] [DECLARED]`.
+Run by itself: `python -m converter.comparison.probe FOLDER 1,8 [PHOTOS] [DECLARED]`.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from converter.comparison.timing import percentiles
 from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.description import Declared, Description
 from converter.machine import child
@@ -25,7 +26,6 @@ from converter.model.box_forms import Outputs
 from converter.model.detections import Detections
 from converter.model.onnx_layout import LAYOUT_NAME
 from converter.model.prediction import Callee, WrongBatch
-from converter.timing import percentiles
 
 STRICT = {"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "False"}
 FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 1.0
@@ -68,7 +68,7 @@ def run(
     said = "" if declared is None else json.dumps(declared.given())
     arguments = [str(folder), sizes, str(images or ""), said]
     try:
-        done = child.run("converter.probe", *arguments, limits=limits, environ=environ, hear=hear)
+        done = child.run("converter.comparison.probe", *arguments, limits=limits, environ=environ, hear=hear)
     except child.OverLimit as error:
         raise ConversionFailed(f"running the model {error}, and was ended") from error
     if done.returncode == 0:
