@@ -30,9 +30,9 @@ from app.verdicts.judge import Judge
 from app.verdicts.live_pairs import Comparison, Patience
 from app.verdicts.routing import Election
 from app.verdicts.shadow import Shadow
-from converter import publish
 from converter.comparison.agreement import Limits
 from converter.description import Declared
+from converter.disk import publish
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import converter
 from benchmarks import latencies
-from converter import publish
 from converter.comparison import probe
 from converter.contract import Options
+from converter.disk import publish
 from converter.machine import child
 from converter.machine.child import Limits
 from converter.model.onnx_copy import OnnxCopy

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from converter import publish
 from converter.contract import Options
+from converter.disk import publish
 from tests.serving import Server, serving
 
 Hold = Callable[[str, bool, str], None]

@@ -22,10 +22,10 @@ from typing import Any
 import converter
 from app.settings import bundled_model
 from benchmarks import latencies, trt_routes
-from converter import publish
 from converter.comparison import probe
 from converter.contract import ConverterError, CopyRefused, Options, Report
 from converter.description import Input
+from converter.disk import publish
 from converter.machine import environment
 from converter.machine.child import Limits
 from converter.model import prediction

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from converter import making, publish, targets
+from converter import targets
 from converter.comparison import agreement, probe
 from converter.comparison.probe import Probed
 from converter.contract import (
@@ -26,10 +26,12 @@ from converter.contract import (
     TargetUnavailable,
     UnusableModel,
 )
+from converter.disk import publish
 from converter.machine import environment
 from converter.machine.child import Limits
 from converter.model import engines, sampling
 from converter.progress import Progress
+from converter.targets import making
 
 LONGEST_S = 3600.0
 

@@ -10,7 +10,7 @@ MAY_BE_IMPORTED_IN = {
         "converter.model.onnx_copy",
         "converter.comparison.probe",
         "converter.model.signature",
-        "converter.targets.engine_facts",
+        "converter.tftrt.engine_facts",
         "converter.targets.frozen",
         "converter.targets.onnx",
         "converter.targets.trt",

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from app import memory, model_folder
-from converter import publish, targets
+from converter import targets
 from converter.contract import BadOptions, CopyRefused
+from converter.disk import publish
 from converter.machine import environment
 from converter.machine.environment import Availability, Environment
 from converter.model import sampling

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from app import model_folder
-from converter import making, targets
+from converter import targets
 from converter.comparison import probe
 from converter.contract import ConverterError, Options
 from converter.description import Declared, Description, in_words
 from converter.machine import child, environment
 from converter.machine.environment import Environment
 from converter.progress import Progress
+from converter.targets import making
 
 _LONGEST_S = 600.0
 

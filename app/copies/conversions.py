@@ -15,8 +15,9 @@ from app.copies.jobs import KEPT_JOBS, LOADING, RUNNING, Job, JobFiles
 from app.errors import ConversionRunning, NotFound
 from app.metrics import Metrics
 from app.streams import lines
-from converter import command, publish
+from converter import command
 from converter.contract import Options
+from converter.disk import publish
 from converter.progress import STARTED, in_words, parse
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from app.errors import NotLoaded
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge
-from converter import publish
 from converter.comparison import probe
 from converter.contract import BadOptions, CopyRefused, Options, Report
+from converter.disk import publish
 from converter.machine import environment
 from converter.machine.environment import Availability, Environment
 from converter.run import identify

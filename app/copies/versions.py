@@ -14,7 +14,7 @@ from app.lanes.lane import Lane
 from app.model_folder import Model, NoModel
 from app.verdicts.judge import Judge
 from app.verdicts.routing import AUTO, NATIVE, Election
-from converter import publish
+from converter.disk import publish
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from app.images import Image, check
 from app.verdicts.gate import Gate, Verdict
 from app.verdicts.live_pairs import Comparison
 from app.verdicts.routing import NATIVE, Election
-from converter import making
 from converter.contract import BadOptions, ConverterError, Options
 from converter.machine import child
 from converter.model import sampling
 from converter.progress import Progress
+from converter.targets import making
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from converter.model import sampling
 from converter.model.pictures import give
 from converter.model.signature import Signature, load, others
 from converter.progress import Progress
-from converter.targets import engine_facts
+from converter.tftrt import engine_facts
 
 _CALIBRATION_BATCHES = 64
 
@@ -44,7 +44,7 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
 def convert(source: Path, options: Options, signature: Signature, photos: list[bytes]) -> Any:
     """A `TrtGraphConverterV2` whose graph has been converted; no engine is built yet."""
     os.environ["TF_TRT_OP_DENYLIST"] = ",".join(options.denylist)  # read by the conversion, in C++
-    os.environ["TF_TRT_SHOW_DETAILED_REPORT"] = "1"  # why operations are left out: see converter.nonconverted
+    os.environ["TF_TRT_SHOW_DETAILED_REPORT"] = "1"  # why operations are left out: see converter.tftrt.nonconverted
     calibrated = options.precision == "INT8" and options.calibration
     try:
         converter = trt_convert.TrtGraphConverterV2(

@@ -13,8 +13,8 @@ from app.copies.jobs import JobFiles
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge
-from converter import publish
 from converter.contract import Report
+from converter.disk import publish
 from converter.machine.environment import Environment
 from converter.run import identify
 from tests.fakes import FakeBackend, FakeStarter

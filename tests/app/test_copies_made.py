@@ -11,8 +11,8 @@ from app.copies.jobs import Job
 from app.errors import NotLoaded
 from app.images import Image
 from app.verdicts.routing import UNCOMPARED
-from converter import publish
 from converter.contract import Options
+from converter.disk import publish
 from converter.machine.environment import Environment
 from tests.app.converting import Programs
 from tests.app.copying import CARD, GPU, PLAIN, Bench, ReplacingStarter

@@ -20,7 +20,8 @@ from tensorflow.python.framework import op_def_registry
 from converter import command
 from converter.contract import Options
 from converter.model import sampling, signature
-from converter.targets import engine_facts, trt
+from converter.targets import trt
+from converter.tftrt import engine_facts
 
 KEPT = (
     "precision_mode",

@@ -1,4 +1,4 @@
-"""Writes an engine's file at FILE as TF-TRT does, and tells what shapes `converter.targets.engine_facts` reads in it.
+"""Writes an engine's file at FILE as TF-TRT does, and tells what shapes `converter.tftrt.engine_facts` reads in it.
 
 Run in a process of its own: `python tests/converter/engine_file.py FILE`. One JSON list on standard output.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from converter.targets import engine_facts
+from converter.tftrt import engine_facts
 
 # Of two engines: the shapes of their inputs.
 ENGINES = [[[1, 416, 416, 3], [1, 1, 4]], [[8, 416, 416, 3], [8, 1, 4]]]

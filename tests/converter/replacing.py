@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from converter import publish
+from converter.disk import publish
 
 
 def replace(folder: Path, event: str, number: int, how: str) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from converter import publish
 from converter.contract import ConversionFailed, Report
+from converter.disk import publish
 from tests.converter.running import (
     Process,
     all_gone,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from app.settings import bundled_model
-from converter import publish
 from converter.contract import Report
+from converter.disk import publish
 from converter.model import sampling
 from converter.model.detections import from_outputs
 from tests.converter.made import Made, OddModels, program

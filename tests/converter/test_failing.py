@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from converter import making
 from converter.contract import ConversionFailed, Options
 from converter.machine.child import Limits
 from converter.progress import Progress
+from converter.targets import making
 from tests.converter.disk import LEFT, run_on_small_disk
 from tests.converter.made import OddModels
 from tests.converter.readonly import obeying_permissions

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from converter import publish
 from converter.contract import Report
+from converter.disk import publish
 from tests.converter.made import OddModels
 from tests.converter.running import (
     Process,

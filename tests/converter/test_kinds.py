@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from converter import kinds, publish
 from converter.contract import CopyRefused
+from converter.disk import kinds, publish
 from converter.model.onnx_layout import Decode, Layout, Part
 
 NETWORK = Part(reads=("picture_0",), writes=("detection_boxes",))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from converter.nonconverted import read
+from converter.tftrt.nonconverted import read
 
 LOG = (Path(__file__).parents[1] / "data" / "tftrt.log").read_text().splitlines()
 REASONS = {

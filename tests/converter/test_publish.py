@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from converter import publish
 from converter.contract import ConversionFailed
+from converter.disk import publish
 from tests.converter.readonly import obeying_permissions
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from converter import publish, targets
+from converter import targets
 from converter.contract import REPORT_NAME, CopyRefused, Identity, Options
+from converter.disk import publish
 from tests.converter.reports import IDENTITY, REPORT
 
 ENGINE_NODE = b"\x0a\x13TRTEngineOp_000_000\x12\x0bTRTEngineOp"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from converter import publish
+from converter.disk import publish
 from tests.converter.running import names
 
 

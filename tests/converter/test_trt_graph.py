@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
-from converter import nonconverted, publish
 from converter.comparison import probe
 from converter.contract import CopyRefused
+from converter.disk import publish
 from converter.machine import environment
 from converter.machine.child import Limits
 from converter.model import engines
+from converter.tftrt import nonconverted
 from tests.converter.made import program
 from tests.serving import clean_environ
 from tests.standin import EnginelessCopy

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from converter import publish
 from converter.contract import Report
+from converter.disk import publish
 from converter.model.onnx_layout import Layout
 from tests.converter.made import program
 

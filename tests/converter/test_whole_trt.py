@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from converter import publish
 from converter.contract import Report
+from converter.disk import publish
 from converter.progress import DONE, RUNNING, STARTED, Event, parse
 from tests.converter.running import Done, command, convert, fake_model, machine, picture
 

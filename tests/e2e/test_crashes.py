@@ -89,7 +89,7 @@ def test_tensorrt_crashes_while_it_builds_engines(on_a_gpu: Server, folders: Pat
     ("module", "reason"),
     [
         ("converter", f"the converter was ended by SIGKILL while {IN_WORDS}"),
-        ("converter.making", f"the converter crashed while {IN_WORDS} \\(SIGKILL\\)"),
+        ("converter.targets.making", f"the converter crashed while {IN_WORDS} \\(SIGKILL\\)"),
     ],
 )
 def test_a_part_of_the_converter_is_killed(

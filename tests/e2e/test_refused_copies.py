@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
-from converter import publish
 from converter.contract import Options, Report
+from converter.disk import publish
 from converter.machine.environment import Environment, as_json
 from converter.run import identify
 from tests.converter.readonly import obeying_permissions

@@ -21,7 +21,7 @@ def environment() -> None:
 
 
 def making() -> None:
-    """`python -m converter.making` converts for a GPU, as TF-TRT asks where a tensor is, and crashes when it builds."""
+    """`python -m converter.targets.making` converts for a GPU, as TF-TRT asks where a tensor is, and crashes when it builds."""
     from tensorflow.python.compiler.tensorrt import trt_convert
 
     from converter.targets import trt
@@ -32,5 +32,5 @@ def making() -> None:
 
 if sys.orig_argv[1:3] == ["-m", "converter.machine.environment"]:
     environment()
-if sys.orig_argv[1:3] == ["-m", "converter.making"] and '"target": "trt"' in sys.orig_argv[5]:
+if sys.orig_argv[1:3] == ["-m", "converter.targets.making"] and '"target": "trt"' in sys.orig_argv[5]:
     making()

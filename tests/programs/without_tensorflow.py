@@ -55,7 +55,7 @@ def probe(folder: str, sizes: str, *_: str) -> None:
 
 
 def making(_: str, into: str, options: str) -> None:
-    """`python -m converter.making`."""
+    """`python -m converter.targets.making`."""
     engines = json.loads(options)["target"] == "trt"
     for step in ("load", "convert", "build", "save") if engines else ("load", "convert", "save"):
         tell(step, "started")
@@ -112,7 +112,7 @@ def wait() -> None:
 PROGRAMS: dict[str, Callable[..., None]] = {
     "converter.machine.environment": environment,
     "converter.comparison.probe": probe,
-    "converter.making": making,
+    "converter.targets.making": making,
 }
 if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2] in PROGRAMS:
     PROGRAMS[sys.orig_argv[2]](*[each for each in sys.orig_argv[3:] if each != "--ends-with-stdin"])

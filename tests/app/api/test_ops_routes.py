@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import ModelRefused, WorkerDied
-from converter import publish
+from converter.disk import publish
 from tests.app import jpegs
 from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.fakes import FACTS, FakeStarter, until

@@ -1,4 +1,4 @@
-"""Makes a copy's files in this process: `python -m converter.making SOURCE INTO OPTIONS`, run by converter.run.
+"""Makes a copy's files in this process: `python -m converter.targets.making SOURCE INTO OPTIONS`, run by converter.run.
 
 It is a process of its own because TensorRT's builder may end it, because TensorFlow never gives GPU memory back, and
 because a frozen copy is made without the GPU. Progress goes to standard error; the last line of standard output is
@@ -15,8 +15,8 @@ from typing import Any
 from converter import targets
 from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
 from converter.machine import child
-from converter.nonconverted import read
 from converter.progress import Progress, in_words, parse
+from converter.tftrt.nonconverted import read
 
 _ERRORS = {error.code: error for error in (ConversionFailed, UnusableModel)}
 
@@ -38,7 +38,7 @@ def make(source: Path, into: Path, options: Options, *, progress: Progress, limi
 
     arguments = (str(source), str(into), json.dumps(asdict(options), default=str))
     try:
-        ended = child.run("converter.making", *arguments, limits=limits, environ=_environ(), hear=hear)
+        ended = child.run("converter.targets.making", *arguments, limits=limits, environ=_environ(), hear=hear)
     except child.OverLimit as error:
         raise ConversionFailed(f"the converter {error} while {in_words(step)}, and was ended") from error
     answer = _answer(ended.stdout)

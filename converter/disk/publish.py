@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from converter import kinds
 from converter.contract import REPORT_NAME, ConversionFailed, CopyRefused, Identity, Report
+from converter.disk import kinds
 
 _PARTIAL = ".partial-"
 _STALE = ".stale-"
