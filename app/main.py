@@ -19,9 +19,9 @@ from app.api.schemas import BackendAnswer
 from app.backends.backend import ModelRefused, Spec, Starter, WorkerDied
 from app.detection.side_by_side import Both
 from app.metrics import Metrics
-from app.samples import Samples
 from app.settings import Settings
 from app.verdicts.routing import NATIVE
+from app.web.samples import Samples
 from app.wiring import Parts, build, native_spec
 from converter.model import sampling
 

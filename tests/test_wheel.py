@@ -21,7 +21,9 @@ def test_the_installed_wheel_serves_the_bundled_model(tmp_path: Path, photos: di
     names = zipfile.ZipFile(wheel).namelist()
     assert "app/models/yolox_nano/1/saved_model.pb" in names
     assert "converter/photos/coffee.jpg" in names
-    assert {"app/web/report.html", "app/web/index.html", "app/web/page.js", "app/web/page.css"} <= set(names)
+    assert {"app/web/report.html", "app/web/page/index.html", "app/web/page/page.js", "app/web/page/page.css"} <= set(
+        names
+    )
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/")) or "_frozen" in name]
     installed = tmp_path / "installed"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(installed), str(wheel)], check=True)

@@ -13,10 +13,10 @@ from app.api.auth import TOKEN
 from app.api.schemas import BackendAnswer, ErrorAnswer
 from app.copies.conversions import Conversions
 from app.errors import BadParameter, NotFound
-from app.report import page
 from app.verdicts.live_pairs import Comparison
 from app.verdicts.routing import AUTO, Election
 from app.verdicts.shadow import Shadow
+from app.web.report_page import page
 from converter.contract import BadOptions, Options
 
 _ERRORS = {401: "The token is missing.", 403: "The token is wrong, or no DETECTOR_ADMIN_TOKEN is set."}

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.schemas import ErrorAnswer, SampleAnswer
 from app.errors import NotFound
-from app.samples import Samples
+from app.web.samples import Samples
 
 POLICY = "; ".join(
     [
@@ -26,7 +26,6 @@ POLICY = "; ".join(
 )
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _START = "index.html"
-_REPORT = "report.html"  # a template, see app/report.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +93,10 @@ def _add_samples(router: APIRouter, samples: Samples) -> None:
 
 def _files() -> dict[str, _File]:
     """What the page is made of, by name."""
-    folder = resources.files("app") / "web"
+    folder = resources.files("app.web") / "page"
     kinds = {each: _TYPES.get(each.name.rpartition(".")[2]) for each in folder.iterdir()}
     return {
         each.name: _File(content := each.read_bytes(), gzip.compress(content, mtime=0), f"{kind}; charset=utf-8")
         for each, kind in kinds.items()
-        if kind and each.name != _REPORT
+        if kind
     }

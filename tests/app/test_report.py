@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from app.report import page
+from app.web.report_page import page
 from converter.contract import Report
 
 FROZEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "reports" / "frozen.json").read_text())

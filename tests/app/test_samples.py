@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 
 from app.errors import NotFound
-from app.samples import PREVIEW_PIXELS, Samples
+from app.web.samples import PREVIEW_PIXELS, Samples
 from converter.model import sampling
 
 SAMPLES = Samples(sampling.PHOTOS)

@@ -11,7 +11,7 @@ from tests.app.api.conftest import Api, assert_is_error
 
 pytestmark = pytest.mark.anyio
 
-WEB = Path(__file__).parents[3] / "app" / "web"
+WEB = Path(__file__).parents[3] / "app" / "web" / "page"
 FILES = sorted(path.name for path in WEB.iterdir() if path.suffix in (".css", ".js", ".svg"))
 MOST_LINES = 250
 

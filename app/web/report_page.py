@@ -36,7 +36,7 @@ def page(report: Data) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("app", "web"),
+        loader=PackageLoader("app.web", "."),
         autoescape=True,
         finalize=_text,
         undefined=ChainableUndefined,
