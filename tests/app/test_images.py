@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.errors import BadRequest, ImageTooLarge, InvalidImage, NotAJpeg, ServiceError
 from app.images import MAX_SCANS, check, count_scans
-from tests.app import jpegs
+from tests.support.app import jpegs
 
 MAX_PIXELS = 1_000_000
 PHOTO = jpegs.photo()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.converting import PROGRAMS, contents
 from tests.serving import SLOWER, Server, assert_gone, children, copied, descendants, serving
 from tests.smi import put_smi
+from tests.support.app.converting import PROGRAMS, contents
 from tests.traffic import traffic
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
@@ -95,7 +95,7 @@ def test_tensorrt_crashes_while_it_builds_engines(on_a_gpu: Server, folders: Pat
 def test_a_part_of_the_converter_is_killed(
     module: str, reason: str, on_a_gpu: Server, folders: Path, photos: dict[str, bytes]
 ) -> None:
-    """At work on the copy; tests/app/test_conversion_ended.py has every step, without TensorFlow."""
+    """At work on the copy; tests/app/copies/test_conversions_ended.py has every step, without TensorFlow."""
     with all_serves_on(on_a_gpu, folders, photos):
         job = on_a_gpu.convert(target="frozen")
         on_a_gpu.wait_until(lambda: on_a_gpu.job(job)["step"] in MAKING)

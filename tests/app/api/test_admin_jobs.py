@@ -7,7 +7,7 @@ import pytest
 from app.copies.jobs import Job, JobFiles
 from converter.contract import Options
 from tests.app.api.conftest import Admin, Start, assert_is_error
-from tests.app.converting import Programs
+from tests.support.app.converting import Programs
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Admin, Api, Start, assert_is_error
-from tests.app.converting import Programs
+from tests.support.app.converting import Programs
 
 pytestmark = pytest.mark.anyio
 

@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.app import jpegs
 from tests.app.api.conftest import Api, Start, assert_is_error
+from tests.support.app import jpegs
 
 pytestmark = pytest.mark.anyio
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.app import jpegs
-from tests.app.api.compared import Compared, compared
 from tests.app.api.conftest import assert_is_error
-from tests.app.comparing import verdict
-from tests.app.pairing import add, window
 from tests.fakes import until
+from tests.support.app import jpegs
+from tests.support.app.compared import Compared, compared
+from tests.support.app.comparing import verdict
+from tests.support.app.pairing import add, window
 
 pytestmark = pytest.mark.anyio
 

@@ -10,12 +10,12 @@ import pytest
 
 from app.api.schemas import DetectAnswer, SeveralAnswer
 from app.backends.backend import BatchFailed
-from tests.app import jpegs
-from tests.app.api.compared import Compared, compared
 from tests.app.api.conftest import assert_is_error
-from tests.app.comparing import verdict
 from tests.converter.rows import answer
 from tests.fakes import until
+from tests.support.app import jpegs
+from tests.support.app.compared import Compared, compared
+from tests.support.app.comparing import verdict
 
 pytestmark = pytest.mark.anyio
 

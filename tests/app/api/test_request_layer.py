@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from tests.app import jpegs
 from tests.app.api.conftest import Api
 from tests.fakes import until
+from tests.support.app import jpegs
 
 pytestmark = pytest.mark.anyio
 

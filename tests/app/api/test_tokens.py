@@ -1,7 +1,7 @@
 import pytest
 
-from tests.app import jpegs
 from tests.app.api.conftest import Api, Start, assert_is_error
+from tests.support.app import jpegs
 
 pytestmark = pytest.mark.anyio
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import BatchFailed
-from tests.app import jpegs
-from tests.app.api.compared import Compared, compared
 from tests.app.api.conftest import Start, assert_is_error
-from tests.app.comparing import verdict
 from tests.fakes import FACTS, FakeStarter
+from tests.support.app import jpegs
+from tests.support.app.compared import Compared, compared
+from tests.support.app.comparing import verdict
 
 pytestmark = pytest.mark.anyio
 

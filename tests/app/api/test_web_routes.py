@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.api.web import POLICY
-from tests.app import jpegs
 from tests.app.api.conftest import Api, assert_is_error
+from tests.support.app import jpegs
 
 pytestmark = pytest.mark.anyio
 

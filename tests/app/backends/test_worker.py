@@ -13,8 +13,8 @@ from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.backends.worker import LogListener, Worker
 from app.images import Image
 from converter.model.detections import Detections
-from tests.app.backends import echo_worker as echo
 from tests.fakes import until
+from tests.support.app import echo_worker as echo
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ async def start() -> AsyncIterator[Start]:
 
     async def worker(folder: str = "echo", *options: str, listen: LogListener | None = None) -> Worker:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "tests.app.backends.echo_worker", "--socket", str(theirs.fileno())]
+        command = [sys.executable, "-m", "tests.support.app.echo_worker", "--socket", str(theirs.fileno())]
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *command,

@@ -7,8 +7,8 @@ import pytest
 
 from app.errors import Overloaded
 from app.images import Image
-from tests.app.queueing import Make, ask, assert_answered, pictures, sizes, submit
 from tests.fakes import FakeBackend, until
+from tests.support.app.queueing import Make, ask, assert_answered, pictures, sizes, submit
 
 pytestmark = pytest.mark.anyio
 

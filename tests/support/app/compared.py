@@ -10,8 +10,8 @@ import httpx
 from app.main import assemble
 from app.verdicts.gate import Verdict
 from tests.agreeing import assert_same
-from tests.app.comparing import Bench
 from tests.fakes import until
+from tests.support.app.comparing import Bench
 
 ADMIN = {"Authorization": "Bearer sesame"}
 

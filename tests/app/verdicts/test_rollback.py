@@ -7,8 +7,8 @@ import pytest
 
 from app.verdicts.gate import Word
 from app.verdicts.routing import AUTO
-from tests.app.comparing import Bench, verdict
 from tests.fakes import until
+from tests.support.app.comparing import Bench, verdict
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ import pytest
 
 from converter.contract import Options
 from converter.machine.environment import Environment
-from tests.app.copying import GPU, PLAIN, Bench
+from tests.support.app.copying import GPU, PLAIN, Bench
 
 pytestmark = pytest.mark.anyio
 

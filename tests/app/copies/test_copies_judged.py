@@ -9,8 +9,8 @@ import pytest
 
 from app.backends.backend import Backend, WorkerDied
 from app.images import Image
-from tests.app.copying import PLAIN, Bench
 from tests.fakes import until
+from tests.support.app.copying import PLAIN, Bench
 
 pytestmark = pytest.mark.anyio
 

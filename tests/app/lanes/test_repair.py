@@ -4,7 +4,7 @@ import pytest
 
 from app.images import Image, check
 from app.lanes.repair import find_culprits
-from tests.app import jpegs
+from tests.support.app import jpegs
 
 pytestmark = pytest.mark.anyio
 

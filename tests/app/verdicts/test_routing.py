@@ -8,8 +8,8 @@ import pytest
 from app.errors import BackendUnavailable
 from app.verdicts.gate import WORDS, Word
 from app.verdicts.routing import AUTO, UNCOMPARED
-from tests.app.comparing import Bench, verdict
 from tests.fakes import until
+from tests.support.app.comparing import Bench, verdict
 
 pytestmark = pytest.mark.anyio
 
