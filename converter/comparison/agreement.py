@@ -1,7 +1,7 @@
 """Do two models find the same objects? Their boxes matched one to one, what is left over, and the verdict.
 
 Boxes are matched as COCO's evaluation does it, with native in the place of the truth: the same pairs as pycocotools
-2.0.11, see `tests/converter/test_matching.py`.
+2.0.11, see `tests/converter/comparison/test_matching.py`.
 """
 
 from collections.abc import Iterable

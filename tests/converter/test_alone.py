@@ -12,7 +12,7 @@ import pytest
 
 from converter.contract import ConversionFailed, Report
 from converter.disk import publish
-from tests.converter.running import (
+from tests.support.converter.running import (
     Process,
     all_gone,
     convert,

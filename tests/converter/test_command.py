@@ -14,9 +14,9 @@ from converter.contract import Report
 from converter.disk import publish
 from converter.model import sampling
 from converter.model.detections import from_outputs
-from tests.converter.made import Made, OddModels, program
-from tests.converter.running import sentence
 from tests.serving import clean_environ
+from tests.support.converter.made import Made, OddModels, program
+from tests.support.converter.running import sentence
 
 MODEL = bundled_model() / "1"
 PHOTOS = Path(publish.__file__).parent / "photos"

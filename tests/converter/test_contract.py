@@ -18,7 +18,7 @@ from converter import (
 )
 from converter.contract import PRECISIONS, STRATEGIES, Identity, Options
 from converter.description import Declared
-from tests.converter.reports import IDENTITY
+from tests.support.converter.reports import IDENTITY
 
 ONE_OR_MORE = "the minimum segment size, the workspace and the cached engines must be 1 or more"
 SIZES = "batch sizes must be whole numbers from 1 up, at least one of them"

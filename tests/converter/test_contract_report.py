@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converter.contract import REPORT_NAME, Options, Report
-from tests.converter.reports import IDENTITY, REPORT
+from tests.support.converter.reports import IDENTITY, REPORT
 
 
 def test_a_report_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:

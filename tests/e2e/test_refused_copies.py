@@ -12,8 +12,8 @@ from converter.contract import Options, Report
 from converter.disk import publish
 from converter.machine.environment import Environment, as_json
 from converter.run import identify
-from tests.converter.readonly import obeying_permissions
 from tests.serving import Server, serving
+from tests.support.converter.readonly import obeying_permissions
 
 pytestmark = pytest.mark.tensorflow
 

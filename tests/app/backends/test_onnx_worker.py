@@ -10,7 +10,7 @@ from app.backends.backend import BatchFailed, ModelRefused, Spec
 from app.backends.worker import Worker, start_worker
 from app.images import Image, check
 from converter.model.onnx_layout import NETWORK
-from tests.converter import graphs, pictures
+from tests.support.converter import graphs, pictures
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,8 @@ import pytest
 
 from app.commands import doctor
 from converter.machine.environment import Environment
-from tests.converter.readonly import obeying_permissions
 from tests.serving import clean_environ
+from tests.support.converter.readonly import obeying_permissions
 
 ROOT = Path(__file__).parents[2]
 FAKED = ROOT / "tests" / "converter" / "faked"

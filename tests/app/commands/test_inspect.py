@@ -10,7 +10,7 @@ import pytest
 
 from app.commands.inspect import Inspection, as_json, as_text
 from converter.description import API, Description, Input
-from tests.converter.running import fake_model, machine
+from tests.support.converter.running import fake_model, machine
 
 FOUND = Inspection(
     model="street",

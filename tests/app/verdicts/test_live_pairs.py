@@ -8,9 +8,9 @@ import pytest
 from app.verdicts.gate import Word
 from app.verdicts.live_pairs import FEWEST_FOR_RATIO, FEWEST_FOR_ROLLBACK
 from converter.model.detections import Detections
-from tests.converter.rows import Row, answer
 from tests.support.app.comparing import CAT, DOG, Bench, verdict
 from tests.support.app.pairing import add, failed, pair, window, wrong
+from tests.support.converter.rows import Row, answer
 
 pytestmark = pytest.mark.anyio
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.verdicts.live_pairs import WORST
-from tests.converter.rows import answer
 from tests.support.app.comparing import CAT, DOG, Bench, boxes, verdict
 from tests.support.app.pairing import add, failed, pair, window, wrong
+from tests.support.converter.rows import answer
 
 pytestmark = pytest.mark.anyio
 

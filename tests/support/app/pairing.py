@@ -5,8 +5,8 @@ from typing import Any
 
 from app.verdicts.live_pairs import Pair
 from converter.model.detections import Detections
-from tests.converter.rows import answer
 from tests.support.app.comparing import CAT, DOG, Bench
+from tests.support.converter.rows import answer
 
 
 def pair(native: Detections | None = None, found: Detections | None = None, **changes: Any) -> Pair:

@@ -1,0 +1,107 @@
+"""Saves small SavedModels below FOLDER, a detector and what is none, and tells what `converter.model.signature` says of each.
+
+Run in a process of its own: `python tests/support/converter/odd_models.py FOLDER`. One JSON object on standard output: by name
+the sentence of the refusal, or where there is none the name of the input and those of the signatures not served.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from converter.contract import UnusableModel
+from converter.model.signature import load, others
+
+JPEGS = tf.TensorSpec([None], tf.string, name="jpegs")
+ROWS = 3
+
+
+def detector(jpegs: Any) -> dict[str, Any]:
+    """The same three boxes in every picture."""
+    pictures = tf.size(jpegs)
+    return {
+        "detection_boxes": tf.tile([[[0.1, 0.2, 0.3, 0.4]] * ROWS], [pictures, 1, 1]),
+        "detection_scores": tf.tile([[0.9, 0.8, 0.7]], [pictures, 1]),
+        "detection_classes": tf.tile([[1.0, 2.0, 3.0]], [pictures, 1]),
+        "num_detections": tf.fill([pictures], float(ROWS)),
+    }
+
+
+def changed(**outputs: Any) -> Any:
+    """A detector with other outputs; None takes one away."""
+
+    def model(jpegs: Any) -> dict[str, Any]:
+        merged = {**detector(jpegs), **outputs}
+        return {name: tensor for name, tensor in merged.items() if tensor is not None}
+
+    return model
+
+
+def of_unknown_shape(jpegs: Any) -> dict[str, Any]:
+    return {name: tf.compat.v1.placeholder_with_default(tensor, None) for name, tensor in detector(jpegs).items()}
+
+
+def of_one_picture_after_all(jpegs: Any) -> dict[str, Any]:
+    decoded = tf.io.decode_jpeg(tf.reshape(jpegs, []))
+    scores = tf.cast(tf.size(decoded) > 0, tf.float32) * [[0.9, 0.8, 0.7]]
+    return {**detector(jpegs), "detection_scores": scores}
+
+
+def with_threshold(jpegs: Any, threshold: Any) -> dict[str, Any]:
+    return {**detector(jpegs), "threshold": threshold}
+
+
+def of_pixels(images: Any) -> dict[str, Any]:
+    return detector(images[:, 0, 0, 0])
+
+
+# By name: the function, what it takes, and the name of its signature.
+MODELS: Mapping[str, tuple[Any, Sequence[Any], str]] = {
+    "detector": (detector, [JPEGS], "serving_default"),
+    "two_signatures": (detector, [JPEGS], "serving_default"),
+    "detector_with_more_outputs": (changed(features=tf.zeros([1, 9])), [JPEGS], "serving_default"),
+    "detector_of_unknown_shape": (of_unknown_shape, [JPEGS], "serving_default"),
+    "detector_of_one_picture_after_all": (of_one_picture_after_all, [JPEGS], "serving_default"),
+    "other_signature": (detector, [JPEGS], "classify"),
+    "two_inputs": (with_threshold, [JPEGS, tf.TensorSpec([], name="threshold")], "serving_default"),
+    "pixels": (of_pixels, [tf.TensorSpec([None, 3, 416, 416], tf.uint8, name="images")], "serving_default"),
+    "one_picture": (detector, [tf.TensorSpec([], tf.string, name="jpeg")], "serving_default"),
+    "classifier": (lambda jpegs: {"probabilities": tf.zeros([tf.size(jpegs), 1000])}, [JPEGS], "serving_default"),
+    "no_count": (changed(num_detections=None), [JPEGS], "serving_default"),
+    "flat_boxes": (changed(detection_boxes=tf.zeros([ROWS, 4])), [JPEGS], "serving_default"),
+    "five_corners": (changed(detection_boxes=tf.zeros([1, ROWS, 5])), [JPEGS], "serving_default"),
+    "scores_by_class": (changed(detection_scores=tf.zeros([1, ROWS, 80])), [JPEGS], "serving_default"),
+}
+
+
+# More signatures of a model, which are its function too.
+MORE = {"two_signatures": ["tensorflow/serving/regress", "classify"]}
+
+
+def save(folder: Path, function: Any, takes: Sequence[Any], key: str) -> None:
+    module = tf.Module()
+    module.serve = tf.function(function, input_signature=takes, autograph=False)
+    signatures = dict.fromkeys([key, *MORE.get(folder.name, ())], module.serve)
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def verdict(folder: Path) -> str:
+    try:
+        model, signature = load(folder)
+    except UnusableModel as error:
+        return str(error)
+    return ", ".join([signature.input_name, *others(model)])
+
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    for name, (function, takes, key) in MODELS.items():
+        save(root / name, function, takes, key)
+    tf.saved_model.save(tf.Module(), str(root / "no_signature"))
+    (root / "garbage").mkdir()
+    (root / "garbage" / "saved_model.pb").write_bytes(b"\xff" * 100)
+    (root / "empty").mkdir()
+    sys.stdout.write(json.dumps({folder.name: verdict(folder) for folder in sorted(root.iterdir())}))
