@@ -17,8 +17,8 @@ import httpx
 import numpy as np
 
 from app.settings import bundled_model
-from tests.serving import Server, serving
-from tests.traffic import Traffic, traffic
+from benchmarks.serving import Server, serving
+from benchmarks.traffic import Traffic, traffic
 
 PHOTOS = sorted((Path(__file__).parent.parent / "converter" / "photos").glob("*.jpg"))
 TOKEN = {"Authorization": "Bearer secret"}

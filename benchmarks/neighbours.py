@@ -22,8 +22,8 @@ import httpx
 
 from app.settings import bundled_model
 from benchmarks.raw import PHOTOS
-from tests.serving import Server, serving
-from tests.traffic import Traffic, traffic
+from benchmarks.serving import Server, serving
+from benchmarks.traffic import Traffic, traffic
 
 GOOD_CLIENTS = 8
 BAD_PER_SECOND = 20

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 
 from app.settings import bundled_model
+from benchmarks.serving import Server, serving
 from benchmarks.throughput import load
-from tests.serving import Server, serving
 
 TOKEN = {"Authorization": "Bearer secret"}
 SHARES = (0.0, 0.2)

@@ -18,7 +18,7 @@ from typing import Any
 
 from app.settings import bundled_model
 from benchmarks.raw import PHOTOS
-from tests.serving import Server, serving
+from benchmarks.serving import Server, serving
 
 CONNECTIONS = (1, 8, 32)
 HERE = Path(__file__).parent

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serving import Server, serving
 from converter.contract import Options
 from converter.disk import publish
-from tests.serving import Server, serving
 
 Hold = Callable[[str, bool, str], None]
 

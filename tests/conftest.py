@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
-from tests.altering import altered
-from tests.once import Once, once
-from tests.serving import SLOWER, Server, copied, serving
-from tests.standin import engineless_copy, engineless_trt, standin_library
+from benchmarks.serving import SLOWER, Server, copied, serving
+from tests.support.altering import altered
+from tests.support.once import Once, once
+from tests.support.standin import engineless_copy, engineless_trt, standin_library
 
 __all__ = ["altered", "engineless_copy", "engineless_trt", "once", "standin_library"]  # fixtures
 

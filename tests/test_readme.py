@@ -13,8 +13,8 @@ from app.api.errors import STATUS
 from app.main import create_app
 from app.metrics import Metrics
 from app.settings import PREFIX, Settings
-from tests.fakes import FakeStarter
-from tests.serving import Server
+from benchmarks.serving import Server
+from tests.support.fakes import FakeStarter
 
 ROOT = Path(__file__).parent.parent
 MAKE_TARGETS = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)

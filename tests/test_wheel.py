@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import serving
+from benchmarks.serving import serving
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,10 +9,10 @@ import pytest
 from app.backends.backend import Spec
 from app.images import Image, check
 from app.lanes.batching import MicroBatcher
-from tests.fakes import FakeBackend
 from tests.support.app import jpegs
 from tests.support.app.converting import Programs
 from tests.support.app.queueing import Make
+from tests.support.fakes import FakeBackend
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import memory
-from tests.smi import put_smi
+from tests.support.smi import put_smi
 
 GIB, MIB = 1 << 30, 1 << 20
 WORKER, GROUP = 37, "/system.slice/detector.service"

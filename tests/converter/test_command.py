@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from app.settings import bundled_model
+from benchmarks.serving import clean_environ
 from converter.contract import Report
 from converter.disk import publish
 from converter.model import sampling
 from converter.model.detections import from_outputs
-from tests.serving import clean_environ
 from tests.support.converter.made import Made, OddModels, program
 from tests.support.converter.running import sentence
 

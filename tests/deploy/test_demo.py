@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import TLS, Server, assert_gone, clean_environ, descendants, free_port
+from benchmarks.serving import TLS, Server, assert_gone, clean_environ, descendants, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.scraping import DEPLOY, SCRAPE_S, Prometheus, scraping
-from tests.serving import Server
+from benchmarks.serving import Server
+from tests.support.scraping import DEPLOY, SCRAPE_S, Prometheus, scraping
 
 pytestmark = pytest.mark.system
 

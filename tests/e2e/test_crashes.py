@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import SLOWER, Server, assert_gone, children, copied, descendants, serving
-from tests.smi import put_smi
+from benchmarks.serving import SLOWER, Server, assert_gone, children, copied, descendants, serving
+from benchmarks.traffic import traffic
 from tests.support.app.converting import PROGRAMS, contents
-from tests.traffic import traffic
+from tests.support.smi import put_smi
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 

@@ -9,7 +9,7 @@ import httpx
 import PIL.Image
 import pytest
 
-from tests.serving import Server
+from benchmarks.serving import Server
 
 pytestmark = pytest.mark.tensorflow
 

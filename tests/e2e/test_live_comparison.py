@@ -12,10 +12,10 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from tests.agreeing import same_everywhere
-from tests.altering import LIMITS, adds_up_to, detections, put
-from tests.e2e.living import WINDOW, Living, living
-from tests.traffic import traffic
+from benchmarks.traffic import traffic
+from tests.support.agreeing import same_everywhere
+from tests.support.altering import LIMITS, adds_up_to, detections, put
+from tests.support.e2e.living import WINDOW, Living, living
 
 pytestmark = pytest.mark.tensorflow
 

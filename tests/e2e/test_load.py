@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import serving
-from tests.traffic import traffic
+from benchmarks.serving import serving
+from benchmarks.traffic import traffic
 
 pytestmark = pytest.mark.tensorflow
 

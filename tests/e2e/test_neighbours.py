@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from app.settings import bundled_model
-from tests.serving import SLOWER, TLS, Server, serving
-from tests.traffic import traffic
+from benchmarks.serving import SLOWER, TLS, Server, serving
+from benchmarks.traffic import traffic
 
 pytestmark = pytest.mark.tensorflow
 
@@ -155,7 +155,7 @@ def quirky(photos: dict[str, bytes], tmp_path: Path) -> Any:
 
     def start(quirk: str, **environ: str) -> Any:
         model = tmp_path / "quirky" / "1"
-        command = [sys.executable, "-m", "tests.models.quirks", str(bundled_model() / "1"), str(model)]
+        command = [sys.executable, "-m", "tests.support.models.quirks", str(bundled_model() / "1"), str(model)]
         subprocess.run([*command, quirk, str(len(unlucky(photos)))], check=True, capture_output=True)
         shutil.copytree(model, model.with_name("1_frozen"))
         copies = {"DETECTOR_COPIES": "", "DETECTOR_STARTUP_CONVERSION": "off"}

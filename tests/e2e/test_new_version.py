@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
-from tests.serving import Server, serving
-from tests.traffic import traffic
-from tests.zoo import BARE
+from benchmarks.serving import Server, serving
+from benchmarks.traffic import traffic
+from tests.support.zoo import BARE
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 

@@ -11,8 +11,8 @@ import PIL.Image
 import pytest
 
 from app.settings import bundled_model
-from tests.agreeing import same_everywhere
-from tests.serving import Server, serving
+from benchmarks.serving import Server, serving
+from tests.support.agreeing import same_everywhere
 
 pytestmark = pytest.mark.tensorflow
 

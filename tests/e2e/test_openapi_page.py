@@ -13,9 +13,9 @@ from playwright.sync_api import Page, Request, sync_playwright
 
 from app.main import create_app
 from app.settings import Settings
-from tests.e2e.browsing import CHROMIUM, FLAGS
-from tests.fakes import FakeStarter
-from tests.serving import Server
+from benchmarks.serving import Server
+from tests.support.e2e.browsing import CHROMIUM, FLAGS
+from tests.support.fakes import FakeStarter
 
 DOG = Path(__file__).parent.parent / "data" / "dog.jpg"
 

@@ -9,8 +9,8 @@ import PIL.Image
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.e2e.browsing import Visit, browser
-from tests.serving import Server
+from benchmarks.serving import Server
+from tests.support.e2e.browsing import Visit, browser
 
 __all__ = ["browser"]  # a fixture
 

@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.api.web import POLICY
 from app.settings import bundled_model
-from tests.e2e.browsing import Visit, browser
-from tests.serving import Server, copied, serving
-from tests.traffic import traffic
+from benchmarks.serving import Server, copied, serving
+from benchmarks.traffic import traffic
+from tests.support.e2e.browsing import Visit, browser
 
 __all__ = ["browser"]  # a fixture
 

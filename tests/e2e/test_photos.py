@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.iou import best_iou, expected
-from tests.serving import Server
+from benchmarks.serving import Server
+from tests.support.iou import best_iou, expected
 
 pytestmark = pytest.mark.tensorflow
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
+from benchmarks.serving import Server, serving
 from converter.contract import Options, Report
 from converter.disk import publish
 from converter.machine.environment import Environment, as_json
 from converter.run import identify
-from tests.serving import Server, serving
 from tests.support.converter.readonly import obeying_permissions
 
 pytestmark = pytest.mark.tensorflow

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import SLOWER, assert_gone, copied, descendants, serving
+from benchmarks.serving import SLOWER, assert_gone, copied, descendants, serving
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 

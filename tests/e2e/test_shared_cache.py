@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.settings import bundled_model
-from tests.serving import SLOWER, Server, serving
+from benchmarks.serving import SLOWER, Server, serving
 from tests.support.converter.readonly import obeying_permissions
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import Server, clean_environ, serving
+from benchmarks.serving import Server, clean_environ, serving
 
 TRUNCATED = b"\x08\x01\x12\x80\x80\x80\x02broken"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import SLOWER, Server, assert_gone, children, copied, serving
-from tests.traffic import traffic
+from benchmarks.serving import SLOWER, Server, assert_gone, children, copied, serving
+from benchmarks.traffic import traffic
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 

@@ -11,12 +11,12 @@ import pytest
 
 from app.settings import bundled_model
 from app.verdicts.gate import FEWEST_PAIRS
+from benchmarks.serving import Server, serving
 from converter.comparison.agreement import Agreement
 from converter.model.detections import Detections
-from tests.agreeing import same_everywhere
-from tests.altering import adds_up_to, fill, found_by, framed, put, word_of
-from tests.models.shifts import MOVED_BY, PERSON, SURER_BY
-from tests.serving import Server, serving
+from tests.support.agreeing import same_everywhere
+from tests.support.altering import adds_up_to, fill, found_by, framed, put, word_of
+from tests.support.models.shifts import MOVED_BY, PERSON, SURER_BY
 
 pytestmark = pytest.mark.tensorflow
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.serving import Server
+from benchmarks.serving import Server
 
 pytestmark = pytest.mark.tensorflow
 

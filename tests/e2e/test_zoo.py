@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.iou import iou
-from tests.models.declared import KINDS
-from tests.serving import Server, serving
-from tests.zoo import BARE, SURE, corners, environ, odd_photos, zoo
+from benchmarks.serving import Server, serving
+from tests.support.iou import iou
+from tests.support.models.declared import KINDS
+from tests.support.zoo import BARE, SURE, corners, environ, odd_photos, zoo
 
 __all__ = ["zoo"]  # a fixture
 

@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.main import create_app
 from app.settings import Settings
-from tests.fakes import FakeBackend, FakeStarter, until
 from tests.support.app.converting import Programs
+from tests.support.fakes import FakeBackend, FakeStarter, until
 
 Start = Callable[..., Awaitable["Api"]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.api.conftest import Admin, assert_is_error
-from tests.fakes import until
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import assert_is_error
-from tests.fakes import until
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 from tests.support.app.comparing import verdict
 from tests.support.app.pairing import add, window
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

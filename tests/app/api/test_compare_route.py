@@ -7,11 +7,11 @@ import pytest
 
 from app.api.schemas import CompareAnswer, ModelAnswer
 from app.verdicts.gate import WORDS
-from tests.fakes import until
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 from tests.support.app.comparing import verdict
 from tests.support.app.pairing import add, failed, pair
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

@@ -11,11 +11,11 @@ import pytest
 from app.api.schemas import DetectAnswer, SeveralAnswer
 from app.backends.backend import BatchFailed
 from tests.app.api.conftest import assert_is_error
-from tests.fakes import until
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 from tests.support.app.comparing import verdict
 from tests.support.converter.rows import answer
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

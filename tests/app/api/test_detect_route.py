@@ -8,8 +8,8 @@ from app.api.schemas import DetectAnswer
 from app.backends.backend import BatchFailed
 from converter.model.detections import Detections
 from tests.app.api.conftest import Api, Start, assert_is_error
-from tests.fakes import FakeStarter, until
 from tests.support.app import jpegs
+from tests.support.fakes import FakeStarter, until
 
 pytestmark = pytest.mark.anyio
 

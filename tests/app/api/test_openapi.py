@@ -8,7 +8,7 @@ from app.api.parameters import Parameters
 from app.main import create_app
 from app.settings import Settings
 from tests.app.api.conftest import Api
-from tests.fakes import FakeStarter
+from tests.support.fakes import FakeStarter
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import pytest
 from app.backends.backend import ModelRefused, WorkerDied
 from converter.disk import publish
 from tests.app.api.conftest import Api, Start, assert_is_error
-from tests.fakes import FACTS, FakeStarter, until
 from tests.support.app import jpegs
+from tests.support.fakes import FACTS, FakeStarter, until
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from tests.app.api.conftest import Api
-from tests.fakes import until
 from tests.support.app import jpegs
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

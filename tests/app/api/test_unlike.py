@@ -8,10 +8,10 @@ import pytest
 
 from app.backends.backend import BatchFailed
 from tests.app.api.conftest import Start, assert_is_error
-from tests.fakes import FACTS, FakeStarter
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 from tests.support.app.comparing import verdict
+from tests.support.fakes import FACTS, FakeStarter
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.backends.worker import LogListener, Worker
 from app.images import Image
 from converter.model.detections import Detections
-from tests.fakes import until
 from tests.support.app import echo_worker as echo
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

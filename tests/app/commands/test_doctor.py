@@ -13,8 +13,8 @@ import onnxruntime
 import pytest
 
 from app.commands import doctor
+from benchmarks.serving import clean_environ
 from converter.machine.environment import Environment
-from tests.serving import clean_environ
 from tests.support.converter.readonly import obeying_permissions
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import pytest
 from app.copies.jobs import KEPT_JOBS
 from app.errors import ConversionRunning, NotFound
 from converter.contract import Options, Report
-from tests.fakes import until
 from tests.support.app.converting import FROZEN, GATE, TRT, Converting, Programs, contents
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ import pytest
 
 from app.copies.conversions import Allowed
 from app.copies.jobs import Job
-from tests.fakes import until
 from tests.support.app.converting import FROZEN, Converting, Programs, contents, gone, until_in
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from converter.comparison import probe
 from converter.contract import Options
 from converter.machine.environment import Environment
 from converter.targets import KINDS
-from tests.programs.without_tensorflow import ENGINE
 from tests.support.app.copying import GPU, PLAIN, Bench
+from tests.support.programs.without_tensorflow import ENGINE
 
 pytestmark = pytest.mark.anyio
 

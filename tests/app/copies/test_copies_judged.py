@@ -9,8 +9,8 @@ import pytest
 
 from app.backends.backend import Backend, WorkerDied
 from app.images import Image
-from tests.fakes import until
 from tests.support.app.copying import PLAIN, Bench
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,9 @@ from app.verdicts.routing import UNCOMPARED
 from converter.contract import Options
 from converter.disk import publish
 from converter.machine.environment import Environment
-from tests.fakes import until
 from tests.support.app.converting import Programs
 from tests.support.app.copying import CARD, GPU, PLAIN, Bench, ReplacingStarter
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

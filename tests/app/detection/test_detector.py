@@ -27,8 +27,8 @@ from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.routing import Election
 from converter.model.detections import Detections
-from tests.fakes import FakeBackend, FakeStarter, until
 from tests.support.app import jpegs
+from tests.support.fakes import FakeBackend, FakeStarter, until
 
 pytestmark = pytest.mark.anyio
 

@@ -19,11 +19,11 @@ from app.errors import (
     Overloaded,
     ServiceError,
 )
-from tests.fakes import FakeBackend, until
 from tests.support.app import jpegs
 from tests.support.app.comparing import CAT, DOG, Bench, numbered, verdict
 from tests.support.app.pairing import window
 from tests.support.converter.rows import answer
+from tests.support.fakes import FakeBackend, until
 
 pytestmark = pytest.mark.anyio
 

@@ -10,9 +10,9 @@ from app.backends.backend import BatchFailed, Spec
 from app.errors import InvalidImage, ModelFailed
 from app.images import Image
 from app.lanes.batching import Answer, MicroBatcher
-from tests.fakes import FakeBackend, until
 from tests.support.app import jpegs
 from tests.support.app.queueing import ask
+from tests.support.fakes import FakeBackend, until
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ from app.backends.backend import WorkerDied
 from app.images import Image
 from app.lanes.batching import Answer, MicroBatcher
 from converter.model.detections import Detections
-from tests.fakes import FakeBackend, found, until
 from tests.support.app.queueing import Make, ask, assert_answered, pictures, sizes, submit
+from tests.support.fakes import FakeBackend, found, until
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ import pytest
 
 from app.errors import Overloaded
 from app.images import Image
-from tests.fakes import FakeBackend, until
 from tests.support.app.queueing import Make, ask, assert_answered, pictures, sizes, submit
+from tests.support.fakes import FakeBackend, until
 
 pytestmark = pytest.mark.anyio
 

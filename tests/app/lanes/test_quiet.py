@@ -13,8 +13,8 @@ from app.errors import Overloaded
 from app.images import Image
 from app.lanes.batching import MicroBatcher
 from app.lanes.quiet import LONGEST_HOLD_S, Calm, calm, idle, quiet
-from tests.fakes import FakeBackend, until
 from tests.support.app.queueing import submit
+from tests.support.fakes import FakeBackend, until
 
 pytestmark = pytest.mark.anyio
 

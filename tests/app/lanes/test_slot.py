@@ -7,7 +7,7 @@ from app.backends.backend import ModelRefused, Spec, WorkerDied
 from app.errors import BackendUnavailable
 from app.images import Image
 from app.lanes.slot import FIRST_PAUSE_S, Slot
-from tests.fakes import FakeBackend, FakeStarter, until
+from tests.support.fakes import FakeBackend, FakeStarter, until
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import pytest
 from app.backends.backend import Backend, Spec, WorkerDied
 from app.images import Image
 from app.lanes.slot import Slot
-from tests.fakes import FakeStarter, until
+from tests.support.fakes import FakeStarter, until
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from app.images import Image
 from app.verdicts.gate import FEWEST_PAIRS, MOST_PAIRS, Gate, Rules, Verdict, rules_json
 from converter.comparison.agreement import Agreement
 from converter.comparison.timing import Ratio
-from tests.fakes import FACTS, FakeBackend
 from tests.support.app.comparing import FOLDER, agreement, boxes, numbered, ratio, takes
+from tests.support.fakes import FACTS, FakeBackend
 
 pytestmark = pytest.mark.anyio
 

@@ -16,11 +16,11 @@ from app.verdicts.gate import Gate, Rules
 from app.verdicts.judge import Judge, pictures
 from app.wiring import native_spec
 from converter.contract import BadOptions
-from tests.fakes import FakeBackend, FakeStarter, until
 from tests.support.app import jpegs
 from tests.support.app.comparing import FOLDER, Bench, boxes, numbered, takes, verdict
 from tests.support.app.converting import Programs
 from tests.support.app.pairing import add, window
+from tests.support.fakes import FakeBackend, FakeStarter, until
 
 pytestmark = pytest.mark.anyio
 

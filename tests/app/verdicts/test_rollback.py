@@ -7,8 +7,8 @@ import pytest
 
 from app.verdicts.gate import Word
 from app.verdicts.routing import AUTO
-from tests.fakes import until
 from tests.support.app.comparing import Bench, verdict
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

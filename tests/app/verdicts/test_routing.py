@@ -8,8 +8,8 @@ import pytest
 from app.errors import BackendUnavailable
 from app.verdicts.gate import WORDS, Word
 from app.verdicts.routing import AUTO, UNCOMPARED
-from tests.fakes import until
 from tests.support.app.comparing import Bench, verdict
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

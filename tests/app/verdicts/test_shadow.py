@@ -10,9 +10,9 @@ import pytest
 from app.backends.backend import BatchFailed, Spec
 from app.images import Image
 from app.verdicts.shadow import MOST_BYTES, MOST_JOBS
-from tests.fakes import until
 from tests.support.app.comparing import FOLDER, Bench, boxes, numbered, verdict
 from tests.support.app.pairing import window
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,10 @@ import pytest
 from app.images import Image
 from app.lanes.batching import Answer
 from app.verdicts.shadow import MOST_TRIES
-from tests.fakes import FakeBackend, until
 from tests.support.app.comparing import Bench, numbered, verdict
 from tests.support.app.pairing import window
 from tests.support.app.queueing import submit
+from tests.support.fakes import FakeBackend, until
 
 pytestmark = pytest.mark.anyio
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.serving import clean_environ
 from converter.contract import ConversionFailed, Options
 from converter.machine.child import Limits
 from converter.progress import Progress
 from converter.targets import making
-from tests.serving import clean_environ
 from tests.support.converter.disk import LEFT, run_on_small_disk
 from tests.support.converter.made import OddModels
 from tests.support.converter.readonly import obeying_permissions

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.serving import clean_environ
 from converter.contract import Report
 from converter.disk import publish
-from tests.serving import clean_environ
 from tests.support.converter.made import OddModels
 from tests.support.converter.running import (
     Process,

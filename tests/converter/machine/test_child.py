@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.serving import descendants
 from converter.machine import child
 from converter.machine.child import Ended, Limits, OverLimit
-from tests.serving import descendants
 from tests.support.converter.acting import ITSELF
 from tests.support.converter.running import ended, poll
 

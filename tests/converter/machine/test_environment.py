@@ -14,7 +14,7 @@ import pytest
 
 from converter.machine import environment, nvidia
 from converter.machine.environment import Environment, availability
-from tests.smi import put_smi
+from tests.support.smi import put_smi
 
 FAKED = Path(__file__).parent / "faked"
 H100 = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": [9, 0]}

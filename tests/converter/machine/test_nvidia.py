@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from converter.machine import nvidia
-from tests.smi import put_smi
+from tests.support.smi import put_smi
 
 CLOSED = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19 18:56:32 UTC 2023"
 OPEN = (

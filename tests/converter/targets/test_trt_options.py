@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.standin import Done, EnginelessCopy, engineless, run_standin
+from tests.support.standin import Done, EnginelessCopy, engineless, run_standin
 
 pytestmark = pytest.mark.tensorflow
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.declared import KINDS
 from tests.support.converter.made import program
-from tests.zoo import zoo
+from tests.support.models.declared import KINDS
+from tests.support.zoo import zoo
 
 __all__ = ["zoo"]  # a fixture
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
+from benchmarks.serving import clean_environ
 from converter.comparison import probe
 from converter.contract import CopyRefused
 from converter.disk import publish
@@ -20,9 +21,8 @@ from converter.machine import environment
 from converter.machine.child import Limits
 from converter.model import engines
 from converter.tftrt import nonconverted
-from tests.serving import clean_environ
-from tests.standin import EnginelessCopy
 from tests.support.converter.made import program
+from tests.support.standin import EnginelessCopy
 
 pytestmark = pytest.mark.tensorflow
 

@@ -9,9 +9,9 @@ import httpx
 
 from app.main import assemble
 from app.verdicts.gate import Verdict
-from tests.agreeing import assert_same
-from tests.fakes import until
+from tests.support.agreeing import assert_same
 from tests.support.app.comparing import Bench
+from tests.support.fakes import until
 
 ADMIN = {"Authorization": "Bearer sesame"}
 

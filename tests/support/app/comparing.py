@@ -15,9 +15,9 @@ from app.wiring import Parts, build
 from converter.comparison.agreement import Agreement
 from converter.comparison.timing import Ratio
 from converter.model.detections import Detections
-from tests.fakes import FakeBackend, FakeStarter
 from tests.support.app import jpegs
 from tests.support.converter.rows import Row, answer
+from tests.support.fakes import FakeBackend, FakeStarter
 
 DOG: Row = (10, 10, 50, 40, 0.9, 18)
 CAT: Row = (5, 5, 30, 30, 0.8, 17)

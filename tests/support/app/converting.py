@@ -10,9 +10,9 @@ import pytest
 from app.copies.conversions import Allowed, Conversions, Ways
 from app.copies.jobs import Job, JobFiles
 from app.metrics import Metrics
+from benchmarks.serving import descendants, lives
 from converter.contract import Options
-from tests.fakes import until
-from tests.serving import descendants, lives
+from tests.support.fakes import until
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 GATE = {"verdict": None, "rolled_back": None}

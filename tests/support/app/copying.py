@@ -17,8 +17,8 @@ from converter.contract import Report
 from converter.disk import publish
 from converter.machine.environment import Environment
 from converter.run import identify
-from tests.fakes import FakeBackend, FakeStarter
-from tests.programs.without_tensorflow import ENGINE, FOUND, ON_A_GPU
+from tests.support.fakes import FakeBackend, FakeStarter
+from tests.support.programs.without_tensorflow import ENGINE, FOUND, ON_A_GPU
 
 CARD = "NVIDIA H100"
 PLAIN = Environment(**FOUND)

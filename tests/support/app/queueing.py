@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from app.images import Image
 from app.lanes.batching import Answer, MicroBatcher
-from tests.fakes import FakeBackend
+from tests.support.fakes import FakeBackend
 
 Make = Callable[..., MicroBatcher]
 

@@ -1,7 +1,7 @@
 """Makes ONNX copies of detectors in FP32 and FP16 and compares them with the originals on real photos.
 
 Run in a process of its own: `python tests/support/converter/onnx_agreement.py FOLDER MODEL PHOTOS…`. The models are those of
-tests/models/cuts.py and ssd.py, built in FOLDER, and MODEL. One JSON object on standard output: by the models' names
+tests/support/models/cuts.py and ssd.py, built in FOLDER, and MODEL. One JSON object on standard output: by the models' names
 what was done in each precision, or the sentence of the refusal.
 """
 
@@ -24,7 +24,7 @@ from converter.model.detections import from_outputs
 from converter.model.onnx_copy import OnnxCopy
 from converter.model.signature import load
 from converter.targets import onnx
-from tests.models import cuts, ssd
+from tests.support.models import cuts, ssd
 
 LIMITS = Limits(margin=0.01)  # rounding errors move no score that far
 

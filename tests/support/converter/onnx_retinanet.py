@@ -20,8 +20,8 @@ from converter.model import sampling
 from converter.model.detections import BOXES
 from converter.model.signature import Signature
 from converter.targets import onnx
-from tests.models import retinanet, retinanet_raw
-from tests.models.retinanet_raw import ALL_SCORES
+from tests.support.models import retinanet, retinanet_raw
+from tests.support.models.retinanet_raw import ALL_SCORES
 
 SIZE = 256
 

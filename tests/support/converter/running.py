@@ -20,8 +20,8 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.serving import children, clean_environ, descendants
 from converter.progress import STARTED, parse
-from tests.serving import children, clean_environ, descendants
 
 FAKED = Path(__file__).parent / "faked"
 H100 = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": [9, 0]}

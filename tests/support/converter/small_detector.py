@@ -1,4 +1,4 @@
-"""Saves a small detector in FOLDER, the first of tests/models/cuts.py, and tells where.
+"""Saves a small detector in FOLDER, the first of tests/support/models/cuts.py, and tells where.
 
 Run in a process of its own: `python tests/support/converter/small_detector.py FOLDER`.
 """
@@ -6,7 +6,7 @@ Run in a process of its own: `python tests/support/converter/small_detector.py F
 import sys
 from pathlib import Path
 
-from tests.models import cuts
+from tests.support.models import cuts
 
 if __name__ == "__main__":
     cuts.save(cuts.loop, Path(sys.argv[1]))

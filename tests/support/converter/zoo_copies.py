@@ -1,6 +1,6 @@
 """Makes the frozen and the ONNX copy of each kind of model in the zoo, and tells whether they find what it finds.
 
-Run in a process of its own: `python tests/support/converter/zoo_copies.py ROOT KIND …`, where tests/models/zoo.py has
+Run in a process of its own: `python tests/support/converter/zoo_copies.py ROOT KIND …`, where tests/support/models/zoo.py has
 written them.
 One JSON object on standard output: by kind and target the verdict and its reason, or `none` and why there is no copy.
 """
@@ -21,7 +21,7 @@ from converter.model.onnx_copy import OnnxCopy
 from converter.model.prediction import Callee
 from converter.model.savedmodel import Loaded
 from converter.progress import Progress
-from tests.models.declared import KINDS
+from tests.support.models.declared import KINDS
 
 LIMITS = agreement.Limits(fewest_boxes=5)
 DOG = Path("tests/data/dog.jpg")

@@ -1,6 +1,6 @@
 """SavedModels as people have them: the bundled network behind every kind of input and output that a server may meet.
 
-    python -m tests.models.zoo ROOT [NAME …]
+    python -m tests.support.models.zoo ROOT [NAME …]
 
 All find the same: the bundled model is taken apart where its graph decodes, and put together again. What can't be read
 from one of them is in DECLARED.
@@ -20,7 +20,7 @@ from converter.graph.carve import Carved, carve
 from converter.graph.flat import Flat, flatten
 from converter.model.detections import BOXES, CLASSES, SCORES
 from converter.model.signature import load
-from tests.models.declared import KINDS
+from tests.support.models.declared import KINDS
 
 Tensor = Any  # TensorFlow carries no types.
 Outputs = Mapping[str, Tensor]
@@ -201,7 +201,7 @@ def save(parts: Parts, name: str, folder: Path) -> None:
 
 def build(parts: Parts, name: str, folder: Path) -> None:
     """Write any kind, of this file or of those beside it."""
-    from tests.models import old, retinanet_tpu
+    from tests.support.models import old, retinanet_tpu
 
     if name in MADE:
         save(parts, name, folder)

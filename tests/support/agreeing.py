@@ -4,7 +4,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.serving import Server
+from benchmarks.serving import Server
 
 WARM = ("standby", "active")
 TRIES = 50

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from app.settings import bundled_model
-from tests.agreeing import same_everywhere
-from tests.altering import empty, fill, put
-from tests.serving import Server, serving
+from benchmarks.serving import Server, serving
+from tests.support.agreeing import same_everywhere
+from tests.support.altering import empty, fill, put
 
 WINDOW = 40
 

@@ -1,6 +1,6 @@
 """Builds a RetinaNet-R50-FPN with stand-in weights: as large and as slow as a trained one, and served alike.
 
-    python -m tests.models.retinanet FOLDER [--size 640]
+    python -m tests.support.models.retinanet FOLDER [--size 640]
 
 A SavedModel that takes JPEG files and gives the object detection API's four tensors, prepared and decoded as the
 RetinaNet of tensorflow/tpu does (models/official/detection): the longer side scaled to SIZE, the rest padded below or

@@ -11,8 +11,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from converter.model import sampling
-from tests.models import retinanet
-from tests.models.retinanet import ANCHORS, KINDS, STRIDES, WIDTH, Tensor
+from tests.support.models import retinanet
+from tests.support.models.retinanet import ANCHORS, KINDS, STRIDES, WIDTH, Tensor
 
 NARROW = (16, 24, 32, 64, 96, 128, 128)  # channels after each halving of the picture
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.serving import TLS
+from benchmarks.serving import TLS
 
 
 @dataclass

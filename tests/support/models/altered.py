@@ -1,6 +1,6 @@
 """Copies of the bundled detector that differ from it in one known way, each a SavedModel in a folder of this name.
 
-    python -m tests.models.altered SOURCE ROOT
+    python -m tests.support.models.altered SOURCE ROOT
 
 surer: the scores of one class are 0.1 higher; moved: every box is shifted by 5 % of its size, in x and in y towards
 the picture's middle, where it is not cut off; slower: each picture costs some work more; coarser: JPEG files are
@@ -15,7 +15,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tests.models.shifts import MOVED_BY, PERSON, SURER_BY
+from tests.support.models.shifts import MOVED_BY, PERSON, SURER_BY
 
 ROUNDS, SIDE = 48, 512  # of multiplying a square of numbers with itself
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.serving import TLS, free_port
+from benchmarks.serving import TLS, free_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SCRAPE_S = 0.5

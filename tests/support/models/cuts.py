@@ -1,6 +1,6 @@
 """Small detectors, each to be cut into its parts in another way; SavedModels in folders of these names.
 
-    python -m tests.models.cuts ROOT
+    python -m tests.support.models.cuts ROOT
 
 loop: decoded in tf.map_fn, as today's TensorFlow writes it; old_loop: the same as TensorFlow 1 wrote it;
 one_picture: decoded without a loop, so that it takes one picture at a time; read_twice: the files' lengths matter too;

@@ -1,6 +1,6 @@
 """Wraps the bundled detector so that it misbehaves on pictures of one length in bytes.
 
-    python -m tests.models.quirks SOURCE DEST crashes|rejects|exhausts LENGTH
+    python -m tests.support.models.quirks SOURCE DEST crashes|rejects|exhausts LENGTH
 
 crashes: the process aborts; rejects: the call fails, though the picture is fine; exhausts: a batch of more than two
 with such a picture needs more memory than there is.

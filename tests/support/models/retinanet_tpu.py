@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from converter.model import sampling
 from converter.model.detections import BOXES, CLASSES, SCORES
-from tests.models import retinanet
-from tests.models.retinanet import Tensor
+from tests.support.models import retinanet
+from tests.support.models.retinanet import Tensor
 
 SIZE = 128
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.models.declared import KINDS
-from tests.once import Once
+from tests.support.models.declared import KINDS
+from tests.support.once import Once
 
 PREFIX = "DETECTOR_"
 BARE = {"DETECTOR_COPIES": "", "DETECTOR_DRAIN_SECONDS": "0"}
@@ -32,7 +32,7 @@ def zoo(once: Once) -> Path:
 
 def _make_zoo(root: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "tests.models.zoo", str(root)],
+        [sys.executable, "-m", "tests.support.models.zoo", str(root)],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
         check=True,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""By how much `tests.models.altered` changes a detector's answers."""
+"""By how much `tests.support.models.altered` changes a detector's answers."""
 
 PERSON = 1  # a COCO category id
 SURER_BY = 0.1  # of the scores of persons

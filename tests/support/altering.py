@@ -14,10 +14,10 @@ import PIL.ImageOps
 import pytest
 
 from app.settings import bundled_model
+from benchmarks.serving import Server
 from converter.comparison.agreement import Agreement, Limits, compare, total
 from converter.model.detections import Detections
-from tests.once import Once
-from tests.serving import Server
+from tests.support.once import Once
 
 LIMITS = Limits()
 GREY = (128, 128, 128)
@@ -25,8 +25,8 @@ GREY = (128, 128, 128)
 
 @pytest.fixture(scope="session")
 def altered(once: Once) -> Path:
-    """A folder with the SavedModels of `tests.models.altered`, by name."""
-    command = [sys.executable, "-m", "tests.models.altered", str(bundled_model() / "1")]
+    """A folder with the SavedModels of `tests.support.models.altered`, by name."""
+    command = [sys.executable, "-m", "tests.support.models.altered", str(bundled_model() / "1")]
 
     def make(root: Path) -> None:
         subprocess.run([*command, str(root)], check=True, capture_output=True)
