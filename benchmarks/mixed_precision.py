@@ -1,4 +1,4 @@
-"""A SavedModel in TensorFlow's mixed precision, run as `converter.comparison.probe` does: `python -m benchmarks.mixed_precision`.
+"""A SavedModel in mixed precision, run as the probe of a conversion runs it: `python -m benchmarks.mixed_precision`.
 
 TensorFlow's own way to 16 bits without a copy (https://www.tensorflow.org/guide/graph_optimization, auto mixed
 precision): matrix products and convolutions run in FP16 on the GPU, what needs the range stays FP32.

@@ -16,10 +16,7 @@ from pathlib import Path
 
 SECONDS = 4.0
 LAYOUTS = ((1, 1), (2, 1), (3, 1), (2, 2), (2, 4), (2, 8))
-PHOTOS = (
-    *sorted((Path(__file__).parent.parent / "converter" / "photos").glob("*.jpg")),
-    Path(__file__).parent.parent / "tests" / "data" / "dog.jpg",
-)
+PHOTOS = sorted((Path(__file__).parent.parent / "converter" / "photos").glob("*.jpg"))
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from converter.disk import publish
 
 Hold = Callable[[str, bool, str], None]
 
-PHOTO = Path(__file__).parent.parent / "tests" / "data" / "dog.jpg"
+PHOTO = Path(__file__).parent.parent / "converter" / "photos" / "coffee.jpg"
 SETTLED = ("standby", "active", "refused", "unavailable")
 
 

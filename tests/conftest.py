@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
-from benchmarks.serving import SLOWER, Server, copied, serving
+from benchmarks.serving import Server, copied, serving
 from tests.support.altering import altered
 from tests.support.once import Once, once
+from tests.support.slower import SLOWER
 from tests.support.standin import engineless_copy, engineless_trt, standin_library
 
 __all__ = ["altered", "engineless_copy", "engineless_trt", "once", "standin_library"]  # fixtures

@@ -1,1 +1,4 @@
-"""The worker protocol and the programs that run models, each in a process of its own."""
+"""The worker protocol, and the programs behind it that run models, each in a process of its own.
+
+May import: no other room.
+"""

@@ -1,0 +1,4 @@
+"""Copies on disk: where they go, written beside and renamed so that what exists is complete, checked.
+
+May import: converter.model.
+"""

@@ -1,4 +1,4 @@
-"""A copy for ONNX Runtime, loaded and run: JPEG files in, the signature's outputs out (see `converter.model.onnx_layout`).
+"""A copy for ONNX Runtime, loaded and run: JPEG files in, the signature's outputs out.
 
 TensorFlow is imported only where a part of the copy is a SavedModel.
 """

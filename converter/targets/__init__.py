@@ -1,4 +1,7 @@
-"""The kinds of copies: one file each, named in one table, imported when a copy of that kind is made."""
+"""The kinds of copies: one file each, named in one list, made in a child process.
+
+May import: converter.graph, converter.machine, converter.model, converter.tftrt.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

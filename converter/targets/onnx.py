@@ -1,6 +1,6 @@
 """The target `onnx`: the graph cut at its decoder and converted for ONNX Runtime, which runs on any machine.
 
-What can't be cut or converted is left to TensorFlow, before the network or after it (see `converter.model.onnx_layout`).
+What can't be cut or converted is left to TensorFlow, before the network or after it.
 """
 
 from collections.abc import Mapping, Sequence

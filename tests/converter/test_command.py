@@ -17,9 +17,10 @@ from converter.model import sampling
 from converter.model.detections import from_outputs
 from tests.support.converter.made import Made, OddModels, program
 from tests.support.converter.running import sentence
+from tests.support.places import ROOT
 
 MODEL = bundled_model() / "1"
-PHOTOS = Path(publish.__file__).parent / "photos"
+PHOTOS = ROOT / "converter" / "photos"
 BARE = {"LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""}  # the tests see no TensorRT and no GPU on any machine
 STEPS = ["check", "native", "load", "convert", "save", "verify", "publish"]
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving import SLOWER, Server, assert_gone, children, copied, descendants, serving
+from benchmarks.serving import Server, assert_gone, children, copied, descendants, serving
 from benchmarks.traffic import traffic
-from tests.support.app.converting import PROGRAMS, contents
+from tests.support.app.converting import contents
+from tests.support.places import PROGRAMS
+from tests.support.slower import SLOWER
 from tests.support.smi import put_smi
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]

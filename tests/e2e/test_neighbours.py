@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from app.settings import bundled_model
-from benchmarks.serving import SLOWER, TLS, Server, serving
+from benchmarks.serving import TLS, Server, serving
 from benchmarks.traffic import traffic
+from tests.support.slower import SLOWER
 
 pytestmark = pytest.mark.tensorflow
 
@@ -224,8 +225,7 @@ def test_a_hung_worker_is_ended_and_replaced(model_folder: Path, photos: dict[st
 
 
 def test_work_of_callers_who_left_is_never_run(model_folder: Path, photos: dict[str, bytes]) -> None:
-    environ = {"DETECTOR_MODEL": str(model_folder), "DETECTOR_COPIES": ""}
-    with serving(environ) as server:
+    with serving({"DETECTOR_MODEL": str(model_folder), "DETECTOR_COPIES": ""}) as server:
         server.wait_until_ready()
         worker = server.worker_pid("native")
         os.kill(worker, signal.SIGSTOP)

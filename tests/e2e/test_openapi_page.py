@@ -16,8 +16,7 @@ from app.settings import Settings
 from benchmarks.serving import Server
 from tests.support.e2e.browsing import CHROMIUM, FLAGS
 from tests.support.fakes import FakeStarter
-
-DOG = Path(__file__).parent.parent / "data" / "dog.jpg"
+from tests.support.places import DOG
 
 API = create_app(Settings(copies=()), start_backend=FakeStarter()).openapi()
 OPERATION = API["paths"]["/detect"]["post"]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving import SLOWER, assert_gone, copied, descendants, serving
+from benchmarks.serving import assert_gone, copied, descendants, serving
+from tests.support.slower import SLOWER
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from app.settings import bundled_model
-from benchmarks.serving import SLOWER, Server, serving
+from benchmarks.serving import Server, serving
 from tests.support.converter.readonly import obeying_permissions
+from tests.support.slower import SLOWER
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving import SLOWER, Server, assert_gone, children, copied, serving
+from benchmarks.serving import Server, assert_gone, children, copied, serving
 from benchmarks.traffic import traffic
+from tests.support.slower import SLOWER
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 

@@ -1,10 +1,11 @@
 """Hand-drawn boxes, and how well an answer covers one."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-LABELS = Path(__file__).parent / "data" / "photo_labels.json"
+from tests.support.places import DATA
+
+LABELS = DATA / "photo_labels.json"
 
 
 def expected(photo: str) -> list[tuple[str, tuple[float, float, float, float]]]:

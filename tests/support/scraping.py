@@ -12,8 +12,9 @@ import httpx
 import yaml
 
 from benchmarks.serving import TLS, free_port
+from tests.support.places import ROOT
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+DEPLOY = ROOT / "deploy"
 SCRAPE_S = 0.5
 
 

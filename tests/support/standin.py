@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from app.settings import bundled_model
+from tests.support.places import ROOT
 
-PROGRAMS = Path(__file__).parent / "converter"
+PROGRAMS = ROOT / "tests" / "support" / "converter"
 LIBRARIES = ("libnvinfer.so.8", "libnvinfer_plugin.so.8")  # as TensorFlow 2.14 opens them
 
 

@@ -1,17 +1,17 @@
 """The page's files and the samples, as a browser gets them."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from app.api.web import POLICY
 from tests.app.api.conftest import Api, assert_is_error
 from tests.support.app import jpegs
+from tests.support.places import ROOT
 
 pytestmark = pytest.mark.anyio
 
-WEB = Path(__file__).parents[3] / "app" / "web" / "page"
+WEB = ROOT / "app" / "web" / "page"
 FILES = sorted(path.name for path in WEB.iterdir() if path.suffix in (".css", ".js", ".svg"))
 MOST_LINES = 250
 

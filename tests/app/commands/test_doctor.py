@@ -16,8 +16,8 @@ from app.commands import doctor
 from benchmarks.serving import clean_environ
 from converter.machine.environment import Environment
 from tests.support.converter.readonly import obeying_permissions
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 FAKED = ROOT / "tests" / "converter" / "faked"
 NO_GPU = "none: TensorFlow sees no NVIDIA GPU"
 H100 = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": [9, 0]}

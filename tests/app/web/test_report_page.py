@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,9 @@ from playwright.sync_api import sync_playwright
 
 from app.web.report_page import page
 from converter.contract import Report
+from tests.support.places import DATA
 
-FROZEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "reports" / "frozen.json").read_text())
+FROZEN: dict[str, Any] = json.loads((DATA / "reports" / "frozen.json").read_text())
 VOID = {"meta", "link", "br"}
 HOSTILE = "<script>alert('1')</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}"
 ODD: list[Any] = [None, "", HOSTILE, 0, -1, 1e-320, 10**400, float("nan"), True, [], [[None]], {}, {"1": 1}, "\ud800\0"]

@@ -5,7 +5,6 @@ truth; `coco_matches.py` wrote it. On another 3,000 crowds (16,104 pairs) the pa
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,9 @@ from hypothesis import strategies as st
 from converter.comparison.agreement import Limits, compare, differences
 from converter.model.detections import Detections
 from tests.support.converter.rows import answer, counts
+from tests.support.places import DATA
 
-COCO = json.loads((Path(__file__).parents[1] / "data" / "coco_matches.json").read_text())
+COCO = json.loads((DATA / "coco_matches.json").read_text())
 NAN, INF = float("nan"), float("inf")
 LIMITS = Limits()
 

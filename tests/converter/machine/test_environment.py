@@ -14,9 +14,9 @@ import pytest
 
 from converter.machine import environment, nvidia
 from converter.machine.environment import Environment, availability
+from tests.support.places import FAKED
 from tests.support.smi import put_smi
 
-FAKED = Path(__file__).parent / "faked"
 H100 = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": [9, 0]}
 CHATTER = '{nonsense\n{}\n{"severity": "INFO"}\nhello\n'
 BUILD = "v2.14.0-10-g99d80a9e254 cuda 11.8 cudnn 8"

@@ -1,10 +1,9 @@
 """Why operations were left to TensorFlow, from the log of a real conversion."""
 
-from pathlib import Path
-
 from converter.tftrt.nonconverted import read
+from tests.support.places import DATA
 
-LOG = (Path(__file__).parents[1] / "data" / "tftrt.log").read_text().splitlines()
+LOG = (DATA / "tftrt.log").read_text().splitlines()
 REASONS = {
     "Cast op is not supported - Allowed input dtypes: [float, half]. Received: int32": 3,
     "Cast op is not supported - Allowed output dtypes: [float, half]. Received: int32": 2,

@@ -13,8 +13,8 @@ from app.metrics import Metrics
 from benchmarks.serving import descendants, lives
 from converter.contract import Options
 from tests.support.fakes import until
+from tests.support.places import PROGRAMS
 
-PROGRAMS = Path(__file__).parents[1] / "programs"
 GATE = {"verdict": None, "rolled_back": None}
 FROZEN = Options(target="frozen", batch_sizes=(1, 4))
 TRT = Options(target="trt", batch_sizes=(1, 4))

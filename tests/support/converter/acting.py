@@ -1,4 +1,4 @@
-"""A child that does what a test needs: `python -m tests.support.converter.acting WHAT…`, started by `converter.machine.child`."""
+"""A child that does what a test needs: `python -m tests.support.converter.acting WHAT…`."""
 
 import os
 import signal

@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,8 @@ from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 from app.settings import bundled_model
 from converter.model.detections import Detections, from_outputs
 from converter.model.signature import load
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 LABELS = ROOT / "tests" / "data" / "photo_labels.json"
 Picture = dict[str, Any]  # name, native, copy, pairs; native and copy are rows of 4 corners, score, class
 

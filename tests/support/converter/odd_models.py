@@ -1,6 +1,6 @@
-"""Saves small SavedModels below FOLDER, a detector and what is none, and tells what `converter.model.signature` says of each.
+"""Saves small SavedModels below FOLDER, a detector and what is none, and tells what the converter says of each.
 
-Run in a process of its own: `python tests/support/converter/odd_models.py FOLDER`. One JSON object on standard output: by name
+Run in a process of its own, with FOLDER as its argument. One JSON object on standard output: by name
 the sentence of the refusal, or where there is none the name of the input and those of the signatures not served.
 """
 

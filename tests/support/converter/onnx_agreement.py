@@ -1,7 +1,7 @@
 """Makes ONNX copies of detectors in FP32 and FP16 and compares them with the originals on real photos.
 
-Run in a process of its own: `python tests/support/converter/onnx_agreement.py FOLDER MODEL PHOTOS…`. The models are those of
-tests/support/models/cuts.py and ssd.py, built in FOLDER, and MODEL. One JSON object on standard output: by the models' names
+Run in a process of its own: `python tests/support/converter/onnx_agreement.py FOLDER MODEL PHOTOS…`. The models are
+those of tests/support/models (cuts.py, ssd.py), built in FOLDER, and MODEL. One JSON object on standard output: by name
 what was done in each precision, or the sentence of the refusal.
 """
 

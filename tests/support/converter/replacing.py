@@ -1,7 +1,7 @@
 """Puts a new copy in the place of FOLDER and is stopped on the way.
 
-Run as `python -m tests.support.converter.replacing FOLDER EVENT N HOW`: HOW is SIGKILL or SIGINT and comes at the Nth of
-Python's audit events called EVENT, before what it announces is done.
+Run as `python -m tests.support.converter.replacing FOLDER EVENT N HOW`: HOW is SIGKILL or SIGINT and comes at the Nth
+of Python's audit events called EVENT, before what it announces is done.
 """
 
 import os

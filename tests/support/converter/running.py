@@ -22,8 +22,8 @@ from PIL import Image
 
 from benchmarks.serving import children, clean_environ, descendants
 from converter.progress import STARTED, parse
+from tests.support.places import FAKED
 
-FAKED = Path(__file__).parent / "faked"
 H100 = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": [9, 0]}
 LONGEST_S = 60.0
 

@@ -1,7 +1,7 @@
 """Makes the frozen and the ONNX copy of each kind of model in the zoo, and tells whether they find what it finds.
 
-Run in a process of its own: `python tests/support/converter/zoo_copies.py ROOT KIND …`, where tests/support/models/zoo.py has
-written them.
+Run in a process of its own: `python tests/support/converter/zoo_copies.py ROOT KIND …`, where
+tests/support/models/zoo.py has written them.
 One JSON object on standard output: by kind and target the verdict and its reason, or `none` and why there is no copy.
 """
 

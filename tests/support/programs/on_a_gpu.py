@@ -21,7 +21,7 @@ def environment() -> None:
 
 
 def making() -> None:
-    """`python -m converter.targets.making` converts for a GPU, as TF-TRT asks where a tensor is, and crashes when it builds."""
+    """It converts for a GPU, as TF-TRT asks where a tensor is, and crashes when it builds."""
     from tensorflow.python.compiler.tensorrt import trt_convert
 
     from converter.targets import trt

@@ -13,7 +13,7 @@ from tensorflow import models
 from tensorflow.points import SAYS, reach
 
 NODE = "TRTEngineOp_000_000"
-LOG = Path(__file__).parents[6] / "data" / "tftrt.log"
+LOG = Path(__file__).parents[7] / "data" / "tftrt.log"
 Batches = Callable[[], Iterator[dict[str, Any]]]
 
 
