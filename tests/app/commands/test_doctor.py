@@ -16,9 +16,8 @@ from app.commands import doctor
 from benchmarks.serving import clean_environ
 from converter.machine.environment import Environment
 from tests.support.converter.readonly import obeying_permissions
-from tests.support.places import ROOT
+from tests.support.places import FAKED, ROOT
 
-FAKED = ROOT / "tests" / "converter" / "faked"
 NO_GPU = "none: TensorFlow sees no NVIDIA GPU"
 H100 = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": [9, 0]}
 PLAIN = Environment(tensorflow="2.14.1", tensorflow_build="v2.14.0-10 cuda 11.8 cudnn 8", tensorrt_linked=(8, 4, 3))

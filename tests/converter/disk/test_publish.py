@@ -47,7 +47,7 @@ def test_a_copy_goes_beside_its_model(tmp_path: Path, model: str, target: str, c
 
 def location_for_a_user(model: Path, cache: Path | None) -> Path:
     """`publish.location` in a process that can't write where the permissions forbid it."""
-    ask = "import sys, pathlib; from converter import publish; model, *cache = map(pathlib.Path, sys.argv[1:]); "
+    ask = "import sys, pathlib; from converter.disk import publish; model, *cache = map(pathlib.Path, sys.argv[1:]); "
     ask += "print(publish.location(model, 'trt', cache=cache[0] if cache else None))"
     command = [sys.executable, "-c", ask, str(model), *([str(cache)] if cache else [])]
     done = obeying_permissions(lambda: subprocess.run(command, capture_output=True, text=True, check=True))

@@ -79,7 +79,7 @@ def test_a_cuda_without_gpus_has_no_memory(standin_cuda: Path) -> None:
 
 def memory(environ: dict[str, str]) -> str:
     """What is said in a process of its own: a library is loaded once for all."""
-    script = "from converter import nvidia; print(nvidia.memory_bytes())"
+    script = "from converter.machine import nvidia; print(nvidia.memory_bytes())"
     command = [sys.executable, "-c", script]
     return subprocess.run(
         command, env={**os.environ, **environ}, capture_output=True, text=True, check=True
