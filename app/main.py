@@ -2,32 +2,31 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic import SecretStr
 
 import app
-from app.api import admin, compare, detect, ops, web
-from app.api.auth import Rule, Tokens
+from app.api import admin, compare, conversions, ops, web
+from app.api.access import Access, Keys
+from app.api.dialects import Dialect, dialects
 from app.api.errors import HANDLERS
 from app.api.limits import BodyLimit
+from app.api.pipeline import Pipeline
 from app.api.requests import Requests
-from app.api.schemas import BackendAnswer
-from app.backends.backend import ModelRefused, Spec, Starter, WorkerDied
+from app.backends.backend import ModelRefused, Starter, WorkerDied
 from app.detection.side_by_side import Both
 from app.metrics import Metrics
 from app.settings import Settings
 from app.verdicts.routing import NATIVE
 from app.web.samples import Samples
-from app.wiring import Parts, build, native_spec
+from app.wiring import Parts, build
 from converter.model import sampling
 
 log = logging.getLogger(__name__)
-
-_ADMIN_OFF = "the admin routes are off: no DETECTOR_ADMIN_TOKEN is set"
 
 
 def create_app(
@@ -40,15 +39,21 @@ def create_app(
     return assemble(build(settings, start_backend), settings, fail=fail)
 
 
-def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = log.error) -> FastAPI:
-    """The server over `parts`: its routes, its layers, and a lifespan that starts and ends them."""
+def assemble(
+    parts: Parts,
+    settings: Settings,
+    *,
+    fail: Callable[[str], None] = log.error,
+    protocols: Mapping[str, Dialect] | None = None,
+) -> FastAPI:
+    """The server over `parts`: its routes, its layers, and a lifespan that starts and ends them.
+
+    `protocols`: those in which detections may be asked for, by name; None: all there are.
+    """
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        tasks = [
-            asyncio.create_task(_begin(parts, native_spec(settings, parts.versions.served.now), fail)),
-            asyncio.create_task(parts.shadow.run()),
-        ]
+        tasks = [asyncio.create_task(_begin(parts, fail)), asyncio.create_task(parts.shadow.run())]
         try:
             yield
         finally:
@@ -63,55 +68,36 @@ def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = 
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
-    both = Both(parts.detector, parts.election, parts.comparison)
-    api.include_router(detect.routes(parts.detector, both, parts.versions.served, parts.executor))
-    api.include_router(ops.routes(_views(parts)))
-    api.include_router(compare.routes(parts.election, parts.comparison, parts.shadow, parts.metrics, parts.rules))
-    api.include_router(admin.routes(_powers(settings, parts)))
-    api.include_router(web.routes(Samples(sampling.PHOTOS)))
+    for router in _routers(parts, settings, dialects() if protocols is None else protocols):
+        api.include_router(router)
     _add_layers(api, settings, parts.metrics)
     api.state.health = parts.health
     return api
 
 
-def _views(parts: Parts) -> ops.Views:
-    return ops.Views(
-        election=parts.election,
-        served=parts.versions.served,
-        metrics=parts.metrics,
-        health=parts.health,
-    )
+def _routers(parts: Parts, settings: Settings, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
+    side_by_side = Both(parts.detector, parts.routing, parts.live_pairs)
+    pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, parts.served, parts.executor)
+    for protocol in protocols.values():
+        yield protocol(pipeline)
+    yield ops.routes(parts.routing, parts.served, parts.metrics, parts.health)
+    yield compare.routes(parts.routing, parts.live_pairs, parts.shadow, parts.metrics, parts.rules)
+    yield conversions.routes(parts.copies, parts.conversions, settings.calibration_images)
+    yield admin.routes(parts.routing, parts.live_pairs, parts.shadow, parts.copies, parts.versions)
+    yield web.routes(Samples(sampling.PHOTOS))
 
 
-def _powers(settings: Settings, parts: Parts) -> admin.Powers:
-    async def reload(backend: str) -> BackendAnswer:
-        if backend == NATIVE:
-            await parts.versions.load_newest()
-        else:
-            await parts.copies.reload(parts.conversions.wanted(backend))
-        return ops.backend_answer(parts.election, backend)
-
-    return admin.Powers(
-        conversions=parts.conversions,
-        default_options=parts.copies.default_options,
-        calibration_images=settings.calibration_images,
-        reload=reload,
-        election=parts.election,
-        comparison=parts.comparison,
-        shadow=parts.shadow,
-    )
-
-
-async def _begin(parts: Parts, spec: Spec, fail: Callable[[str], None]) -> None:
+async def _begin(parts: Parts, fail: Callable[[str], None]) -> None:
     """Native first: the server is ready with it; everything else comes after and takes its cores."""
+    spec = parts.served.spec
     try:
-        await parts.election.lanes[NATIVE].slot.open(spec)
+        await parts.routing.lanes[NATIVE].slot.open(spec)
     except (ModelRefused, WorkerDied) as error:
         fail(f"the model {spec.folder} can't be served: {error}")
         return
     parts.health.native_done()
     try:
-        await parts.copies.prepare(parts.conversions)
+        await parts.copies.prepare()
     # Copies are extras: whatever goes wrong with them is told, and native serves on.
     except Exception as error:
         log.error("copies failed", exc_info=error)
@@ -124,18 +110,17 @@ async def _end(parts: Parts, tasks: Sequence[asyncio.Task[None]]) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await parts.versions.close()
-    await parts.conversions.close()
-    await asyncio.gather(*(lane.slot.close() for lane in parts.election.lanes.values()))
+    await parts.copies.close()
+    await asyncio.gather(*(lane.slot.close() for lane in parts.routing.lanes.values()))
     parts.executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """The ASGI layers, innermost first."""
-    admin_token, token = _plain(settings.admin_token), _plain(settings.token)
-    admin_rules = [Rule(path, admin_token, _ADMIN_OFF) for path in ("/convert", "/admin")]
+    keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
     plain_paths = frozenset(path for path in [*api.openapi()["paths"], "/docs", "/openapi.json"] if "{" not in path)
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    api.add_middleware(Tokens, rules=[*admin_rules, Rule("/detect", token)])
+    api.add_middleware(Access, keys=keys)
     api.add_middleware(Requests, metrics=metrics, plain_paths=plain_paths)
 
 

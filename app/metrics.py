@@ -17,8 +17,6 @@ CONVERSION_BUCKETS = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 3600)
 RATIO_BUCKETS = (0.25, 0.5, 0.75, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10)
 IOU_BUCKETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1)
 SCORE_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
-VERDICTS = ("none", "passed", "disagrees", "slower", "undecided")
-STATES = ("unavailable", "converting", "refused", "loading", "standby", "active", "crashed")
 NO_BACKEND = "none"  # of a request that reached no backend
 
 
@@ -125,11 +123,6 @@ class Metrics:
     def _comparing(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(f"detector_{name}", text, ["copy"], buckets=buckets, registry=self.registry)
 
-    def set_verdict(self, copy: str, verdict: str | None) -> None:
-        """Show `verdict` as the present one on the copy; None: there is none."""
-        for known in VERDICTS:
-            self.gate_verdict.labels(copy, known).set(known == (verdict or "none"))
-
     def observe_comparison(self, copy: str, compared: Comparison) -> None:
         """Observe how one picture's boxes differ."""
         for iou in compared.ious:
@@ -150,13 +143,6 @@ class Metrics:
             registry=self.registry,
         )
         self.conversion_in_progress = self._gauge("conversion_in_progress", "1 while a conversion runs.", [])
-
-    def set_state(self, backend: str, state: str, *, ready: bool) -> None:
-        """Show `state` as the backend's present one."""
-        for known in STATES:
-            self.backend_state.labels(backend, known).set(known == state)
-        self.backend_ready.labels(backend).set(ready)
-        self.backend_active.labels(backend).set(state == "active")
 
     def observe_stages(self, backend: str, stages: Iterable[tuple[str, float]], *, role: str = "serving") -> None:
         """Observe the timings in seconds that came with one image's answer."""

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app import errors
+from app.api.departures import ClientGone
+from app.api.schemas import ErrorAnswer
 from app.errors import ServiceError
 
 STATUS: dict[type[ServiceError], int] = {
@@ -32,6 +34,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.BackendUnavailable: 503,
     errors.DeadlineExceeded: 504,
 }
+_CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
@@ -57,8 +60,17 @@ def of_service(request_id: str, error: ServiceError) -> Response:
     return answer(request_id, STATUS[type(error)], error.code, str(error), headers=headers)
 
 
+def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of a route's errors, by status."""
+    return {status: {"model": ErrorAnswer, "description": text} for status, text in errors.items()}
+
+
 async def _service(request: Request, error: ServiceError) -> Response:
     return of_service(request.state.request_id, error)
+
+
+async def _gone(request: Request, error: ClientGone) -> Response:
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
 async def _validation(request: Request, error: RequestValidationError) -> Response:
@@ -84,6 +96,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 HANDLERS: dict[int | type[Exception], Handler] = {
     ServiceError: _service,
+    ClientGone: _gone,
     RequestValidationError: _validation,
     HTTPException: _http,
 }

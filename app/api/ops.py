@@ -1,67 +1,23 @@
 """For ops: health, metrics, and what is served."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
-from app.copies.versions import Served
+from app.backends.served import Served
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
 from app.model_folder import id_space
-from app.verdicts.routing import Election
+from app.verdicts.health import Health
+from app.verdicts.routing import NATIVE, Routing
+from app.verdicts.states import state_of
 
 
-class Health:
-    """What the probes ask: draining is told as not ready."""
-
-    def __init__(self, election: Election, *, wait_for_copies: bool) -> None:
-        self._election = election
-        self._wait_for_copies = wait_for_copies
-        self._native_done = self._copies_done = False
-        self.draining = False
-
-    def native_done(self) -> None:
-        """Native has become warm."""
-        self._native_done = True
-
-    def copies_done(self) -> None:
-        """All copies have become what they can be."""
-        self._copies_done = True
-
-    @property
-    def started(self) -> bool:
-        """Whether it has been ready once."""
-        return self._copies_done if self._wait_for_copies else self._native_done
-
-    def unready(self) -> str | None:
-        """A sentence saying why no request should be sent here, or None."""
-        if self.draining:
-            return "the server is stopping"
-        if self._wait_for_copies and not self._copies_done:
-            return "the copies are being prepared"
-        slots = [lane.slot for lane in self._election.lanes.values()]
-        if not any(slot.ready for slot in slots):
-            return "no backend is warm: " + "; ".join(f"{slot.name} is {slot.state}, {slot.reason}" for slot in slots)
-        return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Views:
-    """What is shown."""
-
-    election: Election
-    served: Served
-    metrics: Metrics
-    health: Health
-
-
-def routes(views: Views) -> APIRouter:
+def routes(routing: Routing, served: Served, metrics: Metrics, health: Health) -> APIRouter:
     """The router; nothing here needs a token."""
     router = APIRouter(tags=["operations"])
     not_yet: dict[int | str, dict[str, Any]] = {503: {"model": ErrorAnswer, "description": "Not yet, and why."}}
-    health = views.health
 
     @router.get("/healthz", summary="Is the process alive?")
     async def healthz() -> dict[str, str]:
@@ -82,34 +38,34 @@ def routes(views: Views) -> APIRouter:
 
     @router.get("/metrics", summary="Prometheus' text format", response_class=Response)
     async def show_metrics() -> Response:
-        return Response(views.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @router.get("/model", summary="What is served, and every backend's state with its reason")
     async def show_model() -> ModelAnswer:
-        return _model_answer(views)
+        return _model_answer(routing, served)
 
     return router
 
 
-def _model_answer(views: Views) -> ModelAnswer:
-    facts = views.election.lanes["native"].slot.facts
+def _model_answer(routing: Routing, served: Served) -> ModelAnswer:
+    facts = routing.lanes[NATIVE].slot.facts
     return ModelAnswer(
-        name=views.served.now.name,
-        version=views.served.now.version,
-        sha256=views.served.sha256,
+        name=served.now.name,
+        version=served.now.version,
+        sha256=served.sha256,
         signature=dict(facts.signature) if facts else None,
-        labels=views.served.now.labels,
-        label_ids=id_space(views.served.now.labels),
-        active=views.election.active,
-        backends={name: backend_answer(views.election, name) for name in views.election.lanes},
+        labels=served.now.labels,
+        label_ids=id_space(served.now.labels),
+        active=routing.active,
+        backends={name: backend_answer(routing, name) for name in routing.lanes},
     )
 
 
-def backend_answer(election: Election, name: str) -> BackendAnswer:
+def backend_answer(routing: Routing, name: str) -> BackendAnswer:
     """The backend's state, its verdict, and what its worker says of itself."""
-    slot = election.lanes[name].slot
-    answer = BackendAnswer(state=slot.state, reason=slot.reason, **election.to_json(name))
-    facts = slot.facts
+    state = state_of(routing, name)
+    answer = BackendAnswer(state=state.name, reason=state.reason, **routing.standing(name).to_json())
+    facts = routing.lanes[name].slot.facts
     if facts is None:
         return answer
     return answer.model_copy(

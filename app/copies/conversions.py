@@ -6,12 +6,12 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from app.copies.jobs import KEPT_JOBS, LOADING, RUNNING, Job, JobFiles
+from app.copies.jobs import KEPT_JOBS, LOADING, Job, JobFiles
 from app.errors import ConversionRunning, NotFound
 from app.metrics import Metrics
 from app.streams import lines
@@ -30,17 +30,6 @@ _GRACE_S = 10.0  # for a converter that was told to end: it removes what it has 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """What conversions need from the server around them."""
-
-    location: Callable[[Path, str], Path]  # where the copy of a model for a target goes
-    defaults: Callable[[str], Options]  # how a target is made at start
-    adopt: Callable[[Options], Awaitable[dict[str, Any]]]  # load the finished copy; what the gate says of it
-    began: Callable[[Job], None] = lambda job: None
-    ended: Callable[[Job], None] = lambda job: None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
     """What one conversion may take."""
 
@@ -49,19 +38,12 @@ class Allowed:
 
 
 class Conversions:
-    """Starts conversions of one model and remembers them."""
+    """Runs conversions and remembers them; what becomes of the copies is not its business."""
 
-    def __init__(self, source: Path, ways: Ways, *, files: JobFiles, metrics: Metrics, allowed: Allowed) -> None:
-        self._source, self._ways, self._files = source, ways, files
-        self._metrics, self._allowed = metrics, allowed
+    def __init__(self, *, files: JobFiles, metrics: Metrics, allowed: Allowed) -> None:
+        self._files, self._metrics, self._allowed = files, metrics, allowed
         self._jobs = {job.id: job for job in files.read()}
-        self._task: asyncio.Task[None] | None = None
-        self._why_cancelled = _STOPPED
         metrics.conversion_in_progress.set_function(lambda: float(self.running is not None))
-
-    def follow(self, source: Path) -> None:
-        """From now on copies are made of this model."""
-        self._source = source
 
     @property
     def jobs(self) -> list[Job]:
@@ -79,99 +61,62 @@ class Conversions:
             raise NotFound(f"there is no conversion job {job_id[:40]!r}")
         return self._jobs[job_id]
 
-    def wanted(self, target: str) -> Options:
-        """How the copy of `target` is to be made: as an admin had it made last, unless the settings changed since."""
-        defaults = self._ways.defaults(target)
-        made = (job for job in self.jobs if job.state == "succeeded" and job.options.target == target)
-        last = next(made, None)
-        return last.options if last is not None and last.defaults == defaults else defaults
-
-    def start(self, options: Options) -> Job:
-        """Begin a conversion; the running one if it has the same options, ConversionRunning if it has others."""
-        running = self.running
-        if running is not None:
-            if running.options == options:
-                return running
+    def begin(self, options: Options) -> Job:
+        """A new job, to be run inside `tracked`; ConversionRunning while another one runs."""
+        if running := self.running:
             raise ConversionRunning(
                 f"the conversion {running.id} to {running.options.target!r} runs; there is one at a time"
             )
-        job = Job(options, self._ways.defaults(options.target))
+        job = Job(options)
         self._jobs[job.id] = job
         while len(self._jobs) > KEPT_JOBS:
             self._files.forget(self._jobs.pop(next(iter(self._jobs))))
         self._files.write(job)
-        self._why_cancelled = _STOPPED
-        self._task = asyncio.create_task(self._run(job))
+        log.info("conversion started job=%s target=%s precision=%s", job.id, options.target, options.precision)
         return job
 
-    async def cancel(self, job_id: str) -> Job:
-        """End the job if it runs, and forget it if it has ended; NotFound if there is none."""
-        job = self.job(job_id)
-        if job.running:
-            self._why_cancelled = _CANCELLED
-            await self.close()
-        else:
-            self._files.forget(self._jobs.pop(job.id))
-        return job
+    def forget(self, job: Job) -> None:
+        """Forget a job that has ended."""
+        self._files.forget(self._jobs.pop(job.id))
 
     def forget_ended(self) -> None:
         """Forget every job that has ended."""
         for job in self.jobs:
             if not job.running:
-                self._files.forget(self._jobs.pop(job.id))
+                self.forget(job)
 
-    async def finished(self) -> None:
-        """Wait until no job runs."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-
-    async def close(self) -> None:
-        """End the running conversion and its process."""
-        if self._task is not None:
-            if not self._task.cancelling():  # a second time would cut off the end of its process
-                self._task.cancel()
-            await self.finished()
-        job = self.running
-        if job is not None:  # it was cancelled before it began
-            self._cancelled(job)
-            self._ended(job)
-
-    async def _run(self, job: Job) -> None:
+    def end(self, job: Job, state: str, reason: str = "") -> None:
+        """Nothing changes after this; it is counted and kept."""
         target = job.options.target
-        log.info("conversion started job=%s target=%s precision=%s", job.id, target, job.options.precision)
-        self._ways.began(job)
-        try:
-            await self._convert(job)
-            if job.state == RUNNING:
-                job.state = LOADING
-                job.report = {**(job.report or {}), "gate": await self._ways.adopt(job.options)}
-                job.end("succeeded")
-        except asyncio.CancelledError:
-            self._cancelled(job)
-            raise
-        # A job must not stay "running" for ever, whatever the new copy's worker did.
-        except Exception as error:
-            what = "the copy was made, but the server could not load it" if job.report else "it could not be run"
-            job.end("failed", f"{what}: {error}")
-        finally:
-            self._ended(job)
-
-    def _cancelled(self, job: Job) -> None:
-        job.end("failed" if self._why_cancelled == _STOPPED else "cancelled", self._why_cancelled)
-
-    def _ended(self, job: Job) -> None:
-        target = job.options.target
-        self._metrics.conversions.labels(target, job.state).inc()
+        job.end(state, reason)
+        self._metrics.conversions.labels(target, state).inc()
         for step, seconds in job.seconds.items():
             self._metrics.conversion_duration.labels(target, step).observe(seconds)
         log.info("conversion ended job=%s target=%s state=%s reason=%r", job.id, target, job.state, job.reason)
         self._files.write(job)
-        self._ways.ended(job)
 
-    async def _convert(self, job: Job) -> None:
-        place = self._ways.location(self._source, job.options.target)
+    def give_up(self, job: Job) -> None:
+        """End a job whose task was cancelled, if it has not ended by itself."""
+        if job.running:
+            self.end(job, *(("cancelled", _CANCELLED) if job.cancelled else ("failed", _STOPPED)))
+
+    @asynccontextmanager
+    async def tracked(self, job: Job) -> AsyncIterator[None]:
+        """However the block ends, the job does: it must not stay "running" for ever."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.give_up(job)
+            raise
+        # Whatever the new copy's worker did.
+        except Exception as error:
+            what = "the copy was made, but the server could not load it" if job.report else "it could not be run"
+            self.end(job, "failed", f"{what}: {error}")
+
+    async def run(self, job: Job, source: Path, place: Path) -> None:
+        """Run the converter; then the job is `loading` and has a report, or has ended without one."""
         process = await asyncio.create_subprocess_exec(
-            *self._command(job.options, place),
+            *self._command(job.options, source, place),
             stdin=asyncio.subprocess.PIPE,  # the converter ends itself when this closes: no orphan if we are killed
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -183,13 +128,13 @@ class Conversions:
             await _end(process)
             await asyncio.to_thread(publish.recover, place)  # what a converter that was killed could not remove
         if code == 0:
-            job.report = json.loads(report)
+            job.report, job.state = json.loads(report), LOADING
         elif code < 0:
             how = signal.Signals(-code).name
-            job.end("failed", f"the converter was ended by {how} while {in_words(job.step)}")
+            self.end(job, "failed", f"the converter was ended by {how} while {in_words(job.step)}")
         else:
             said = (line for line in reversed(job.log) if line.startswith("convert: "))
-            job.end(_RESULTS.get(code, "failed"), next(said, "it gave no reason").removeprefix("convert: "))
+            self.end(job, _RESULTS.get(code, "failed"), next(said, "it gave no reason").removeprefix("convert: "))
 
     async def _follow(self, job: Job, stream: asyncio.StreamReader | None) -> None:
         async for line in lines(stream):
@@ -202,8 +147,8 @@ class Conversions:
                 log.info("conversion step job=%s target=%s step=%s", job.id, job.options.target, event.step)
                 self._files.write(job)
 
-    def _command(self, options: Options, place: Path) -> list[str]:
-        made = [sys.executable, "-m", "converter", str(self._source), "--ends-with-stdin", "--background"]
+    def _command(self, options: Options, source: Path, place: Path) -> list[str]:
+        made = [sys.executable, "-m", "converter", str(source), "--ends-with-stdin", "--background"]
         made += ["--output", str(place), "--time-limit-seconds", str(self._allowed.seconds)]
         if self._allowed.memory_mib is not None:
             made += ["--memory-limit-mib", str(self._allowed.memory_mib)]

@@ -1,236 +1,190 @@
-"""What becomes of each copy: refused, unavailable, loaded or made, at start and after a conversion."""
+"""What becomes of each copy of the served model: loaded, made or refused, at start and on an admin's word."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
+from app.backends.backend import Backend, ModelRefused, NoRoom, WorkerDied
 from app.copies.conversions import Conversions
+from app.copies.folders import CopyFolders, refusal
 from app.copies.jobs import Job
 from app.errors import NotLoaded
+from app.lanes.phase import Vacancy
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge
-from converter.comparison import probe
 from converter.contract import BadOptions, CopyRefused, Options, Report
-from converter.disk import publish
-from converter.machine import environment
-from converter.machine.environment import Availability, Environment
-from converter.run import identify
 
 log = logging.getLogger(__name__)
 
-ON_A_CPU, ON_A_GPU = ("onnx",), ("frozen", "onnx", "trt")  # what is wanted where nobody has said it
 UNVERIFIED = "unverified: it has no report.json that says what it was made from"
 _LOOKS = 3  # at a copy that another server replaces while it is loaded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How copies are to be had."""
-
-    wanted: Sequence[str] | None  # targets, in the order in which they are loaded or made; None: by the machine
-    convert: bool  # make those that are missing or refused
-    precision: str
-    calibration_images: Path | None  # for INT8
-    spec: Spec  # of native: the copies' differ in name, folder and sizes
-
-
 class Copies:
-    """Looks after the slots of the copies of one model."""
+    """Decides what is made, loaded and swapped in the slots of the copies, by target."""
 
     def __init__(
         self,
         slots: Mapping[str, Slot],
-        plan: Plan,
-        metrics: Metrics,
-        *,
-        location: Callable[[Path, str], Path],
+        folders: CopyFolders,
+        conversions: Conversions,
         judge: Judge,
-        ask: Callable[[], Awaitable[Environment]] = lambda: asyncio.to_thread(environment.probe),
+        metrics: Metrics,
     ) -> None:
-        self._slots, self._plan, self._metrics = slots, plan, metrics
-        self._place, self._judge, self._ask = location, judge, ask
-        self._environment: Environment | None = None
+        self.folders = folders
+        self._slots, self._conversions, self._judge, self._metrics = slots, conversions, judge, metrics
+        self._converting: asyncio.Task[None] | None = None
 
-    def follow(self, spec: Spec) -> None:
-        """From now on the copies are those of another version, run as `spec` says."""
-        self._plan = replace(self._plan, spec=spec)
+    @property
+    def converting(self) -> bool:
+        """Whether a copy is being made, or loaded for the first time after that."""
+        return self._conversions.running is not None
 
-    def _location(self, target: str) -> Path:
-        return self._place(self._plan.spec.folder, target)
-
-    async def prepare(self, conversions: Conversions) -> None:
+    async def prepare(self) -> None:
         """At start, after native: look at each copy; load it, make it, or say why neither."""
-        wanted = await self._wanted()
+        wanted = await self.folders.wanted_targets()
         for target, slot in self._slots.items():
             if target not in wanted:
-                slot.set_state("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
-        # `trt` last: it takes longest to make, and is measured against `frozen`.
-        for target in sorted(wanted, key=lambda target: target == "trt"):
-            await asyncio.to_thread(publish.recover, self._location(target))
+                slot.stay_vacant("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
+        for target in wanted:
+            await self.folders.recover(target)
             try:
-                options = conversions.wanted(target)
+                options = await self.folders.wanted_options(target)
             except BadOptions as error:
-                self._slots[target].set_state("unavailable", f"bad_options: {error}")
+                self._slots[target].stay_vacant("unavailable", f"bad_options: {error}")
                 continue
-            if await self._needed(options) and self._plan.convert:
-                await self._make(options, conversions)
+            if await self._needed(options) and self.folders.plan.convert:
+                await self._make(options)
 
-    async def adopt(self, options: Options) -> dict[str, Any]:
-        """Load the copy that a conversion with these options has put in place; the one that serves is swapped out.
+    def convert(self, options: Options) -> Job:
+        """Begin to make a copy and swap it in; the running job if it has the same options.
 
-        What the gate says of it, as plain data. CopyRefused, ModelRefused, WorkerDied or NoRoom if it can't be loaded:
-        then what served before serves on.
+        ConversionRunning if one with other options runs.
         """
-        target = options.target
-        for _ in range(_LOOKS):
-            report = await self._checked(options)
-            await self._slots[target].open(self._spec(target, report), inspect=partial(self._inspect, report))
-            if await asyncio.to_thread(_read, self._location(target)) == report:
-                break  # else another server put a new copy there meanwhile, and which files were loaded nobody knows
-        self._show(target, report)
-        return self._judge.told(target)
+        running = self._conversions.running
+        if running is not None and running.options == options:
+            return running
+        job = self._conversions.begin(options)
+        self._converting = asyncio.create_task(self._convert(job))
+        return job
 
-    async def _inspect(self, report: Report | None, fresh: Backend) -> None:
-        slot = self._slots[fresh.name]
-        if not slot.ready:
-            slot.set_state("loading", "it is loaded, and is being compared with native")
-        await self._judge.judge(fresh, note="" if report else UNVERIFIED)
+    async def converted(self) -> None:
+        """Wait until no conversion runs."""
+        if self._converting is not None:
+            await asyncio.wait([self._converting])
 
-    async def reload(self, options: Options) -> None:
+    async def cancel(self, job_id: str) -> Job:
+        """End the job if it runs, and forget it if it has ended; NotFound if there is none."""
+        job = self._conversions.job(job_id)
+        if job.running:
+            job.cancelled = True
+            await self.close()
+        else:
+            self._conversions.forget(job)
+        return job
+
+    async def close(self) -> None:
+        """End the running conversion and its process."""
+        if self._converting is not None:
+            if not self._converting.cancelling():  # a second time would cut off the end of its process
+                self._converting.cancel()
+            await self.converted()
+        if job := self._conversions.running:  # it was cancelled before it began
+            self._conversions.give_up(job)
+            self._say_why_vacant(job)
+
+    async def reload(self, target: str) -> None:
         """Load the copy again from its folder, on an admin's word; NotLoaded with the reason if it can't be."""
-        target = options.target
         try:
-            if not self._location(target).is_dir():
-                raise NotLoaded(f"there is no {target} copy at {self._location(target).name}")
-            await self.adopt(options)
-        except (CopyRefused, ModelRefused, WorkerDied, NoRoom) as error:
+            if not self.folders.location(target).is_dir():
+                raise NotLoaded(f"there is no {target} copy at {self.folders.location(target).name}")
+            await self.load(await self.folders.wanted_options(target))
+        except (BadOptions, CopyRefused, ModelRefused, WorkerDied, NoRoom) as error:
             before = "what served before serves on" if self._slots[target].ready else "nothing serves in its place"
             raise NotLoaded(f"the {target} copy can't be loaded: {error}; {before}") from error
 
-    def default_options(self, target: str) -> Options:
-        """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
-        sizes = tuple(sorted({1, self._plan.spec.max_batch}))
-        said = self._plan.spec.declared
-        plain = Options(target=target, batch_sizes=sizes).of(said)
-        if target == "onnx" and self._plan.precision == "FP16":
-            return replace(plain, precision="FP16")
-        if target != "trt":
-            return plain
-        images = self._plan.calibration_images if self._plan.precision == "INT8" else None
-        return replace(plain, precision=self._plan.precision, images=images)
+    async def load(self, options: Options) -> dict[str, Any]:
+        """Load the copy that was made with these options; the one that serves is swapped out. What the gate says of it.
 
-    def being_made(self, job: Job) -> None:
-        """A conversion has begun: what serves now serves on, an empty slot is being filled."""
-        slot = self._slots[job.options.target]
-        if not slot.ready:
-            slot.set_state("converting", f"the copy is being made (job {job.id})")
+        CopyRefused, ModelRefused, WorkerDied or NoRoom if it can't be loaded: then what served before serves on.
+        """
+        target = options.target
+        for _ in range(_LOOKS):
+            report = await self.folders.check(options)
+            inspect = partial(self._judge_fresh, report)
+            await self._slots[target].open(self.folders.spec(target, report), inspect=inspect)
+            if await self.folders.unchanged(options, report):
+                break  # else another server put a new copy there meanwhile, and which files were loaded nobody knows
+        self._show(target, report)
+        return self._judge.standing(target).to_json()
 
-    def made_or_not(self, job: Job) -> None:
-        """A conversion has ended: an empty slot says why it stays empty."""
-        slot = self._slots[job.options.target]
-        if not slot.ready and slot.state == "converting":
-            state = job.state if job.state in ("refused", "unavailable") else "unavailable"
-            slot.set_state(state, f"making the copy ended: {job.reason}")
-
-    async def _wanted(self) -> Sequence[str]:
-        if self._plan.wanted is not None:
-            return self._plan.wanted
-        return ON_A_GPU if (await self.environment()).gpus else ON_A_CPU
+    async def _judge_fresh(self, report: Report | None, fresh: Backend) -> None:
+        await self._judge.judge(fresh, note="" if report else UNVERIFIED)
 
     async def _needed(self, options: Options) -> bool:
         """Load the copy if it may be loaded; whether one should be made instead."""
         target = options.target
         slot = self._slots[target]
-        exists = self._location(target).is_dir()
-        try:
-            if exists:  # its files are looked at first, on any machine: what is no copy is never loaded
-                await asyncio.to_thread(publish.check_kind, self._location(target), target)
+        try:  # its files are looked at first, on any machine: what is no copy is never loaded
+            exists = await self.folders.check_kind(target)
         except CopyRefused as error:
-            slot.set_state("refused", f"{error.reason}: {error}")
-            return (await self._availability(target)).available
-        available = await self._availability(target)
+            slot.stay_vacant("refused", refusal(error))
+            return (await self.folders.availability(target)).available
+        available = await self.folders.availability(target)
         if not available.available:
-            slot.set_state("unavailable", f"{available.code}: {available.reason}")
+            slot.stay_vacant("unavailable", f"{available.code}: {available.reason}")
             return False
         if not exists:
-            if slot.state != "converting":  # an admin was quicker
-                slot.set_state("unavailable", "no copy has been made yet")
+            running = self._conversions.running
+            if running is None or running.options.target != target:  # else an admin was quicker
+                slot.stay_vacant("unavailable", "no copy has been made yet")
             return True
         return not await self._loaded(options)
 
     async def _loaded(self, options: Options) -> bool:
         slot = self._slots[options.target]
         try:
-            await self.adopt(options)
+            await self.load(options)
         except CopyRefused as error:
-            slot.set_state("refused", f"{error.reason}: {error}")
+            slot.stay_vacant("refused", refusal(error))
         except ModelRefused as error:
-            slot.set_state("refused", f"does_not_run: {error}")
+            slot.stay_vacant("refused", f"does_not_run: {error}")
         except (WorkerDied, NoRoom):
             pass  # the slot has said so, or what an admin had loaded serves on
         return slot.ready
 
-    async def _make(self, options: Options, conversions: Conversions) -> None:
-        while conversions.running:  # an admin was quicker
-            await conversions.finished()
+    async def _make(self, options: Options) -> None:
+        while self._conversions.running:  # an admin was quicker
+            await self.converted()
         if not self._slots[options.target].ready:  # else the admin had it made
-            conversions.start(options)
-            await conversions.finished()
+            self.convert(options)
+            await self.converted()
 
-    async def _checked(self, options: Options) -> Report | None:
-        found = await self.environment()
-        folder = self._location(options.target)
+    async def _convert(self, job: Job) -> None:
+        target = job.options.target
+        self._slots[target].stay_vacant("converting", f"the copy is being made (job {job.id})")
+        try:
+            async with self._conversions.tracked(job):
+                await self._conversions.run(job, self.folders.source, self.folders.location(target))
+                if job.running:
+                    job.report = {**(job.report or {}), "gate": await self.load(job.options)}
+                    self._conversions.end(job, "succeeded")
+        finally:
+            self._say_why_vacant(job)
 
-        def check() -> Report | None:
-            return publish.check(folder, options.target, identify(self._plan.spec.folder, options, found))
-
-        return await asyncio.to_thread(check)
-
-    async def environment(self) -> Environment:
-        """What this machine has; asked once."""
-        if self._environment is None:
-            self._environment = await self._ask()
-            log.info("environment found=%r", self._environment)
-        return self._environment
-
-    async def _availability(self, target: str) -> Availability:
-        return environment.availability(target, await self.environment())
-
-    def _spec(self, target: str, report: Report | None) -> Spec:
-        native = self._plan.spec
-        engines = target == "trt"
-        # An engine exists for these sizes only; without a report nobody knows them, and 1 is the safest.
-        sizes = (report.batch_sizes if report else (1,)) if engines else ()
-        return Spec(
-            name=target,
-            folder=self._location(target),
-            max_batch=native.max_batch,
-            batch_sizes=sizes,
-            batches_in_flight=native.batches_in_flight,
-            load_seconds=native.load_seconds,
-            declared=native.declared,
-            version=native.version,
-            hang_seconds=native.hang_seconds,
-            environ=probe.STRICT if engines else {},  # an error rather than a figure that is not TensorRT's
-        )
+    def _say_why_vacant(self, job: Job) -> None:
+        """A conversion has ended: an empty slot says why it stays empty, unless loading has said so already."""
+        slot = self._slots[job.options.target]
+        if slot.phases[0].name == "converting":
+            why: Vacancy = "refused" if job.state == "refused" else "unavailable"
+            slot.stay_vacant(why, f"making the copy ended: {job.reason}")
 
     def _show(self, target: str, report: Report | None) -> None:
         if target == "trt" and report is not None:
             operations = report.facts.get("operations") or 0
+            converted = report.facts.get("operations_converted", 0)
             self._metrics.trt_engines.set(report.facts.get("engines", 0))
-            self._metrics.trt_converted_ops.set(
-                report.facts.get("operations_converted", 0) / operations if operations else 0
-            )
-
-
-def _read(folder: Path) -> Report | None:
-    try:
-        return Report.read(folder)
-    except ValueError:
-        return None
+            self._metrics.trt_converted_ops.set(converted / operations if operations else 0)

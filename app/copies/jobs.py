@@ -6,12 +6,14 @@ import logging
 import os
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
 
 from converter.contract import ConverterError, Options
 from converter.progress import DONE, Event, in_words
@@ -27,8 +29,9 @@ RUNNING, LOADING = "running", "loading"
 class Job:
     """A conversion as it stands; `state` is running, loading, succeeded, unavailable, refused, failed or cancelled."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     options: Options
-    defaults: Options  # what was made at start-up, for this target, when the job began
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     state: str = RUNNING
     reason: str = ""
@@ -39,6 +42,7 @@ class Job:
     finished: str | None = None
     log: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
     report: dict[str, Any] | None = None
+    cancelled: bool = False  # an admin wants it ended
 
     @property
     def running(self) -> bool:
@@ -79,38 +83,30 @@ class Job:
 
     def to_json(self) -> str:
         """One JSON object; `from_json` reads it."""
-        return json.dumps({**asdict(self), "log": list(self.log)}, default=str)
+        return json.dumps(_FORM.dump_python(self, mode="json"))
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> "Job":
         """The job that `to_json` wrote; ValueError if it is none."""
         try:
             raw = json.loads(text)
-            parts = {name: Options.from_json(raw[name]) for name in ("options", "defaults")}
-            event = None if raw["event"] is None else Event(**raw["event"])
-            lines = deque(raw["log"], maxlen=LOG_LINES)
-            job = cls(**{**raw, **parts, "event": event, "log": lines})
-            job._check_types()
-            return job
-        except (KeyError, TypeError, AttributeError, ValueError, RecursionError, ConverterError) as error:
+            raw.pop("defaults", None)  # servers of before 0.2 kept them
+            job = _FORM.validate_python(raw)
+        except (AttributeError, ValueError, RecursionError, ConverterError) as error:
             raise ValueError(f"it is no job: {error}") from error
+        job.log = deque(job.log, maxlen=LOG_LINES)
+        return job
 
-    def _check_types(self) -> None:
-        event = self.event or Event(step="", state="")
-        texts = (self.id, self.state, self.reason, self.created, self.finished or "", event.step, *self.log)
-        if not all(isinstance(each, str) for each in texts):
-            raise TypeError("its id, state, reason, times, step and log must be text")
-        if not all(isinstance(each, int | float) for each in (self.reached, *self.seconds.values())):
-            raise TypeError("what it reached and its seconds must be numbers")
-        if self.report is not None and not isinstance(self.report, dict):
-            raise TypeError("its report must be an object")
+
+_FORM = TypeAdapter(Job)
 
 
 class JobFiles:
     """Keeps jobs in `folder`; where nothing can be written they are kept in memory only, which is said once."""
 
-    def __init__(self, folder: Path, *, unusable: Callable[[str], None] = log.warning) -> None:
-        self._folder, self._unusable = folder, unusable
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._warned = False  # that nothing can be written
         self._handles: dict[str, int] = {}  # locks of jobs that run in this server
 
     def read(self) -> list[Job]:
@@ -133,8 +129,9 @@ class JobFiles:
             beside.write_text(job.to_json(), encoding="utf-8")
             beside.replace(path)
         except OSError as error:
-            self._unusable(f"jobs are not kept: {self._folder} can't be written: {error.strerror}")
-            self._unusable = log.debug
+            if not self._warned:
+                log.warning("jobs are not kept: %s can't be written: %s", self._folder, error.strerror)
+            self._warned = True
         if not job.running:
             self._unlock(job.id)
 

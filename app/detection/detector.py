@@ -2,19 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from app.errors import CrashedTheModel, NotAlike, ServiceError
 from app.images import Image, check
 from app.lanes.batching import Answer
-from app.lanes.lane import Lane, Limit, crashed, through
+from app.lanes.lane import Deadline, Lane, crashed, submit_and_wait
 from app.metrics import NO_BACKEND, Metrics
-from app.verdicts.routing import AUTO, Election
+from app.verdicts.routing import AUTO, Routing
 from converter.model.detections import Detections
 
-Answered = Callable[[Image, str], None]
 # Checking costs 0.4 microseconds a kilobyte and 20 for the header; handing it to a thread costs 150.
 _SMALL_BYTES = 256_000
 
@@ -62,28 +61,19 @@ class Outcome:
 
 
 class Detector:
-    """Answers pictures over the election's lanes; `executor` checks large files, which are not for the event loop.
-
-    `answered` is called with each picture that was answered with `auto` or one backend's name.
-    """
+    """Answers pictures over the routing's lanes; `executor` checks large files, which are not for the event loop."""
 
     def __init__(
         self,
-        election: Election,
+        routing: Routing,
         metrics: Metrics,
         *,
         executor: Executor,
         max_pixels: int,
         timeout_s: float,
-        answered: Answered = lambda image, request_id: None,
     ) -> None:
-        self._election, self._metrics, self._executor = election, metrics, executor
-        self._max_pixels, self._timeout_s, self._answered = max_pixels, timeout_s, answered
-
-    @property
-    def lanes(self) -> Mapping[str, Lane]:
-        """The backends by name, native first."""
-        return self._election.lanes
+        self._routing, self._metrics, self._executor = routing, metrics, executor
+        self._max_pixels, self._timeout_s = max_pixels, timeout_s
 
     async def detect(self, pictures: Sequence[bytes | ServiceError], query: Query) -> list[Result | ServiceError]:
         """The objects in each JPEG file, or why there are none, in order.
@@ -100,10 +90,6 @@ class Detector:
             item if isinstance(item, ServiceError) else self._result(item, next(outcomes), query, validate_s)
             for item in checked
         ]
-
-    def answer_is_out(self, result: Result, request_id: str) -> None:
-        """The answer to this picture has been made: what is done with it now delays nobody."""
-        self._answered(result.image, request_id)
 
     def observe(self, result: Result, *, encode_s: float) -> None:
         """Count one picture that was answered, and observe its timings."""
@@ -141,7 +127,7 @@ class Detector:
         """Have the images answered; counts those that are not."""
         backend = NO_BACKEND
         try:
-            lane = self._election.route(query.backend)
+            lane = self._routing.route(query.backend)
             backend = lane.slot.name
             outcomes = await self._ask(lane, images, query)
         except ServiceError as error:
@@ -157,14 +143,14 @@ class Detector:
 
     async def _ask(self, lane: Lane, images: Sequence[Image], query: Query) -> list[Outcome]:
         """Answers of `lane`; images that it leaves to native, or whose worker died, are tried once on another."""
-        limit = Limit(min(self._timeout_s, query.timeout_s or self._timeout_s))
-        answers = await through(lane, images, limit)
+        deadline = Deadline(min(self._timeout_s, query.timeout_s or self._timeout_s))
+        answers = await submit_and_wait(lane, images, deadline)
         outcomes = [Outcome(lane.slot.name, crashed(lane) if answer is None else answer) for answer in answers]
         lost = [index for index, answer in enumerate(answers) if answer is None or isinstance(answer, NotAlike)]
-        other = self._election.elsewhere(lane) if lost and query.backend == AUTO else None
+        other = self._routing.alternative(lane) if lost and query.backend == AUTO else None
         if other is not None:
             try:
-                again = await through(other, [images[index] for index in lost], limit)
+                again = await submit_and_wait(other, [images[index] for index in lost], deadline)
             except ServiceError as error:
                 again = [error] * len(lost)
             for index, answer in zip(lost, again, strict=True):

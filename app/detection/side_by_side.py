@@ -9,7 +9,7 @@ from app.detection.detector import Detector, Query, Result
 from app.errors import ServiceError
 from app.metrics import NO_BACKEND
 from app.verdicts.live_pairs import Comparison, Pair
-from app.verdicts.routing import NATIVE, Election
+from app.verdicts.routing import NATIVE, Routing
 
 BOTH = "both"
 
@@ -26,8 +26,8 @@ class Twin:
 class Both:
     """Asks both, native first: one after the other, so that neither takes the other's time."""
 
-    def __init__(self, detector: Detector, election: Election, comparison: Comparison) -> None:
-        self._detector, self._election, self._comparison = detector, election, comparison
+    def __init__(self, detector: Detector, routing: Routing, comparison: Comparison) -> None:
+        self._detector, self._routing, self._comparison = detector, routing, comparison
 
     async def detect(
         self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str
@@ -46,7 +46,7 @@ class Both:
 
     def _best_copy(self, pictures: Sequence[object]) -> str:
         try:
-            return self._election.best_copy().slot.name
+            return self._routing.best_copy().slot.name
         except ServiceError as error:
             self._detector.failed(NO_BACKEND, [error] * len(pictures))
             raise

@@ -7,21 +7,32 @@ text-embeddings-inference's queue). Fair: requests with several pictures and wit
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from app.backends.backend import BatchFailed
 from app.errors import BackendUnavailable, InvalidImage, ModelFailed, NotAlike, Overloaded, ServiceError
 from app.images import Image
 from app.lanes import repair
+from app.metrics import Metrics
 from converter.model.detections import Detections
 
 _DAMAGED = "the JPEG file can't be decoded: it is damaged or cut off"
 
-Run = Callable[[Sequence[Image]], Awaitable[list[Detections]]]
+
+class Model(Protocol):
+    """What batches are run on."""
+
+    name: str
+    max_batch: int  # most images in a batch; may change at any time
+    max_in_flight: int  # most batches at once; likewise
+
+    async def run(self, images: Sequence[Image]) -> list[Detections]:
+        """Run one batch; Detections in the images' order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class Answer:
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class QueuedImage:
     """An image in the queue and the caller's future."""
 
     image: Image
@@ -44,26 +55,19 @@ class Job:
 
 
 class MicroBatcher:
-    """Collects images into batches for `run`. `max_batch` and `max_in_flight` may be changed at any time."""
+    """Collects images into batches for a model, at most `limit` of them; `executor` looks for broken ones."""
 
-    def __init__(
-        self,
-        run: Run,
-        *,
-        limit: int,
-        executor: Executor,
-        batched: Callable[[int], None] = lambda size: None,
-        repaired: Callable[[str], None] = lambda how: None,
-    ) -> None:
-        self.max_batch, self.max_in_flight = 1, 1
-        self._run, self._limit, self._executor = run, limit, executor
-        self._batched, self._repaired = batched, repaired
-        self._requests: deque[deque[Job]] = deque()  # each request's images that wait
+    def __init__(self, model: Model, metrics: Metrics, *, limit: int, executor: Executor) -> None:
+        self._model, self._metrics, self._limit, self._executor = model, metrics, limit, executor
+        self._sizes = metrics.batch_size.labels(model.name)
+        self._requests: deque[deque[QueuedImage]] = deque()  # each request's images that wait
         self._running: set[asyncio.Task[None]] = set()
-        self.begun = 0  # batches, ever
-        self._holders = 0
-        self._resting = asyncio.Event()
+        self.batches_begun = 0  # ever
+        self._pauses = 0
+        self._idle = asyncio.Event()
         self._rate = 0.0  # images answered per second while busy, a moving average
+        metrics.queue_depth.labels(model.name).set_function(lambda: self.depth)
+        metrics.in_flight.labels(model.name).set_function(lambda: self.in_flight)
 
     @property
     def depth(self) -> int:
@@ -84,14 +88,14 @@ class MicroBatcher:
         """Queue the images of one request; a future for each, to be cancelled by a caller who no longer waits.
 
         Overloaded at once if they do not all fit. A future raises InvalidImage or ModelFailed if the model can't take
-        its image; whatever `run` raises besides BatchFailed comes through as it is.
+        its image; whatever the model raises besides BatchFailed comes through as it is.
         """
         waiting = self.depth
         if waiting + len(images) > self._limit:
             sentence = f"{waiting} pictures are waiting already; the limit is {self._limit}"
             raise Overloaded(sentence, retry_after_s=self.seconds_to_empty)
         loop = asyncio.get_running_loop()
-        request = deque(Job(image, loop.create_future()) for image in images)
+        request = deque(QueuedImage(image, loop.create_future()) for image in images)
         futures = [job.answer for job in request]
         for job in request:
             job.answer.add_done_callback(partial(_forget, request, job))
@@ -99,45 +103,45 @@ class MicroBatcher:
         self._dispatch()
         return futures
 
-    async def rests(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until nothing waits and nothing runs."""
-        self._look()
-        await self._resting.wait()
+        self._note_idleness()
+        await self._idle.wait()
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
+    async def paused(self) -> AsyncIterator[None]:
         """Begin no batch while the block runs; it is entered when those that run have ended."""
-        self._holders += 1
+        self._pauses += 1
         try:
             while self._running:
                 await asyncio.wait(self._running)
             yield
         finally:
-            self._holders -= 1
+            self._pauses -= 1
             self._dispatch()
 
     def _dispatch(self) -> None:
-        while not self._holders and len(self._running) < self.max_in_flight and (batch := self._take()):
-            self.begun += 1
+        while not self._pauses and len(self._running) < self._model.max_in_flight and (batch := self._take()):
+            self.batches_begun += 1
             task = asyncio.create_task(self._answer(batch))
             self._running.add(task)
             task.add_done_callback(self._finished)
-        self._look()
+        self._note_idleness()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._dispatch()
 
-    def _look(self) -> None:
+    def _note_idleness(self) -> None:
         if self._running or self.depth:
-            self._resting.clear()
+            self._idle.clear()
         else:
-            self._resting.set()
+            self._idle.set()
 
-    def _take(self) -> list[Job]:
+    def _take(self) -> list[QueuedImage]:
         """The next batch: one image of each request in turn; of callers who have left, none."""
-        batch: list[Job] = []
-        while self._requests and len(batch) < self.max_batch:
+        batch: list[QueuedImage] = []
+        while self._requests and len(batch) < self._model.max_batch:
             request = self._requests.popleft()
             if request:
                 job = request.popleft()
@@ -146,12 +150,12 @@ class MicroBatcher:
                     batch.append(job)
         return batch
 
-    async def _answer(self, batch: list[Job]) -> None:
+    async def _answer(self, batch: list[QueuedImage]) -> None:
         """Run a batch and answer everybody in it, whatever happens: nobody may wait for an answer that never comes."""
         started = time.perf_counter()
-        self._batched(len(batch))
+        self._sizes.observe(len(batch))
         try:
-            detections = await self._run([job.image for job in batch])
+            detections = await self._model.run([job.image for job in batch])
             self._answered(batch, detections, started)
         except BatchFailed as error:
             try:
@@ -162,41 +166,44 @@ class MicroBatcher:
         except Exception as error:
             _refuse(batch, error)
 
-    def _answered(self, batch: list[Job], detections: list[Detections], started: float) -> None:
+    def _answered(self, batch: list[QueuedImage], detections: list[Detections], started: float) -> None:
         if len(detections) != len(batch):
             raise RuntimeError(f"{len(detections)} answers came to {len(batch)} images")
         seconds = time.perf_counter() - started
-        rate = self.max_in_flight * len(batch) / seconds
+        rate = self._model.max_in_flight * len(batch) / seconds
         self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
         for job, found in zip(batch, detections, strict=True):
             if not job.answer.done():
                 job.answer.set_result(Answer(found, len(batch), started - job.arrived, seconds))
 
-    async def _repair(self, batch: list[Job], error: BatchFailed) -> None:
+    async def _repair(self, batch: list[QueuedImage], error: BatchFailed) -> None:
         """Answer the pictures that are to blame and run the others again."""
         broken = await repair.find_culprits([job.image for job in batch], self._executor)
         culprits = [job for job, is_broken in zip(batch, broken, strict=True) if is_broken]
         innocent = [job for job, is_broken in zip(batch, broken, strict=True) if not is_broken]
         _refuse(culprits, InvalidImage(_DAMAGED))
         if culprits:
-            self._repaired("culprits")
+            self._count_repair("culprits")
             await self._again(innocent)
         elif len(innocent) == 1:
-            self._repaired("given_up")
+            self._count_repair("given_up")
             _refuse(innocent, _of_one(error))
         else:
-            self._repaired("halved" if error.kind == "exhausted" else "split")
+            self._count_repair("halved" if error.kind == "exhausted" else "split")
             middle = (len(innocent) + 1) // 2
             await self._again(innocent[:middle])
             await self._again(innocent[middle:])
 
-    async def _again(self, batch: list[Job]) -> None:
+    def _count_repair(self, how: str) -> None:
+        self._metrics.batch_repairs.labels(self._model.name, how).inc()
+
+    async def _again(self, batch: list[QueuedImage]) -> None:
         batch = [job for job in batch if not job.answer.done()]
         if batch:
             await self._answer(batch)
 
 
-def _forget(request: deque[Job], job: Job, _: object) -> None:
+def _forget(request: deque[QueuedImage], job: QueuedImage, _: object) -> None:
     """Drop an image whose caller no longer waits; it is not there any more if it was taken."""
     if job in request:
         request.remove(job)
@@ -214,7 +221,7 @@ def _of_one(error: BatchFailed) -> ServiceError:
     return ModelFailed("the model failed on this picture, which decodes well")
 
 
-def _refuse(batch: Sequence[Job], error: Exception) -> None:
+def _refuse(batch: Sequence[QueuedImage], error: Exception) -> None:
     for job in batch:
         if not job.answer.done():
             job.answer.set_exception(error)

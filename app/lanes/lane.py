@@ -20,7 +20,7 @@ class Lane:
     batcher: MicroBatcher
 
 
-class Limit:
+class Deadline:
     """How long a request may take, from now on."""
 
     def __init__(self, seconds: float) -> None:
@@ -32,18 +32,20 @@ class Limit:
         return max(0.0, self._end - time.monotonic())
 
 
-async def through(lane: Lane, images: Sequence[Image], limit: Limit) -> list[Answer | ServiceError | None]:
+async def submit_and_wait(
+    lane: Lane, images: Sequence[Image], deadline: Deadline
+) -> list[Answer | ServiceError | None]:
     """Submit the images of one request and wait for all of them, as long as it may take.
 
     None for an image whose worker died with it. Overloaded if they do not all fit into the queue.
     """
     futures = lane.batcher.submit(images)
     try:
-        await asyncio.wait(futures, timeout=limit.left_s())
+        await asyncio.wait(futures, timeout=deadline.left_s())
     finally:
         for future in futures:
             future.cancel()  # what still waits is never run; those that are done don't mind
-    return [_outcome(future, lane, limit) for future in futures]
+    return [_outcome(future, lane, deadline) for future in futures]
 
 
 def crashed(lane: Lane) -> ServiceError:
@@ -52,12 +54,12 @@ def crashed(lane: Lane) -> ServiceError:
     return BackendUnavailable(sentence, retry_after_s=2)
 
 
-def _outcome(future: "asyncio.Future[Answer]", lane: Lane, limit: Limit) -> Answer | ServiceError | None:
+def _outcome(future: "asyncio.Future[Answer]", lane: Lane, deadline: Deadline) -> Answer | ServiceError | None:
     try:
         return future.result()
     except asyncio.CancelledError:
         retry_after_s = lane.batcher.seconds_to_empty
-        return DeadlineExceeded(f"there was no answer within {limit.seconds:g} s", retry_after_s=retry_after_s)
+        return DeadlineExceeded(f"there was no answer within {deadline.seconds:g} s", retry_after_s=retry_after_s)
     except WorkerDied:
         return None
     except ServiceError as error:

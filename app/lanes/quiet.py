@@ -2,31 +2,44 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from app.lanes.batching import MicroBatcher
 
 PATIENCE_S = 0.1  # how long a quiet moment is waited for before requests have to wait instead
 LONGEST_HOLD_S = 5.0  # for batches that run to end
 
-Calm = Callable[[], AbstractAsyncContextManager[None]]
 
+class Quiet:
+    """Makes quiet moments over these queues.
 
-def calm(
-    batchers: Sequence[MicroBatcher],
-    *,
-    alone: asyncio.Lock,
-    patience_s: float = PATIENCE_S,
-    hold_s: float = LONGEST_HOLD_S,
-) -> Calm:
-    """What makes calm over these queues: `async with made():`. Keep the block short, requests wait while it runs.
-
-    `alone` is held by whoever measures: what goes past the queues does not disturb it either. TimeoutError if batches
-    that run do not end within `hold_s`.
+    `measuring` is held by whoever measures: what goes past the queues does not disturb it either.
     """
-    return partial(_calm, batchers, alone, patience_s, hold_s)
+
+    def __init__(
+        self,
+        batchers: Sequence[MicroBatcher],
+        *,
+        measuring: asyncio.Lock,
+        patience_s: float = PATIENCE_S,
+        hold_s: float = LONGEST_HOLD_S,
+    ) -> None:
+        self._batchers, self._measuring = batchers, measuring
+        self._patience_s, self._hold_s = patience_s, hold_s
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[None]:
+        """Nothing else runs while the block does; keep it short, requests wait.
+
+        TimeoutError if batches that run do not end within `hold_s`.
+        """
+        async with self._measuring, AsyncExitStack() as stack:
+            await wait_until_idle(self._batchers, within_s=self._patience_s)
+            async with asyncio.timeout(self._hold_s):  # a worker that hangs must not keep others' requests waiting
+                for batcher in self._batchers:
+                    await stack.enter_async_context(batcher.paused())
+            yield
 
 
 def idle(batchers: Sequence[MicroBatcher]) -> bool:
@@ -34,23 +47,11 @@ def idle(batchers: Sequence[MicroBatcher]) -> bool:
     return not any(batcher.depth or batcher.in_flight for batcher in batchers)
 
 
-async def quiet(batchers: Sequence[MicroBatcher], *, within_s: float) -> bool:
+async def wait_until_idle(batchers: Sequence[MicroBatcher], *, within_s: float) -> bool:
     """Wait until nothing waits and nothing runs; False if that did not come within the time."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             while not idle(batchers):
                 for batcher in batchers:
-                    await batcher.rests()
+                    await batcher.wait_until_idle()
     return idle(batchers)
-
-
-@asynccontextmanager
-async def _calm(
-    batchers: Sequence[MicroBatcher], alone: asyncio.Lock, patience_s: float, hold_s: float
-) -> AsyncIterator[None]:
-    async with alone, AsyncExitStack() as stack:
-        await quiet(batchers, within_s=patience_s)
-        async with asyncio.timeout(hold_s):  # a worker that hangs must not keep others' requests waiting
-            for batcher in batchers:
-                await stack.enter_async_context(batcher.held())
-        yield

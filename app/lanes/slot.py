@@ -1,78 +1,62 @@
-"""A slot: who serves now under a backend's name, in which state and why; swap, drain, and restart after a crash."""
+"""A slot: who serves now under a backend's name; swap, drain, and restart after a crash."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
 from typing import Any
 
+from app import memory
 from app.backends.backend import Backend, Facts, ModelRefused, NoRoom, Spec, Starter, WorkerDied
 from app.errors import BackendUnavailable
 from app.images import Image
+from app.lanes.lease import Lease
+from app.lanes.phase import COMPARING, STARTING, Phase, PhaseName, Vacancy
+from app.metrics import Metrics
 from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STEADY_S = 60.0  # a worker that lived this long starts the pauses anew
+_RETRY_AFTER_S = {"loading": 5.0, "crashed": 2.0, "converting": 30.0}
 
 Inspect = Callable[[Backend], Awaitable[None]]
 
 
-class Lease:
-    """A warm backend, how many batches it has in it, and when it is free of them."""
-
-    def __init__(self, backend: Backend, spec: Spec) -> None:
-        self.backend, self.spec = backend, spec
-        self.since = time.monotonic()
-        self._users = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    async def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """Run one batch, counted."""
-        self._users += 1
-        self._idle.clear()
-        try:
-            found = await self.backend.detect(images)
-            return [replace(each, version=self.spec.version) for each in found] if self.spec.version else found
-        finally:
-            self._users -= 1
-            if not self._users:
-                self._idle.set()
-
-    async def drained(self) -> None:
-        """Wait until no batch is in it."""
-        await self._idle.wait()
+def room_for_two(backend: Backend) -> str | None:
+    """Why a second worker can't be started beside `backend`, or None; takes as long as `memory.lacking`."""
+    return memory.lacking(backend.pid)
 
 
 class Slot:
-    """The place of one backend.
+    """The place of one backend. It has one replica for now; nobody else writes its phase.
 
-    `changed` is called with the slot after every change of state, `restarting` with `crashed` or `hung` before a
-    worker that died is started again. `room` says why a second worker can't be started beside the one that serves,
-    or None.
+    `room` says why a second worker can't be started beside the one that serves, or None.
     """
 
     def __init__(
         self,
         name: str,
         start: Starter,
+        metrics: Metrics,
         *,
-        changed: Callable[["Slot"], None] = lambda slot: None,
-        restarting: Callable[[str], None] = lambda reason: None,
-        room: Callable[[Backend], str | None] = lambda backend: None,
+        room: Callable[[Backend], str | None] = room_for_two,
     ) -> None:
         self.name = name
-        self.state, self.reason = "loading", "the server is starting"
-        self._start, self._changed, self._restarting, self._room = start, changed, restarting, room
-        self._resting = ("standby", "it has not been compared with native yet")
+        self.max_batch = self.max_in_flight = 1  # of the worker that served last
+        self._start, self._metrics, self._room = start, metrics, room
+        self._phase = STARTING
         self._lease: Lease | None = None
         self._retiring: set[Lease] = set()  # swapped out, with batches still in them
         self._opening = asyncio.Lock()
         self._pause_s = FIRST_PAUSE_S
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """What each replica does now."""
+        return (self._phase,)
 
     @property
     def facts(self) -> Facts | None:
@@ -89,30 +73,22 @@ class Slot:
         """Whether a batch given to `run` now would reach a warm model."""
         return self._lease is not None
 
-    def set_state(self, state: str, reason: str = "") -> None:
-        """Say what the slot is now and why; while a warm backend serves, only `rest_as` changes that."""
-        self.state, self.reason = state, reason
-        log.info("backend state backend=%s state=%s reason=%r", self.name, state, reason)
-        self._changed(self)
-
-    def rest_as(self, state: str, reason: str = "") -> None:
-        """The state that this slot has whenever a warm backend serves in it: `active` or `standby`."""
-        if self._resting == (state, reason):
-            return
-        self._resting = (state, reason)
-        if self._lease:
-            self.set_state(*self._resting)
-
     async def run(self, images: Sequence[Image]) -> list[Detections]:
-        """One batch on the backend that serves now; BackendUnavailable with the state's reason if none does."""
+        """One batch on the backend that serves now; BackendUnavailable with the phase's reason if none does."""
         if self._lease is None:
             raise self.unavailable()
         return await self._lease.detect(images)
 
     def unavailable(self) -> BackendUnavailable:
         """The error that says why this slot can't answer."""
-        retry = {"loading": 5.0, "crashed": 2.0, "converting": 30.0}.get(self.state)
-        return BackendUnavailable(f"the backend {self.name!r} is {self.state}: {self.reason}", retry_after_s=retry)
+        phase = self._phase
+        sentence = f"the backend {self.name!r} is {phase.name}: {phase.reason}"
+        return BackendUnavailable(sentence, retry_after_s=_RETRY_AFTER_S.get(phase.name))
+
+    def stay_vacant(self, why: Vacancy, reason: str) -> None:
+        """Say why nobody serves here; it changes nothing where somebody does."""
+        if self._lease is None:
+            self._enter(why, reason)
 
     async def open(self, spec: Spec, *, inspect: Inspect | None = None) -> None:
         """Start a worker for `spec`, let `inspect` look at it, publish it, then drain and end the one before it.
@@ -125,22 +101,21 @@ class Slot:
                 await self._open(spec, inspect)
             except (ModelRefused, WorkerDied) as error:
                 if self._lease is None:
-                    self.set_state("refused" if isinstance(error, ModelRefused) else "crashed", str(error))
+                    self._enter("refused" if isinstance(error, ModelRefused) else "crashed", str(error))
                 raise
             except asyncio.CancelledError:
-                if self._lease is None:
-                    self.set_state("unavailable", "loading it was given up")
+                self.stay_vacant("unavailable", "loading it was given up")
                 raise
 
     async def _open(self, spec: Spec, inspect: Inspect | None = None) -> None:
         if self._lease is None:
-            self.set_state("loading", f"the model in {spec.folder.name} is being loaded and warmed up")
+            self._enter("loading", f"the model in {spec.folder.name} is being loaded and warmed up")
         elif lacking := await asyncio.to_thread(self._room, self._lease.backend):
             raise NoRoom(lacking)
         fresh = Lease(await self._start(spec), spec)
         try:
             if inspect is not None:
-                await inspect(fresh.backend)
+                await self._inspect(inspect, fresh.backend)
         except BaseException:
             await fresh.backend.close()
             raise
@@ -148,11 +123,16 @@ class Slot:
         if stale is not None:
             await asyncio.shield(self._spawn(self._retire(stale)))  # also when who asked for the swap gives up
 
-    async def clear(self, state: str, reason: str) -> None:
+    async def _inspect(self, inspect: Inspect, fresh: Backend) -> None:
+        if self._lease is None:
+            self._enter(COMPARING.name, COMPARING.reason)
+        await inspect(fresh)
+
+    async def clear(self, why: Vacancy, reason: str) -> None:
         """Nobody serves here any more; the worker ends when it has answered what it was given."""
         async with self._opening:
             stale, self._lease = self._lease, None
-            self.set_state(state, reason)
+            self._enter(why, reason)
             if stale is not None:
                 await self._retire(stale)
 
@@ -174,6 +154,7 @@ class Slot:
     def _publish(self, fresh: Lease) -> Lease | None:
         stale, self._lease = self._lease, fresh
         facts = fresh.backend.facts
+        self.max_batch, self.max_in_flight = facts.batch_sizes[-1], facts.batches_in_flight
         log.info(
             "backend ready backend=%s device=%r batch_sizes=%s load_seconds=%.1f warm_seconds=%.1f",
             self.name,
@@ -182,7 +163,7 @@ class Slot:
             facts.load_seconds,
             facts.warm_seconds,
         )
-        self.set_state(*self._resting)
+        self._enter("ready")
         self._spawn(self._watch(fresh))
         return stale
 
@@ -200,7 +181,7 @@ class Slot:
     def _crashed(self, death: WorkerDied) -> float:
         """Say so; the pause before the next start, which doubles each time."""
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
-        self.set_state("crashed", f"{death}; it is started again after {pause_s:g} s")
+        self._enter("crashed", f"{death}; it is started again after {pause_s:g} s")
         return pause_s
 
     async def _restart(self, spec: Spec, death: WorkerDied, pause_s: float) -> None:
@@ -210,15 +191,19 @@ class Slot:
             async with self._opening:
                 if self._lease is not None:
                     return  # a swap put another model here meanwhile
-                self._restarting("hung" if death.hung else "crashed")
+                self._metrics.worker_restarts.labels(self.name, "hung" if death.hung else "crashed").inc()
                 try:
                     await self._open(spec)
                 except WorkerDied as error:
                     death = error
                     pause_s = self._crashed(death)
                 except ModelRefused as error:
-                    self.set_state("refused", str(error))
+                    self._enter("refused", str(error))
                     return
+
+    def _enter(self, name: PhaseName, reason: str = "") -> None:
+        self._phase = Phase(name, reason)
+        log.info("backend phase backend=%s phase=%s reason=%r", self.name, name, reason)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from app.backends.backend import Backend
 from app.images import Image
-from app.lanes.quiet import Calm
+from app.lanes.quiet import Quiet
 from converter.comparison.agreement import Agreement, Limits, compare, total
 from converter.comparison.timing import Ratio, order, paired_ratio
 
@@ -64,10 +64,10 @@ class Verdict:
 
 
 class Gate:
-    """Judges copies on `pictures`; `calm` gives the moments for it."""
+    """Judges copies on `pictures`, in quiet moments."""
 
-    def __init__(self, rules: Rules, *, pictures: Callable[[], Awaitable[Sequence[Image]]], calm: Calm) -> None:
-        self.rules, self._pictures, self._calm = rules, pictures, calm
+    def __init__(self, rules: Rules, *, pictures: Callable[[], Awaitable[Sequence[Image]]], quiet: Quiet) -> None:
+        self.rules, self._pictures, self._quiet = rules, pictures, quiet
 
     async def judge(self, native: Backend, copy: Backend, yardstick: Backend | None = None) -> Verdict:
         """The verdict on `copy`; `yardstick` is a frozen copy that it must beat. WorkerDied and BatchFailed pass."""
@@ -101,7 +101,7 @@ class Gate:
         if found == "passed" and (slow or not ratios):
             found, reason = "slower", slow or "it was never timed"
         elif found == "passed":
-            reason = f"{_told(f'native ÷ {copy}', ratios)}; {reason}"
+            reason = f"{_in_words(f'native ÷ {copy}', ratios)}; {reason}"
         return Verdict(word=found, reason=reason, agreement=agreement, ratios=ratios, over_frozen=over_frozen)
 
     def _agreed(self, agreement: Mapping[str, Agreement]) -> tuple[Agreed, str]:
@@ -115,7 +115,7 @@ class Gate:
         found = []
         for start in range(0, len(pictures), size):
             batch = pictures[start : start + size]
-            async with self._calm():
+            async with self._quiet.moment():
                 ours, theirs = await native.detect(batch), await copy.detect(batch)
             found += [compare(a, b, self.rules.limits) for a, b in zip(ours, theirs, strict=True)]
         return total(found)
@@ -129,7 +129,7 @@ class Gate:
             if pair >= FEWEST_PAIRS and time.monotonic() > end:
                 break
             batch = list(islice(cycle(pictures), pair, pair + size))
-            async with self._calm():
+            async with self._quiet.moment():
                 for role in order(pair):
                     seconds[role].append(await timed(backends[role], batch))
         return paired_ratio(seconds["native"], seconds["copy"])
@@ -149,10 +149,10 @@ def _too_slow(what: str, ratios: Mapping[str, Ratio], needed: float) -> str:
     if not lows or (lows[-1] > needed and lows[0] > at_worst):
         return ""
     asked = f"lower bounds above {needed:g}" + (f" at one and {at_worst:g} at the other" if len(lows) > 1 else "")
-    return f"{_told(what, ratios)}; {asked} are needed"
+    return f"{_in_words(what, ratios)}; {asked} are needed"
 
 
-def _told(what: str, ratios: Mapping[str, Ratio]) -> str:
+def _in_words(what: str, ratios: Mapping[str, Ratio]) -> str:
     parts = (f"{each.value:.3g} ({each.low:.3g} to {each.high:.3g}) at batch {size}" for size, each in ratios.items())
     return f"{what} is {', '.join(parts)}"
 

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from app.backends.backend import Backend, BatchFailed, ModelRefused, Spec, Starter, WorkerDied
+from app.backends.served import Served
 from app.errors import ServiceError
 from app.images import Image, check
 from app.verdicts.gate import Gate, Verdict
 from app.verdicts.live_pairs import Comparison
-from app.verdicts.routing import NATIVE, Election
+from app.verdicts.routing import NATIVE, Routing, Standing
 from converter.contract import BadOptions, ConverterError, Options
 from converter.machine import child
 from converter.model import sampling
@@ -29,17 +29,11 @@ FROZEN, TRT = "frozen", "trt"
 
 
 class Judge:
-    """Asks the gate about fresh copies and tells the election; `native_spec` is of the model they are made from."""
+    """Asks the gate about fresh copies of the served model, and tells the routing."""
 
-    def __init__(
-        self, election: Election, comparison: Comparison, gate: Gate, *, start: Starter, native_spec: Spec
-    ) -> None:
-        self._election, self._comparison, self._gate = election, comparison, gate
-        self._start, self._native_spec = start, native_spec
-
-    def follow(self, spec: Spec) -> None:
-        """From now on copies are made from what `spec` says."""
-        self._native_spec = spec
+    def __init__(self, routing: Routing, live_pairs: Comparison, gate: Gate, *, start: Starter, served: Served) -> None:
+        self._routing, self._live_pairs, self._gate = routing, live_pairs, gate
+        self._start, self._served = start, served
 
     async def judge(self, fresh: Backend, *, note: str = "") -> None:
         """Compare the copy with native and take note of the verdict; WorkerDied if the copy ended over it.
@@ -48,7 +42,7 @@ class Judge:
         """
         copy = fresh.name
         verdict, reason = None, NATIVE_IS_COLD
-        native = self._election.lanes[NATIVE].slot.backend
+        native = self._routing.lanes[NATIVE].slot.backend
         if native is not None:
             try:
                 verdict, reason = await self._ask(native, fresh), ""
@@ -60,12 +54,12 @@ class Judge:
                 if await _has_ended(fresh):
                     raise
                 reason = f"it could not be compared, since what it is compared with failed: {error}"
-        self._comparison.forget(copy)
-        self._election.judged(copy, verdict, "; ".join(part for part in (note, reason) if part))
+        self._live_pairs.forget(copy)
+        self._routing.judged(copy, verdict, "; ".join(part for part in (note, reason) if part))
 
-    def told(self, copy: str) -> dict[str, Any]:
-        """What is known of the copy now, as plain data."""
-        return self._election.to_json(copy)
+    def standing(self, copy: str) -> Standing:
+        """What is known of the copy now."""
+        return self._routing.standing(copy)
 
     async def _ask(self, native: Backend, fresh: Backend) -> Verdict:
         if fresh.name != TRT:
@@ -76,14 +70,14 @@ class Judge:
     @asynccontextmanager
     async def _yardstick(self) -> AsyncIterator[Backend]:
         """The frozen copy that TF-TRT must beat, since it freezes too: the one that serves, or one made for this."""
-        serving = self._election.lanes[FROZEN].slot.backend
+        serving = self._routing.lanes[FROZEN].slot.backend
         if serving is not None:
             yield serving
             return
         with tempfile.TemporaryDirectory(prefix="yardstick-") as folder:
             place = Path(folder) / FROZEN
-            await asyncio.to_thread(_freeze, self._native_spec, place)
-            backend = await self._start(replace(self._native_spec, name=FROZEN, folder=place))
+            await asyncio.to_thread(_freeze, self._served.spec, place)
+            backend = await self._start(replace(self._served.spec, name=FROZEN, folder=place))
             try:
                 yield backend
             finally:

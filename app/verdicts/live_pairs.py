@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from app.metrics import Metrics
 from app.verdicts.gate import Gate
-from app.verdicts.routing import Election
+from app.verdicts.routing import Routing
 from converter.comparison.agreement import Comparison as PictureComparison
 from converter.comparison.agreement import Limits, compare, total
 from converter.comparison.timing import paired_ratio
@@ -80,8 +80,8 @@ class Patience:
 class Comparison:
     """Takes pairs, observes them, and acts on what the window of a copy says."""
 
-    def __init__(self, election: Election, gate: Gate, metrics: Metrics, *, patience: Patience) -> None:
-        self._election, self._gate, self._metrics, self._patience = election, gate, metrics, patience
+    def __init__(self, routing: Routing, gate: Gate, metrics: Metrics, *, patience: Patience) -> None:
+        self._routing, self._gate, self._metrics, self._patience = routing, gate, metrics, patience
         self._limits: Limits = gate.rules.limits
         self._windows: dict[str, Window] = {}
 
@@ -91,8 +91,8 @@ class Comparison:
 
     def forgive(self) -> None:
         """Begin anew with every copy that was rolled back: an admin gives it another chance."""
-        for copy in self._election.copies:
-            if self._election.rolled_back(copy):
+        for copy in self._routing.copies:
+            if self._routing.standing(copy).rolled_back:
                 self.forget(copy)
 
     def add(self, pair: Pair) -> None:
@@ -143,7 +143,7 @@ class Comparison:
             self._metrics.observe_comparison(pair.copy, seen.compared)
 
     def _act(self, copy: str, window: Window) -> None:
-        verdict = self._election.verdict(copy)
+        verdict = self._routing.standing(copy).verdict
         if verdict is not None and verdict.word == "undecided":
             self._finish(copy, window)
         if len(window.seen) < FEWEST_FOR_ROLLBACK:
@@ -154,11 +154,11 @@ class Comparison:
             if len(bad) > self._patience.share * len(window.seen):
                 share = f"{len(bad)} of the last {len(window.seen)} pairs ({100 * self._patience.share:g} % are borne)"
                 verb = "failed in" if kind == "errors" else "disagreed in"
-                self._election.roll_back(copy, kind=kind, reason=f"it {verb} {share}, last: {bad[-1].reason}")
+                self._routing.roll_back(copy, kind=kind, reason=f"it {verb} {share}, last: {bad[-1].reason}")
 
     def _finish(self, copy: str, window: Window) -> None:
         """The gate's pictures had too few boxes: count those of the live pairs with them."""
-        verdict = self._election.verdict(copy)
+        verdict = self._routing.standing(copy).verdict
         if verdict is None:
             return
         live = [seen.compared for seen in window.seen if seen.compared is not None]
@@ -167,7 +167,7 @@ class Comparison:
         if decided.word == "undecided":
             return
         log.info("live pairs judged copy=%s verdict=%s reason=%r", copy, decided.word, decided.reason)
-        self._election.amended(copy, decided)
+        self._routing.amend(copy, decided)
 
     def _ratio(self, window: Window) -> dict[str, float | int] | None:
         seconds = [seen.seconds for seen in window.seen if seen.seconds is not None]

@@ -1,6 +1,8 @@
 """Who answers `auto`: the fastest backend that agrees with native, or the one that an admin chose."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from app.errors import BackendUnavailable
@@ -15,23 +17,38 @@ NATIVE = "native"
 UNCOMPARED = "it has not been compared with native yet"
 
 
-class Election:
-    """Keeps the verdicts on copies and who is active; `review` must be called when a slot has changed."""
+@dataclass(slots=True)
+class Standing:
+    """What is known of a copy that is loaded; native has none of it."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self.lanes: dict[str, Lane] = {}
-        self._metrics = metrics
+    verdict: Verdict | None = None
+    unjudged: str = UNCOMPARED  # why there is no verdict
+    rolled_back: str | None = None  # why it was taken out of `auto`
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it may answer in native's place."""
+        return self.verdict is not None and self.verdict.word in ("passed", "slower") and self.rolled_back is None
+
+    @property
+    def speedup(self) -> float:
+        """By this copies are ranked; 0 without a verdict."""
+        return self.verdict.speedup if self.verdict else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict and the rollback as plain data."""
+        return {"verdict": self.verdict.to_json() if self.verdict else None, "rolled_back": self.rolled_back}
+
+
+class Routing:
+    """Keeps what is known of copies and what an admin chose; who answers follows from these and from who is ready."""
+
+    def __init__(self, lanes: Mapping[str, Lane], metrics: Metrics) -> None:
+        self.lanes = lanes  # by name, native first
         self.chosen = AUTO
-        self._verdicts: dict[str, Verdict] = {}
-        self._unjudged: dict[str, str] = {}  # why a copy that is loaded has no verdict
-        self._rolled_back: dict[str, str] = {}
-
-    def add(self, lane: Lane) -> None:
-        """A lane that may be asked; native comes first."""
-        self.lanes[lane.slot.name] = lane
-        if lane.slot.name != NATIVE:
-            self._metrics.set_verdict(lane.slot.name, None)
-        self.review()
+        self._metrics = metrics
+        self._standings = {name: Standing() for name in lanes}
+        self._answered_last: str | None = None
 
     @property
     def copies(self) -> list[str]:
@@ -40,38 +57,30 @@ class Election:
 
     @property
     def active(self) -> str | None:
-        """The backend that answers `auto` now."""
-        return next((name for name, lane in self.lanes.items() if lane.slot.state == "active"), None)
+        """The backend that answers `auto` now; None while none is ready that may."""
+        if self.chosen != AUTO and self._ready(self.chosen):
+            return self.chosen
+        agreeing = [name for name in self.copies if self._ready(name) and self._standings[name].agrees]
+        if not self._ready(NATIVE):
+            return max(agreeing, key=self._speedup, default=None)
+        passed = [name for name in agreeing if (verdict := self._standings[name].verdict) and verdict.word == "passed"]
+        return max(passed, key=self._speedup, default=NATIVE)
 
-    def verdict(self, copy: str) -> Verdict | None:
-        """The verdict on the copy; None while there is none."""
-        return self._verdicts.get(copy)
-
-    def rolled_back(self, copy: str) -> str | None:
-        """Why the copy was taken out of `auto`, or None."""
-        return self._rolled_back.get(copy)
+    def standing(self, backend: str) -> Standing:
+        """What is known of a backend; native's is empty."""
+        return self._standings[backend]
 
     def agrees(self, backend: str) -> bool:
         """Whether the backend may answer in native's place."""
-        if backend == NATIVE:
-            return True
-        verdict = self._verdicts.get(backend)
-        return verdict is not None and verdict.word in ("passed", "slower") and backend not in self._rolled_back
+        return backend == NATIVE or self._standings[backend].agrees
 
     def judged(self, copy: str, verdict: Verdict | None, reason: str = UNCOMPARED) -> None:
-        """Take note of a verdict on a copy, or that there is none and why; what was held against it is forgotten."""
-        self._rolled_back.pop(copy, None)
-        self.amended(copy, verdict, reason)
+        """Take note of a verdict on a fresh copy, or that there is none and why; what was held against it is gone."""
+        self._standings[copy] = Standing(verdict, reason)
 
-    def amended(self, copy: str, verdict: Verdict | None, reason: str = UNCOMPARED) -> None:
-        """Live pairs have changed the verdict on a copy that is loaded."""
-        if verdict is None:
-            self._verdicts.pop(copy, None)
-            self._unjudged[copy] = reason
-        else:
-            self._verdicts[copy] = verdict
-        self._metrics.set_verdict(copy, verdict.word if verdict else None)
-        self.review()
+    def amend(self, copy: str, verdict: Verdict) -> None:
+        """Live pairs have decided a verdict that the gate left open."""
+        self._standings[copy].verdict = verdict
 
     def roll_back(self, copy: str, *, kind: str, reason: str) -> None:
         """Take a copy that agreed out of `auto` until an admin says otherwise; `kind` is disagreement or errors.
@@ -81,12 +90,11 @@ class Election:
         """
         if not self.agrees(copy):
             return
-        self._rolled_back[copy] = reason
+        self._standings[copy].rolled_back = reason
         if self.chosen == copy:
             self.chosen = AUTO
         self._metrics.rollbacks.labels(copy, kind).inc()
         log.warning("backend rolled back copy=%s kind=%s reason=%r", copy, kind, reason)
-        self.review()
 
     def choose(self, backend: str) -> None:
         """An admin's word: this backend answers `auto`. With `auto` the best does, and no rollback holds any longer.
@@ -94,84 +102,46 @@ class Election:
         BackendUnavailable if it is not warm.
         """
         if backend == AUTO:
-            self._rolled_back.clear()
-        elif not self.lanes[backend].slot.ready:
+            for standing in self._standings.values():
+                standing.rolled_back = None
+        elif not self._ready(backend):
             raise self.lanes[backend].slot.unavailable()
         self.chosen = backend
         log.info("backend chosen backend=%s", backend)
-        self.review()
 
     def route(self, backend: str) -> Lane:
         """The lane for a request; BackendUnavailable with the reason if it can't be answered."""
-        if backend != AUTO:
-            lane = self.lanes[backend]
-            if not lane.slot.ready:
-                raise lane.slot.unavailable()
-            return lane
-        active = self.active
-        if active is None:
-            raise self.lanes[NATIVE].slot.unavailable()
-        return self.lanes[active]
+        name = backend
+        if backend == AUTO:
+            active = self.active
+            self._note_change(active)
+            name = active or NATIVE
+        lane = self.lanes[name]
+        if not lane.slot.ready:
+            raise lane.slot.unavailable()
+        return lane
 
-    def elsewhere(self, lane: Lane) -> Lane | None:
+    def alternative(self, lane: Lane) -> Lane | None:
         """Another warm backend that finds the same objects, native first."""
         others = (other for name, other in self.lanes.items() if other is not lane and self.agrees(name))
         return next((other for other in others if other.slot.ready), None)
 
     def best_copy(self) -> Lane:
         """The copy that is compared with native on request: the active one, else the best that is warm."""
-        warm = [name for name in self.copies if self.lanes[name].slot.ready]
+        warm = [name for name in self.copies if self._ready(name)]
         if not warm:
-            states = "; ".join(f"{name} is {self.lanes[name].slot.state}" for name in self.copies)
-            raise BackendUnavailable(f"there is no copy to compare native with: {states}", retry_after_s=30)
-        return self.lanes[max(warm, key=lambda name: (name == self.active, self.agrees(name), self._speedup(name)))]
+            phases = "; ".join(f"{name} is {self.lanes[name].slot.phases[0].name}" for name in self.copies)
+            raise BackendUnavailable(f"there is no copy to compare native with: {phases}", retry_after_s=30)
+        active = self.active
+        return self.lanes[max(warm, key=lambda name: (name == active, self.agrees(name), self._speedup(name)))]
 
-    def review(self) -> None:
-        """Let every slot rest as what it is now: one is active, the others say why they are not."""
-        winner = self._winner()
-        for name, lane in self.lanes.items():
-            if name == winner:
-                lane.slot.rest_as("active", self._why(name))
-            else:
-                lane.slot.rest_as("standby", self._why_not(name, winner))
-
-    def _winner(self) -> str:
-        if self.chosen != AUTO and self.lanes[self.chosen].slot.ready:
-            return self.chosen
-        agreeing = [name for name in self.copies if self.lanes[name].slot.ready and self.agrees(name)]
-        if self.lanes[NATIVE].slot.ready:
-            agreeing = [name for name in agreeing if self._verdicts[name].word == "passed"]
-        return max(agreeing, key=self._speedup, default=NATIVE)
+    def _ready(self, name: str) -> bool:
+        return self.lanes[name].slot.ready
 
     def _speedup(self, copy: str) -> float:
-        verdict = self._verdicts.get(copy)
-        return verdict.speedup if verdict else 0.0
+        return self._standings[copy].speedup
 
-    def _why(self, winner: str) -> str:
-        if self.chosen == winner:
-            return "an admin chose it"
-        if winner == NATIVE:
-            return ""
-        verdict = self._verdicts[winner]
-        instead = "" if verdict.word == "passed" else "it stands in for native; "
-        return f"{instead}{verdict.word}: {verdict.reason}"
-
-    def _why_not(self, name: str, winner: str) -> str:
-        if name in self._rolled_back:
-            return f"rolled back: {self._rolled_back[name]}"
-        verdict = self._verdicts.get(name)
-        if name != NATIVE and verdict is None:
-            return self._unjudged.get(name, UNCOMPARED)
-        if verdict is not None and verdict.word != "passed":
-            return f"{verdict.word}: {verdict.reason}"
-        if self.chosen == winner:
-            return f"an admin chose {winner}"
-        return f"{winner} agrees with native and is faster"
-
-    def to_json(self, copy: str) -> dict[str, Any]:
-        """What is known of a copy, as plain data."""
-        verdict = self._verdicts.get(copy)
-        return {
-            "verdict": verdict.to_json() if verdict else None,
-            "rolled_back": self._rolled_back.get(copy),
-        }
+    def _note_change(self, active: str | None) -> None:
+        if active != self._answered_last:
+            log.info("backend answers auto backend=%s before=%s", active, self._answered_last)
+            self._answered_last = active

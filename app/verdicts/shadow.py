@@ -14,22 +14,22 @@ from time import perf_counter
 from app.backends.backend import Backend, BatchFailed, WorkerDied
 from app.images import Image
 from app.lanes.batching import MicroBatcher
-from app.lanes.quiet import quiet
+from app.lanes.quiet import wait_until_idle
 from app.metrics import Metrics
 from app.verdicts.live_pairs import Comparison, Pair
-from app.verdicts.routing import NATIVE, Election
+from app.verdicts.routing import NATIVE, Routing
 from converter.comparison.timing import order
 from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 
-MOST_JOBS, MOST_BYTES = 16, 16_000_000
+MOST_WAITING, MOST_BYTES = 16, 16_000_000
 PATIENCE_S = 2.0  # on a busy server there is one pair in so many seconds
 MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Answered:
     """A picture to be run again."""
 
     image: Image
@@ -40,13 +40,13 @@ class Shadow:
     """Takes answered pictures and turns a `share` of them into pairs; `run` must run."""
 
     def __init__(
-        self, election: Election, comparison: Comparison, metrics: Metrics, *, share: float, alone: asyncio.Lock
+        self, routing: Routing, live_pairs: Comparison, metrics: Metrics, *, share: float, measuring: asyncio.Lock
     ) -> None:
         self.share = share  # 0 to 1; may be changed at any time
         self.patience_s = PATIENCE_S
-        self._alone = alone  # held by whoever measures
-        self._election, self._comparison, self._metrics = election, comparison, metrics
-        self._jobs: deque[Job] = deque()
+        self._measuring = measuring  # held by whoever measures
+        self._routing, self._live_pairs, self._metrics = routing, live_pairs, metrics
+        self._waiting_pictures: deque[Answered] = deque()
         self._arrived = asyncio.Event()
         self._pairs = 0
 
@@ -54,57 +54,57 @@ class Shadow:
         """Take note of a picture that has been answered."""
         if not self.share or random.random() >= self.share or not self._copies():
             return
-        held = sum(len(job.image.data) for job in self._jobs)
-        if len(self._jobs) >= MOST_JOBS or held + len(image.data) > MOST_BYTES:
+        held = sum(len(answered.image.data) for answered in self._waiting_pictures)
+        if len(self._waiting_pictures) >= MOST_WAITING or held + len(image.data) > MOST_BYTES:
             self._metrics.compare_dropped.labels("full").inc()
         else:
-            self._jobs.append(Job(image, request_id))
+            self._waiting_pictures.append(Answered(image, request_id))
             self._arrived.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             await self._arrived.wait()
-            job = self._jobs.popleft()
-            if not self._jobs:
+            answered = self._waiting_pictures.popleft()
+            if not self._waiting_pictures:
                 self._arrived.clear()
             try:
-                await self._work(job)
+                await self._work(answered)
             # The comparison is an extra: whatever goes wrong with a pair is told, and the next one comes.
             except Exception as error:
                 log.error("shadow pair failed", exc_info=error)
 
-    async def _work(self, job: Job) -> None:
-        """Run the job in a moment in which no request has to wait; drop it if there is none for long."""
+    async def _work(self, answered: Answered) -> None:
+        """Run the picture in a moment in which no request has to wait; drop it if there is none for long."""
         for _ in range(MOST_TRIES):
-            if await quiet(self._batchers(), within_s=self.patience_s) or not self._waiting():
-                async with self._alone:
+            if await wait_until_idle(self._batchers(), within_s=self.patience_s) or not self._waiting():
+                async with self._measuring:
                     if not self._waiting():  # nor came one while another measured
-                        await self._compare(job)
+                        await self._compare(answered)
                         return
         self._metrics.compare_dropped.labels("busy").inc()
 
-    async def _compare(self, job: Job) -> None:
+    async def _compare(self, answered: Answered) -> None:
         copies = self._copies()
         if not copies:
             self._metrics.compare_dropped.labels("no_copy").inc()
             return
         name = copies[self._pairs % len(copies)]
-        native = self._election.lanes[NATIVE].slot.backend
-        copy = self._election.lanes[name].slot.backend
+        native = self._routing.lanes[NATIVE].slot.backend
+        copy = self._routing.lanes[name].slot.backend
         if native is None or copy is None:
             self._metrics.compare_dropped.labels("no_copy").inc()
             return
-        pair = await self._pair(job, native, copy, self._pairs // len(copies))
+        pair = await self._pair(answered, native, copy, self._pairs // len(copies))
         self._pairs += 1
         if pair is None:
             self._metrics.compare_dropped.labels("native_failed").inc()
-        elif self._election.lanes[name].slot.backend not in (copy, None):  # it was swapped out, and closed over it
+        elif self._routing.lanes[name].slot.backend not in (copy, None):  # it was swapped out, and closed over it
             self._metrics.compare_dropped.labels("no_copy").inc()
         else:
-            self._comparison.add(pair)
+            self._live_pairs.add(pair)
 
-    async def _pair(self, job: Job, native: Backend, copy: Backend, number: int) -> Pair | None:
+    async def _pair(self, answered: Answered, native: Backend, copy: Backend, number: int) -> Pair | None:
         """Both answers; None if native has none."""
         backends = {"native": native, "copy": copy}
         found: dict[str, Detections] = {}
@@ -114,7 +114,7 @@ class Shadow:
         for role in order(number):  # of the pairs of this copy
             start = perf_counter()
             try:
-                found[role] = (await backends[role].detect([job.image]))[0]
+                found[role] = (await backends[role].detect([answered.image]))[0]
                 seconds[role] = perf_counter() - start
             except (BatchFailed, WorkerDied) as failure:
                 if role == "native":
@@ -128,7 +128,7 @@ class Shadow:
         return Pair(
             copy=copy.name,
             source="shadow",
-            request_id=job.request_id,
+            request_id=answered.request_id,
             native=found["native"],
             found=found.get("copy"),
             native_s=seconds.get("native") if alone else None,
@@ -137,11 +137,11 @@ class Shadow:
         )
 
     def _copies(self) -> list[str]:
-        lanes = self._election.lanes
-        return [name for name in self._election.copies if lanes[name].slot.ready] if lanes[NATIVE].slot.ready else []
+        lanes = self._routing.lanes
+        return [name for name in self._routing.copies if lanes[name].slot.ready] if lanes[NATIVE].slot.ready else []
 
     def _batchers(self) -> list[MicroBatcher]:
-        return [lane.batcher for lane in self._election.lanes.values()]
+        return [lane.batcher for lane in self._routing.lanes.values()]
 
     def _waiting(self) -> bool:
         return any(batcher.depth for batcher in self._batchers())
@@ -150,4 +150,4 @@ class Shadow:
         return any(batcher.in_flight for batcher in self._batchers())
 
     def _begun(self) -> int:
-        return sum(batcher.begun for batcher in self._batchers())
+        return sum(batcher.batches_begun for batcher in self._batchers())

@@ -28,7 +28,7 @@ OPTIONS = replace(DEFAULTS, precision="INT8", images=Path("/photos"), cached_eng
 
 def begun() -> Job:
     """One that builds engines."""
-    job = Job(OPTIONS, DEFAULTS)
+    job = Job(OPTIONS)
     job.hear(Event(step="convert", state="done", number=4, of=9, seconds=1.5))
     job.hear(Event(step="build", state="running", number=5, of=9, part=1, parts=2))
     job.log.extend(["W tensorflow: {it} says", "\x1b[1mthis\udcff"])
@@ -48,13 +48,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "make", [begun, ended, lambda: ended("failed", "the converter crashed"), lambda: Job(OPTIONS, DEFAULTS)]
+    "make", [begun, ended, lambda: ended("failed", "the converter crashed"), lambda: Job(OPTIONS)]
 )
 def test_a_job_is_read_as_it_was_written(make: Callable[[], Job]) -> None:
     job = make()
     again = Job.from_json(job.to_json())
     assert again == job
     assert (again.log.maxlen, again.progress, again.doing) == (job.log.maxlen, job.progress, job.doing)
+
+
+def test_a_job_of_an_older_server_is_read_too() -> None:
+    job = ended()
+    assert Job.from_json(json.dumps({**json.loads(job.to_json()), "defaults": {"target": "trt"}})) == job
 
 
 @pytest.mark.parametrize(
@@ -70,14 +75,14 @@ def test_a_job_is_read_as_it_was_written(make: Callable[[], Job]) -> None:
     ],
 )
 def test_progress_is_the_share_of_its_steps(events: list[Event], progress: float) -> None:
-    job = Job(OPTIONS, DEFAULTS)
+    job = Job(OPTIONS)
     for event in events:
         job.hear(event)
     assert job.progress == progress
 
 
 def test_a_job_says_what_it_does() -> None:
-    job = Job(OPTIONS, DEFAULTS)
+    job = Job(OPTIONS)
     assert (job.step, job.doing) == ("", "starting")
     job.hear(Event(step="wait", state="started"))
     assert job.doing == "waiting for another conversion to the same place"
@@ -158,14 +163,14 @@ def test_what_is_forgotten_is_removed(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_where_nothing_can_be_written_it_is_said_once(tmp_path: Path) -> None:
-    said: list[str] = []
+def test_where_nothing_can_be_written_it_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
-    files = JobFiles(tmp_path / "file" / "1_jobs", unusable=said.append)
+    files = JobFiles(tmp_path / "file" / "1_jobs")
     for job in (begun(), ended()):
         files.write(job)
         files.forget(job)
     assert files.read() == []
+    said = [record.getMessage() for record in caplog.records]
     assert said == [f"jobs are not kept: {tmp_path}/file/1_jobs can't be written: Not a directory"]
 
 

@@ -1,0 +1,124 @@
+"""The one way from a request to its answer, for every protocol: pictures and parameters in, results out, observed once.
+
+A protocol reads its own kind of body, has it answered here, and writes its own kind of answer.
+"""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from app.api import parameters
+from app.api.departures import unless_gone
+from app.api.parameters import Parameters
+from app.backends.served import Served
+from app.detection.detector import Detector, Query, Result
+from app.detection.side_by_side import BOTH, Both, Twin
+from app.errors import ServiceError
+from app.metrics import NO_BACKEND
+from app.model_folder import Model
+from app.verdicts.routing import AUTO
+from app.verdicts.shadow import Shadow
+
+Found = Result | Twin | ServiceError
+
+_SWAPS = 2  # that may come between the pictures of one request
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a protocol has read of a request: JPEG files, each of which may be an error already, and parameters."""
+
+    pictures: Sequence[bytes | ServiceError]
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The results in the order of the pictures, and the model that they are of."""
+
+    results: Sequence[Found]
+    model: Model
+    request_id: str
+
+
+class Pipeline:
+    """Answers what any protocol has read."""
+
+    def __init__(
+        self, detector: Detector, side_by_side: Both, shadow: Shadow, served: Served, executor: Executor
+    ) -> None:
+        self.executor = executor  # for what is too slow for the event loop
+        self._detector, self._side_by_side, self._shadow, self._served = detector, side_by_side, shadow, served
+
+    @asynccontextmanager
+    async def answering(self, request: Request, asked: Asked) -> AsyncIterator[Answered]:
+        """The results, while the block writes the answer; what it cost is observed when the block ends.
+
+        A ServiceError that stops all pictures is raised, ClientGone if the client leaves. The body must have been read.
+        """
+        wanted = asked.parameters
+        request.state.backend = wanted.backend if wanted.backend != AUTO else NO_BACKEND
+        query = _query(wanted, self._served.now)
+        results = await unless_gone(request, self._of_one_version(asked.pictures, query, request.state.request_id))
+        begun = time.perf_counter()
+        good = answers_in(results)
+        if good:
+            request.state.backend = good[0].backend
+        yield Answered(results, self._served.of(_version(results)), request.state.request_id)
+        self._observe(good, time.perf_counter() - begun)
+        for item in results:
+            if isinstance(item, Result):
+                self._shadow.offer(item.image, request.state.request_id)
+
+    async def _of_one_version(
+        self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str
+    ) -> Sequence[Found]:
+        """The results; asked for again if a new version of the model came between the pictures of the request."""
+        results = await self._ask(pictures, query, request_id)
+        for _ in range(_SWAPS):
+            if len(_versions(results)) < 2:
+                break
+            results = await self._ask(pictures, query, request_id)
+        return results
+
+    async def _ask(self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str) -> Sequence[Found]:
+        if query.backend == BOTH:
+            return await self._side_by_side.detect(pictures, query, request_id)
+        return await self._detector.detect(pictures, query)
+
+    def _observe(self, good: Sequence[Result], encode_s: float) -> None:
+        for result in good:
+            self._detector.observe(result, encode_s=encode_s / len(good))
+
+
+def answers_in(results: Sequence[Found]) -> list[Result]:
+    """Every answer of a backend among the results."""
+    good: list[Result] = []
+    for item in results:
+        if isinstance(item, Twin):
+            good += [each for each in (item.native, item.copy) if isinstance(each, Result)]
+        elif isinstance(item, Result):
+            good.append(item)
+    return good
+
+
+def _version(results: Sequence[Found]) -> str:
+    return next(iter(_versions(results)), "")
+
+
+def _versions(results: Sequence[Found]) -> set[str]:
+    return {each.found.version for each in answers_in(results)} - {""}
+
+
+def _query(wanted: Parameters, model: Model) -> Query:
+    return Query(
+        threshold=wanted.threshold,
+        max_detections=wanted.max_detections,
+        classes=parameters.class_ids(wanted.classes, model.labels),
+        backend=wanted.backend,
+        timeout_s=wanted.timeout_ms / 1000 if wanted.timeout_ms is not None else None,
+    )

@@ -1,0 +1,50 @@
+"""The model that is served now, how native is run, and the models that were served before."""
+
+from dataclasses import dataclass, field, replace
+
+from app.backends.backend import Spec
+from app.metrics import Metrics
+from app.model_folder import Model
+
+
+@dataclass(slots=True)
+class Served:
+    """The one owner of which model is served; everybody else reads it here."""
+
+    now: Model
+    sha256: str  # of its files
+    run: Spec  # how native is run, of whatever model
+    metrics: Metrics
+    server: str  # the server's own version
+    _known: dict[str, Model] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.admit(self.now)
+        self._show()
+
+    @property
+    def spec(self) -> Spec:
+        """How native is run with the present model."""
+        return self.spec_of(self.now)
+
+    def spec_of(self, model: Model) -> Spec:
+        """How native would be run with this model."""
+        return replace(self.run, folder=model.folder, version=model.version)
+
+    def of(self, version: str) -> Model:
+        """The model of an answer, by the version that it carries: answers under way may be an older model's."""
+        return self._known.get(version, self.now)
+
+    def admit(self, model: Model) -> None:
+        """From now on answers may be this model's."""
+        self._known[model.version] = model
+
+    def become(self, model: Model, sha256: str) -> None:
+        """From now on this model is served."""
+        self.admit(model)
+        self.now, self.sha256 = model, sha256
+        self._show()
+
+    def _show(self) -> None:
+        self.metrics.model_info.clear()
+        self.metrics.model_info.labels(self.now.name, self.now.version, self.server).set(1)

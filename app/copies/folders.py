@@ -1,0 +1,144 @@
+"""The folders of the served model's copies: where they are, what they hold, and what they should hold."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.backends.backend import Spec
+from app.backends.served import Served
+from converter.comparison import probe
+from converter.contract import CopyRefused, Options, Report
+from converter.disk import publish
+from converter.machine import environment
+from converter.machine.environment import Availability, Environment
+from converter.run import identify
+
+log = logging.getLogger(__name__)
+
+ON_A_CPU, ON_A_GPU = ("onnx",), ("frozen", "onnx", "trt")  # what is wanted where nobody has said it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How copies are to be had."""
+
+    wanted: Sequence[str] | None  # targets, in the order in which they are loaded or made; None: by the machine
+    convert: bool  # make those that are missing or refused
+    precision: str
+    calibration_images: Path | None  # for INT8
+    cache: Path | None  # where copies go when the model's own folder can't be written
+
+
+class CopyFolders:
+    """What is on disk and what is wanted there; loads nothing. `ask` finds out what this machine has."""
+
+    def __init__(self, served: Served, plan: Plan, *, ask: Callable[[], Environment] = environment.probe) -> None:
+        self.plan = plan
+        self._served, self._ask = served, ask
+        self._environment: Environment | None = None
+        self._kept: dict[str, Options] = {}  # with which copies were loaded last, of whatever version
+
+    @property
+    def source(self) -> Path:
+        """The model that copies are made from."""
+        return self._served.now.folder
+
+    def location(self, target: str) -> Path:
+        """Where the copy is, or would go."""
+        return publish.location(self.source, target, cache=self.plan.cache)
+
+    async def wanted_targets(self) -> Sequence[str]:
+        """Which copies there should be; those that are measured against another one come after it."""
+        wanted = self.plan.wanted
+        if wanted is None:
+            wanted = ON_A_GPU if (await self.environment()).gpus else ON_A_CPU
+        return sorted(wanted, key=lambda target: target == "trt")
+
+    async def wanted_options(self, target: str) -> Options:
+        """How the copy should be made: as the one on disk was, if somebody asked for that beside the same standard.
+
+        Its report says what this server would have made by itself; where that is another thing now, settings have
+        changed and count. Of a version that has no copy yet, as the one before it had. BadOptions as `default_options`.
+        """
+        standard = self.default_options(target)
+        report = await asyncio.to_thread(read_report, self.location(target))
+        if report is None:
+            return self._kept.get(target, standard)
+        return report.options if getattr(report, "standard", None) == standard else standard
+
+    def default_options(self, target: str) -> Options:
+        """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
+        sizes = tuple(sorted({1, self._served.spec.max_batch}))
+        plain = Options(target=target, batch_sizes=sizes).of(self._served.spec.declared)
+        if target == "onnx" and self.plan.precision == "FP16":
+            return replace(plain, precision="FP16")
+        if target != "trt":
+            return plain
+        images = self.plan.calibration_images if self.plan.precision == "INT8" else None
+        return replace(plain, precision=self.plan.precision, images=images)
+
+    async def check_kind(self, target: str) -> bool:
+        """Whether there is a copy; CopyRefused if its files are not those of its kind."""
+        folder = self.location(target)
+        if not folder.is_dir():
+            return False
+        await asyncio.to_thread(publish.check_kind, folder, target)
+        return True
+
+    async def check(self, options: Options) -> Report | None:
+        """The report of a copy that may be loaded, None if it has none; CopyRefused if it may not."""
+        found, folder = await self.environment(), self.location(options.target)
+
+        def checked() -> Report | None:
+            return publish.check(folder, options.target, identify(self.source, options, found))
+
+        return await asyncio.to_thread(checked)
+
+    async def unchanged(self, options: Options, report: Report | None) -> bool:
+        """Whether the copy is still the one with this report; then it is the one that was loaded, and is kept in mind.
+
+        Servers that share a cache may replace it at any time.
+        """
+        if await asyncio.to_thread(read_report, self.location(options.target)) != report:
+            return False
+        self._kept[options.target] = options
+        return True
+
+    async def recover(self, target: str) -> None:
+        """Remove what a conversion that was killed left behind."""
+        await asyncio.to_thread(publish.recover, self.location(target))
+
+    async def availability(self, target: str) -> Availability:
+        """Whether there can be such a copy here."""
+        return environment.availability(target, await self.environment())
+
+    async def environment(self) -> Environment:
+        """What this machine has; asked once."""
+        if self._environment is None:
+            self._environment = await asyncio.to_thread(self._ask)
+            log.info("environment found=%r", self._environment)
+        return self._environment
+
+    def spec(self, target: str, report: Report | None) -> Spec:
+        """How the copy is to be run."""
+        spec = replace(self._served.spec, name=target, folder=self.location(target))
+        if target != "trt":
+            return spec
+        # An engine exists for these sizes only; without a report nobody knows them, and 1 is the safest.
+        # STRICT: an error rather than a figure that is not TensorRT's.
+        return replace(spec, batch_sizes=report.batch_sizes if report else (1,), environ=probe.STRICT)
+
+
+def read_report(folder: Path) -> Report | None:
+    """The copy's report; None where there is none that can be understood."""
+    try:
+        return Report.read(folder)
+    except ValueError:
+        return None
+
+
+def refusal(error: CopyRefused) -> str:
+    """Its word and its sentence."""
+    return f"{error.reason}: {error}"

@@ -1,0 +1,37 @@
+"""A warm backend in use: batches in it are counted, so that it can be closed when it is free of them."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.backends.backend import Backend, Spec
+from app.images import Image
+from converter.model.detections import Detections
+
+
+class Lease:
+    """A warm backend, how many batches it has in it, and when it is free of them."""
+
+    def __init__(self, backend: Backend, spec: Spec) -> None:
+        self.backend, self.spec = backend, spec
+        self.since = time.monotonic()
+        self._users = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Run one batch, counted."""
+        self._users += 1
+        self._idle.clear()
+        try:
+            found = await self.backend.detect(images)
+            return [replace(each, version=self.spec.version) for each in found] if self.spec.version else found
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._idle.set()
+
+    async def drained(self) -> None:
+        """Wait until no batch is in it."""
+        await self._idle.wait()

@@ -1,0 +1,85 @@
+"""The state of every backend and why it has it, computed from phases, verdicts and choice: here and nowhere else."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
+
+from app.lanes.lane import Lane
+from app.metrics import Metrics
+from app.verdicts.gate import WORDS
+from app.verdicts.routing import NATIVE, Routing
+
+StateName = Literal["unavailable", "converting", "refused", "loading", "standby", "active", "crashed"]
+STATES: tuple[StateName, ...] = get_args(StateName)
+NO_VERDICT = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One word, and a sentence that says why."""
+
+    name: StateName
+    reason: str = ""
+
+
+def state_of(routing: Routing, backend: str) -> State:
+    """A backend's state: that of its replica while none is ready; else `active`, or `standby` beside the active one."""
+    (phase,) = routing.lanes[backend].slot.phases
+    if phase.name != "ready":
+        return State(phase.name, phase.reason)
+    active = routing.active or NATIVE
+    if backend == active:
+        return State("active", _why_active(routing, backend))
+    return State("standby", _why_standby(routing, backend, active))
+
+
+def expose(routing: Routing, metrics: Metrics) -> None:
+    """Have every scrape read the states and verdicts of that moment."""
+    for name, lane in routing.lanes.items():
+        metrics.backend_ready.labels(name).set_function(partial(_is_ready, lane))
+        metrics.backend_active.labels(name).set_function(partial(_is_active, routing, name))
+        for state in STATES:
+            metrics.backend_state.labels(name, state).set_function(partial(_has_state, routing, name, state))
+    for copy in routing.copies:
+        for word in (NO_VERDICT, *WORDS):
+            metrics.gate_verdict.labels(copy, word).set_function(partial(_has_verdict, routing, copy, word))
+
+
+def _is_ready(lane: Lane) -> float:
+    return float(lane.slot.ready)
+
+
+def _is_active(routing: Routing, backend: str) -> float:
+    return float(routing.active == backend)
+
+
+def _has_state(routing: Routing, backend: str, name: StateName) -> float:
+    return float(state_of(routing, backend).name == name)
+
+
+def _has_verdict(routing: Routing, copy: str, word: str) -> float:
+    verdict = routing.standing(copy).verdict
+    return float((verdict.word if verdict else NO_VERDICT) == word)
+
+
+def _why_active(routing: Routing, active: str) -> str:
+    if routing.chosen == active:
+        return "an admin chose it"
+    verdict = routing.standing(active).verdict
+    if verdict is None:  # native has none
+        return ""
+    instead = "" if verdict.word == "passed" else "it stands in for native; "
+    return f"{instead}{verdict.word}: {verdict.reason}"
+
+
+def _why_standby(routing: Routing, backend: str, active: str) -> str:
+    standing = routing.standing(backend)
+    if standing.rolled_back:
+        return f"rolled back: {standing.rolled_back}"
+    if standing.verdict is None and backend != NATIVE:
+        return standing.unjudged
+    if standing.verdict is not None and standing.verdict.word != "passed":
+        return f"{standing.verdict.word}: {standing.verdict.reason}"
+    if routing.chosen == active:
+        return f"an admin chose {active}"
+    return f"{active} agrees with native and is faster"
