@@ -7,7 +7,7 @@ text-embeddings-inference's queue). Fair: requests with several pictures and wit
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Model(Protocol):
     max_batch: int  # most images in a batch; may change at any time
     max_in_flight: int  # most batches at once; likewise
 
-    async def run(self, images: Sequence[Image]) -> list[Detections]:
+    def run(self, images: Sequence[Image], /) -> Awaitable[list[Detections]]:
         """Run one batch; Detections in the images' order."""
 
 

@@ -9,9 +9,10 @@ import pytest
 from app.backends.backend import Spec
 from app.images import Image, check
 from app.lanes.batching import MicroBatcher
+from app.metrics import Metrics
 from tests.support.app import jpegs
 from tests.support.app.converting import Programs
-from tests.support.app.queueing import Make
+from tests.support.app.queueing import Make, QueuedModel
 from tests.support.fakes import FakeBackend
 
 
@@ -58,8 +59,7 @@ def make(backend: FakeBackend, executor: ThreadPoolExecutor) -> Make:
     """Makes a batcher in front of `backend`."""
 
     def batcher(*, limit: int = 64, max_batch: int = 8, in_flight: int = 1) -> MicroBatcher:
-        made = MicroBatcher(backend.detect, limit=limit, executor=executor)
-        made.max_batch, made.max_in_flight = max_batch, in_flight
-        return made
+        model = QueuedModel(backend.detect, max_batch=max_batch, max_in_flight=in_flight)
+        return MicroBatcher(model, Metrics(), limit=limit, executor=executor)
 
     return batcher

@@ -2,7 +2,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import BUCKETS, STATES, Metrics
+from app.metrics import BUCKETS, Metrics
 
 # Name without prefix: type, labels.
 SERIES = {
@@ -78,17 +78,6 @@ def test_shadow_runs_are_kept_apart() -> None:
     name = "detector_stage_duration_seconds_count"
     assert sample(metrics, name, stage="infer", backend="native", role="shadow") == 1
     assert sample(metrics, name, stage="infer", backend="native", role="serving") is None
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_a_backend_has_one_state(state: str) -> None:
-    metrics = Metrics()
-    metrics.set_state("trt", "loading", ready=False)
-    metrics.set_state("trt", state, ready=state in ("standby", "active"))
-    shown = {other: sample(metrics, "detector_backend_state", backend="trt", state=other) for other in STATES}
-    assert shown == {other: float(other == state) for other in STATES}
-    assert sample(metrics, "detector_backend_active", backend="trt") == (state == "active")
-    assert sample(metrics, "detector_backend_ready", backend="trt") == (state in ("standby", "active"))
 
 
 def test_servers_share_no_series() -> None:

@@ -1,6 +1,6 @@
 """The protocols that detections are asked for in, one file each: it reads its requests and writes its answers.
 
-May import: app.web.
+May import: app.api.
 """
 
 from collections.abc import Callable, Mapping

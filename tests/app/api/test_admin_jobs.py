@@ -93,7 +93,7 @@ REPORT = {"target": "frozen", "identity": {"tensorflow_build": "v2.14.1 cuda 11.
 @pytest.fixture
 async def reported(start: Start, saved_model: Path) -> tuple[Admin, str]:
     """A conversion that an earlier server made, and where its report is."""
-    job = Job(Options(target="frozen"), Options(target="frozen"))
+    job = Job(Options(target="frozen"))
     job.report = REPORT
     job.end("succeeded")
     JobFiles(saved_model / "1_jobs").write(job)

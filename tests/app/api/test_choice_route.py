@@ -66,21 +66,21 @@ async def test_what_can_not_be_is_422_and_changes_nothing(server: Compared) -> N
     for wanted, name in WRONG:
         sentence = assert_is_error(await server.put(**{"backend": "native", **wanted}), 422, "bad_parameter")
         assert name in sentence
-        assert (server.election.chosen, server.shadow.share) == ("auto", 0)
+        assert (server.routing.chosen, server.shadow.share) == ("auto", 0)
 
 
 async def test_a_backend_that_is_not_warm_is_503_and_nothing_changes(server: Compared) -> None:
     response = await server.put(backend="trt", shadow_share=1)
     sentence = assert_is_error(response, 503, "backend_unavailable")
     assert sentence == "the backend 'trt' is unavailable: it is not among the copies asked for (DETECTOR_COPIES)"
-    assert (server.election.chosen, server.shadow.share) == ("auto", 0)
+    assert (server.routing.chosen, server.shadow.share) == ("auto", 0)
 
 
 async def test_it_is_for_admins(server: Compared) -> None:
     for headers, status, code in (({}, 401, "unauthorized"), ({"Authorization": "Bearer other"}, 403, "forbidden")):
         response = await server.client.put("/admin/backend", json={"backend": "native"}, headers=headers)
         assert_is_error(response, status, code)
-    assert server.election.chosen == "auto"
+    assert server.routing.chosen == "auto"
 
 
 async def test_auto_gives_a_copy_that_was_rolled_back_another_chance(server: Compared) -> None:
@@ -102,7 +102,7 @@ async def test_requests_that_are_under_way_are_answered_by_whom_they_were_given_
     frozen = server.backend("frozen")
     frozen.open_gate.clear()
     asked = [asyncio.create_task(server.detect(PHOTO)) for _ in range(5)]
-    await until(lambda: server.election.lanes["frozen"].batcher.depth > 0)
+    await until(lambda: server.routing.lanes["frozen"].batcher.depth > 0)
     await server.put(backend="native")
     assert (await server.detect(PHOTO)).headers["X-Backend"] == "native"
     frozen.open_gate.set()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.api.schemas import CompareAnswer, ModelAnswer
+from app.lanes.phase import Vacancy
 from app.verdicts.gate import WORDS
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
@@ -75,16 +76,17 @@ async def test_every_verdict_is_told_alike(server: Compared) -> None:
     await server.open("frozen")
     await server.same_everywhere()
     for word in WORDS:
-        server.election.judged("frozen", verdict(word))
+        server.routing.judged("frozen", verdict(word))
         model = await server.same_everywhere()
         assert model["active"] == ("frozen" if word == "passed" else "native")
 
 
 async def test_every_state_is_told_alike_from_start_to_end(server: Compared) -> None:
-    native, frozen = (server.election.lanes[name].slot for name in ("native", "frozen"))
+    native, frozen = (server.routing.lanes[name].slot for name in ("native", "frozen"))
     await server.same_everywhere()
-    for state in ("converting", "refused", "loading", "unavailable"):
-        frozen.set_state(state, "of a reason")
+    reasons: tuple[Vacancy, ...] = ("converting", "refused", "unavailable")
+    for why in reasons:
+        frozen.stay_vacant(why, "of a reason")
         await server.same_everywhere()
     await server.load(frozen=verdict("passed"), trt=verdict("passed", low=1.1))
     await server.same_everywhere()
@@ -94,7 +96,7 @@ async def test_every_state_is_told_alike_from_start_to_end(server: Compared) -> 
     add(server, bad=20)
     assert (await server.same_everywhere())["active"] == "trt"
     server.backend("native").die()
-    await until(lambda: native.state == "crashed")
+    await until(lambda: server.told("native")[0] == "crashed")
     await server.same_everywhere()
     server.backend("trt").die()
     await until(lambda: server.told("trt")[0] == "crashed")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from app.backends.backend import ModelRefused
 from app.copies.jobs import KEPT_JOBS
 from app.errors import ConversionRunning, NotFound
 from converter.contract import Options, Report
-from tests.support.app.converting import FROZEN, GATE, TRT, Converting, Programs, contents
+from tests.support.app.converting import FROZEN, TRT, Converting, Programs, contents
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +25,7 @@ async def converting(tmp_path: Path, programs: Programs) -> AsyncIterator[Conver
     made = Converting(tmp_path)
     made.put_model()
     yield made
-    await made.conversions.close()
+    await made.close()
 
 
 @pytest.fixture
@@ -32,29 +33,28 @@ async def refusing(tmp_path: Path) -> AsyncIterator[Converting]:
     """Conversions of a folder that is no SavedModel: each is refused in a moment."""
     made = Converting(tmp_path)
     yield made
-    await made.conversions.close()
+    await made.close()
 
 
 async def test_a_conversion_puts_a_copy_in_place_and_has_it_loaded(converting: Converting) -> None:
-    job = converting.conversions.start(FROZEN)
+    job = converting.convert(FROZEN)
     assert (job.state, job.running, job.finished, job.report) == ("running", True, None, None)
-    await converting.conversions.finished()
+    await converting.finished()
     assert (job.state, job.reason, job.running, job.step, job.progress) == ("succeeded", "", False, "publish", 1)
-    assert converting.adopted == [FROZEN]
-    assert converting.told == [("began", "running"), ("ended", "succeeded")]
+    assert [spec.folder for spec in converting.starter.asked] == [converting.place]
     report = Report.read(converting.place)
     assert report is not None
     assert (report.target, report.options) == ("frozen", FROZEN)
     assert job.report is not None
     assert job.report["identity"]["source_sha256"] == report.identity.source_sha256
-    assert job.report["gate"] == GATE
+    assert job.report["gate"] == {"verdict": None, "rolled_back": None}
     assert set(job.seconds) == {"check", "native", "load", "convert", "save", "verify", "publish"}
     assert list(job.log) == [f"TensorFlow says something in {step}" for step in ("load", "convert", "save")]
 
 
 async def test_progress_rises_with_the_steps(converting: Converting, programs: Programs) -> None:
     programs.order("save: wait")
-    job = converting.conversions.start(FROZEN)
+    job = converting.convert(FROZEN)
     seen = [job.progress]
     await until(lambda: seen.append(job.progress) or job.step == "save")  # type: ignore[func-returns-value]
     assert job.doing == "saving"
@@ -69,9 +69,9 @@ async def test_a_conversion_is_counted_and_its_steps_are_timed(converting: Conve
     def value(name: str, **labels: str) -> float | None:
         return converting.metrics.registry.get_sample_value(f"detector_{name}", labels)
 
-    converting.conversions.start(FROZEN)
+    converting.convert(FROZEN)
     assert value("conversion_in_progress") == 1
-    await converting.conversions.finished()
+    await converting.finished()
     assert value("conversion_in_progress") == 0
     assert value("conversions_total", target="frozen", result="succeeded") == 1
     assert value("conversion_duration_seconds_sum", target="frozen", step="convert") == 0.25
@@ -95,18 +95,17 @@ async def test_what_comes_to_nothing_says_why_in_the_converters_words(
 ) -> None:
     before = converting.put_copy()
     programs.order(order)
-    job = converting.conversions.start(options)
-    await converting.conversions.finished()
-    assert (job.state, job.report, converting.adopted) == (state, None, [])
+    job = converting.convert(options)
+    await converting.finished()
+    assert (job.state, job.report, converting.starter.asked) == (state, None, [])
     assert job.reason.startswith(reason)
-    assert converting.told == [("began", "running"), ("ended", state)]
     assert contents(converting.place) == before
 
 
 async def test_a_copy_that_can_not_be_loaded_is_a_failed_job_with_a_report(converting: Converting) -> None:
-    converting.failure = RuntimeError("it is not what it says")
-    job = converting.conversions.start(FROZEN)
-    await converting.conversions.finished()
+    converting.starter.failures = [ModelRefused("it is not what it says")]
+    job = converting.convert(FROZEN)
+    await converting.finished()
     assert (job.state, job.reason) == (
         "failed",
         "the copy was made, but the server could not load it: it is not what it says",
@@ -117,46 +116,45 @@ async def test_a_copy_that_can_not_be_loaded_is_a_failed_job_with_a_report(conve
 
 async def test_what_the_converter_writes_never_breaks_the_job(tmp_path: Path) -> None:
     refusing = Converting(tmp_path, model='two\n{"step" lines')
-    job = refusing.conversions.start(FROZEN)
-    await refusing.conversions.finished()
+    job = refusing.convert(FROZEN)
+    await refusing.finished()
     assert job.state == "refused"
     assert any('{"step" lines/1 is no SavedModel' in line for line in job.log)
 
 
 async def test_the_same_options_are_the_same_job(refusing: Converting) -> None:
-    conversions = refusing.conversions
-    job = conversions.start(FROZEN)
-    assert conversions.start(Options(target="frozen", batch_sizes=(1, 4))) is job
-    await conversions.finished()
-    assert conversions.start(FROZEN) is not job
-    await conversions.finished()
-    assert len(conversions.jobs) == 2
+    job = refusing.convert(FROZEN)
+    assert refusing.convert(Options(target="frozen", batch_sizes=(1, 4))) is job
+    await refusing.finished()
+    assert refusing.convert(FROZEN) is not job
+    await refusing.finished()
+    assert len(refusing.conversions.jobs) == 2
 
 
 @pytest.mark.parametrize("options", OTHERS, ids=repr)
 async def test_other_options_have_to_wait(options: Options, refusing: Converting) -> None:
-    job = refusing.conversions.start(FROZEN)
+    job = refusing.convert(FROZEN)
     with pytest.raises(ConversionRunning, match=f"{job.id} to 'frozen' runs; there is one at a time"):
-        refusing.conversions.start(options)
+        refusing.convert(options)
     assert refusing.conversions.jobs == [job]
 
 
 async def test_jobs_are_found_by_id_and_listed_newest_first(refusing: Converting) -> None:
     conversions = refusing.conversions
-    first = conversions.start(FROZEN)
-    await conversions.finished()
-    second = conversions.start(TRT)
+    first = refusing.convert(FROZEN)
+    await refusing.finished()
+    second = refusing.convert(TRT)
     assert conversions.jobs == [second, first]
     assert (conversions.job(first.id), conversions.job(second.id)) == (first, second)
     assert conversions.running is second
-    await conversions.finished()
+    await refusing.finished()
     assert conversions.running is None
 
 
 async def test_jobs_are_listed_where_they_can_not_be_written(refusing: Converting) -> None:
     refusing.location("jobs").touch()
-    job = refusing.conversions.start(FROZEN)
-    await refusing.conversions.finished()
+    job = refusing.convert(FROZEN)
+    await refusing.finished()
     assert (refusing.conversions.jobs, job.state) == ([job], "refused")
 
 
@@ -169,7 +167,7 @@ async def test_old_jobs_are_forgotten(refusing: Converting) -> None:
     conversions, before = refusing.conversions, asyncio.all_tasks()
     ids = []
     for _ in range(KEPT_JOBS + 3):
-        job = conversions.start(FROZEN)
+        job = refusing.convert(FROZEN)
         job.state = "failed"  # as if it had ended: so many processes would take their time
         ids.append(job.id)
     for task in asyncio.all_tasks() - before:
@@ -181,24 +179,26 @@ async def test_old_jobs_are_forgotten(refusing: Converting) -> None:
 
 
 async def test_jobs_and_reports_outlive_the_server(converting: Converting, programs: Programs) -> None:
-    first = converting.conversions.start(FROZEN)
-    await converting.conversions.finished()
+    first = converting.convert(FROZEN)
+    await converting.finished()
     programs.order("load: fail")
-    second = converting.conversions.start(FROZEN)
-    await converting.conversions.finished()
+    second = converting.convert(FROZEN)
+    await converting.finished()
     assert converting.server().jobs == [second, first]
 
 
 async def test_a_copy_is_wanted_as_an_admin_had_it_made_last(converting: Converting, programs: Programs) -> None:
-    of_admin = replace(FROZEN, batch_sizes=(2,))
-    assert converting.conversions.wanted("frozen") == FROZEN
-    converting.conversions.start(of_admin)
-    await converting.conversions.finished()
+    of_admin = replace(converting.copies.folders.default_options("frozen"), batch_sizes=(2,))
+    standard = converting.copies.folders.default_options("frozen")
+    assert await converting.copies.folders.wanted_options("frozen") == standard
+    converting.convert(of_admin)
+    await converting.finished()
     programs.order("load: fail")
-    converting.conversions.start(replace(FROZEN, batch_sizes=(3,)))
-    await converting.conversions.finished()
-    later = converting.server()
-    assert converting.conversions.wanted("frozen") == later.wanted("frozen") == of_admin
-    assert later.wanted("trt") == TRT
-    converting.defaults["frozen"] = replace(FROZEN, batch_sizes=(1, 16))
-    assert later.wanted("frozen") == replace(FROZEN, batch_sizes=(1, 16)), "the settings have changed since"
+    converting.convert(replace(of_admin, batch_sizes=(3,)))
+    await converting.finished()
+    later = converting.over(converting.server()).folders
+    assert await converting.copies.folders.wanted_options("frozen") == of_admin
+    assert await later.wanted_options("frozen") == of_admin, "it is what lies there"
+    assert await later.wanted_options("trt") == later.default_options("trt")
+    changed = converting.over(converting.server(), max_batch=16).folders
+    assert await changed.wanted_options("frozen") == replace(standard, batch_sizes=(1, 16)), "settings have changed"

@@ -37,14 +37,14 @@ async def converting(tmp_path: Path, programs: Programs) -> AsyncIterator[Conver
     made.put_model()
     made.put_copy()
     yield made
-    await made.conversions.close()
+    await made.close()
 
 
 async def begun(converting: Converting, programs: Programs, at: str) -> Job:
     """A conversion that has come as far as `at` and stays there."""
-    converting.loading.clear()
+    converting.starter.open_gate.clear()
     programs.order(f"{at}: wait")
-    job = converting.conversions.start(FROZEN)
+    job = converting.convert(FROZEN)
     if at == "loading":
         await until(lambda: job.state == "loading")
     elif at != "once":
@@ -62,11 +62,10 @@ def assert_as_before(converting: Converting) -> None:
 async def test_cancelled_by_an_admin(at: str, converting: Converting, programs: Programs) -> None:
     job = await begun(converting, programs, at)
     pids = converting.processes()
-    assert await converting.conversions.cancel(job.id) is job
+    assert await converting.copies.cancel(job.id) is job
     await gone(pids)
     assert (job.state, job.reason, job.running, job.report) == ("cancelled", "cancelled by an admin", False, None)
     assert job.finished is not None
-    assert converting.told[-1] == ("ended", "cancelled")
     labels = {"target": "frozen", "result": "cancelled"}
     assert converting.metrics.registry.get_sample_value("detector_conversions_total", labels) == 1
     assert_as_before(converting)
@@ -74,7 +73,7 @@ async def test_cancelled_by_an_admin(at: str, converting: Converting, programs: 
 
 async def test_cancelled_while_it_is_loaded_the_copy_stays(converting: Converting, programs: Programs) -> None:
     job = await begun(converting, programs, "loading")
-    await converting.conversions.cancel(job.id)
+    await converting.copies.cancel(job.id)
     assert (job.state, job.reason) == ("cancelled", "cancelled by an admin")
     assert (converting.place / "report.json").is_file(), "it was complete"
 
@@ -83,10 +82,10 @@ async def test_cancelled_while_it_is_loaded_the_copy_stays(converting: Convertin
 async def test_stopped_with_the_server(at: str, converting: Converting, programs: Programs) -> None:
     job = await begun(converting, programs, at)
     pids = converting.processes()
-    await converting.conversions.close()
+    await converting.copies.close()
     await gone(pids)
     assert (job.state, job.reason) == ("failed", "interrupted: the server was stopped")
-    await converting.conversions.close()  # twice is well, too
+    await converting.copies.close()  # twice is well, too
     assert converting.server().job(job.id) == job
     if at != "loading":
         assert_as_before(converting)
@@ -95,10 +94,10 @@ async def test_stopped_with_the_server(at: str, converting: Converting, programs
 @pytest.mark.parametrize("again", ["cancel", "close"])
 async def test_who_is_impatient_cuts_nothing_off(again: str, converting: Converting, programs: Programs) -> None:
     job = await begun(converting, programs, "save")
-    conversions, pids = converting.conversions, converting.processes()
-    first = asyncio.create_task(conversions.cancel(job.id))
+    copies, pids = converting.copies, converting.processes()
+    first = asyncio.create_task(copies.cancel(job.id))
     await asyncio.sleep(0)
-    await (conversions.cancel(job.id) if again == "cancel" else conversions.close())
+    await (copies.cancel(job.id) if again == "cancel" else copies.close())
     assert (job.state, job.reason) == ("cancelled", "cancelled by an admin")
     await first
     await gone(pids)
@@ -107,13 +106,13 @@ async def test_who_is_impatient_cuts_nothing_off(again: str, converting: Convert
 
 async def test_after_a_cancelled_one_the_next_begins(converting: Converting, programs: Programs) -> None:
     job = await begun(converting, programs, "save")
-    await converting.conversions.cancel(job.id)
+    await converting.copies.cancel(job.id)
     programs.order("")
-    converting.loading.set()
-    after = converting.conversions.start(FROZEN)
-    await converting.conversions.finished()
+    converting.starter.open_gate.set()
+    after = converting.convert(FROZEN)
+    await converting.finished()
     assert after.state == "succeeded"
-    await converting.conversions.cancel(after.id)
+    await converting.copies.cancel(after.id)
     assert converting.conversions.jobs == [job], "one that has ended is forgotten"
     converting.conversions.forget_ended()
     assert converting.conversions.jobs == converting.server().jobs == []
@@ -121,7 +120,7 @@ async def test_after_a_cancelled_one_the_next_begins(converting: Converting, pro
 
 async def test_forgetting_what_has_ended_leaves_what_runs(converting: Converting, programs: Programs) -> None:
     first = await begun(converting, programs, "once")
-    await converting.conversions.cancel(first.id)
+    await converting.copies.cancel(first.id)
     second = await begun(converting, programs, "check")
     converting.conversions.forget_ended()
     assert converting.conversions.jobs == [second]
@@ -141,9 +140,9 @@ async def test_over_its_limits(
 ) -> None:
     programs.order(order)
     converting.allowed = allowed
-    conversions = converting.server()
-    job = conversions.start(FROZEN)
-    await conversions.finished()
+    copies = converting.over(converting.server())
+    job = copies.convert(FROZEN)
+    await copies.converted()
     assert job.state == "failed"
     assert reason in job.reason
     assert converting.processes() == []
@@ -156,7 +155,7 @@ async def test_the_converter_is_killed(step: str, converting: Converting, progra
     await until(lambda: len(converting.processes()) == 2)
     pids = converting.processes()
     os.kill(pids[0], signal.SIGKILL)
-    await converting.conversions.finished()
+    await converting.finished()
     assert (job.state, job.reason) == ("failed", f"the converter was ended by SIGKILL while {IN_WORDS[step]}")
     await gone(pids)
     assert_as_before(converting)
@@ -170,7 +169,7 @@ async def test_the_converter_is_killed_while_it_publishes(converting: Converting
         pids = converting.processes()
         os.kill(pids[0], signal.SIGKILL)
         await gone(pids)
-    await converting.conversions.finished()
+    await converting.finished()
     assert job.reason == "the converter was ended by SIGKILL while publishing the copy"
     assert_as_before(converting)
 
@@ -182,8 +181,8 @@ async def test_the_process_that_makes_the_copy_is_ended(
     step: str, how: str, converting: Converting, programs: Programs
 ) -> None:
     programs.order(f"{step}: {how}")
-    job = converting.conversions.start(FROZEN)
-    await converting.conversions.finished()
+    job = converting.convert(FROZEN)
+    await converting.finished()
     assert (job.state, job.reason) == ("failed", f"the converter crashed while {IN_WORDS[step]} ({how})")
     assert_as_before(converting)
 
@@ -192,7 +191,7 @@ async def test_the_model_changes_meanwhile(converting: Converting, programs: Pro
     job = await begun(converting, programs, "save")
     (converting.source / "saved_model.pb").write_bytes(b"another model")
     programs.go()
-    await converting.conversions.finished()
+    await converting.finished()
     assert job.state == "failed"
     assert job.reason.startswith("the model changed while it was converted")
     assert_as_before(converting)
@@ -200,8 +199,8 @@ async def test_the_model_changes_meanwhile(converting: Converting, programs: Pro
 
 async def test_no_process_can_be_started(converting: Converting) -> None:
     with no_more_files():
-        job = converting.conversions.start(FROZEN)
-        await converting.conversions.finished()
+        job = converting.convert(FROZEN)
+        await converting.finished()
     assert (job.state, job.reason) == ("failed", "it could not be run: [Errno 24] Too many open files")
     assert_as_before(converting)
 

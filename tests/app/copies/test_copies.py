@@ -8,25 +8,24 @@ from typing import Any
 import pytest
 
 from app.backends.backend import ModelRefused, Spec, WorkerDied
-from app.verdicts.routing import UNCOMPARED
 from converter.comparison import probe
 from converter.contract import Options
 from converter.machine.environment import Environment
 from converter.targets import KINDS
-from tests.support.app.copying import GPU, PLAIN, Bench
+from tests.support.app.copying import GPU, PLAIN, Copying
 from tests.support.programs.without_tensorflow import ENGINE
 
 pytestmark = pytest.mark.anyio
 
-Make = Callable[..., Bench]
+Make = Callable[..., Copying]
 
 
 @pytest.fixture
 async def make(tmp_path: Path) -> AsyncIterator[Make]:
-    made: list[Bench] = []
+    made: list[Copying] = []
 
-    def bench(found: Environment = PLAIN, *, wanted: tuple[str, ...] = ("frozen",), convert: bool = False) -> Bench:
-        made.append(Bench(tmp_path, found, wanted=wanted, convert=convert))
+    def bench(found: Environment = PLAIN, *, wanted: tuple[str, ...] = ("frozen",), convert: bool = False) -> Copying:
+        made.append(Copying(tmp_path, found, wanted=wanted, convert=convert))
         return made[-1]
 
     yield bench
@@ -47,7 +46,7 @@ async def test_a_copy_that_belongs_here_is_loaded_and_stands_by(make: Make) -> N
     bench = make(convert=True)
     folder = bench.put("frozen")
     await bench.prepare()
-    assert bench.told("frozen") == ("standby", UNCOMPARED)
+    assert bench.told("frozen") == ("ready", "")
     (spec,) = bench.starter.asked
     assert spec == Spec("frozen", folder, max_batch=8, batches_in_flight=2, load_seconds=60)
     assert bench.conversions.jobs == []
@@ -61,7 +60,7 @@ async def test_what_a_killed_conversion_left_is_swept_away_and_what_it_set_aside
     folder.rename(aside / folder.name)
     folder.with_name("1_frozen.partial-x").mkdir()
     await bench.prepare()
-    assert bench.told("frozen") == ("standby", UNCOMPARED)
+    assert bench.told("frozen") == ("ready", "")
     assert {path.name for path in folder.parent.iterdir()} == {"1", "1_frozen"}
 
 
@@ -69,7 +68,7 @@ async def test_a_tf_trt_copy_is_loaded_strictly_at_the_sizes_it_has_engines_for(
     bench = make(GPU, wanted=("trt",))
     bench.put("trt")
     await bench.prepare()
-    assert bench.told("trt") == ("standby", UNCOMPARED)
+    assert bench.told("trt") == ("ready", "")
     (spec,) = bench.starter.asked
     assert (spec.name, spec.batch_sizes, spec.environ) == ("trt", (1, 8), probe.STRICT)
     assert bench.metrics.registry.get_sample_value("detector_trt_engines") == 3
@@ -81,7 +80,7 @@ async def test_a_copy_without_report_is_judged_like_any_other(make: Make) -> Non
     for target in ("trt", "frozen"):
         bench.put(target, report=False)
     await bench.prepare()
-    assert bench.told("trt") == bench.told("frozen") == ("standby", UNCOMPARED)
+    assert bench.told("trt") == bench.told("frozen") == ("ready", "")
     assert [spec.batch_sizes for spec in bench.starter.asked] == [(), (1,)]
     assert [backend.name for backend in bench.judge.asked] == ["frozen", "trt"], "trt is measured against frozen"
 
@@ -193,8 +192,8 @@ async def test_a_missing_copy_is_not_made_unless_asked_for(make: Make) -> None:
 
 @pytest.mark.parametrize(("target", "precision"), [("trt", "FP16"), ("frozen", "FP32")])
 def test_options_at_start_fit_the_target(target: str, precision: str, tmp_path: Path) -> None:
-    bench = Bench(tmp_path, PLAIN, wanted=(), convert=False)
-    options = bench.copies.default_options(target)
+    bench = Copying(tmp_path, PLAIN, wanted=(), convert=False)
+    options = bench.folders.default_options(target)
     assert options == Options(target=target, precision=precision, batch_sizes=(1, 8))
 
 
@@ -203,5 +202,5 @@ async def test_the_machine_is_asked_once(make: Make) -> None:
     for target in ("trt", "frozen"):
         bench.put(target)
     await bench.prepare()
-    await bench.copies.adopt(bench.conversions.wanted("frozen"))
+    await bench.copies.load(await bench.folders.wanted_options("frozen"))
     assert bench.asked == 1

@@ -7,7 +7,7 @@ import pytest
 
 from converter.contract import Options
 from converter.machine.environment import Environment
-from tests.support.app.copying import GPU, PLAIN, Bench
+from tests.support.app.copying import GPU, PLAIN, Copying
 
 pytestmark = pytest.mark.anyio
 
@@ -15,25 +15,25 @@ NOT_WANTED = "it is not among the copies asked for (DETECTOR_COPIES)"
 
 
 @pytest.fixture(params=[PLAIN, GPU], ids=["without a GPU", "with a GPU"])
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Copying]:
     found: Environment = request.param
-    made = Bench(tmp_path, found, wanted=None, convert=False)
+    made = Copying(tmp_path, found, wanted=None, convert=False)
     yield made
     await made.close()
 
 
-async def test_without_a_gpu_it_is_the_onnx_copy_and_with_one_it_is_all(bench: Bench) -> None:
+async def test_without_a_gpu_it_is_the_onnx_copy_and_with_one_it_is_all(bench: Copying) -> None:
     await bench.prepare()
     unwanted = {name for name in bench.slots if bench.told(name) == ("unavailable", NOT_WANTED)}
     assert unwanted == (set() if bench.found.gpus else {"trt", "frozen"})
 
 
-async def test_without_its_packages_the_onnx_copy_says_so(bench: Bench) -> None:
+async def test_without_its_packages_the_onnx_copy_says_so(bench: Copying) -> None:
     await bench.prepare()
     state, reason = bench.told("onnx")
     assert state == "unavailable"
     assert reason.endswith("pip install '.[onnx]'")
 
 
-async def test_half_precision_is_the_onnx_copys_too(bench: Bench) -> None:
-    assert bench.copies.default_options("onnx") == Options(target="onnx", precision="FP16", batch_sizes=(1, 8))
+async def test_half_precision_is_the_onnx_copys_too(bench: Copying) -> None:
+    assert bench.folders.default_options("onnx") == Options(target="onnx", precision="FP16", batch_sizes=(1, 8))

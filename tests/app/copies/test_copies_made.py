@@ -10,29 +10,33 @@ from app.backends.backend import ModelRefused, WorkerDied
 from app.copies.jobs import Job
 from app.errors import NotLoaded
 from app.images import Image
-from app.verdicts.routing import UNCOMPARED
-from converter.contract import Options
 from converter.disk import publish
 from converter.machine.environment import Environment
 from tests.support.app.converting import Programs
-from tests.support.app.copying import CARD, GPU, PLAIN, Bench, ReplacingStarter
+from tests.support.app.copying import CARD, GPU, PLAIN, Copying, ReplacingStarter
+from tests.support.app.phases import Phases
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
-Make = Callable[..., Bench]
+Make = Callable[..., Copying]
 NO_ROOM = "there is not enough memory for two: the worker that serves now holds 700 MiB and 300 MiB are free"
+
+
+@pytest.fixture
+def phases(caplog: pytest.LogCaptureFixture) -> Phases:
+    return Phases(caplog)
 
 
 @pytest.fixture
 async def make(tmp_path: Path, programs: Programs) -> AsyncIterator[Make]:
     """Copies of a model that can be converted without TensorFlow."""
-    made: list[Bench] = []
+    made: list[Copying] = []
 
-    def bench(found: Environment = PLAIN, *, wanted: tuple[str, ...] = ("frozen",), convert: bool = False) -> Bench:
+    def bench(found: Environment = PLAIN, *, wanted: tuple[str, ...] = ("frozen",), convert: bool = False) -> Copying:
         if found.gpus:
             programs.on_a_gpu(CARD)
-        made.append(Bench(tmp_path, found, wanted=wanted, convert=convert))
+        made.append(Copying(tmp_path, found, wanted=wanted, convert=convert))
         return made[-1]
 
     yield bench
@@ -40,14 +44,14 @@ async def make(tmp_path: Path, programs: Programs) -> AsyncIterator[Make]:
         await each.close()
 
 
-async def converted(bench: Bench, target: str = "frozen") -> Job:
+async def converted(bench: Copying, target: str = "frozen") -> Job:
     """A conversion, as an admin starts one, that has ended."""
-    job = bench.conversions.start(bench.copies.default_options(target))
-    await bench.conversions.finished()
+    job = bench.copies.convert(bench.folders.default_options(target))
+    await bench.copies.converted()
     return job
 
 
-async def serving(bench: Bench, street: Image) -> int:
+async def serving(bench: Copying, street: Image) -> int:
     """Which of the workers that were started answers: 0 for the first."""
     counts = [len(backend.batches) for backend in bench.starter.started]
     await bench.slots["frozen"].run([street])
@@ -55,21 +59,23 @@ async def serving(bench: Bench, street: Image) -> int:
 
 
 @pytest.mark.parametrize(("target", "found"), [("frozen", PLAIN), ("trt", GPU)])
-async def test_a_missing_copy_is_made_and_stands_by(target: str, found: Environment, make: Make) -> None:
+async def test_a_missing_copy_is_made_and_stands_by(
+    target: str, found: Environment, make: Make, phases: Phases
+) -> None:
     bench = make(found, wanted=(target,), convert=True)
     await bench.prepare()
     (job,) = bench.conversions.jobs
-    assert (job.state, job.reason, job.options) == ("succeeded", "", bench.copies.default_options(target))
-    assert bench.states[target] == ["unavailable", "converting", "loading", "standby"]
-    assert bench.told(target) == ("standby", UNCOMPARED)
+    assert (job.state, job.reason, job.options) == ("succeeded", "", bench.folders.default_options(target))
+    assert phases.of(target) == ["unavailable", "converting", "loading", "ready"]
+    assert bench.told(target) == ("ready", "")
 
 
 @pytest.mark.parametrize(("target", "found"), [("frozen", PLAIN), ("trt", GPU)])
-async def test_a_refused_copy_is_made_again(target: str, found: Environment, make: Make) -> None:
+async def test_a_refused_copy_is_made_again(target: str, found: Environment, make: Make, phases: Phases) -> None:
     bench = make(found, wanted=(target,), convert=True)
     bench.put(target, source_sha256="f" * 64)
     await bench.prepare()
-    assert bench.states[target] == ["refused", "converting", "loading", "standby"]
+    assert phases.of(target) == ["refused", "converting", "loading", "ready"]
     assert [job.state for job in bench.conversions.jobs] == ["succeeded"]
 
 
@@ -77,12 +83,14 @@ async def test_a_refused_copy_is_made_again(target: str, found: Environment, mak
     ("order", "state"),
     [("native: fail", "refused"), ("save: SIGSEGV", "unavailable"), ("check: SIGABRT", "unavailable")],
 )
-async def test_a_copy_that_can_not_be_made_says_why(order: str, state: str, make: Make, programs: Programs) -> None:
+async def test_a_copy_that_can_not_be_made_says_why(
+    order: str, state: str, make: Make, phases: Phases, programs: Programs
+) -> None:
     bench = make(convert=True)
     programs.order(order)
     await bench.prepare()
     (job,) = bench.conversions.jobs
-    assert bench.states["frozen"] == ["unavailable", "converting", state]
+    assert phases.of("frozen") == ["unavailable", "converting", state]
     assert bench.told("frozen") == (state, f"making the copy ended: {job.reason}")
 
 
@@ -91,25 +99,27 @@ async def test_an_empty_slot_tells_of_the_job_that_fills_it(make: Make, programs
     await bench.prepare()
     assert bench.told("frozen") == ("unavailable", "no copy has been made yet")
     programs.order("save: wait")
-    job = bench.conversions.start(bench.copies.default_options("frozen"))
+    job = bench.copies.convert(bench.folders.default_options("frozen"))
     await until(lambda: job.step == "save")
     assert bench.told("frozen") == ("converting", f"the copy is being made (job {job.id})")
-    await bench.conversions.cancel(job.id)
+    await bench.copies.cancel(job.id)
     assert bench.told("frozen") == ("unavailable", "making the copy ended: cancelled by an admin")
 
 
-async def test_while_a_copy_serves_a_conversion_changes_nothing(make: Make, programs: Programs, street: Image) -> None:
+async def test_while_a_copy_serves_a_conversion_changes_nothing(
+    make: Make, phases: Phases, programs: Programs, street: Image
+) -> None:
     bench = make()
     bench.put("frozen")
     await bench.prepare()
     programs.order("save: wait")
-    job = bench.conversions.start(bench.copies.default_options("frozen"))
+    job = bench.copies.convert(bench.folders.default_options("frozen"))
     await until(lambda: job.step == "save")
-    assert bench.told("frozen") == ("standby", UNCOMPARED)
-    await bench.conversions.cancel(job.id)
+    assert bench.told("frozen") == ("ready", "")
+    await bench.copies.cancel(job.id)
     programs.order("save: fail")
     assert (await converted(bench)).state == "failed"
-    assert bench.states["frozen"] == ["loading", "standby"]
+    assert phases.of("frozen") == ["loading", "ready"]
     assert await serving(bench, street) == 0
 
 
@@ -121,7 +131,7 @@ async def test_the_new_copy_takes_the_place_of_the_old_one(make: Make, street: I
     assert [backend.closed for backend in bench.starter.started] == [True, False]
     assert bench.judge.asked == bench.starter.started
     assert await serving(bench, street) == 1
-    assert bench.told("frozen") == ("standby", UNCOMPARED)
+    assert bench.told("frozen") == ("ready", "")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +150,7 @@ async def test_a_new_copy_that_can_not_be_loaded_leaves_the_old_one(
     job = await converted(bench)
     assert (job.state, job.reason) == ("failed", f"the copy was made, but the server could not load it: {failure}")
     assert job.report is not None
-    assert bench.told("frozen") == ("standby", UNCOMPARED)
+    assert bench.told("frozen") == ("ready", "")
     assert await serving(bench, street) == 0
 
 
@@ -148,36 +158,36 @@ async def test_room_is_asked_for_only_where_two_would_be(make: Make) -> None:
     bench = make(convert=True)
     bench.lacking = NO_ROOM
     await bench.prepare()
-    assert bench.told("frozen")[0] == "standby"
+    assert bench.told("frozen")[0] == "ready"
 
 
 async def test_a_first_copy_that_is_given_up_while_it_loads_says_so(make: Make) -> None:
     bench = make()
     await bench.prepare()
     bench.starter.open_gate.clear()
-    job = bench.conversions.start(bench.copies.default_options("frozen"))
+    job = bench.copies.convert(bench.folders.default_options("frozen"))
     await until(lambda: len(bench.starter.asked) == 1)
     assert (job.state, job.doing, bench.told("frozen")[0]) == ("loading", "loading the copy into the server", "loading")
-    await bench.conversions.cancel(job.id)
+    await bench.copies.cancel(job.id)
     assert (job.state, bench.told("frozen")) == ("cancelled", ("unavailable", "loading it was given up"))
 
 
 async def test_an_admin_who_is_quicker_than_the_start_is_waited_for(make: Make) -> None:
     bench = make(convert=True)
-    job = bench.conversions.start(replace(bench.copies.default_options("frozen"), batch_sizes=(2,)))
+    job = bench.copies.convert(replace(bench.folders.default_options("frozen"), batch_sizes=(2,)))
     await bench.prepare()
     assert bench.conversions.jobs == [job], "it is not made a second time"
-    assert (job.state, bench.told("frozen")[0]) == ("succeeded", "standby")
+    assert (job.state, bench.told("frozen")[0]) == ("succeeded", "ready")
 
 
 async def test_what_an_admin_had_made_is_loaded_at_the_next_start(make: Make) -> None:
     bench = make(GPU, wanted=("trt",))
-    options = replace(bench.copies.default_options("trt"), minimum_segment_size=7, batch_sizes=(2,))
-    bench.conversions.start(options)
-    await bench.conversions.finished()
+    options = replace(bench.folders.default_options("trt"), minimum_segment_size=7, batch_sizes=(2,))
+    bench.copies.convert(options)
+    await bench.copies.converted()
     again = make(GPU, wanted=("trt",))
     await again.prepare()
-    assert again.told("trt") == ("standby", UNCOMPARED)
+    assert again.told("trt") == ("ready", "")
     assert again.starter.asked[0].batch_sizes == (2,)
 
 
@@ -195,7 +205,7 @@ async def test_a_copy_replaced_by_another_server_while_it_is_loaded_is_loaded_ag
     bench.starter = ReplacingStarter(replaced, times=times)
     await bench.prepare()
     assert [backend.closed for backend in bench.starter.started] == [True] * (loaded - 1) + [False]
-    assert bench.told("frozen") == ("standby", UNCOMPARED)
+    assert bench.told("frozen") == ("ready", "")
 
 
 @pytest.mark.parametrize("serves", [False, True], ids=["nothing", "the old one"])
@@ -224,7 +234,7 @@ async def test_what_can_not_be_loaded_again_leaves_what_serves(
     else:
         bench.starter.failures = [ModelRefused("it has no signature")]
     with pytest.raises(NotLoaded) as caught:
-        await bench.copies.reload(Options(target="frozen"))
+        await bench.copies.reload("frozen")
     assert says in str(caught.value)
     if serves:
         assert await serving(bench, street) == 0

@@ -47,9 +47,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "1_jobs"
 
 
-@pytest.mark.parametrize(
-    "make", [begun, ended, lambda: ended("failed", "the converter crashed"), lambda: Job(OPTIONS)]
-)
+@pytest.mark.parametrize("make", [begun, ended, lambda: ended("failed", "the converter crashed"), lambda: Job(OPTIONS)])
 def test_a_job_is_read_as_it_was_written(make: Callable[[], Job]) -> None:
     job = make()
     again = Job.from_json(job.to_json())

@@ -2,6 +2,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,33 +26,31 @@ from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
-from app.verdicts.routing import Election
+from app.verdicts.routing import Routing
 from converter.model.detections import Detections
 from tests.support.app import jpegs
-from tests.support.fakes import FakeBackend, FakeStarter, until
+from tests.support.fakes import FACTS, FakeBackend, FakeStarter, until
 
 pytestmark = pytest.mark.anyio
 
 PHOTO = jpegs.photo()
 
 
-class Bench:
+class Detecting:
     """A detector with a native backend that is active, a frozen one in standby, and no trt."""
 
     def __init__(self, executor: ThreadPoolExecutor, *, limit: int = 64, timeout_s: float = 10) -> None:
         self.metrics = Metrics()
         self.starter = FakeStarter()
-        self.election = Election(self.metrics)
-        for name in ("native", "frozen", "trt"):
-            self.election.add(self._lane(name, executor, limit))
-        self.lanes = self.election.lanes
+        self.lanes = {name: self._lane(name, executor, limit) for name in ("native", "frozen", "trt")}
+        self.routing = Routing(self.lanes, self.metrics)
         self.detector = Detector(
-            self.election, self.metrics, executor=executor, max_pixels=1_000_000, timeout_s=timeout_s
+            self.routing, self.metrics, executor=executor, max_pixels=1_000_000, timeout_s=timeout_s
         )
 
     def _lane(self, name: str, executor: ThreadPoolExecutor, limit: int) -> Lane:
-        slot = Slot(name, self.starter, changed=lambda slot: self.election.review())
-        return Lane(slot, MicroBatcher(slot.run, limit=limit, executor=executor))
+        slot = Slot(name, self.starter, self.metrics)
+        return Lane(slot, MicroBatcher(slot, self.metrics, limit=limit, executor=executor))
 
     async def detect(self, data: bytes, query: Query) -> Result:
         """A request with one picture."""
@@ -63,7 +62,7 @@ class Bench:
     async def open(self) -> None:
         for name in ("native", "frozen"):
             await self.lanes[name].slot.open(Spec(name, Path("street/1"), max_batch=8))
-        self.lanes["trt"].slot.set_state("unavailable", "no_gpu: TensorFlow sees no NVIDIA GPU")
+        self.lanes["trt"].slot.stay_vacant("unavailable", "no_gpu: TensorFlow sees no NVIDIA GPU")
 
     async def close(self) -> None:
         for lane in self.lanes.values():
@@ -83,15 +82,17 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(executor: ThreadPoolExecutor) -> AsyncIterator[Bench]:
-    made = Bench(executor)
+async def bench(executor: ThreadPoolExecutor) -> AsyncIterator[Detecting]:
+    made = Detecting(executor)
     await made.open()
     yield made
     await made.close()
 
 
 @pytest.mark.parametrize(("asked", "answers"), [("auto", "native"), ("native", "native"), ("frozen", "frozen")])
-async def test_auto_is_the_active_backend_and_a_name_is_that_backend(asked: str, answers: str, bench: Bench) -> None:
+async def test_auto_is_the_active_backend_and_a_name_is_that_backend(
+    asked: str, answers: str, bench: Detecting
+) -> None:
     result = await bench.detect(PHOTO, Query(backend=asked))
     assert result.backend == answers
     assert (result.image.width, result.image.height, result.batch_size) == (64, 48, 1)
@@ -99,26 +100,25 @@ async def test_auto_is_the_active_backend_and_a_name_is_that_backend(asked: str,
     assert [len(backend.batches) for backend in bench.starter.started] == [answers == "native", answers == "frozen"]
 
 
-async def test_auto_follows_the_active_state(bench: Bench) -> None:
-    bench.election.choose("frozen")
+async def test_auto_follows_the_active_state(bench: Detecting) -> None:
+    bench.routing.choose("frozen")
     assert (await bench.detect(PHOTO, Query())).backend == "frozen"
     assert (await bench.detect(PHOTO, Query(backend="native"))).backend == "native"
 
 
-async def test_a_named_backend_that_can_not_answer_says_why(bench: Bench) -> None:
+async def test_a_named_backend_that_can_not_answer_says_why(bench: Detecting) -> None:
     with pytest.raises(BackendUnavailable, match="'trt' is unavailable: no_gpu: TensorFlow sees no NVIDIA GPU"):
         await bench.detect(PHOTO, Query(backend="trt"))
 
 
 async def test_auto_without_an_active_backend_says_why_native_is_not(executor: ThreadPoolExecutor) -> None:
-    bench = Bench(executor)
-    bench.lanes["native"].slot.set_state("loading", "the model in 1 is being loaded")
-    with pytest.raises(BackendUnavailable, match="'native' is loading: the model in 1") as caught:
+    bench = Detecting(executor)
+    with pytest.raises(BackendUnavailable, match="'native' is loading: the server is starting") as caught:
         await bench.detect(PHOTO, Query())
     assert caught.value.retry_after_s
 
 
-async def test_threshold_and_limit_cut_the_answer(bench: Bench) -> None:
+async def test_threshold_and_limit_cut_the_answer(bench: Detecting) -> None:
     scores = np.array([0.9, 0.5, 0.25, 0.2], np.float32)
     many = Detections(np.zeros((4, 4), np.float32), scores, np.arange(4, dtype=np.int32))
     bench.backend("native").answer = lambda image: many
@@ -146,7 +146,7 @@ REFUSED: dict[str, tuple[bytes, type[ServiceError]]] = {
 
 @pytest.mark.parametrize(("data", "error"), REFUSED.values(), ids=REFUSED.keys())
 async def test_a_picture_that_can_not_be_used_is_counted_as_rejected(
-    data: bytes, error: type[ServiceError], bench: Bench
+    data: bytes, error: type[ServiceError], bench: Detecting
 ) -> None:
     with pytest.raises(error):
         await bench.detect(data, Query())
@@ -157,13 +157,14 @@ async def test_a_picture_that_can_not_be_used_is_counted_as_rejected(
     assert not bench.backend("native").batches
 
 
-async def test_a_large_picture_is_answered_like_a_small_one(bench: Bench) -> None:
+async def test_a_large_picture_is_answered_like_a_small_one(bench: Detecting) -> None:
     large = jpegs.with_bytes(PHOTO, jpegs.segment(0xE2, bytes(60_000)) * 5)
     assert (await bench.detect(large, Query())).image.data == large
 
 
 async def test_every_result_is_counted_once_by_its_kind(executor: ThreadPoolExecutor) -> None:
-    bench = Bench(executor, limit=1)
+    bench = Detecting(executor, limit=1)
+    bench.starter.facts = replace(FACTS, batches_in_flight=1)
     await bench.open()
     native = bench.backend("native")
     native.open_gate.clear()
@@ -194,7 +195,7 @@ async def test_every_result_is_counted_once_by_its_kind(executor: ThreadPoolExec
 
 
 async def test_a_deadline_is_counted_as_expired(executor: ThreadPoolExecutor) -> None:
-    bench = Bench(executor, timeout_s=0.01)
+    bench = Detecting(executor, timeout_s=0.01)
     await bench.open()
     bench.backend("native").open_gate.clear()
     with pytest.raises(DeadlineExceeded):
@@ -205,14 +206,14 @@ async def test_a_deadline_is_counted_as_expired(executor: ThreadPoolExecutor) ->
     await bench.close()
 
 
-async def test_a_picture_to_blame_for_its_batch_is_counted_as_rejected(bench: Bench) -> None:
+async def test_a_picture_to_blame_for_its_batch_is_counted_as_rejected(bench: Detecting) -> None:
     bench.backend("native").fails = lambda images: BatchFailed("undecodable", "Invalid JPEG data")
     with pytest.raises(InvalidImage):
         await bench.detect(jpegs.cut(PHOTO, share=0.7), Query())
     assert bench.counted("images_total", "result") == {"rejected": 1}
 
 
-async def test_a_backend_that_dies_with_a_picture_in_it_is_unavailable(bench: Bench) -> None:
+async def test_a_backend_that_dies_with_a_picture_in_it_is_unavailable(bench: Detecting) -> None:
     frozen = bench.backend("frozen")
     frozen.open_gate.clear()
     asked = asyncio.create_task(bench.detect(PHOTO, Query(backend="frozen")))
@@ -224,7 +225,7 @@ async def test_a_backend_that_dies_with_a_picture_in_it_is_unavailable(bench: Be
     assert bench.counted("images_total", "result") == {"unavailable": 1}
 
 
-async def test_timings_are_observed_once_for_each_stage(bench: Bench) -> None:
+async def test_timings_are_observed_once_for_each_stage(bench: Detecting) -> None:
     result = await bench.detect(PHOTO, Query(backend="frozen"))
     assert bench.counted("stage_duration_seconds_count", "stage") == {}, "they travel with the answer"
     bench.detector.observe(result, encode_s=0.25)
@@ -237,7 +238,7 @@ async def test_timings_are_observed_once_for_each_stage(bench: Bench) -> None:
     assert sums == pytest.approx(told)
 
 
-async def test_numbers_that_are_not_finite_are_counted(bench: Bench) -> None:
+async def test_numbers_that_are_not_finite_are_counted(bench: Detecting) -> None:
     none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), dropped=3)
     bench.backend("native").answer = lambda image: none
     result = await bench.detect(PHOTO, Query())

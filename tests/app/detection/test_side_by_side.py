@@ -35,7 +35,7 @@ class Twins(Bench):
 
     def __init__(self, model: Path) -> None:
         super().__init__(model, queue_limit=4)
-        self.both = Both(self.parts.detector, self.election, self.comparison)
+        self.both = Both(self.parts.detector, self.routing, self.comparison)
 
     async def load(self) -> None:
         await self.open("native", "frozen", verdicts={"frozen": verdict("slower")})
@@ -107,7 +107,7 @@ async def test_the_copy_is_the_active_one_or_the_best(bench: Twins) -> None:
     (twin,) = await bench.ask([PHOTO])
     assert isinstance(twin.copy, Result)
     assert twin.copy.backend == "trt"
-    bench.election.choose("frozen")
+    bench.routing.choose("frozen")
     (twin,) = await bench.ask([PHOTO])
     assert isinstance(twin.copy, Result)
     assert twin.copy.backend == "frozen"
@@ -178,7 +178,7 @@ async def test_native_answers_alone_if_the_copy_is_gone_by_then(bench: Twins) ->
 
 async def test_native_answers_alone_if_the_copys_queue_is_full(bench: Twins) -> None:
     bench.frozen.open_gate.clear()
-    lane = bench.election.lanes["frozen"]
+    lane = bench.routing.lanes["frozen"]
     for count in (1, 1, 4):  # two batches in it, and as many pictures as may wait
         lane.batcher.submit(numbered(count))
     (twin,) = await bench.ask([PHOTO])

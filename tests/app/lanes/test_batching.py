@@ -8,8 +8,9 @@ import pytest
 from app.backends.backend import WorkerDied
 from app.images import Image
 from app.lanes.batching import Answer, MicroBatcher
+from app.metrics import Metrics
 from converter.model.detections import Detections
-from tests.support.app.queueing import Make, ask, assert_answered, pictures, sizes, submit
+from tests.support.app.queueing import Make, QueuedModel, ask, assert_answered, pictures, sizes, submit
 from tests.support.fakes import FakeBackend, found, until
 
 pytestmark = pytest.mark.anyio
@@ -39,12 +40,15 @@ async def test_a_batch_is_not_larger_than_it_may_be(make: Make, backend: FakeBac
     assert sizes(backend) == [1, 8, 8, 3]
 
 
-async def test_a_larger_batch_may_be_allowed_later(make: Make, backend: FakeBackend, street: Image) -> None:
-    batcher, images = make(max_batch=1), pictures(street, 5)
+async def test_a_larger_batch_may_be_allowed_later(
+    backend: FakeBackend, executor: ThreadPoolExecutor, street: Image
+) -> None:
+    model, images = QueuedModel(backend.detect, max_batch=1), pictures(street, 5)
+    batcher = MicroBatcher(model, Metrics(), limit=64, executor=executor)
     backend.open_gate.clear()
     answers = submit(batcher, images)
     await until(lambda: batcher.depth == 4)
-    batcher.max_batch = 4
+    model.max_batch = 4
     backend.open_gate.set()
     await asyncio.gather(*answers)
     assert sizes(backend) == [1, 4]
@@ -64,15 +68,17 @@ async def test_several_batches_are_in_flight(make: Make, backend: FakeBackend, s
 async def test_timings_and_batch_sizes_are_told(
     backend: FakeBackend, executor: ThreadPoolExecutor, street: Image
 ) -> None:
-    observed: list[int] = []
-    batcher = MicroBatcher(backend.detect, limit=9, executor=executor, batched=observed.append)
-    batcher.max_batch = 8
+    metrics = Metrics()
+    batcher = MicroBatcher(QueuedModel(backend.detect, max_batch=8), metrics, limit=9, executor=executor)
     backend.open_gate.clear()
     answers = submit(batcher, pictures(street, 3))
     await until(lambda: batcher.depth == 2)
     backend.open_gate.set()
     first, second, third = await asyncio.gather(*answers)
-    assert observed == [1, 2]
+    observed = {"count": 2.0, "sum": 3.0}
+    name, labels = "detector_batch_size", {"backend": "native"}
+    assert {part: metrics.registry.get_sample_value(f"{name}_{part}", labels) for part in observed} == observed
+    assert metrics.registry.get_sample_value(f"{name}_bucket", {**labels, "le": "1.0"}) == 1
     # The second waited as long as the first ran, the third came with it.
     assert 0 <= first.queue_s < first.infer_s <= second.queue_s + 0.001
     assert second.infer_s == third.infer_s > 0
@@ -107,8 +113,7 @@ async def a_bug(images: Sequence[Image]) -> list[Detections]:
 async def test_a_run_that_breaks_its_promise_strands_nobody(
     run: Callable[[Sequence[Image]], asyncio.Future[list[Detections]]], executor: ThreadPoolExecutor, street: Image
 ) -> None:
-    batcher = MicroBatcher(run, limit=10, executor=executor)
-    batcher.max_batch = 4
+    batcher = MicroBatcher(QueuedModel(run, max_batch=4), Metrics(), limit=10, executor=executor)
     outcomes = await asyncio.gather(*submit(batcher, pictures(street, 6), timeout_s=1), return_exceptions=True)
     assert all(isinstance(outcome, Exception) for outcome in outcomes)
     assert not any(isinstance(outcome, TimeoutError) for outcome in outcomes)
@@ -131,8 +136,8 @@ async def test_500_pictures_in_any_order_each_get_their_own_answer(
             await asyncio.sleep(0)
         return await ask(batcher, image, timeout_s=10)
 
-    batcher = MicroBatcher(run, limit=500, executor=executor)
-    batcher.max_batch, batcher.max_in_flight = 8, 3
+    model = QueuedModel(run, max_batch=8, max_in_flight=3)
+    batcher = MicroBatcher(model, Metrics(), limit=500, executor=executor)
     images = pictures(street, 500)
     asked = [asyncio.create_task(one(image)) for image in images]
     leaving = set(chance.sample(range(500), 50))

@@ -1,9 +1,9 @@
-"""Moments of calm: no batch begins in one, nothing runs in it, and nobody has to wait for it for ever."""
+"""Quiet moments: no batch begins in one, nothing runs in it, and nobody has to wait for it for ever."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,25 +12,29 @@ from app.backends.backend import Spec
 from app.errors import Overloaded
 from app.images import Image
 from app.lanes.batching import MicroBatcher
-from app.lanes.quiet import LONGEST_HOLD_S, Calm, calm, idle, quiet
-from tests.support.app.queueing import submit
+from app.lanes.quiet import LONGEST_HOLD_S, Quiet, idle, wait_until_idle
+from app.metrics import Metrics
+from tests.support.app.queueing import QueuedModel, submit
 from tests.support.fakes import FakeBackend, until
 
 pytestmark = pytest.mark.anyio
 
 SOON_S = 0.01
+Moment = AbstractAsyncContextManager[None]
 
 
-class Bench:
-    """Two backends with a queue in front of each, and calm over both."""
+class Queues:
+    """Two backends with a queue in front of each, and quiet moments over both."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self.backends = [FakeBackend(Spec(name, Path("street/1"), max_batch=8)) for name in ("native", "frozen")]
-        self.batchers = [MicroBatcher(each.detect, limit=64, executor=executor) for each in self.backends]
-        self.alone = asyncio.Lock()
+        self.models = [QueuedModel(each.detect, name=each.name) for each in self.backends]
+        self.batchers = [MicroBatcher(each, Metrics(), limit=64, executor=executor) for each in self.models]
+        self.measuring = asyncio.Lock()
 
-    def calm(self, *, patience_s: float = SOON_S, hold_s: float = LONGEST_HOLD_S) -> Calm:
-        return calm(self.batchers, alone=self.alone, patience_s=patience_s, hold_s=hold_s)
+    def moment(self, *, patience_s: float = SOON_S, hold_s: float = LONGEST_HOLD_S) -> Moment:
+        quiet = Quiet(self.batchers, measuring=self.measuring, patience_s=patience_s, hold_s=hold_s)
+        return quiet.moment()
 
     @asynccontextmanager
     async def busy(self, image: Image, *, which: int = 0) -> AsyncIterator[asyncio.Task[object]]:
@@ -45,12 +49,12 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(executor: ThreadPoolExecutor) -> Bench:
-    return Bench(executor)
+async def bench(executor: ThreadPoolExecutor) -> Queues:
+    return Queues(executor)
 
 
-async def test_no_batch_begins_in_it_and_those_that_came_are_run_after_it(bench: Bench, street: Image) -> None:
-    async with bench.calm()():
+async def test_no_batch_begins_in_it_and_those_that_came_are_run_after_it(bench: Queues, street: Image) -> None:
+    async with bench.moment():
         asked = [*submit(bench.batchers[0], [street] * 3), *submit(bench.batchers[1], [street])]
         await until(lambda: [batcher.depth for batcher in bench.batchers] == [3, 1])
         for _ in range(20):
@@ -63,89 +67,89 @@ async def test_no_batch_begins_in_it_and_those_that_came_are_run_after_it(bench:
 
 
 @pytest.mark.parametrize("which", [0, 1])
-async def test_it_comes_when_what_runs_has_ended(which: int, bench: Bench, street: Image) -> None:
-    calm = bench.calm()()
+async def test_it_comes_when_what_runs_has_ended(which: int, bench: Queues, street: Image) -> None:
+    moment = bench.moment()
     async with bench.busy(street, which=which) as asked:
-        entering = asyncio.ensure_future(calm.__aenter__())
+        entering = asyncio.ensure_future(moment.__aenter__())
         (later,) = submit(bench.batchers[which], [street])
         await asyncio.wait([entering], timeout=5 * SOON_S)
         assert not entering.done()
     await entering
     assert asked.done()
-    assert not later.done(), "it came after the wish for calm"
-    await calm.__aexit__(None, None, None)
+    assert not later.done(), "it came after the wish for quiet"
+    await moment.__aexit__(None, None, None)
     await later
 
 
-async def test_a_quiet_moment_is_waited_for_before_requests_have_to_wait(bench: Bench, street: Image) -> None:
-    calm = bench.calm(patience_s=60)()
+async def test_a_quiet_moment_is_waited_for_before_requests_have_to_wait(bench: Queues, street: Image) -> None:
+    moment = bench.moment(patience_s=60)
     async with bench.busy(street):
-        bench.batchers[0].max_in_flight = 2
-        entering = asyncio.ensure_future(calm.__aenter__())
+        bench.models[0].max_in_flight = 2
+        entering = asyncio.ensure_future(moment.__aenter__())
         (other,) = submit(bench.batchers[0], [street])
         await until(lambda: len(bench.backends[0].batches) == 2)
         assert not entering.done()
     await entering
     assert other.done()
-    await calm.__aexit__(None, None, None)
+    await moment.__aexit__(None, None, None)
 
 
-async def test_a_batch_that_hangs_does_not_hold_the_others_for_long(bench: Bench, street: Image) -> None:
+async def test_a_batch_that_hangs_does_not_hold_the_others_for_long(bench: Queues, street: Image) -> None:
     assert LONGEST_HOLD_S <= 5
     async with bench.busy(street, which=1):
         with pytest.raises(TimeoutError):
-            async with bench.calm(hold_s=SOON_S)():
-                pytest.fail("there was no calm")
+            async with bench.moment(hold_s=SOON_S):
+                pytest.fail("there was no quiet moment")
         (asked,) = submit(bench.batchers[0], [street])
         await asked
-    assert not bench.alone.locked()
+    assert not bench.measuring.locked()
 
 
-async def test_what_is_asked_for_while_it_waits_in_vain_is_run_then(bench: Bench, street: Image) -> None:
+async def test_what_is_asked_for_while_it_waits_in_vain_is_run_then(bench: Queues, street: Image) -> None:
     async with bench.busy(street, which=1):
-        waiting = asyncio.ensure_future(bench.calm(hold_s=10 * SOON_S)().__aenter__())
-        await until(bench.alone.locked)
+        waiting = asyncio.ensure_future(bench.moment(hold_s=10 * SOON_S).__aenter__())
+        await until(bench.measuring.locked)
         (asked,) = submit(bench.batchers[0], [street])
         await asyncio.wait([waiting])
         await asked
         assert isinstance(waiting.exception(), TimeoutError)
 
 
-async def test_whoever_measures_is_alone(bench: Bench) -> None:
-    calm = bench.calm()()
-    async with bench.alone:
-        entering = asyncio.ensure_future(calm.__aenter__())
+async def test_whoever_measures_is_alone(bench: Queues) -> None:
+    moment = bench.moment()
+    async with bench.measuring:
+        entering = asyncio.ensure_future(moment.__aenter__())
         await asyncio.wait([entering], timeout=5 * SOON_S)
         assert not entering.done()
     await entering
-    assert bench.alone.locked()
-    await calm.__aexit__(None, None, None)
-    assert not bench.alone.locked()
+    assert bench.measuring.locked()
+    await moment.__aexit__(None, None, None)
+    assert not bench.measuring.locked()
 
 
-async def test_it_ends_with_an_error_in_the_block_too(bench: Bench, street: Image) -> None:
+async def test_it_ends_with_an_error_in_the_block_too(bench: Queues, street: Image) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with bench.calm()():
+        async with bench.moment():
             raise ZeroDivisionError
     (asked,) = submit(bench.batchers[0], [street])
     await asked
 
 
-async def test_a_queue_is_held_until_the_last_holder_lets_go(bench: Bench, street: Image) -> None:
+async def test_a_queue_is_held_until_the_last_holder_lets_go(bench: Queues, street: Image) -> None:
     batcher = bench.batchers[0]
-    async with batcher.held():
-        async with batcher.held():
+    async with batcher.paused():
+        async with batcher.paused():
             (asked,) = submit(batcher, [street])
             await until(lambda: batcher.depth == 1)
         await asyncio.wait([asked], timeout=SOON_S)
-        assert (batcher.begun, batcher.in_flight) == (0, 0)
+        assert (batcher.batches_begun, batcher.in_flight) == (0, 0)
     await asked
-    assert batcher.begun == 1
+    assert batcher.batches_begun == 1
 
 
-async def test_a_held_queue_refuses_what_is_over_its_limit_and_forgets_who_left(bench: Bench, street: Image) -> None:
+async def test_a_paused_queue_refuses_what_is_over_its_limit_and_forgets_who_left(bench: Queues, street: Image) -> None:
     batcher = bench.batchers[0]
-    async with batcher.held():
+    async with batcher.paused():
         futures = batcher.submit([street] * 64)
         with pytest.raises(Overloaded):
             batcher.submit([street])
@@ -156,11 +160,11 @@ async def test_a_held_queue_refuses_what_is_over_its_limit_and_forgets_who_left(
     assert len(bench.backends[0].batches) == 1
 
 
-async def test_a_queue_rests_when_nothing_waits_and_nothing_runs(bench: Bench, street: Image) -> None:
+async def test_a_queue_rests_when_nothing_waits_and_nothing_runs(bench: Queues, street: Image) -> None:
     batcher = bench.batchers[0]
-    await batcher.rests()
+    await batcher.wait_until_idle()
     async with bench.busy(street):
-        resting = asyncio.ensure_future(batcher.rests())
+        resting = asyncio.ensure_future(batcher.wait_until_idle())
         (later,) = submit(batcher, [street])
         await asyncio.wait([resting], timeout=SOON_S)
         assert not resting.done()
@@ -168,8 +172,8 @@ async def test_a_queue_rests_when_nothing_waits_and_nothing_runs(bench: Bench, s
     assert later.done()
 
 
-async def test_quiet_is_told_from_a_quiet_that_did_not_come(bench: Bench, street: Image) -> None:
-    assert await quiet(bench.batchers, within_s=60)
+async def test_quiet_is_told_from_a_quiet_that_did_not_come(bench: Queues, street: Image) -> None:
+    assert await wait_until_idle(bench.batchers, within_s=60)
     async with bench.busy(street, which=1):
-        assert not await quiet(bench.batchers, within_s=SOON_S)
-    assert await quiet(bench.batchers, within_s=60)
+        assert not await wait_until_idle(bench.batchers, within_s=SOON_S)
+    assert await wait_until_idle(bench.batchers, within_s=60)

@@ -9,6 +9,7 @@ import pytest
 from app.backends.backend import Backend, Spec, WorkerDied
 from app.images import Image
 from app.lanes.slot import Slot
+from app.metrics import Metrics
 from tests.support.fakes import FakeStarter, until
 
 pytestmark = pytest.mark.anyio
@@ -16,12 +17,12 @@ pytestmark = pytest.mark.anyio
 OLD, NEW = (Spec("trt", Path(f"street/{version}_trt"), max_batch=8) for version in (1, 2))
 
 
-class Bench:
+class InspectedSlot:
     """A slot, and who looked at what."""
 
     def __init__(self) -> None:
         self.starter = FakeStarter()
-        self.slot = Slot("trt", self.starter)
+        self.slot = Slot("trt", self.starter, Metrics())
         self.seen: list[tuple[Backend, Backend | None]] = []  # the fresh one, and who served then
         self.may_go_on = asyncio.Event()
         self.error: Exception | None = None
@@ -34,13 +35,13 @@ class Bench:
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    made = Bench()
+async def bench() -> AsyncIterator[InspectedSlot]:
+    made = InspectedSlot()
     yield made
     await made.slot.close()
 
 
-async def test_it_is_looked_at_before_it_serves(bench: Bench, street: Image) -> None:
+async def test_it_is_looked_at_before_it_serves(bench: InspectedSlot, street: Image) -> None:
     opening = asyncio.create_task(bench.slot.open(OLD, inspect=bench.inspect))
     await until(lambda: len(bench.seen) == 1)
     assert bench.seen == [(bench.starter.started[0], None)]
@@ -50,7 +51,7 @@ async def test_it_is_looked_at_before_it_serves(bench: Bench, street: Image) -> 
     assert bench.slot.backend is bench.starter.started[0]
 
 
-async def test_the_old_one_serves_while_the_new_one_is_looked_at(bench: Bench, street: Image) -> None:
+async def test_the_old_one_serves_while_the_new_one_is_looked_at(bench: InspectedSlot, street: Image) -> None:
     await bench.slot.open(OLD)
     swap = asyncio.create_task(bench.slot.open(NEW, inspect=bench.inspect))
     await until(lambda: len(bench.seen) == 1)
@@ -64,7 +65,7 @@ async def test_the_old_one_serves_while_the_new_one_is_looked_at(bench: Bench, s
 
 
 @pytest.mark.parametrize("serves", [False, True], ids=["nothing", "the old one"])
-async def test_one_that_dies_while_it_is_looked_at_is_not_published(serves: bool, bench: Bench) -> None:
+async def test_one_that_dies_while_it_is_looked_at_is_not_published(serves: bool, bench: InspectedSlot) -> None:
     if serves:
         await bench.slot.open(OLD)
     bench.error = WorkerDied("its process ended by SIGABRT")
@@ -73,19 +74,19 @@ async def test_one_that_dies_while_it_is_looked_at_is_not_published(serves: bool
         await bench.slot.open(NEW, inspect=bench.inspect)
     assert bench.starter.started[-1].closed
     assert bench.slot.ready == serves
-    assert bench.slot.state == ("standby" if serves else "crashed")
+    assert bench.slot.phases[0].name == ("ready" if serves else "crashed")
 
 
-async def test_one_that_is_given_up_while_it_is_looked_at_is_ended(bench: Bench) -> None:
+async def test_one_that_is_given_up_while_it_is_looked_at_is_ended(bench: InspectedSlot) -> None:
     opening = asyncio.create_task(bench.slot.open(OLD, inspect=bench.inspect))
     await until(lambda: len(bench.seen) == 1)
     opening.cancel()
     await asyncio.wait([opening])
     assert bench.starter.started[0].closed
-    assert (bench.slot.ready, bench.slot.state) == (False, "unavailable")
+    assert (bench.slot.ready, bench.slot.phases[0].name) == (False, "unavailable")
 
 
-async def test_a_restart_is_not_looked_at_again(bench: Bench) -> None:
+async def test_a_restart_is_not_looked_at_again(bench: InspectedSlot) -> None:
     bench.may_go_on.set()
     await bench.slot.open(OLD, inspect=bench.inspect)
     bench.starter.started[0].die()

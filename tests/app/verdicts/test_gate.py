@@ -1,70 +1,22 @@
 """What the gate decides from numbers, and how it comes by them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from app.backends.backend import BatchFailed, Facts, Spec, WorkerDied
-from app.images import Image
-from app.verdicts.gate import FEWEST_PAIRS, MOST_PAIRS, Gate, Rules, Verdict, rules_json
+from app.backends.backend import BatchFailed, WorkerDied
+from app.verdicts.gate import FEWEST_PAIRS, MOST_PAIRS, Rules, Verdict, rules_json
 from converter.comparison.agreement import Agreement
 from converter.comparison.timing import Ratio
-from tests.support.app.comparing import FOLDER, agreement, boxes, numbered, ratio, takes
-from tests.support.fakes import FACTS, FakeBackend
+from tests.support.app.comparing import agreement, ratio
+from tests.support.app.gating import GateSetup
+from tests.support.fakes import FACTS
 
 pytestmark = pytest.mark.anyio
 
-QUICK = Rules(seconds=1e-9)  # the fewest pairs
 GOOD, FEW, WORSE = agreement(30), agreement(19), agreement(30, missing=1)
-
-
-@dataclass
-class Bench:
-    """A gate, and what it asked for, in order."""
-
-    rules: Rules = QUICK
-    pictures: int = 20
-    events: list[tuple[str, int]] = field(default_factory=list)  # a backend's name and the size of its batch
-
-    def backend(self, name: str, *, seconds: float = 0, facts: Facts = FACTS, count: int = 2) -> FakeBackend:
-        """One that finds so many boxes in each picture and takes so long for it."""
-        made = FakeBackend(Spec(name, FOLDER, max_batch=8), facts)
-        made.answer = takes(seconds, lambda image: boxes(count))
-
-        def noted(images: Sequence[Image]) -> None:
-            self.events.append((name, len(images)))
-
-        made.fails = noted
-        return made
-
-    def gate(self) -> Gate:
-        async def pictures() -> Sequence[Image]:
-            return numbered(self.pictures)
-
-        return Gate(self.rules, pictures=pictures, calm=self._calm)
-
-    @asynccontextmanager
-    async def _calm(self) -> AsyncIterator[None]:
-        self.events.append(("calm", 0))
-        yield
-        self.events.append(("storm", 0))
-
-    def moments(self) -> list[list[tuple[str, int]]]:
-        """What was run in each moment of calm; everything must have been."""
-        found: list[list[tuple[str, int]]] = []
-        for event in self.events:
-            if event[0] == "calm":
-                found.append([])
-            elif event[0] != "storm":
-                assert ("calm", 0) in self.events[: self.events.index(event)]
-                found[-1].append(event)
-        for before, after in pairwise(self.events):
-            assert before[0] != "storm" or after[0] == "calm", f"{after} ran outside"
-        return found
 
 
 @pytest.mark.parametrize(
@@ -92,7 +44,7 @@ def test_the_verdict_follows_from_the_numbers(
 
 
 def test_a_copy_that_may_be_slower_may_be_so_at_every_batch_size() -> None:
-    gate = Bench(rules=Rules(speedup=0.5)).gate()
+    gate = GateSetup(rules=Rules(speedup=0.5)).gate()
     assert gate.decide("onnx", {"1": GOOD}, {"1": ratio(0.6)}, {}).word == "passed"
     assert gate.decide("onnx", {"1": GOOD, "8": GOOD}, {"1": ratio(0.6), "8": ratio(0.51)}, {}).word == "passed"
     assert gate.decide("onnx", {"1": GOOD, "8": GOOD}, {"1": ratio(0.6), "8": ratio(0.49)}, {}).word == "slower"
@@ -109,14 +61,14 @@ def test_a_copy_that_may_be_slower_may_be_so_at_every_batch_size() -> None:
 )
 def test_tf_trt_must_also_beat_a_frozen_copy(lows: tuple[float, float], word: str) -> None:
     over_frozen = dict(zip(("1", "8"), map(ratio, lows), strict=True))
-    found = Bench().gate().decide("trt", {"1": GOOD, "8": GOOD}, {"1": ratio(2), "8": ratio(2)}, over_frozen)
+    found = GateSetup().gate().decide("trt", {"1": GOOD, "8": GOOD}, {"1": ratio(2), "8": ratio(2)}, over_frozen)
     assert found.word == word
     assert ("frozen ÷ trt" in found.reason) == (word == "slower")
 
 
 def decided(words: Mapping[str, Agreement], lows: Sequence[float]) -> Verdict:
     ratios: dict[str, Ratio] = {size: ratio(low) for size, low in zip(("1", "8"), lows, strict=False)}
-    return Bench().gate().decide("frozen", words, ratios, {})
+    return GateSetup().gate().decide("frozen", words, ratios, {})
 
 
 def test_a_verdict_tells_its_numbers_and_the_limits() -> None:
@@ -151,7 +103,7 @@ def test_rules_and_verdict_are_plain_data() -> None:
 
 
 async def test_a_copy_that_is_faster_and_agrees_passes() -> None:
-    bench = Bench()
+    bench = GateSetup()
     found = await bench.gate().judge(bench.backend("native", seconds=0.002), bench.backend("frozen", seconds=0.0002))
     assert found.word == "passed"
     assert {size: each.native_boxes for size, each in found.agreement.items()} == {"1": 40, "8": 40}
@@ -159,7 +111,7 @@ async def test_a_copy_that_is_faster_and_agrees_passes() -> None:
 
 
 async def test_a_copy_that_runs_elsewhere_is_judged_as_what_it_got_and_says_so() -> None:
-    bench = Bench()
+    bench = GateSetup()
     fallen = replace(FACTS, fallback="CUDA was asked for and runs none of 20 nodes, CPU does")
     copy = bench.backend("onnx", seconds=0.0002, facts=fallen)
     found = await bench.gate().judge(bench.backend("native", seconds=0.002), copy)
@@ -168,14 +120,14 @@ async def test_a_copy_that_runs_elsewhere_is_judged_as_what_it_got_and_says_so()
 
 
 async def test_a_copy_that_takes_longer_is_slower() -> None:
-    bench = Bench()
+    bench = GateSetup()
     found = await bench.gate().judge(bench.backend("native", seconds=0.0002), bench.backend("frozen", seconds=0.002))
     assert found.word == "slower"
     assert all(each.value < 0.5 for each in found.ratios.values())
 
 
 async def test_a_copy_that_finds_something_else_is_not_even_timed() -> None:
-    bench = Bench()
+    bench = GateSetup()
     found = await bench.gate().judge(bench.backend("native"), bench.backend("frozen", count=3))
     assert (found.word, found.ratios) == ("disagrees", {})
     assert {size: each.extra for size, each in found.agreement.items()} == {"1": 20, "8": 20}
@@ -183,13 +135,13 @@ async def test_a_copy_that_finds_something_else_is_not_even_timed() -> None:
 
 
 async def test_pictures_without_boxes_leave_it_undecided_but_timed() -> None:
-    bench = Bench()
+    bench = GateSetup()
     found = await bench.gate().judge(bench.backend("native", count=0), bench.backend("frozen", count=0))
     assert (found.word, set(found.ratios)) == ("undecided", {"1", "8"})
 
 
 async def test_a_yardstick_is_timed_against_tf_trt_too() -> None:
-    bench = Bench()
+    bench = GateSetup()
     native, frozen = bench.backend("native", seconds=0.004), bench.backend("frozen", seconds=0.0001)
     found = await bench.gate().judge(native, bench.backend("trt", seconds=0.0008), frozen)
     assert found.word == "slower"
@@ -205,7 +157,7 @@ async def test_a_yardstick_is_timed_against_tf_trt_too() -> None:
 async def test_it_measures_one_picture_and_the_most_that_both_can_take(
     native: tuple[int, ...], copy: tuple[int, ...], sizes: set[int]
 ) -> None:
-    bench = Bench(pictures=16)
+    bench = GateSetup(pictures=16)
     ours, theirs = (bench.backend("x", facts=replace(FACTS, batch_sizes=each)) for each in (native, copy))
     found = await bench.gate().judge(ours, theirs)
     assert set(found.agreement) == set(found.ratios) == {str(size) for size in sizes}
@@ -213,7 +165,7 @@ async def test_it_measures_one_picture_and_the_most_that_both_can_take(
 
 
 async def test_both_run_in_each_moment_of_calm_and_take_turns_in_being_first() -> None:
-    bench = Bench(pictures=20)
+    bench = GateSetup(pictures=20)
     await bench.gate().judge(bench.backend("native"), bench.backend("frozen"))
     moments = bench.moments()
     compared, timed = moments[:23], moments[23:]
@@ -225,13 +177,13 @@ async def test_both_run_in_each_moment_of_calm_and_take_turns_in_being_first() -
 
 @pytest.mark.parametrize(("seconds", "pairs"), [(1e-9, FEWEST_PAIRS), (60, MOST_PAIRS)])
 async def test_timing_ends_with_its_time_or_with_enough_pairs(seconds: float, pairs: int) -> None:
-    bench = Bench(rules=Rules(seconds=seconds))
+    bench = GateSetup(rules=Rules(seconds=seconds))
     found = await bench.gate().judge(bench.backend("native"), bench.backend("frozen"))
     assert {each.pairs for each in found.ratios.values()} == {pairs}
 
 
 async def test_timed_batches_go_through_all_pictures() -> None:
-    bench = Bench(pictures=3)
+    bench = GateSetup(pictures=3)
     native = bench.backend("native")
     await bench.gate().judge(native, bench.backend("frozen", facts=replace(FACTS, batch_sizes=(1,))))
     timed = [[image.width for image in batch] for batch in native.batches[3:]]
@@ -240,7 +192,7 @@ async def test_timed_batches_go_through_all_pictures() -> None:
 
 @pytest.mark.parametrize("error", [BatchFailed("other", "a kernel failed"), WorkerDied("it ended by SIGKILL")])
 async def test_a_backend_that_fails_is_not_judged(error: Exception) -> None:
-    bench = Bench()
+    bench = GateSetup()
     copy = bench.backend("frozen")
     if isinstance(error, BatchFailed):
         copy.fails = lambda images: error

@@ -11,10 +11,9 @@ import pytest
 from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.errors import ServiceError
 from app.images import Image
-from app.lanes.quiet import calm
+from app.lanes.quiet import Quiet
 from app.verdicts.gate import Gate, Rules
 from app.verdicts.judge import Judge, pictures
-from app.wiring import native_spec
 from converter.contract import BadOptions
 from tests.support.app import jpegs
 from tests.support.app.comparing import FOLDER, Bench, boxes, numbered, takes, verdict
@@ -40,15 +39,16 @@ class Judging(Bench):
         return made
 
     def another(self, native: Spec, start: FakeStarter) -> Judge:
-        """A judge who does not wait long for calm."""
+        """A judge who does not wait long for a quiet moment."""
 
         async def load() -> Sequence[Image]:
             return numbered(1)
 
-        batchers = [lane.batcher for lane in self.election.lanes.values()]
-        restless = calm(batchers, alone=asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S)
-        gate = Gate(Rules(seconds=1e-9), pictures=load, calm=restless)
-        return Judge(self.election, self.comparison, gate, start=start, native_spec=native)
+        batchers = [lane.batcher for lane in self.routing.lanes.values()]
+        restless = Quiet(batchers, measuring=asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S)
+        gate = Gate(Rules(seconds=1e-9), pictures=load, quiet=restless)
+        served = replace(self.parts.served, run=native)
+        return Judge(self.routing, self.comparison, gate, start=start, served=served)
 
     def native(self, *, seconds: float) -> FakeBackend:
         """Native, that takes so long from now on."""
@@ -79,18 +79,18 @@ async def bench(saved_model: Path, gate_images: Path) -> AsyncIterator[Judging]:
 )
 async def test_the_verdict_is_noted(seconds: float, count: int, word: str, bench: Judging) -> None:
     await bench.judge.judge(bench.fresh("frozen", seconds=seconds, count=count))
-    found = bench.election.verdict("frozen")
+    found = bench.routing.standing("frozen").verdict
     assert found is not None
     assert found.word == word
-    assert bench.judge.told("frozen") == {"verdict": found.to_json(), "rolled_back": None}
+    assert bench.judge.standing("frozen").to_json() == {"verdict": found.to_json(), "rolled_back": None}
 
 
 async def test_what_was_known_of_the_one_before_is_forgotten(bench: Judging) -> None:
     await bench.open("frozen", verdicts={"frozen": verdict("passed")})
     add(bench, bad=20)
-    assert bench.election.rolled_back("frozen")
+    assert bench.routing.standing("frozen").rolled_back
     await bench.judge.judge(bench.fresh("frozen"))
-    assert (bench.election.rolled_back("frozen"), window(bench)["pairs"]) == (None, 0)
+    assert (bench.routing.standing("frozen").rolled_back, window(bench)["pairs"]) == (None, 0)
     assert bench.told("frozen")[0] == "active"
 
 
@@ -109,7 +109,7 @@ async def test_pictures_that_are_not_there_are_the_reason(bench: Judging, gate_i
     await bench.judge.judge(bench.fresh("frozen"))
     reason = f"it could not be compared: {gate_images} has no JPEG file (*.jpg, *.jpeg)"
     assert bench.told("frozen") == ("standby", reason)
-    assert bench.judge.told("frozen")["verdict"] is None
+    assert bench.judge.standing("frozen").to_json()["verdict"] is None
 
 
 @pytest.mark.parametrize("which", ["native", "frozen"])
@@ -123,10 +123,10 @@ async def test_a_batch_that_fails_is_the_reason(which: str, bench: Judging) -> N
 
 
 async def test_a_server_that_never_rests_is_the_reason(bench: Judging) -> None:
-    judge = bench.another(native_spec(bench.settings, bench.parts.versions.served.now), bench.starter)
+    judge = bench.another(bench.parts.served.spec, bench.starter)
     native = bench.backend("native")
     native.open_gate.clear()
-    (asked,) = bench.election.lanes["native"].batcher.submit(numbered(1))
+    (asked,) = bench.routing.lanes["native"].batcher.submit(numbered(1))
     await until(lambda: len(native.batches) == 1)
     await judge.judge(bench.fresh("frozen"))
     await bench.open("frozen")
@@ -140,7 +140,7 @@ async def test_a_copy_that_crashes_over_it_is_none(bench: Judging) -> None:
     copy.die()
     with pytest.raises(WorkerDied, match="SIGKILL"):
         await bench.judge.judge(copy)
-    assert bench.election.verdict("frozen") is None
+    assert bench.routing.standing("frozen").verdict is None
 
 
 async def test_that_native_crashes_over_it_is_not_the_copys_fault(bench: Judging) -> None:
@@ -161,7 +161,7 @@ async def test_tf_trt_is_measured_against_the_frozen_copy_that_serves(bench: Jud
     bench.backend("frozen").answer = takes(0.0001, lambda image: boxes(20))
     bench.native(seconds=0.004)
     await bench.judge.judge(bench.fresh("trt", seconds=0.0008))
-    found = bench.election.verdict("trt")
+    found = bench.routing.standing("trt").verdict
     assert found is not None
     assert found.word == "slower"
     assert "frozen ÷ trt is" in found.reason
@@ -182,7 +182,7 @@ class LookingStarter(FakeStarter):
 
 async def test_without_one_it_is_made_for_the_purpose_and_removed(bench: Judging, programs: Programs) -> None:
     starter = LookingStarter()
-    native = replace(native_spec(bench.settings, bench.parts.versions.served.now), max_batch=4, hang_seconds=7)
+    native = replace(bench.parts.served.spec, max_batch=4, hang_seconds=7)
     await bench.another(native, starter).judge(bench.fresh("trt"))
     (asked,) = starter.asked
     assert (asked.name, asked.max_batch, asked.hang_seconds) == ("frozen", 4, 7)
@@ -190,7 +190,7 @@ async def test_without_one_it_is_made_for_the_purpose_and_removed(bench: Judging
     assert not asked.folder.exists()
     assert starter.started[0].closed
     assert starter.started[0].batches
-    found = bench.election.verdict("trt")
+    found = bench.routing.standing("trt").verdict
     assert found is not None
     assert set(found.over_frozen) == {"1", "8"}
 
@@ -208,7 +208,7 @@ async def test_one_that_can_not_be_made_or_started_is_the_reason(
 ) -> None:
     programs.order(order)
     starter = LookingStarter(*([failure] if failure else []))
-    judge = bench.another(native_spec(bench.settings, bench.parts.versions.served.now), starter)
+    judge = bench.another(bench.parts.served.spec, starter)
     await judge.judge(bench.fresh("trt"))
     await bench.open("trt")
     assert says in bench.told("trt")[1]

@@ -85,9 +85,9 @@ async def test_only_pairs_that_were_timed_tell_of_speed(bench: Bench) -> None:
 
 async def test_a_copy_is_not_rolled_back_on_few_pairs(bench: Bench) -> None:
     add(bench, bad=FEWEST_FOR_ROLLBACK - 1)
-    assert bench.election.active == "frozen"
+    assert bench.routing.active == "frozen"
     add(bench, bad=1)
-    assert bench.election.active == "native"
+    assert bench.routing.active == "native"
     assert bench.told("frozen")[1].startswith(
         "rolled back: it disagreed in 20 of the last 20 pairs (10 % are borne), last: 0 % of 2 boxes matched"
     )
@@ -107,7 +107,7 @@ async def test_a_copy_is_not_rolled_back_on_few_pairs(bench: Bench) -> None:
 async def test_a_share_over_the_limit_rolls_back(kinds: dict[str, int], rolled_back: str | None, bench: Bench) -> None:
     add(bench, **kinds)
     add(bench, good=20 - sum(kinds.values()))
-    assert bench.election.active == ("native" if rolled_back else "frozen")
+    assert bench.routing.active == ("native" if rolled_back else "frozen")
     assert bench.counted("rollbacks_total") == (rolled_back is not None)
     if rolled_back:
         assert bench.counted("rollbacks_total", copy="frozen", reason=rolled_back) == 1
@@ -124,18 +124,18 @@ async def test_only_the_last_pairs_count(bench: Bench) -> None:
     add(bench, good=17, bad=2)
     for _ in range(5):
         add(bench, good=WINDOW - 2, bad=2)
-    assert bench.election.active == "frozen"
+    assert bench.routing.active == "frozen"
     assert (window(bench)["pairs"], window(bench)["disagree"]) == (WINDOW, 2)
     add(bench, bad=2)
-    assert bench.election.active == "native", "4 of the last 30"
+    assert bench.routing.active == "native", "4 of the last 30"
 
 
 async def test_every_copy_has_its_own_window(bench: Bench) -> None:
     await bench.open("trt", verdicts={"trt": verdict("passed", low=1.1)})
     add(bench, good=20)
     add(bench, bad=20, copy="trt")
-    assert bench.election.rolled_back("frozen") is None
-    assert bench.election.rolled_back("trt")
+    assert bench.routing.standing("frozen").rolled_back is None
+    assert bench.routing.standing("trt").rolled_back
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ async def test_every_copy_has_its_own_window(bench: Bench) -> None:
 async def test_live_pairs_finish_a_verdict_that_was_left_open(
     low: float, found: Detections, word: Word, bench: Bench
 ) -> None:
-    bench.election.judged("frozen", verdict("undecided", low=low, boxes=10))
+    bench.routing.judged("frozen", verdict("undecided", low=low, boxes=10))
     for _ in range(4):
         bench.comparison.add(pair(answer(DOG, CAT), found))
     assert bench.told("frozen")[1].startswith("undecided: ")
     bench.comparison.add(pair(answer(DOG, CAT), found))  # 10 boxes and 5 times 2
-    told = bench.election.verdict("frozen")
+    told = bench.routing.standing("frozen").verdict
     assert told is not None
     assert (told.word, told.agreement["8"].native_boxes, told.ratios["1"].low) == (word, 20, low)
     assert bench.told("frozen") == ("active" if word == "passed" else "standby", f"{word}: {told.reason}")
@@ -158,15 +158,15 @@ async def test_live_pairs_finish_a_verdict_that_was_left_open(
 
 
 async def test_pictures_without_boxes_decide_nothing(bench: Bench) -> None:
-    bench.election.judged("frozen", verdict("undecided", boxes=0))
+    bench.routing.judged("frozen", verdict("undecided", boxes=0))
     for _ in range(50):
         bench.comparison.add(pair(answer(), answer()))
     assert bench.told("frozen")[1].startswith("undecided: ")
 
 
 async def test_a_verdict_that_was_finished_may_be_rolled_back_later(bench: Bench) -> None:
-    bench.election.judged("frozen", verdict("undecided", boxes=0))
+    bench.routing.judged("frozen", verdict("undecided", boxes=0))
     add(bench, good=20)
-    assert bench.election.active == "frozen"
+    assert bench.routing.active == "frozen"
     add(bench, bad=3)
-    assert bench.election.active == "native"
+    assert bench.routing.active == "native"

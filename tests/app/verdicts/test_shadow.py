@@ -9,7 +9,7 @@ import pytest
 
 from app.backends.backend import BatchFailed, Spec
 from app.images import Image
-from app.verdicts.shadow import MOST_BYTES, MOST_JOBS
+from app.verdicts.shadow import MOST_BYTES, MOST_WAITING
 from tests.support.app.comparing import FOLDER, Bench, boxes, numbered, verdict
 from tests.support.app.pairing import window
 from tests.support.fakes import until
@@ -96,11 +96,11 @@ async def test_a_share_of_the_pictures_is_taken(share: float, taken: int, bench:
 
 
 async def test_what_does_not_fit_is_dropped(bench: Shadowed) -> None:
-    bench.offer(MOST_JOBS + 4)
+    bench.offer(MOST_WAITING + 4)
     assert bench.dropped(reason="full") == 4
     bench.begin()
-    await bench.ended(MOST_JOBS + 4)
-    assert {number for _, number in bench.ran} == set(range(MOST_JOBS))
+    await bench.ended(MOST_WAITING + 4)
+    assert {number for _, number in bench.ran} == set(range(MOST_WAITING))
 
 
 async def test_it_holds_no_more_than_so_many_bytes(bench: Shadowed) -> None:
@@ -194,7 +194,7 @@ async def test_a_copy_that_is_swapped_out_meanwhile_is_not_to_blame(bench: Shado
     bench.offer(1)
     bench.begin()
     await until(lambda: len(old.batches) == 1)
-    await bench.election.lanes["frozen"].slot.open(Spec("frozen", FOLDER, max_batch=8))
+    await bench.routing.lanes["frozen"].slot.open(Spec("frozen", FOLDER, max_batch=8))
     assert old.closed
     await bench.ended(1)
     assert bench.dropped(reason="no_copy") == 1

@@ -35,7 +35,7 @@ class Busy(Bench):
 
     def ask(self, name: str, count: int = 1) -> list[asyncio.Task[Answer]]:
         """Requests that are answered when the backend's gate is open."""
-        asked = submit(self.election.lanes[name].batcher, [self.street] * count)
+        asked = submit(self.routing.lanes[name].batcher, [self.street] * count)
         self.requests += asked
         return asked
 
@@ -96,7 +96,7 @@ async def test_on_a_busy_server_it_runs_now_and_then_while_nothing_waits_but_is_
 async def test_never_while_a_request_waits(bench: Busy) -> None:
     native = bench.backend("native")
     native.open_gate.clear()
-    batcher = bench.election.lanes["native"].batcher
+    batcher = bench.routing.lanes["native"].batcher
     while not batcher.depth:  # greedy: the first ones run
         bench.ask("native")
         await asyncio.sleep(0)
@@ -111,7 +111,7 @@ async def test_it_does_not_give_up_at_once(bench: Busy) -> None:
     native = bench.backend("native")
     native.open_gate.clear()
     bench.ask("native", 20)
-    await until(lambda: bench.election.lanes["native"].batcher.depth > 0)
+    await until(lambda: bench.routing.lanes["native"].batcher.depth > 0)
     await bench.begin(patience_s=5 * SOON_S)
     await asyncio.wait(bench.requests, timeout=5 * SOON_S * (MOST_TRIES - 2))
     native.open_gate.set()
@@ -126,7 +126,7 @@ async def test_a_pair_that_a_request_disturbs_tells_of_agreement_only(name: str,
     await bench.begin()
     await until(lambda: shadowed(frozen))
     (asked,) = bench.ask(name)
-    await until(lambda: bench.election.lanes[name].batcher.begun == 1)
+    await until(lambda: bench.routing.lanes[name].batcher.batches_begun == 1)
     frozen.open_gate.set()
     await asked
     await bench.ended()
@@ -151,7 +151,7 @@ async def test_it_does_not_run_beside_the_gate(bench: Busy) -> None:
 
 async def test_requests_that_came_while_the_gate_measured_go_first(bench: Busy) -> None:
     frozen, native = bench.backend("frozen"), bench.backend("native")
-    batcher = bench.election.lanes["native"].batcher
+    batcher = bench.routing.lanes["native"].batcher
     frozen.open_gate.clear()
     bench.tasks.append(asyncio.create_task(bench.parts.judge.judge(frozen)))
     await until(lambda: len(frozen.batches) == 1)

@@ -64,7 +64,7 @@ async def test_another_model_under_the_name_begins_anew(bench: Bench) -> None:
     bench.comparison.forget("frozen")
     assert window(bench)["pairs"] == 0
     add(bench, bad=19)
-    assert bench.election.active == "frozen"
+    assert bench.routing.active == "frozen"
 
 
 async def test_another_chance_is_for_copies_that_were_rolled_back(bench: Bench) -> None:

@@ -1,12 +1,13 @@
 """The real FastAPI app over a bench: copies are loaded and judged by the test, not from a folder."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from app.api.dialects import Dialect
 from app.main import assemble
 from app.verdicts.gate import Verdict
 from tests.support.agreeing import assert_same
@@ -36,6 +37,10 @@ class Compared(Bench):
         headers = {"Content-Type": "image/jpeg"}
         return await self.client.post("/detect", content=photo, params=parameters, headers=headers)
 
+    async def until_counted(self, name: str, count: float, **labels: str) -> None:
+        """Let everything else run until so many have been counted."""
+        await until(lambda: self.counted(name, **labels) == count)
+
     async def same_everywhere(self) -> Any:
         """What /model says; /compare and /metrics must say the same."""
         model = await self.get("/model")
@@ -44,10 +49,12 @@ class Compared(Bench):
 
 
 @asynccontextmanager
-async def compared(model: Path, **changes: Any) -> AsyncIterator[Compared]:
-    """The app for `model` with these settings; native is warm."""
-    bench = Compared(model, admin_token="sesame", **changes)
-    app = assemble(bench.parts, bench.settings)
+async def compared(
+    model: Path, *, protocols: Mapping[str, Dialect] | None = None, **changes: Any
+) -> AsyncIterator[Compared]:
+    """The app for `model` with these settings, and these protocols; native is warm."""
+    bench = Compared(model, **{"admin_token": "sesame", **changes})
+    app = assemble(bench.parts, bench.settings, protocols=protocols)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as bench.client:

@@ -11,6 +11,7 @@ from app.backends.backend import Spec
 from app.images import Image
 from app.settings import Settings
 from app.verdicts.gate import Verdict, Word
+from app.verdicts.states import state_of
 from app.wiring import Parts, build
 from converter.comparison.agreement import Agreement
 from converter.comparison.timing import Ratio
@@ -78,18 +79,18 @@ class Bench:
         self.settings = Settings.model_validate({"model": model, "copies": (), "shadow_share": 1, **changes})
         self.starter = FakeStarter()
         self.parts: Parts = build(self.settings, self.starter)
-        self.election, self.comparison = self.parts.election, self.parts.comparison
+        self.routing, self.comparison = self.parts.routing, self.parts.live_pairs
         self.metrics, self.shadow = self.parts.metrics, self.parts.shadow
 
     async def open(self, *names: str, verdicts: Mapping[str, Verdict] | None = None) -> None:
         """Load these backends; copies have these verdicts, and none that is not given."""
         for name in names:
             if verdicts and name in verdicts:
-                self.election.judged(name, verdicts[name])
-            await self.election.lanes[name].slot.open(Spec(name, FOLDER, max_batch=8))
+                self.routing.judged(name, verdicts[name])
+            await self.routing.lanes[name].slot.open(Spec(name, FOLDER, max_batch=8))
 
     async def close(self) -> None:
-        for lane in self.election.lanes.values():
+        for lane in self.routing.lanes.values():
             await lane.slot.close()
         self.parts.executor.shutdown()
 
@@ -98,8 +99,8 @@ class Bench:
         return next(backend for backend in reversed(self.starter.started) if backend.name == name)
 
     def told(self, name: str) -> tuple[str, str]:
-        slot = self.election.lanes[name].slot
-        return slot.state, slot.reason
+        state = state_of(self.routing, name)
+        return state.name, state.reason
 
     def counted(self, name: str, **labels: str) -> float:
         """The sum of the samples called `name` that have these labels."""

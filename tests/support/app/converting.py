@@ -1,21 +1,22 @@
 """Conversions in real child processes, in which small programs stand in for those that need TensorFlow."""
 
-import asyncio
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from app.copies.conversions import Allowed, Conversions, Ways
+from app.copies.conversions import Allowed, Conversions
+from app.copies.copies import Copies
+from app.copies.folders import CopyFolders, Plan
 from app.copies.jobs import Job, JobFiles
+from app.lanes.slot import Slot
 from app.metrics import Metrics
 from benchmarks.serving import descendants, lives
 from converter.contract import Options
-from tests.support.fakes import until
+from tests.support.app.copying import PLAIN, Lenient, served_model
+from tests.support.fakes import FakeStarter, until
 from tests.support.places import PROGRAMS
 
-GATE = {"verdict": None, "rolled_back": None}
 FROZEN = Options(target="frozen", batch_sizes=(1, 4))
 TRT = Options(target="trt", batch_sizes=(1, 4))
 
@@ -42,33 +43,44 @@ class Programs:
 
 
 class Converting:
-    """Conversions of a model, and what became of them. A test can hold back the loading of a copy, or make it fail."""
+    """A server's conversions of a model, and its copies; `starter` can hold back loading, or make it fail."""
 
     def __init__(self, root: Path, *, model: str = "model", allowed: Allowed | None = None) -> None:
         self.source = root / model / "1"
         self.source.mkdir(parents=True)
         self.place = self.location("frozen")
         self.allowed = allowed or Allowed(seconds=60)
-        self.defaults = {options.target: options for options in (FROZEN, TRT)}
-        self.adopted: list[Options] = []
-        self.told: list[tuple[str, str]] = []  # what the server was told, and the job's state then
-        self.loading = asyncio.Event()
-        self.loading.set()
-        self.failure: Exception | None = None
+        self.starter = FakeStarter()
         self.conversions = self.server()
+        self.copies = self.over(self.conversions)
         self._others = set(descendants(os.getpid()))
 
     def server(self) -> Conversions:
         """The conversions of a server that starts now."""
-        ways = Ways(
-            location=lambda source, target: self.location(target),
-            defaults=self.defaults.__getitem__,
-            adopt=self._adopt,
-            began=lambda job: self.told.append(("began", job.state)),
-            ended=lambda job: self.told.append(("ended", job.state)),
-        )
         files, self.metrics = JobFiles(self.location("jobs")), Metrics()
-        return Conversions(self.source, ways, files=files, metrics=self.metrics, allowed=self.allowed)
+        return Conversions(files=files, metrics=self.metrics, allowed=self.allowed)
+
+    def over(self, conversions: Conversions, *, max_batch: int = 8) -> Copies:
+        """The copies that these conversions are for; they are judged by nobody."""
+        metrics = Metrics()
+        served = served_model(self.source, metrics, max_batch=max_batch)
+        plan = Plan(wanted=(), convert=False, precision="FP32", calibration_images=None, cache=None)
+        self.slots = {name: Slot(name, self.starter, metrics) for name in ("frozen", "trt", "onnx")}
+        folders = CopyFolders(served, plan, ask=lambda: PLAIN)
+        return Copies(self.slots, folders, conversions, Lenient(), metrics)
+
+    def convert(self, options: Options) -> Job:
+        """A conversion, as an admin starts one."""
+        return self.copies.convert(options)
+
+    async def finished(self) -> None:
+        """Return when no job runs."""
+        await self.copies.converted()
+
+    async def close(self) -> None:
+        await self.copies.close()
+        for slot in self.slots.values():
+            await slot.close()
 
     def location(self, target: str) -> Path:
         return self.source.with_name(f"1_{target}")
@@ -86,13 +98,6 @@ class Converting:
     def processes(self) -> list[int]:
         """Those that were started for the conversions: the converter first."""
         return [pid for pid in descendants(os.getpid()) if pid not in self._others]
-
-    async def _adopt(self, options: Options) -> dict[str, Any]:
-        self.adopted.append(options)
-        await self.loading.wait()
-        if self.failure:
-            raise self.failure
-        return GATE
 
 
 def contents(folder: Path) -> dict[str, bytes]:

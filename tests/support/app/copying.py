@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from app.backends.backend import Backend, Spec
-from app.copies.conversions import Allowed, Conversions, Ways
-from app.copies.copies import Copies, Plan
+from app.backends.served import Served
+from app.copies.conversions import Allowed, Conversions
+from app.copies.copies import Copies
+from app.copies.folders import CopyFolders, Plan
 from app.copies.jobs import JobFiles
 from app.lanes.slot import Slot
 from app.metrics import Metrics
+from app.model_folder import Model
 from app.verdicts.judge import Judge
+from app.verdicts.routing import Standing
 from converter.contract import Report
 from converter.disk import publish
 from converter.machine.environment import Environment
@@ -42,8 +46,8 @@ class Lenient(Judge):
     async def _nothing(self, fresh: Backend) -> None:
         pass
 
-    def told(self, copy: str) -> dict[str, Any]:
-        return {"verdict": None, "rolled_back": None}
+    def standing(self, copy: str) -> Standing:
+        return Standing()
 
 
 class ReplacingStarter(FakeStarter):
@@ -59,7 +63,13 @@ class ReplacingStarter(FakeStarter):
         return await super().__call__(spec)
 
 
-class Bench:
+def served_model(source: Path, metrics: Metrics, *, max_batch: int = 8) -> Served:
+    """A served model whose files are in `source`; in its worker two batches are in flight."""
+    run = Spec("native", source, max_batch=max_batch, batches_in_flight=2, load_seconds=60)
+    return Served(Model("model", "1", source, {}), "f" * 64, run, metrics, "0.1")
+
+
+class Copying:
     """The copies of a model that is no real one, and its conversions; FP16 is wanted."""
 
     def __init__(self, root: Path, found: Environment, *, wanted: tuple[str, ...] | None, convert: bool) -> None:
@@ -67,39 +77,24 @@ class Bench:
         (self.source / "variables").mkdir(parents=True, exist_ok=True)
         (self.source / "saved_model.pb").write_bytes(b"a model")
         (self.source / "variables" / "variables.index").write_bytes(b"weights")
-        self.starter, self.metrics, self.states = FakeStarter(), Metrics(), dict[str, list[str]]()
+        self.starter, self.metrics = FakeStarter(), Metrics()
         self.judge = Lenient()
         self.lacking: str | None = None  # why there is no room for two
         self.slots = {name: self._slot(name) for name in ("trt", "frozen", "onnx")}
-        spec = Spec("native", self.source, max_batch=8, batches_in_flight=2, load_seconds=60)
-        plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, spec=spec)
-        self.copies = Copies(self.slots, plan, self.metrics, location=self._place, judge=self.judge, ask=self._ask)
-        ways = Ways(
-            location=self._place,
-            defaults=self.copies.default_options,
-            adopt=self.copies.adopt,
-            began=self.copies.being_made,
-            ended=self.copies.made_or_not,
-        )
+        plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, cache=None)
+        self.folders = CopyFolders(served_model(self.source, self.metrics), plan, ask=self._ask)
         files, allowed = JobFiles(self.location("jobs")), Allowed(seconds=60)
-        self.conversions = Conversions(self.source, ways, files=files, metrics=self.metrics, allowed=allowed)
+        self.conversions = Conversions(files=files, metrics=self.metrics, allowed=allowed)
+        self.copies = Copies(self.slots, self.folders, self.conversions, self.judge, self.metrics)
         self.asked = 0
-
-    def _place(self, _: Path, target: str) -> Path:
-        return self.location(target)
 
     def _slot(self, name: str) -> Slot:
         async def start(spec: Spec) -> Backend:
             return await self.starter(spec)
 
-        def changed(slot: Slot) -> None:
-            states = self.states.setdefault(slot.name, [])
-            if states[-1:] != [slot.state]:  # the reason alone may change
-                states.append(slot.state)
+        return Slot(name, start, self.metrics, room=lambda backend: self.lacking)
 
-        return Slot(name, start, changed=changed, room=lambda backend: self.lacking)
-
-    async def _ask(self) -> Environment:
+    def _ask(self) -> Environment:
         self.asked += 1
         return self.found
 
@@ -107,15 +102,16 @@ class Bench:
         return publish.location(self.source, target)
 
     async def prepare(self) -> None:
-        await self.copies.prepare(self.conversions)
+        await self.copies.prepare()
 
     async def close(self) -> None:
-        await self.conversions.close()
+        await self.copies.close()
         for slot in self.slots.values():
             await slot.close()
 
     def told(self, target: str) -> tuple[str, str]:
-        return self.slots[target].state, self.slots[target].reason
+        (phase,) = self.slots[target].phases
+        return phase.name, phase.reason
 
     def put(self, target: str, *, engine: bool | None = None, report: bool = True, **made_with: Any) -> Path:
         """A copy as the converter leaves one; what it was made with may differ from what is here."""
@@ -130,7 +126,7 @@ class Bench:
 
     def report(self, target: str, *, options: Mapping[str, str] | None = None, **made_with: Any) -> Report:
         """The report of a copy that was made with these fields, or options, in place of what is here."""
-        wanted = self.copies.default_options(target)
+        wanted = self.folders.default_options(target)
         identity = identify(self.source, wanted, self.found)
         return Report(
             target=target,

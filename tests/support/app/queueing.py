@@ -1,13 +1,25 @@
 """Pictures in a queue in front of a backend, for the tests of batching."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from app.images import Image
 from app.lanes.batching import Answer, MicroBatcher
+from converter.model.detections import Detections
 from tests.support.fakes import FakeBackend
 
 Make = Callable[..., MicroBatcher]
+
+
+@dataclass
+class QueuedModel:
+    """A model that batches are run on; what it is called and how much it takes is the test's to say."""
+
+    run: Callable[[Sequence[Image]], Awaitable[list[Detections]]]
+    name: str = "native"
+    max_batch: int = 1
+    max_in_flight: int = 1
 
 
 def pictures(street: Image, count: int) -> list[Image]:

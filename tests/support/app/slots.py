@@ -1,0 +1,35 @@
+"""A slot in front of fake workers."""
+
+from app.lanes.slot import Slot
+from app.metrics import Metrics
+from tests.support.app.phases import Phases
+from tests.support.fakes import FakeBackend, FakeStarter
+
+
+class SlotSetup:
+    """A slot and what has happened to it, in order."""
+
+    def __init__(self, phases: Phases, *failures: Exception) -> None:
+        self.starter, self.metrics = FakeStarter(*failures), Metrics()
+        self._phases = phases
+        self.slot = Slot("trt", self.starter, self.metrics)
+
+    @property
+    def phase(self) -> str:
+        return self.slot.phases[0].name
+
+    @property
+    def reason(self) -> str:
+        return self.slot.phases[0].reason
+
+    @property
+    def phases(self) -> list[str]:
+        return self._phases.of("trt")
+
+    def restarts(self, reason: str) -> float:
+        labels = {"backend": "trt", "reason": reason}
+        return self.metrics.registry.get_sample_value("detector_worker_restarts_total", labels) or 0
+
+    @property
+    def newest(self) -> FakeBackend:
+        return self.starter.started[-1]
