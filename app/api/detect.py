@@ -54,7 +54,7 @@ def routes(detector: Detector, both: Both, served: Served, executor: Executor) -
 
         def ask() -> Awaitable[Sequence[Found]]:
             if wanted.backend == BOTH:
-                return both.detect(body.pictures, asked, request.state.request_id)
+                return both.detect(body.pictures, asked, request.state.request_id, copy=wanted.compare_with)
             return detector.detect(body.pictures, asked)
 
         try:
