@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from app.detection.side_by_side import BOTH
 from app.errors import BadParameter
 
-BackendName = Literal["auto", "native", "trt", "frozen", "onnx", "both"]
+CopyName = Literal["trt", "frozen", "onnx"]
+BackendName = Literal["auto", "native", CopyName, "both"]
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xyxy_norm", "yxyx_norm"]
 TIMEOUT_HEADER = "x-request-timeout-ms"
 
@@ -44,6 +46,9 @@ class Parameters(BaseModel):
         default="auto",
         description="Who answers: `auto` is the active backend, `both` is native and the best copy, compared.",
     )
+    compare_with: CopyName | None = Field(
+        default=None, description="With `backend=both`: the copy that is compared; if left out, the best one."
+    )
     annotate: bool = Field(
         default=False,
         description="Add the picture with its boxes drawn, as a data URI. `Accept: image/jpeg` gives it bare.",
@@ -68,9 +73,12 @@ def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str 
     if not given:
         return _DEFAULTS
     try:
-        return Parameters.model_validate(given)
+        wanted = Parameters.model_validate(given)
     except ValidationError as error:
         raise BadParameter(_sentence(error)) from None
+    if wanted.compare_with is not None and wanted.backend != BOTH:
+        raise BadParameter(f"compare_with: it goes with backend=both; the backend is {wanted.backend!r}")
+    return wanted
 
 
 def class_ids(names: Iterable[str], labels: Mapping[int, str]) -> frozenset[int] | None:

@@ -63,7 +63,7 @@ class Pipeline:
         wanted = asked.parameters
         request.state.backend = wanted.backend if wanted.backend != AUTO else NO_BACKEND
         query = _query(wanted, self._served.now)
-        results = await unless_gone(request, self._of_one_version(asked.pictures, query, request.state.request_id))
+        results = await unless_gone(request, self._of_one_version(asked, query, request.state.request_id))
         begun = time.perf_counter()
         good = answers_in(results)
         if good:
@@ -74,21 +74,20 @@ class Pipeline:
             if isinstance(item, Result):
                 self._shadow.offer(item.image, request.state.request_id)
 
-    async def _of_one_version(
-        self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str
-    ) -> Sequence[Found]:
+    async def _of_one_version(self, asked: Asked, query: Query, request_id: str) -> Sequence[Found]:
         """The results; asked for again if a new version of the model came between the pictures of the request."""
-        results = await self._ask(pictures, query, request_id)
+        results = await self._ask(asked, query, request_id)
         for _ in range(_SWAPS):
             if len(_versions(results)) < 2:
                 break
-            results = await self._ask(pictures, query, request_id)
+            results = await self._ask(asked, query, request_id)
         return results
 
-    async def _ask(self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str) -> Sequence[Found]:
+    async def _ask(self, asked: Asked, query: Query, request_id: str) -> Sequence[Found]:
         if query.backend == BOTH:
-            return await self._side_by_side.detect(pictures, query, request_id)
-        return await self._detector.detect(pictures, query)
+            copy = asked.parameters.compare_with
+            return await self._side_by_side.detect(asked.pictures, query, request_id, copy=copy)
+        return await self._detector.detect(asked.pictures, query)
 
     def _observe(self, good: Sequence[Result], encode_s: float) -> None:
         for result in good:

@@ -83,6 +83,20 @@ class CopyAnswer(BaseModel):
     status: int | None = None
 
 
+class BoxPairAnswer(BaseModel):
+    """One object by its places in `detections` of native and of `copy`, each counted from 0.
+
+    A place is null where that one has no box of it, or has one that was not asked for: its score is below the
+    threshold, or it is beyond `max_detections`. `iou` tells which.
+    """
+
+    kind: Literal["matched", "class_flip", "missing", "extra"]
+    native: int | None
+    copy_place: int | None = Field(alias="copy")
+    iou: float | None = Field(description="How far the two boxes overlap, 0 to 1; null if only one has a box.")
+    score_diff: float | None = Field(description="How far their scores differ; null likewise.")
+
+
 class ComparisonAnswer(BaseModel):
     """With `backend=both`: how the copy's answer differs from native's, at the threshold and classes asked for.
 
@@ -100,6 +114,9 @@ class ComparisonAnswer(BaseModel):
     mean_iou: float | None = Field(description="Of matched boxes; null without any.")
     largest_score_diff: float | None
     reason: str = Field(description="Which limits are missed; empty if they agree.")
+    pairs: list[BoxPairAnswer] = Field(
+        description="What is counted, box by box; boxes in no pair are too near the threshold to count."
+    )
 
 
 class PictureAnswer(BaseModel):

@@ -1,7 +1,7 @@
 """`backend=both`: a picture is answered by native and by the best copy, and the two answers are compared."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from app.errors import ServiceError
 from app.metrics import NO_BACKEND
 from app.verdicts.live_pairs import Comparison, Pair
 from app.verdicts.routing import NATIVE, Routing
+from converter.comparison.agreement import BoxPair
 
 BOTH = "both"
 
@@ -30,11 +31,14 @@ class Both:
         self._detector, self._routing, self._comparison = detector, routing, comparison
 
     async def detect(
-        self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str
+        self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str, *, copy: str | None = None
     ) -> list[Twin | ServiceError]:
-        """Both answers to each picture, or why native has none; BackendUnavailable if no copy is warm."""
+        """Both answers to each picture, or why native has none; without a name the copy is the best one.
+
+        BackendUnavailable if that copy, or every one, is not warm.
+        """
         started = time.monotonic()
-        copy = self._best_copy(pictures)
+        copy = self._warm_copy(copy, pictures)
         native = await self._detector.detect(pictures, replace(query, backend=NATIVE))
         good = [result for result in native if isinstance(result, Result)]
         asked = replace(query, backend=copy, timeout_s=_left(query.timeout_s, time.monotonic() - started))
@@ -44,9 +48,10 @@ class Both:
             for item in native
         ]
 
-    def _best_copy(self, pictures: Sequence[object]) -> str:
+    def _warm_copy(self, name: str | None, pictures: Sequence[object]) -> str:
         try:
-            return self._routing.best_copy().slot.name
+            lane = self._routing.route(name) if name else self._routing.best_copy()
+            return lane.slot.name
         except ServiceError as error:
             self._detector.failed(NO_BACKEND, [error] * len(pictures))
             raise
@@ -72,7 +77,28 @@ class Both:
         self._comparison.add(pair)
         seen = self._comparison.look(pair, threshold=query.threshold, classes=query.classes)
         times = {"native_ms": _ms(native.infer_s), "copy_ms": _ms(copy.infer_s)}
-        return Twin(native, copy, {"copy": copy.backend, **times, **seen.to_json()})
+        pairs = self._comparison.box_pairs(native.found, copy.found, threshold=query.threshold, classes=query.classes)
+        told = {**seen.to_json(), "pairs": _answered(pairs, len(native.detections), len(copy.detections))}
+        return Twin(native, copy, {"copy": copy.backend, **times, **told})
+
+
+def _answered(pairs: Iterable[BoxPair], native: int, copy: int) -> list[dict[str, Any]]:
+    """The pairs as plain data. Both are best first: what was answered are the first so many of the rows compared."""
+    found = []
+    for pair in pairs:
+        places = {"native": _place(pair.native, native), "copy": _place(pair.copy, copy)}
+        if places != {"native": None, "copy": None}:
+            numbers = {"iou": _rounded(pair.iou, 4), "score_diff": _rounded(pair.score_diff, 5)}
+            found.append({"kind": pair.kind, **places, **numbers})
+    return found
+
+
+def _place(row: int | None, answered: int) -> int | None:
+    return row if row is not None and row < answered else None
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _left(timeout_s: float | None, spent_s: float) -> float | None:

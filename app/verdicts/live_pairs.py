@@ -12,8 +12,8 @@ from typing import Any, Literal
 from app.metrics import Metrics
 from app.verdicts.gate import Gate
 from app.verdicts.routing import Routing
+from converter.comparison.agreement import BoxPair, Limits, box_pairs, compare, total
 from converter.comparison.agreement import Comparison as PictureComparison
-from converter.comparison.agreement import Limits, compare, total
 from converter.comparison.timing import paired_ratio
 from converter.model.detections import Detections
 
@@ -127,12 +127,17 @@ class Comparison:
         if pair.found is None:
             return Seen(pair.request_id, time.time(), None, False, pair.error or "the copy failed", None)
         limits = self._limits if threshold is None else replace(self._limits, threshold=threshold)
-        ours, theirs = (_of(found, classes) for found in (pair.native, pair.found))
-        compared = compare(ours, theirs, limits)
+        compared = compare(_of(pair.native, classes), _of(pair.found, classes), limits)
         verdict = total([compared]).verdict(replace(limits, fewest_boxes=0))  # a single box is enough
         seconds = None if pair.native_s is None or pair.copy_s is None else (pair.native_s, pair.copy_s)
         agrees = verdict.word == "agrees"
         return Seen(pair.request_id, time.time(), compared, agrees, "" if agrees else verdict.reason, seconds)
+
+    def box_pairs(
+        self, native: Detections, copy: Detections, *, threshold: float, classes: frozenset[int] | None
+    ) -> list[BoxPair]:
+        """What `look` counts, box by box; rows are those of the boxes of `classes`."""
+        return box_pairs(_of(native, classes), _of(copy, classes), replace(self._limits, threshold=threshold))
 
     def _observe(self, pair: Pair, seen: Seen) -> None:
         result = "error" if seen.compared is None else "agree" if seen.agrees else "disagree"

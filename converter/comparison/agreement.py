@@ -10,12 +10,11 @@ from math import floor
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from converter.comparison.overlap import Numbers, Rows, iou, partners
 from converter.model.detections import Detections
 
-Numbers = NDArray[np.float64]
-Rows = NDArray[np.intp]
+BoxKind = Literal["matched", "class_flip", "missing", "extra"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +38,17 @@ class Differences:
     missing: Rows  # (n,), native's, best first
     extra: Rows  # (n,), the copy's, best first
     class_flips: Rows  # (k, 2), as `matched`: the same place, another class
+
+
+@dataclass(frozen=True, slots=True)
+class BoxPair:
+    """One object by its rows in native's and the copy's detections; None where one of them has no box of it."""
+
+    kind: BoxKind
+    native: int | None = None
+    copy: int | None = None
+    iou: float | None = None  # if both have one
+    score_diff: float | None = None  # likewise, never negative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -140,15 +150,25 @@ class Agreement(Comparison):
 def compare(native: Detections, copy: Detections, limits: Limits) -> Comparison:
     """How the two answers to one picture differ; the order of their rows does not matter."""
     found = differences(native, copy, limits)
-    ours, theirs = found.matched.T
+    ious, score_diffs = _apart(native, copy, found.matched)
     return Comparison(
         missing=len(found.missing),
         extra=len(found.extra),
         class_flips=len(found.class_flips),
-        ious=_iou(_corners(native, ours), _corners(copy, theirs)),
-        # Scores are float32, which has no more digits.
-        score_diffs=np.abs(native.scores[ours].astype(np.float64) - copy.scores[theirs]).round(6),
+        ious=ious,
+        score_diffs=score_diffs,
     )
+
+
+def box_pairs(native: Detections, copy: Detections, limits: Limits) -> list[BoxPair]:
+    """What `compare` counts, box by box; each row of both stands in one pair at most."""
+    found = differences(native, copy, limits)
+    return [
+        *_partnered("matched", native, copy, found.matched),
+        *_partnered("class_flip", native, copy, found.class_flips),
+        *(BoxPair("missing", native=row) for row in found.missing.tolist()),
+        *(BoxPair("extra", copy=row) for row in found.extra.tolist()),
+    ]
 
 
 def total(comparisons: Iterable[Comparison]) -> Agreement:
@@ -172,12 +192,12 @@ def differences(native: Detections, copy: Detections, limits: Limits) -> Differe
     `margin` up take part; one within the margin does not count if it is alone or its partner is within it too.
     """
     ours, theirs = _taking_part(native, limits), _taking_part(copy, limits)
-    overlaps = _iou(_corners(native, ours)[:, :, None], _corners(copy, theirs)[:, None, :])
+    overlaps = iou(_corners(native, ours)[:, :, None], _corners(copy, theirs)[:, None, :])
     overlaps[overlaps < limits.iou] = 0
-    matched = _partners(overlaps * (native.classes[ours][:, None] == copy.classes[theirs]))
+    matched = partners(overlaps * (native.classes[ours][:, None] == copy.classes[theirs]))
     overlaps[matched[:, 0]] = 0
     overlaps[:, matched[:, 1]] = 0
-    flips = _partners(overlaps)  # of different classes, all of them: of one class they would be partners by now
+    flips = partners(overlaps)  # of different classes, all of them: of one class they would be partners by now
     missing = np.delete(ours, [*matched[:, 0], *flips[:, 0]])
     extra = np.delete(theirs, [*matched[:, 1], *flips[:, 1]])
     edge = np.float32(limits.threshold + limits.margin)
@@ -185,11 +205,20 @@ def differences(native: Detections, copy: Detections, limits: Limits) -> Differe
     pairs = [np.stack([ours[each[:, 0]], theirs[each[:, 1]]], axis=1) for each in (matched, flips)]
     counting = [each[clear[each[:, 0]] | clear_copy[each[:, 1]]] for each in pairs]
     return Differences(
-        matched=counting[0],
-        missing=missing[clear[missing]],
-        extra=extra[clear_copy[extra]],
-        class_flips=counting[1],
+        matched=counting[0], missing=missing[clear[missing]], extra=extra[clear_copy[extra]], class_flips=counting[1]
     )
+
+
+def _partnered(kind: BoxKind, native: Detections, copy: Detections, rows: Rows) -> list[BoxPair]:
+    apart = zip(rows.tolist(), *(each.tolist() for each in _apart(native, copy, rows)), strict=True)
+    return [BoxPair(kind, ours, theirs, overlap, diff) for (ours, theirs), overlap, diff in apart]
+
+
+def _apart(native: Detections, copy: Detections, rows: Rows) -> tuple[Numbers, Numbers]:
+    """How far partners overlap, and how far their scores differ; scores are float32, which has no more digits."""
+    ours, theirs = rows.T
+    score_diffs: Numbers = np.abs(native.scores[ours].astype(np.float64) - copy.scores[theirs]).round(6)
+    return iou(_corners(native, ours), _corners(copy, theirs)), score_diffs
 
 
 def _taking_part(found: Detections, limits: Limits) -> Rows:
@@ -204,36 +233,6 @@ def _taking_part(found: Detections, limits: Limits) -> Rows:
 
 def _corners(found: Detections, rows: Rows) -> Numbers:
     return np.ascontiguousarray(found.boxes[rows].T, np.float64)
-
-
-def _iou(a: Numbers, b: Numbers) -> Numbers:
-    """Intersection over union of boxes given as (4, …) corners; 1 for equal boxes, even without an area."""
-    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
-    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
-    both = np.maximum(width, 0) * np.maximum(height, 0)
-    either = _area(a) + _area(b) - both
-    overlap: Numbers = both / np.maximum(either, np.finfo(np.float64).tiny)
-    if not either.all():
-        overlap[(either == 0) & (a == b).all(axis=0)] = 1
-    return overlap
-
-
-def _area(corners: Numbers) -> Numbers:
-    area: Numbers = np.maximum(corners[2] - corners[0], 0) * np.maximum(corners[3] - corners[1], 0)
-    return area
-
-
-def _partners(overlaps: Numbers) -> Rows:
-    """Places of one-to-one pairs: each column in turn takes the free row of its largest number that is not 0."""
-    rows, columns = np.nonzero(overlaps)
-    in_turn = np.lexsort((rows, -overlaps[rows, columns], columns))
-    taken: dict[int, int] = {}  # row: column
-    served: set[int] = set()
-    for row, column in zip(rows[in_turn].tolist(), columns[in_turn].tolist(), strict=True):
-        if row not in taken and column not in served:
-            taken[row] = column
-            served.add(column)
-    return np.array(list(taken.items()), np.intp).reshape(-1, 2)
 
 
 def _floor(value: float, digits: int) -> float:

@@ -141,13 +141,27 @@ def test_differences_are_marked(visit: Visit, photos: dict[str, bytes]) -> None:
         body["detections"].append(
             {**lost, "label": "kite", "class_id": 33, "box": {"xmin": 700, "ymin": 500, "xmax": 760, "ymax": 570}}
         )
-        body["comparison"] |= {"agree": False, "missing": 1, "extra": 1, "class_flips": 1}
+        kites = {"kind": "missing", "native": len(body["detections"]) - 1, "copy": None}
+        persons = {"kind": "extra", "native": None, "copy": 0}
+        pairs = [
+            {"kind": "matched", "native": 0, "copy": 1, "iou": 0.87, "score_diff": 0.0},
+            {"kind": "matched", "native": 1, "copy": 2, "iou": 1.0, "score_diff": 0.2},
+            {"kind": "class_flip", "native": 2, "copy": 3, "iou": 1.0, "score_diff": 0.0},
+            *({**each, "iou": None, "score_diff": None} for each in (kites, persons)),
+        ]
+        body["comparison"] |= {"agree": False, "missing": 1, "extra": 1, "class_flips": 1, "pairs": pairs}
 
     visit.page.route("**/detect?**", altered(change))
     visit.drop(photos["dog"])
     assert visit.said.startswith("They disagree: ")
     told = visit.page.locator("#answer table").inner_text()
-    marks = ("moved: overlap", "score differs by 0.2", "called boat by the copy", "missing: native’s alone", "extra: ")
+    marks = (
+        "moved: overlap 0.87",
+        "score differs by 0.2",
+        "called boat by the copy",
+        "missing: native’s alone",
+        "extra: ",
+    )
     for words in marks:
         assert words in told
     kinds = [{each["kind"] for each in visit.boxes(figure)} for figure in (0, 1)]
@@ -156,6 +170,33 @@ def test_differences_are_marked(visit: Visit, photos: dict[str, bytes]) -> None:
     visit.page.get_by_role("radio", name="Overlaid").check()
     expect(visit.page.locator("#answer figure")).to_have_count(1)
     assert {"missing", "extra"} <= {each["kind"] for each in visit.boxes(0)}
+
+
+def test_boxes_in_no_pair_are_too_low_to_count(visit: Visit, photos: dict[str, bytes]) -> None:
+    def change(body: dict[str, Any]) -> None:
+        first, second, *_ = body["comparison"]["pairs"]
+        body["comparison"]["pairs"] = [first, {**second, "copy": None}]  # as if it were below the threshold
+
+    visit.page.route("**/detect?**", altered(change))
+    visit.drop(photos["dog"])
+    kinds = [[each["kind"] for each in visit.boxes(figure)] for figure in (0, 1)]
+    assert [found.count("same") for found in kinds] == [2, 1]
+    assert [set(found) for found in kinds] == [{"same", "near"}] * 2
+    expect(visit.page.locator("#answer tr[data-kind=near] .why").first).to_have_text("too low to count")
+
+
+def test_a_copy_is_asked_by_name_and_with_the_score_that_the_gate_judges_by(
+    visit: Visit, server: Server, photos: dict[str, bytes]
+) -> None:
+    lowest = server.get("/compare").json()["rules"]["threshold"]
+    assert float(visit.page.locator("#threshold").input_value()) == lowest
+    expect(visit.page.locator("#threshold-now")).to_have_text(f"{lowest:.2f}")
+    visit.page.get_by_label("Compare native with").select_option("frozen")
+    visit.drop(photos["dog"])
+    assert visit.said.startswith("Both found the same: ")
+    (asked,) = [each.url for each in visit.requests if "/detect?" in each.url]
+    assert f"threshold={lowest:g}&" in asked
+    assert asked.endswith("compare_with=frozen&backend=both")
 
 
 def test_requests_that_disagreed_are_listed(visit: Visit) -> None:

@@ -29,6 +29,37 @@ _PICTURE: dict[str, Any] = {
     "batch_size": 1,
     "timing_ms": {"queue": 0.1, "infer": 24.8, "total": 25.6},
 }
+_BOTH: dict[str, Any] = {
+    **_PICTURE,
+    "copy": {
+        "backend": "onnx",
+        "detections": [
+            {
+                "class_id": 47,
+                "label": "cup",
+                "score": 0.79871,
+                "box": {"xmin": 33.1, "ymin": 2.88, "xmax": 91.41, "ymax": 79.3},
+            }
+        ],
+        "count": 1,
+        "batch_size": 1,
+        "timing_ms": {"queue": 0.1, "infer": 15.2, "decode": 0.6, "total": 41.3},
+    },
+    "comparison": {
+        "copy": "onnx",
+        "native_ms": 24.8,
+        "copy_ms": 15.2,
+        "agree": True,
+        "matched": 1,
+        "missing": 0,
+        "extra": 0,
+        "class_flips": 0,
+        "mean_iou": 0.9984,
+        "largest_score_diff": 0.0018,
+        "reason": "",
+        "pairs": [{"kind": "matched", "native": 0, "copy": 0, "iou": 0.9984, "score_diff": 0.00182}],
+    },
+}
 _FAILED = {"status": 422, "error": "the JPEG file can't be decoded: it is damaged or cut off", "code": "invalid_image"}
 _ERRORS: dict[int, tuple[str, list[tuple[str, str]]]] = {
     400: (
@@ -100,7 +131,12 @@ def detect_responses() -> dict[int | str, dict[str, Any]]:
     """The responses of /detect, each with its examples."""
     one = {"id": "9f1c2a", "model": _MODEL, **_PICTURE}
     several = {"id": "9f1c2a", "model": _MODEL, "results": [{"status": 200, **_PICTURE}, _FAILED]}
-    examples = {"one picture": {"value": one}, "several, each for itself": {"value": several}}
+    both = {"id": "9f1c2a", "model": _MODEL, **_BOTH}
+    examples = {
+        "one picture": {"value": one},
+        "several, each for itself": {"value": several},
+        "native and a copy, compared": {"value": both},
+    }
     answers: dict[int | str, dict[str, Any]] = {
         200: {
             "model": DetectAnswer | SeveralAnswer,

@@ -38,16 +38,16 @@ function head({ comparison }, show) {
   };
   const choices = VIEWS.map(([value, words]) => make("label", {},
     make("input", { type: "radio", name: "view", value, checked: value === view, onchange: choose }), make("span", {}, words)));
-  return make("div", { class: "head" }, differences(comparison),
+  return make("div", { class: "head" }, facts(comparison),
     make("fieldset", { class: "plain segments" }, make("legend", { class: "unseen" }, "How the answers are shown"), ...choices));
 }
 
-function differences({ matched, missing, extra, class_flips, mean_iou, largest_score_diff }) {
-  const facts = [
+function facts({ matched, missing, extra, class_flips, mean_iou, largest_score_diff }) {
+  const numbers = [
     [matched, "matched", ""], [missing, "missing", "missing"], [extra, "extra", "extra"], [class_flips, "other class", "flip"],
     [number(mean_iou, 3), "mean overlap", ""], [number(largest_score_diff, 3), "largest score difference", ""],
   ];
-  return make("ul", { class: "facts", id: "differences" }, ...facts.map(([value, words, kind]) =>
+  return make("ul", { class: "facts", id: "differences" }, ...numbers.map(([value, words, kind]) =>
     make("li", { "data-kind": kind && value ? kind : null }, make("strong", {}, String(value)), ` ${words}`)));
 }
 
@@ -82,7 +82,7 @@ function list({ rows, native, copy }, series) {
       make("td", { class: "n" }, number(row.native?.score, 3)),
       ...(copy ? [
         make("td", { class: "n" }, number(row.copy?.score, 3)),
-        make("td", { class: "n" }, row.iou === undefined ? "–" : row.iou.toFixed(3)),
+        make("td", { class: "n" }, number(row.iou, 3)),
         make("td", { class: "why" }, row.words),
       ] : []))));
 }

@@ -17,6 +17,8 @@ const names = []; // of the backends, in the server's order: each has its colour
 const latest = { compare: null, model: null, picture: null };
 
 const series = (name) => Math.max(0, names.indexOf(name)) % 5;
+const threshold = byId("threshold");
+const showThreshold = () => (byId("threshold-now").value = Number(threshold.value).toFixed(2));
 const showBackends = backends(series);
 const showLatency = latency(series);
 const showWorst = worst();
@@ -29,7 +31,7 @@ const showCopies = renderer(byId("copy"), (copies) => {
 
 poll(async () => {
   try {
-    latest.compare = await api.compare();
+    learn(await api.compare());
     byId("offline").hidden = true;
     show();
   } catch {
@@ -42,6 +44,14 @@ poll(async () => {
   latest.model = await api.model().catch(() => latest.model);
   show();
 }, MODEL_MS);
+
+function learn(compare) {
+  if (!latest.compare && !threshold.dataset.chosen) {
+    threshold.value = compare.rules.threshold; // one begins with the score that the gate judges by
+    showThreshold();
+  }
+  latest.compare = compare;
+}
 
 function show() {
   const { compare, model } = latest;
@@ -65,7 +75,10 @@ pictures((blob, note, name) => {
   answer();
 });
 
-byId("threshold").addEventListener("input", () => (byId("threshold-now").value = Number(byId("threshold").value).toFixed(2)));
+threshold.addEventListener("input", () => {
+  threshold.dataset.chosen = "";
+  showThreshold();
+});
 for (const id of ["threshold", "copy", "detect-token"]) byId(id).addEventListener("change", () => latest.picture && answer());
 
 async function answer() {
@@ -76,9 +89,9 @@ async function answer() {
   byId("answer").setAttribute("aria-busy", "true");
   say(said, `Asking about ${name} …`);
   try {
-    latest.compare ??= await api.compare();
+    if (!latest.compare) learn(await api.compare());
     const twin = await ask(blob, {
-      copy: byId("copy").value, threshold: Number(byId("threshold").value), token: byId("detect-token").value.trim(),
+      copy: byId("copy").value, threshold: Number(threshold.value), token: byId("detect-token").value.trim(),
       rules: latest.compare.rules, signal,
     });
     if (signal.aborted) return;

@@ -66,6 +66,10 @@ async def test_one_picture_has_both_answers_and_what_differs(form: str, server: 
     assert told.items() >= {"agree": False, "matched": 1, "missing": 1, "extra": 0, "class_flips": 0}.items()
     assert (told["mean_iou"], told["largest_score_diff"]) == (1.0, 0.0)
     assert told["reason"]
+    assert told["pairs"] == [
+        {"kind": "matched", "native": 0, "copy": 0, "iou": 1.0, "score_diff": 0.0},
+        {"kind": "missing", "native": 1, "copy": None, "iou": None, "score_diff": None},
+    ]
     assert response.headers["X-Backend"] == "native"
     assert DetectAnswer.model_validate(body).model_dump(exclude_unset=True, by_alias=True) == body
 
@@ -89,6 +93,46 @@ async def test_parameters_hold_for_both_and_for_the_comparison(server: Compared)
     assert body["detections"] == body["copy"]["detections"]
     assert body["detections"][0]["box"] == {"x": 10, "y": 10, "width": 40, "height": 30}
     assert body["comparison"].items() >= {"agree": True, "matched": 1, "missing": 0, "reason": ""}.items()
+
+
+async def test_the_pairs_are_what_is_counted_and_name_boxes_of_the_answer(server: Compared) -> None:
+    near = (80, 0, 90, 9, 0.27, 64)  # too low to count, and first of the trams in neither
+    moved = (10, 10, 50, 37, 0.85, 64)
+    lamp = (70, 70, 90, 90, 0.5, 82)
+    server.backend("native").answer = lambda image: answer(TRAM, LIGHT, (60, 5, 80, 30, 0.6, 47), near)
+    server.backend("frozen").answer = lambda image: answer(moved, (*LIGHT[:4], 0.66, 1), lamp)
+    body = (await send(server, "raw", [PHOTO])).json()
+    told, pairs = body["comparison"], body["comparison"]["pairs"]
+    kinds = [pair["kind"] for pair in pairs]
+    counted = [kinds.count(kind) for kind in ("matched", "class_flip", "missing", "extra")]
+    assert counted == [told[name] for name in ("matched", "class_flips", "missing", "extra")] == [1, 1, 1, 1]
+    assert pairs[0] == {"kind": "matched", "native": 0, "copy": 0, "iou": told["mean_iou"], "score_diff": 0.05}
+    named = {pair["kind"]: [_label(body, pair["native"]), _label(body["copy"], pair["copy"])] for pair in pairs}
+    assert named == {
+        "matched": ["tram", "tram"],
+        "class_flip": ["traffic light", "class 1"],
+        "missing": ["class 47", None],
+        "extra": [None, "class 82"],
+    }
+
+
+def _label(told: dict[str, Any], place: int | None) -> str | None:
+    label: str | None = None if place is None else told["detections"][place]["label"]
+    return label
+
+
+async def test_another_copy_can_be_compared_by_name(server: Compared) -> None:
+    await server.open("onnx")
+    server.backend("onnx").answer = lambda image: answer(LIGHT)
+    for name, found in (("onnx", ["traffic light"]), ("frozen", ["tram"])):
+        body = (await send(server, "form", [PHOTO], compare_with=name)).json()
+        assert (body["copy"]["backend"], labels(body["copy"]), body["comparison"]["copy"]) == (name, found, name)
+    sentence = assert_is_error(await send(server, "raw", [PHOTO], compare_with="trt"), 503, "backend_unavailable")
+    assert sentence.startswith("the backend 'trt' is unavailable")
+    for wanted in ({"compare_with": "native"}, {"compare_with": "onnx", "backend": "auto"}):
+        assert assert_is_error(await send(server, "raw", [PHOTO], **wanted), 422, "bad_parameter").startswith(
+            "compare_with: "
+        )
 
 
 async def test_both_pictures_are_drawn(server: Compared) -> None:

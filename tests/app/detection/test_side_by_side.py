@@ -102,6 +102,43 @@ async def test_the_difference_is_by_what_was_asked_for_but_the_window_by_the_gat
     assert bench.counted("compare_latency_ratio_count") == 0, "they did not run alone"
 
 
+@pytest.mark.parametrize(
+    ("query", "pairs"),
+    [
+        (Query(), [(0, 0), (2, 1), (1, 2), (3, 3)]),
+        (Query(classes=frozenset({17, 82})), [(1, 0), (0, 1)]),  # places are those among the boxes of these classes
+        (Query(classes=frozenset({82, 18})), [(0, 0), (1, 1)]),
+        (Query(max_detections=2), [(0, 0), (None, 1), (1, None)]),  # the partner is beyond, the cup is in both
+        (Query(max_detections=1, classes=frozenset({17, 82})), [(None, 0), (0, None)]),
+        (Query(threshold=0.63), [(0, 0), (None, 1), (1, 2)]),  # native's lamp is below
+        (Query(threshold=0.73, classes=frozenset({17, 82})), [(0, None)]),  # the copy's cat is below, its lamp near
+        (Query(threshold=0.95), []),
+    ],
+)
+async def test_pairs_name_the_boxes_that_were_answered(
+    query: Query, pairs: list[tuple[int | None, int | None]], bench: Twins
+) -> None:
+    """The cat is native's second and the copy's third, the lamp the other way round."""
+    lamp, cup = (70, 70, 90, 90), (70, 10, 90, 40)
+    bench.native.answer = lambda image: answer(DOG, CAT, (*lamp, 0.6, 82), (*cup, 0.5, 47))
+    bench.frozen.answer = lambda image: answer(DOG, (*lamp, 0.75, 82), (*CAT[:4], 0.7, 17), (*cup, 0.45, 47))
+    (twin,) = await bench.ask([PHOTO], query)
+    assert twin.comparison is not None
+    assert [(pair["native"], pair["copy"]) for pair in twin.comparison["pairs"]] == pairs
+    assert all(pair["kind"] == "matched" and pair["iou"] == 1 for pair in twin.comparison["pairs"])
+
+
+async def test_a_copy_can_be_named(bench: Twins) -> None:
+    await bench.open("trt", verdicts={"trt": verdict("passed")})
+    (twin,) = await bench.both.detect([PHOTO], Query(), "abc", copy="frozen")
+    assert isinstance(twin, Twin)
+    assert twin.comparison is not None
+    assert twin.comparison["copy"] == "frozen"
+    with pytest.raises(BackendUnavailable, match="'onnx' is"):
+        await bench.both.detect([PHOTO], Query(), "abc", copy="onnx")
+    assert bench.counted("images_total", backend="none", result="unavailable") == 1
+
+
 async def test_the_copy_is_the_active_one_or_the_best(bench: Twins) -> None:
     await bench.open("trt", verdicts={"trt": verdict("passed")})
     (twin,) = await bench.ask([PHOTO])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from converter.comparison.agreement import Agreement, Limits, Verdict, compare, differences, total
+from converter.comparison.agreement import Agreement, BoxPair, Limits, Verdict, box_pairs, compare, differences, total
 from converter.model.detections import Detections
 from tests.support.converter.rows import Row, answer, counts
 
@@ -146,6 +146,24 @@ def test_differences_name_the_rows() -> None:
     assert found.matched.tolist() == [[1, 3], [2, 1]]
     assert (found.missing.tolist(), found.extra.tolist()) == ([0], [2])
     assert found.class_flips.tolist() == [[3, 0]]
+
+
+def test_pairs_have_the_rows_of_both_and_how_far_they_are_apart() -> None:
+    cup: Row = (700, 700, 800, 800, 0.6, 47)
+    moved: Row = (300, 0, 400, 45, 0.77, 3)
+    lamp: Row = (500, 500, 600, 600, 0.5, 82)
+    assert box_pairs(answer(cup, CAR, DOG), answer(scored(0.8, CAT), lamp, moved), LIMITS) == [
+        BoxPair("matched", native=1, copy=2, iou=0.9, score_diff=0.03),
+        BoxPair("class_flip", native=2, copy=0, iou=1.0, score_diff=0.1),
+        BoxPair("missing", native=0),
+        BoxPair("extra", copy=1),
+    ]
+
+
+def test_boxes_that_do_not_count_are_in_no_pair() -> None:
+    assert box_pairs(answer(scored(0.28)), answer(scored(0.27)), LIMITS) == []
+    (one_counts,) = box_pairs(answer(scored(0.31)), answer(CAR, scored(0.24)), LIMITS)[:1]
+    assert (one_counts.kind, one_counts.native, one_counts.copy) == ("matched", 0, 1)
 
 
 @pytest.mark.parametrize("wrong", [NAN, INF, -INF])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.comparison.agreement import Limits, compare, differences
+from converter.comparison.agreement import Limits, box_pairs, compare, differences
 from converter.model.detections import Detections
 from tests.support.converter.rows import answer, counts
 from tests.support.places import DATA
@@ -75,6 +75,21 @@ def test_every_box_that_counts_is_told_once(native: Detections, copy: Detections
         assert len(set(rows)) == len(rows)
         assert set(np.flatnonzero(usable & (answered.scores > np.float32(0.3)))) <= set(rows)
         assert set(rows) <= set(np.flatnonzero(usable & (answered.scores >= np.float32(0.2))))
+
+
+@settings(deadline=None)
+@given(native=answers(), copy=answers())
+def test_the_pairs_are_what_is_counted(native: Detections, copy: Detections) -> None:
+    pairs, counted = box_pairs(native, copy, LIMITS), compare(native, copy, LIMITS)
+    kinds = [pair.kind for pair in pairs]
+    assert tuple(kinds.count(kind) for kind in ("matched", "missing", "extra", "class_flip")) == counts(counted)
+    assert [pair.iou for pair in pairs if pair.kind == "matched"] == counted.ious.tolist()
+    assert [pair.score_diff for pair in pairs if pair.kind == "matched"] == counted.score_diffs.tolist()
+    for pair in pairs:
+        both = pair.native is not None and pair.copy is not None
+        assert both == (pair.kind in ("matched", "class_flip")) == (pair.iou is not None)
+        if pair.native is not None and pair.copy is not None:
+            assert (native.classes[pair.native] == copy.classes[pair.copy]) == (pair.kind == "matched")
 
 
 @settings(deadline=None)
