@@ -1,10 +1,11 @@
 """The model on disk: which folder is meant, its name and version, and its labels. No TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 LABELS = Path("assets.extra") / "labels.txt"
+_GRAPH = "saved_model.pb"
 _COCO, _COCO_LAST = 80, 90  # classes, and the id of the last one where ids have gaps
 
 
@@ -28,22 +29,24 @@ def find(path: Path, labels: Path | None = None) -> Model:
     `labels` is a file with the names of its classes, in place of the one that it has itself.
     Version folders are named by digits, as TensorFlow Serving has it; `1_trt` beside them is a copy, no version.
     """
-    if not path.exists():
-        raise NoModel(f"there is no model at {path}: no such file or folder")
-    if (path / "saved_model.pb").is_file():
-        folder = path.resolve()
-    else:
-        versions = [entry for entry in path.iterdir() if _is_number(entry.name)] if path.is_dir() else []
-        usable = [entry for entry in versions if (entry / "saved_model.pb").is_file()]
-        if not usable:
-            raise NoModel(
-                f"{path} is no SavedModel (no saved_model.pb) and has no version folder with one, like {path}/1"
-            )
-        folder = max(usable, key=lambda entry: int(entry.name)).resolve()
-    name, version = (folder.parent.name, folder.name) if _is_number(folder.name) else (folder.name, "unversioned")
+    folder = _folder(path)
     if labels is not None and not labels.is_file():
         raise NoModel(f"there is no file of labels at {labels}")
+    name, version = (folder.parent.name, folder.name) if _is_number(folder.name) else (folder.name, "unversioned")
     return Model(name=name, version=version, folder=folder, labels=read_labels(labels or folder / LABELS))
+
+
+def _folder(path: Path) -> Path:
+    """The folder of the SavedModel itself."""
+    if not path.exists():
+        raise NoModel(f"there is no model at {path}: no such file or folder")
+    if (path / _GRAPH).is_file():
+        return path.resolve()
+    versions = [entry for entry in path.iterdir() if _is_number(entry.name)] if path.is_dir() else []
+    usable = [entry for entry in versions if (entry / _GRAPH).is_file()]
+    if not usable:
+        raise NoModel(f"{path} is no SavedModel (no {_GRAPH}) and has no version folder with one, like {path}/1")
+    return max(usable, key=lambda entry: int(entry.name)).resolve()
 
 
 def read_labels(path: Path) -> dict[int, str]:
@@ -55,15 +58,22 @@ def read_labels(path: Path) -> dict[int, str]:
     if not path.is_file():
         return {}
     lines = [line.decode("utf-8", errors="surrogateescape").strip() for line in path.read_bytes().splitlines()]
-    if lines and not any(line[:1].isdigit() for line in lines) and all(line.isprintable() and line for line in lines):
+    if _are_names(lines):
         return dict(enumerate(lines, start=1))
-    labels = {}
-    for number, line in enumerate(lines, start=1):
-        class_id, _, name = line.partition(" ")
-        if not _is_number(class_id) or not name or not name.isprintable():
-            raise NoModel(f"line {number} of {path} is not a class id and a name, like '18 dog'")
-        labels[int(class_id)] = name.strip()
-    return labels
+    return dict(_numbered(line, f"line {number} of {path}") for number, line in enumerate(lines, start=1))
+
+
+def _are_names(lines: Sequence[str]) -> bool:
+    """Whether these are names alone: some, all of them words, and none begins with a number."""
+    words = all(line and line.isprintable() for line in lines)
+    return bool(lines) and words and not any(line[0].isdigit() for line in lines)
+
+
+def _numbered(line: str, where: str) -> tuple[int, str]:
+    class_id, _, name = line.partition(" ")
+    if not _is_number(class_id) or not name or not name.isprintable():
+        raise NoModel(f"{where} is not a class id and a name, like '18 dog'")
+    return int(class_id), name.strip()
 
 
 def id_space(labels: Mapping[int, str]) -> str:

@@ -28,7 +28,7 @@ from app.verdicts import judge, states
 from app.verdicts.gate import Gate, Rules
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
-from app.verdicts.live_pairs import Comparison, Patience
+from app.verdicts.live_pairs import LivePairs, RollbackRule
 from app.verdicts.routing import NATIVE, Routing
 from app.verdicts.shadow import Shadow
 from converter.comparison.agreement import Limits
@@ -49,7 +49,7 @@ class Parts:
     served: Served
     routing: Routing
     rules: Rules
-    live_pairs: Comparison
+    live_pairs: LivePairs
     shadow: Shadow
     detector: Detector
     judge: Judge
@@ -68,8 +68,8 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     routing = _routing(settings, start, executor, metrics)
     measuring = asyncio.Lock()  # one measures at a time
     gate = _gate(settings, routing, measuring)
-    patience = Patience(pairs=settings.rollback_window, share=settings.rollback_share)
-    live_pairs = Comparison(routing, gate, metrics, patience=patience)
+    rule = RollbackRule(pairs=settings.rollback_window, share=settings.rollback_share)
+    live_pairs = LivePairs(routing, gate, metrics, rule=rule)
     verdicts = Judge(routing, live_pairs, gate, start=start, served=served)
     conversions = _conversions(settings, served, metrics)
     copies = _copies(_folders(settings, served), routing, verdicts, conversions, metrics)

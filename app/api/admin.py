@@ -12,7 +12,7 @@ from app.api.ops import backend_answer
 from app.api.schemas import BackendAnswer
 from app.copies.copies import Copies
 from app.copies.versions import Versions
-from app.verdicts.live_pairs import Comparison
+from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import AUTO, NATIVE, Routing
 from app.verdicts.shadow import Shadow
 
@@ -20,7 +20,7 @@ _RELOAD_ERRORS = {**BODY_ERRORS, 409: "It can't be loaded; what served serves on
 _CHOICE_ERRORS = {**BODY_ERRORS, 422: "There is no such backend.", 503: "The backend is not warm."}
 
 
-def routes(routing: Routing, live_pairs: Comparison, shadow: Shadow, copies: Copies, versions: Versions) -> APIRouter:
+def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, copies: Copies, versions: Versions) -> APIRouter:
     """The router of /admin."""
     router = APIRouter(tags=["administration"], dependencies=[TOKEN], responses=described(ADMIN_ERRORS))
 

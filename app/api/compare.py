@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from app.api.schemas import CompareAnswer, InferHistogram
 from app.metrics import BUCKETS, Metrics
 from app.verdicts.gate import Rules, rules_json
-from app.verdicts.live_pairs import Comparison
+from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import NATIVE, Routing
 from app.verdicts.shadow import Shadow
 from app.verdicts.states import state_of
@@ -15,7 +15,7 @@ from app.verdicts.states import state_of
 ROLES = ("serving", "shadow")
 
 
-def routes(routing: Routing, live_pairs: Comparison, shadow: Shadow, metrics: Metrics, rules: Rules) -> APIRouter:
+def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Metrics, rules: Rules) -> APIRouter:
     """The router; it needs no token."""
     router = APIRouter(tags=["operations"])
 
@@ -47,7 +47,7 @@ def _histogram(metrics: Metrics, routing: Routing) -> InferHistogram:
     )
 
 
-def _copy(routing: Routing, live_pairs: Comparison, copy: str) -> dict[str, Any]:
+def _copy(routing: Routing, live_pairs: LivePairs, copy: str) -> dict[str, Any]:
     state = state_of(routing, copy)
     return {
         "state": state.name,

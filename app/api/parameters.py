@@ -84,15 +84,16 @@ def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str 
 def class_ids(names: Iterable[str], labels: Mapping[int, str]) -> frozenset[int] | None:
     """Ids of classes given by name (in any case) or id; None for no names. BadParameter names near ones."""
     by_name = {name.lower(): class_id for class_id, name in labels.items()}
-    found = set()
-    for name in names:
-        class_id = int(name) if name.isascii() and name.isdigit() else by_name.get(name.lower())
-        if class_id is None or (labels and class_id not in labels):
-            near = difflib.get_close_matches(name.lower(), by_name, n=3)
-            hint = f"; near names: {', '.join(near)}" if near else "; GET /model lists them"
-            raise BadParameter(f"classes: the model has no class {name[:40]!r}{hint}")
-        found.add(class_id)
-    return frozenset(found) or None
+    return frozenset(_class_id(name, by_name, labels) for name in names) or None
+
+
+def _class_id(name: str, by_name: Mapping[str, int], labels: Mapping[int, str]) -> int:
+    class_id = int(name) if name.isascii() and name.isdigit() else by_name.get(name.lower())
+    if class_id is None or (labels and class_id not in labels):
+        near = difflib.get_close_matches(name.lower(), by_name, n=3)
+        hint = f"; near names: {', '.join(near)}" if near else "; GET /model lists them"
+        raise BadParameter(f"classes: the model has no class {name[:40]!r}{hint}")
+    return class_id
 
 
 def openapi() -> list[dict[str, Any]]:

@@ -149,12 +149,9 @@ class Detector:
         lost = [index for index, answer in enumerate(answers) if answer is None or isinstance(answer, NotAlike)]
         other = self._routing.alternative(lane) if lost and query.backend == AUTO else None
         if other is not None:
-            try:
-                again = await submit_and_wait(other, [images[index] for index in lost], deadline)
-            except ServiceError as error:
-                again = [error] * len(lost)
-            for index, answer in zip(lost, again, strict=True):
-                outcomes[index] = Outcome(other.slot.name, _given_up() if answer is None else answer)
+            again = await _retry(other, [images[index] for index in lost], deadline)
+            for index, outcome in zip(lost, again, strict=True):
+                outcomes[index] = outcome
         return outcomes
 
     def _result(self, image: Image, outcome: Outcome, query: Query, validate_s: float) -> Result | ServiceError:
@@ -173,6 +170,15 @@ class Detector:
             queue_s=answer.queue_s,
             infer_s=answer.infer_s,
         )
+
+
+async def _retry(lane: Lane, images: Sequence[Image], deadline: Deadline) -> list[Outcome]:
+    """What another lane makes of images that the first could not answer."""
+    try:
+        answers = await submit_and_wait(lane, images, deadline)
+    except ServiceError as error:
+        return [Outcome(lane.slot.name, error)] * len(images)
+    return [Outcome(lane.slot.name, _given_up() if answer is None else answer) for answer in answers]
 
 
 def _given_up() -> ServiceError:

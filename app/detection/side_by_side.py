@@ -8,7 +8,7 @@ from typing import Any
 from app.detection.detector import Detector, Query, Result
 from app.errors import ServiceError
 from app.metrics import NO_BACKEND
-from app.verdicts.live_pairs import Comparison, Pair
+from app.verdicts.live_pairs import LivePairs, Pair
 from app.verdicts.routing import NATIVE, Routing
 from converter.comparison.agreement import BoxPair
 
@@ -27,8 +27,8 @@ class Twin:
 class Both:
     """Asks both, native first: one after the other, so that neither takes the other's time."""
 
-    def __init__(self, detector: Detector, routing: Routing, comparison: Comparison) -> None:
-        self._detector, self._routing, self._comparison = detector, routing, comparison
+    def __init__(self, detector: Detector, routing: Routing, live_pairs: LivePairs) -> None:
+        self._detector, self._routing, self._live_pairs = detector, routing, live_pairs
 
     async def detect(
         self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str, *, copy: str | None = None
@@ -74,10 +74,10 @@ class Both:
             native=native.found,
             found=copy.found,
         )
-        self._comparison.add(pair)
-        seen = self._comparison.look(pair, threshold=query.threshold, classes=query.classes)
+        self._live_pairs.add(pair)
+        seen = self._live_pairs.judge(pair, threshold=query.threshold, classes=query.classes)
         times = {"native_ms": _ms(native.infer_s), "copy_ms": _ms(copy.infer_s)}
-        pairs = self._comparison.box_pairs(native.found, copy.found, threshold=query.threshold, classes=query.classes)
+        pairs = self._live_pairs.box_pairs(native.found, copy.found, threshold=query.threshold, classes=query.classes)
         told = {**seen.to_json(), "pairs": _answered(pairs, len(native.detections), len(copy.detections))}
         return Twin(native, copy, {"copy": copy.backend, **times, **told})
 

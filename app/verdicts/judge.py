@@ -13,7 +13,7 @@ from app.backends.served import Served
 from app.errors import ServiceError
 from app.images import Image, check
 from app.verdicts.gate import Gate, Verdict
-from app.verdicts.live_pairs import Comparison
+from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import NATIVE, Routing, Standing
 from converter.contract import BadOptions, ConverterError, Options
 from converter.machine import child
@@ -31,7 +31,7 @@ FROZEN, TRT = "frozen", "trt"
 class Judge:
     """Asks the gate about fresh copies of the served model, and tells the routing."""
 
-    def __init__(self, routing: Routing, live_pairs: Comparison, gate: Gate, *, start: Starter, served: Served) -> None:
+    def __init__(self, routing: Routing, live_pairs: LivePairs, gate: Gate, *, start: Starter, served: Served) -> None:
         self._routing, self._live_pairs, self._gate = routing, live_pairs, gate
         self._start, self._served = start, served
 

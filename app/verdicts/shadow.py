@@ -8,17 +8,19 @@ import asyncio
 import logging
 import random
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from typing import cast
 
 from app.backends.backend import Backend, BatchFailed, WorkerDied
 from app.images import Image
 from app.lanes.batching import MicroBatcher
 from app.lanes.quiet import wait_until_idle
 from app.metrics import Metrics
-from app.verdicts.live_pairs import Comparison, Pair
+from app.verdicts.live_pairs import LivePairs, Pair
 from app.verdicts.routing import NATIVE, Routing
-from converter.comparison.timing import order
+from converter.comparison.timing import Role, order
 from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ class Shadow:
     """Takes answered pictures and turns a `share` of them into pairs; `run` must run."""
 
     def __init__(
-        self, routing: Routing, live_pairs: Comparison, metrics: Metrics, *, share: float, measuring: asyncio.Lock
+        self, routing: Routing, live_pairs: LivePairs, metrics: Metrics, *, share: float, measuring: asyncio.Lock
     ) -> None:
         self.share = share  # 0 to 1; may be changed at any time
         self.patience_s = PATIENCE_S
@@ -106,35 +108,31 @@ class Shadow:
 
     async def _pair(self, answered: Answered, native: Backend, copy: Backend, number: int) -> Pair | None:
         """Both answers; None if native has none."""
-        backends = {"native": native, "copy": copy}
-        found: dict[str, Detections] = {}
-        seconds: dict[str, float] = {}
-        error = ""
-        alone, begun = not self._running(), self._begun()
+        backends: Mapping[Role, Backend] = {"native": native, "copy": copy}
+        quiet, begun = not self._running(), self._begun()
+        runs: dict[Role, _Run] = {}
         for role in order(number):  # of the pairs of this copy
-            start = perf_counter()
-            try:
-                found[role] = (await backends[role].detect([answered.image]))[0]
-                seconds[role] = perf_counter() - start
-            except (BatchFailed, WorkerDied) as failure:
-                if role == "native":
-                    return None
-                error = f"the copy failed: {failure}"
-        alone = alone and begun == self._begun() and not error
-        for name, spent in seconds.items() if alone else ():
-            self._metrics.observe_stages(backends[name].name, [("infer", spent)], role="shadow")
-        for name, backend in backends.items():
-            self._metrics.images.labels(backend.name, "shadow", "ok" if name in found else "failed").inc()
+            runs[role] = await _run(backends[role], answered.image)
+            if role == "native" and runs[role].found is None:
+                return None
+        alone = quiet and begun == self._begun() and not runs["copy"].error
+        for role, run in runs.items():
+            self._observe(backends[role].name, run, timed=alone)
         return Pair(
             copy=copy.name,
             source="shadow",
             request_id=answered.request_id,
-            native=found["native"],
-            found=found.get("copy"),
-            native_s=seconds.get("native") if alone else None,
-            copy_s=seconds.get("copy") if alone else None,
-            error=error,
+            native=cast(Detections, runs["native"].found),
+            found=runs["copy"].found,
+            native_s=runs["native"].seconds if alone else None,
+            copy_s=runs["copy"].seconds if alone else None,
+            error=runs["copy"].error,
         )
+
+    def _observe(self, backend: str, run: "_Run", *, timed: bool) -> None:
+        if timed:
+            self._metrics.observe_stages(backend, [("infer", run.seconds)], role="shadow")
+        self._metrics.images.labels(backend, "shadow", "failed" if run.found is None else "ok").inc()
 
     def _copies(self) -> list[str]:
         lanes = self._routing.lanes
@@ -151,3 +149,21 @@ class Shadow:
 
     def _begun(self) -> int:
         return sum(batcher.batches_begun for batcher in self._batchers())
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one backend made of a picture."""
+
+    found: Detections | None
+    seconds: float
+    error: str = ""
+
+
+async def _run(backend: Backend, image: Image) -> _Run:
+    start = perf_counter()
+    try:
+        (found,) = await backend.detect([image])
+    except (BatchFailed, WorkerDied) as failure:
+        return _Run(None, perf_counter() - start, f"the copy failed: {failure}")
+    return _Run(found, perf_counter() - start)

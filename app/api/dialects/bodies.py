@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -59,16 +59,20 @@ async def _form(headers: Headers, stream: AsyncGenerator[bytes, None]) -> Body:
         raise BadRequest(f"the form can't be read: {error.message}") from error
     except (KeyError, ValueError) as error:
         raise BadRequest("the form can't be read: its boundary or a part's header is wrong") from error
-    items = form.multi_items()
-    pictures = [await value.read() for _, value in items if isinstance(value, UploadFile)]
-    fields: dict[str, Any] = {}
-    for name, value in items:
-        if isinstance(value, str):
-            fields[name] = f"{fields[name]},{value}" if name == "classes" and name in fields else value
+    pictures = [await value.read() for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    fields = _fields((name, value) for name, value in form.multi_items() if isinstance(value, str))
     await form.close()
     if not pictures:
         raise BadRequest("the form has no file: send the picture as a file, in a field called image for example")
     return Body(pictures, several=len(pictures) > 1, fields=fields)
+
+
+def _fields(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The last value of each field, but classes add up."""
+    fields: dict[str, Any] = {}
+    for name, value in items:
+        fields[name] = f"{fields[name]},{value}" if name == "classes" and name in fields else value
+    return fields
 
 
 def _json(body: bytes) -> Body:
@@ -78,16 +82,20 @@ def _json(body: bytes) -> Body:
         raise BadRequest("the body is not valid JSON") from error
     if not isinstance(data, dict) or ("image" in data) == ("images" in data):
         raise BadRequest('the JSON must be an object with "image" or "images": base64 of a JPEG file, or a list of it')
-    several = "images" in data
-    encoded = data.pop("images") if several else [data.pop("image")]
+    if "images" in data:
+        return Body(_several(data.pop("images")), several=True, fields=data)
+    picture = _decoded(data.pop("image"))
+    if isinstance(picture, ServiceError):
+        raise picture
+    return Body([picture], several=False, fields=data)
+
+
+def _several(encoded: object) -> list[bytes | ServiceError]:
     if not isinstance(encoded, list) or not encoded:
         raise BadRequest('"images" must be a list of base64 strings, at least one')
     if len(encoded) > MAX_PICTURES:
         raise BadRequest(f"the request has {len(encoded)} pictures; the limit is {MAX_PICTURES}")
-    pictures = [_decoded(item) for item in encoded]
-    if not several and isinstance(pictures[0], ServiceError):
-        raise pictures[0]
-    return Body(pictures, several=several, fields=data)
+    return [_decoded(item) for item in encoded]
 
 
 def _decoded(text: object) -> bytes | ServiceError:

@@ -56,8 +56,8 @@ async def test_latencies_are_those_of_the_histogram_by_role(server: Compared) ->
 async def test_the_window_and_the_worst_are_told(server: Compared) -> None:
     await server.load(frozen=verdict("slower"))
     for _ in range(12):
-        server.comparison.add(pair(native_s=0.03, copy_s=0.02))
-    server.comparison.add(failed(request_id="r-7"))
+        server.live_pairs.add(pair(native_s=0.03, copy_s=0.02))
+    server.live_pairs.add(failed(request_id="r-7"))
     told = (await server.get("/compare"))["copies"]["frozen"]["window"]
     assert (told["pairs"], told["errors"], told["agreement"]["matched"]) == (13, 1, 12)
     assert told["native_over_copy"] == {"value": 1.5, "low": 1.5, "high": 1.5, "pairs": 12}

@@ -35,7 +35,7 @@ class Twins(Bench):
 
     def __init__(self, model: Path) -> None:
         super().__init__(model, queue_limit=4)
-        self.both = Both(self.parts.detector, self.routing, self.comparison)
+        self.both = Both(self.parts.detector, self.routing, self.live_pairs)
 
     async def load(self) -> None:
         await self.open("native", "frozen", verdicts={"frozen": verdict("slower")})

@@ -48,7 +48,7 @@ class Judging(Bench):
         restless = Quiet(batchers, measuring=asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S)
         gate = Gate(Rules(seconds=1e-9), pictures=load, quiet=restless)
         served = replace(self.parts.served, run=native)
-        return Judge(self.routing, self.comparison, gate, start=start, served=served)
+        return Judge(self.routing, self.live_pairs, gate, start=start, served=served)
 
     def native(self, *, seconds: float) -> FakeBackend:
         """Native, that takes so long from now on."""

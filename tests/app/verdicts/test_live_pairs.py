@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.verdicts.gate import Word
-from app.verdicts.live_pairs import FEWEST_FOR_RATIO, FEWEST_FOR_ROLLBACK
+from app.verdicts.live_pairs import FEWEST_FOR_ROLLBACK
+from app.verdicts.window import FEWEST_FOR_RATIO
 from converter.model.detections import Detections
 from tests.support.app.comparing import CAT, DOG, Bench, verdict
 from tests.support.app.pairing import add, failed, pair, window, wrong
@@ -34,7 +35,7 @@ def test_without_pairs_there_are_no_numbers(saved_model: Path) -> None:
 
 async def test_pairs_are_counted_by_copy_source_and_result(bench: Bench) -> None:
     for each in (pair(), pair(source="both"), wrong(), failed(), pair(copy="trt")):
-        bench.comparison.add(each)
+        bench.live_pairs.add(each)
     for result, source, copy in (
         ("agree", "shadow", "frozen"),
         ("agree", "both", "frozen"),
@@ -53,7 +54,7 @@ async def test_boxes_are_observed_by_how_they_differ(bench: Bench) -> None:
     bird: Row = (70, 70, 90, 90, 0.7, 16)
     moved: Row = (10, 10, 50, 37, 0.87, 18)  # nine tenths of the dog, 0.03 less sure
     flipped: Row = (*CAT[:5], 16)
-    bench.comparison.add(pair(answer(DOG, CAT), answer(moved, flipped, bird)))
+    bench.live_pairs.add(pair(answer(DOG, CAT), answer(moved, flipped, bird)))
     kinds = {kind: bench.counted("compare_boxes_total", kind=kind) for kind in ("matched", "missing", "extra")}
     assert kinds == {"matched": 1, "missing": 0, "extra": 1}
     assert bench.counted("compare_boxes_total", kind="class_flip") == 1
@@ -66,18 +67,18 @@ async def test_boxes_are_observed_by_how_they_differ(bench: Bench) -> None:
 
 async def test_a_single_box_is_enough_to_agree_or_not(bench: Bench) -> None:
     for each, agree in ((pair(), True), (wrong(), False), (pair(answer(), answer()), True)):
-        told = bench.comparison.look(each).to_json()
+        told = bench.live_pairs.judge(each).to_json()
         assert (told["agree"], told["reason"] == "") == (agree, agree)
     for score, agree in ((0.86, True), (0.84, False)):
-        assert bench.comparison.look(pair(answer(DOG), answer((*DOG[:4], score, DOG[5])))).agrees == agree
+        assert bench.live_pairs.judge(pair(answer(DOG), answer((*DOG[:4], score, DOG[5])))).agrees == agree
 
 
 async def test_only_pairs_that_were_timed_tell_of_speed(bench: Bench) -> None:
     for _ in range(FEWEST_FOR_RATIO - 1):
-        bench.comparison.add(pair(native_s=0.02, copy_s=0.01))
+        bench.live_pairs.add(pair(native_s=0.02, copy_s=0.01))
     add(bench, good=5, failing=2)
     assert window(bench)["native_over_copy"] is None, "too few"
-    bench.comparison.add(pair(native_s=0.02, copy_s=0.01))
+    bench.live_pairs.add(pair(native_s=0.02, copy_s=0.01))
     assert window(bench)["native_over_copy"] == {"value": 2, "low": 2, "high": 2, "pairs": FEWEST_FOR_RATIO}
     assert bench.counted("compare_latency_ratio_count", copy="frozen") == FEWEST_FOR_RATIO
     assert bench.counted("compare_latency_ratio_sum", copy="frozen") == 2 * FEWEST_FOR_RATIO
@@ -147,9 +148,9 @@ async def test_live_pairs_finish_a_verdict_that_was_left_open(
 ) -> None:
     bench.routing.judged("frozen", verdict("undecided", low=low, boxes=10))
     for _ in range(4):
-        bench.comparison.add(pair(answer(DOG, CAT), found))
+        bench.live_pairs.add(pair(answer(DOG, CAT), found))
     assert bench.told("frozen")[1].startswith("undecided: ")
-    bench.comparison.add(pair(answer(DOG, CAT), found))  # 10 boxes and 5 times 2
+    bench.live_pairs.add(pair(answer(DOG, CAT), found))  # 10 boxes and 5 times 2
     told = bench.routing.standing("frozen").verdict
     assert told is not None
     assert (told.word, told.agreement["8"].native_boxes, told.ratios["1"].low) == (word, 20, low)
@@ -160,7 +161,7 @@ async def test_live_pairs_finish_a_verdict_that_was_left_open(
 async def test_pictures_without_boxes_decide_nothing(bench: Bench) -> None:
     bench.routing.judged("frozen", verdict("undecided", boxes=0))
     for _ in range(50):
-        bench.comparison.add(pair(answer(), answer()))
+        bench.live_pairs.add(pair(answer(), answer()))
     assert bench.told("frozen")[1].startswith("undecided: ")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.verdicts.live_pairs import WORST
+from app.verdicts.window import WORST
 from tests.support.app.comparing import CAT, DOG, Bench, boxes, verdict
 from tests.support.app.pairing import add, failed, pair, window, wrong
 from tests.support.converter.rows import answer
@@ -36,7 +36,7 @@ async def test_the_worst_come_first(bench: Bench) -> None:
         pair(answer(DOG), smaller, request_id="unsure"),
         pair(answer(DOG), answer(DOG, CAT), request_id="one too many"),
     ):
-        bench.comparison.add(each)
+        bench.live_pairs.add(each)
     worst = window(bench)["worst"]
     assert [each["request_id"] for each in worst] == [
         "failed",
@@ -52,7 +52,7 @@ async def test_the_worst_come_first(bench: Bench) -> None:
 
 async def test_the_last_disagreements_are_kept_even_when_they_left_the_window(bench: Bench) -> None:
     for number in range(WORST + 5):
-        bench.comparison.add(wrong(request_id=str(number)))
+        bench.live_pairs.add(wrong(request_id=str(number)))
     add(bench, good=2 * WINDOW)
     told = window(bench)
     assert (told["disagree"], len(told["worst"])) == (0, WORST)
@@ -61,7 +61,7 @@ async def test_the_last_disagreements_are_kept_even_when_they_left_the_window(be
 
 async def test_another_model_under_the_name_begins_anew(bench: Bench) -> None:
     add(bench, bad=19)
-    bench.comparison.forget("frozen")
+    bench.live_pairs.forget("frozen")
     assert window(bench)["pairs"] == 0
     add(bench, bad=19)
     assert bench.routing.active == "frozen"
@@ -69,17 +69,17 @@ async def test_another_model_under_the_name_begins_anew(bench: Bench) -> None:
 
 async def test_another_chance_is_for_copies_that_were_rolled_back(bench: Bench) -> None:
     await bench.open("trt", verdicts={"trt": verdict("slower")})
-    bench.comparison.add(pair(copy="trt"))
+    bench.live_pairs.add(pair(copy="trt"))
     add(bench, bad=20)
-    bench.comparison.forgive()
+    bench.live_pairs.forgive()
     assert (window(bench)["pairs"], window(bench, "trt")["pairs"]) == (0, 1)
 
 
 async def test_a_look_is_by_the_threshold_and_the_classes_asked_for_and_is_not_counted(bench: Bench) -> None:
     ours, theirs = answer(DOG, CAT), answer(DOG)
-    assert not bench.comparison.look(pair(ours, theirs)).agrees
-    assert bench.comparison.look(pair(ours, theirs), classes=frozenset({18})).agrees
-    assert not bench.comparison.look(pair(ours, theirs), classes=frozenset({17})).agrees
-    assert bench.comparison.look(pair(ours, theirs), threshold=0.83).agrees
-    assert not bench.comparison.look(pair(boxes(1, score=0.15), answer()), threshold=0.05).agrees
+    assert not bench.live_pairs.judge(pair(ours, theirs)).agrees
+    assert bench.live_pairs.judge(pair(ours, theirs), classes=frozenset({18})).agrees
+    assert not bench.live_pairs.judge(pair(ours, theirs), classes=frozenset({17})).agrees
+    assert bench.live_pairs.judge(pair(ours, theirs), threshold=0.83).agrees
+    assert not bench.live_pairs.judge(pair(boxes(1, score=0.15), answer()), threshold=0.05).agrees
     assert bench.counted("compare_pairs_total") == window(bench)["pairs"] == 0

@@ -79,7 +79,7 @@ class Bench:
         self.settings = Settings.model_validate({"model": model, "copies": (), "shadow_share": 1, **changes})
         self.starter = FakeStarter()
         self.parts: Parts = build(self.settings, self.starter)
-        self.routing, self.comparison = self.parts.routing, self.parts.live_pairs
+        self.routing, self.live_pairs = self.parts.routing, self.parts.live_pairs
         self.metrics, self.shadow = self.parts.metrics, self.parts.shadow
 
     async def open(self, *names: str, verdicts: Mapping[str, Verdict] | None = None) -> None:

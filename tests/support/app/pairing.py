@@ -31,9 +31,9 @@ def add(bench: Bench, *, good: int = 0, bad: int = 0, failing: int = 0, **change
     """So many pairs of each kind."""
     for make, count in ((pair, good), (wrong, bad), (failed, failing)):
         for _ in range(count):
-            bench.comparison.add(make(**changes))
+            bench.live_pairs.add(make(**changes))
 
 
 def window(bench: Bench, copy: str = "frozen") -> dict[str, Any]:
     """What is told of the copy's last pairs."""
-    return bench.comparison.to_json(copy)
+    return bench.live_pairs.to_json(copy)
