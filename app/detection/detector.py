@@ -145,14 +145,13 @@ class Detector:
         """Answers of `lane`; images that it leaves to native, or whose worker died, are tried once on another."""
         deadline = Deadline(min(self._timeout_s, query.timeout_s or self._timeout_s))
         answers = await submit_and_wait(lane, images, deadline)
-        outcomes = [Outcome(lane.slot.name, crashed(lane) if answer is None else answer) for answer in answers]
-        lost = [index for index, answer in enumerate(answers) if answer is None or isinstance(answer, NotAlike)]
+        lost = [image for image, answer in zip(images, answers, strict=True) if _is_lost(answer)]
         other = self._routing.alternative(lane) if lost and query.backend == AUTO else None
-        if other is not None:
-            again = await _retry(other, [images[index] for index in lost], deadline)
-            for index, outcome in zip(lost, again, strict=True):
-                outcomes[index] = outcome
-        return outcomes
+        again = iter(await _retry(other, lost, deadline) if other else [])
+        return [
+            next(again) if other and _is_lost(answer) else Outcome(lane.slot.name, answer or crashed(lane))
+            for answer in answers
+        ]
 
     def _result(self, image: Image, outcome: Outcome, query: Query, validate_s: float) -> Result | ServiceError:
         answer = outcome.answer
@@ -172,13 +171,18 @@ class Detector:
         )
 
 
+def _is_lost(answer: Answer | ServiceError | None) -> bool:
+    """Whether another backend may have an answer where this one had none."""
+    return answer is None or isinstance(answer, NotAlike)
+
+
 async def _retry(lane: Lane, images: Sequence[Image], deadline: Deadline) -> list[Outcome]:
     """What another lane makes of images that the first could not answer."""
     try:
         answers = await submit_and_wait(lane, images, deadline)
     except ServiceError as error:
         return [Outcome(lane.slot.name, error)] * len(images)
-    return [Outcome(lane.slot.name, _given_up() if answer is None else answer) for answer in answers]
+    return [Outcome(lane.slot.name, answer or _given_up()) for answer in answers]
 
 
 def _given_up() -> ServiceError:

@@ -1,7 +1,7 @@
 """Who answers `auto`: the fastest backend that agrees with native, or the one that an admin chose."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,20 @@ class Standing:
     @property
     def agrees(self) -> bool:
         """Whether it may answer in native's place."""
-        return self.verdict is not None and self.verdict.word in ("passed", "slower") and self.rolled_back is None
+        return self._may("passed", "slower")
+
+    @property
+    def passed(self) -> bool:
+        """Whether it answers `auto` if no faster one does."""
+        return self._may("passed")
 
     @property
     def speedup(self) -> float:
         """By this copies are ranked; 0 without a verdict."""
         return self.verdict.speedup if self.verdict else 0.0
+
+    def _may(self, *words: str) -> bool:
+        return self.verdict is not None and self.verdict.word in words and self.rolled_back is None
 
     def to_json(self) -> dict[str, Any]:
         """The verdict and the rollback as plain data."""
@@ -60,11 +68,9 @@ class Routing:
         """The backend that answers `auto` now; None while none is ready that may."""
         if self.chosen != AUTO and self._ready(self.chosen):
             return self.chosen
-        agreeing = [name for name in self.copies if self._ready(name) and self._standings[name].agrees]
         if not self._ready(NATIVE):
-            return max(agreeing, key=self._speedup, default=None)
-        passed = [name for name in agreeing if (verdict := self._standings[name].verdict) and verdict.word == "passed"]
-        return max(passed, key=self._speedup, default=NATIVE)
+            return self._fastest(lambda standing: standing.agrees)
+        return self._fastest(lambda standing: standing.passed) or NATIVE
 
     def standing(self, backend: str) -> Standing:
         """What is known of a backend; native's is empty."""
@@ -134,6 +140,10 @@ class Routing:
             raise BackendUnavailable(f"there is no copy to compare native with: {phases}", retry_after_s=30)
         active = self.active
         return self.lanes[max(warm, key=lambda name: (name == active, self.agrees(name), self._speedup(name)))]
+
+    def _fastest(self, may_answer: Callable[[Standing], bool]) -> str | None:
+        fitting = (name for name in self.copies if self._ready(name) and may_answer(self._standings[name]))
+        return max(fitting, key=self._speedup, default=None)
 
     def _ready(self, name: str) -> bool:
         return self.lanes[name].slot.ready

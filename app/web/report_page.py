@@ -90,22 +90,28 @@ def _latency(latency: Mapping[str, Data], target: str) -> list[dict[str, Any]]:
     names = [name for name in dict.fromkeys(("native", "frozen", target, *latency)) if name in latency]
     groups = []
     for size in sorted({size for times in latency.values() for size in times}, key=_place):
-        times = {name: _data(latency[name][size]) for name in names if size in latency[name]}
-        p50s = {name: number for name, each in times.items() if (number := _number(each.get("p50_s")))}
-        rows = [
-            {
-                **each,
-                "name": name,
-                "is_copy": name == target,
-                "as_native": _ratio(p50s.get("native"), p50s.get(name)),
-                "as_frozen": _ratio(p50s.get("frozen"), p50s.get(name)) if target != "frozen" else None,
-                "of_slowest": _ratio(p50s.get(name), max(p50s.values(), default=None)),
-            }
-            for name, each in times.items()
-        ]
+        rows = _compared({name: _data(latency[name][size]) for name in names if size in latency[name]}, target)
         own = next((row for row in rows if row["is_copy"] and row["as_native"]), None)
         groups.append({"batch_size": size, "rows": rows, "own": own, "word": _word(own["as_native"]) if own else None})
     return groups
+
+
+def _compared(times: Mapping[str, Data], target: str) -> list[dict[str, Any]]:
+    """The times of each backend at one batch size, beside those of native, frozen and the slowest."""
+    p50s = {name: number for name, each in times.items() if (number := _number(each.get("p50_s")))}
+    slowest = max(p50s.values(), default=None)
+    frozen = p50s.get("frozen") if target != "frozen" else None
+    return [
+        {
+            **each,
+            "name": name,
+            "is_copy": name == target,
+            "as_native": _ratio(p50s.get("native"), p50s.get(name)),
+            "as_frozen": _ratio(frozen, p50s.get(name)),
+            "of_slowest": _ratio(p50s.get(name), slowest),
+        }
+        for name, each in times.items()
+    ]
 
 
 def _word(ratio: float) -> str:
@@ -200,15 +206,21 @@ def _place(size: str) -> tuple[float, str]:
 
 def _text(value: Any) -> str:
     """Any value of a report for people; inside a list or an object no further ones are shown."""
-    if isinstance(value, str):
-        return value  # markup stays markup
-    if value is None or isinstance(value, Undefined) or value != value:  # NaN differs from itself
-        return _DASH
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return _joined(f"{name}: {_inner(each)}" for name, each in value.items())
-    return _joined(map(_inner, value)) if isinstance(value, list | tuple) else str(value)
+    match value:
+        case str():
+            return value  # markup stays markup
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            return _joined(f"{name}: {_inner(each)}" for name, each in value.items())
+        case list() | tuple():
+            return _joined(map(_inner, value))
+        case _:
+            return _DASH if _is_missing(value) else str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or isinstance(value, Undefined) or value != value  # NaN differs from itself
 
 
 def _inner(value: Any) -> str:
