@@ -5,7 +5,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from pydantic import SecretStr
 
@@ -64,12 +65,16 @@ def assemble(parts: Parts, settings: Settings, *, fail: Callable[[str], None] = 
         exception_handlers=HANDLERS,
     )
     both = Both(parts.detector, parts.election, parts.comparison)
-    api.include_router(detect.routes(parts.detector, both, parts.versions.served, parts.executor))
-    api.include_router(ops.routes(_views(parts)))
-    api.include_router(compare.routes(parts.election, parts.comparison, parts.shadow, parts.metrics, parts.rules))
-    api.include_router(admin.routes(_powers(settings, parts)))
-    api.include_router(web.routes(Samples(sampling.PHOTOS)))
-    _add_layers(api, settings, parts.metrics)
+    routers = [
+        detect.routes(parts.detector, both, parts.versions.served, parts.executor),
+        ops.routes(_views(parts)),
+        compare.routes(parts.election, parts.comparison, parts.shadow, parts.metrics, parts.rules),
+        admin.routes(_powers(settings, parts)),
+        web.routes(Samples(sampling.PHOTOS)),
+    ]
+    for router in routers:
+        api.include_router(router)
+    _add_layers(api, settings, parts.metrics, plain_paths=_plain_paths(routers))
     api.state.health = parts.health
     return api
 
@@ -129,11 +134,17 @@ async def _end(parts: Parts, tasks: Sequence[asyncio.Task[None]]) -> None:
     parts.executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics) -> None:
+def _plain_paths(routers: Sequence[APIRouter]) -> frozenset[str]:
+    """The documented ones that have no name in them."""
+    routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+    documented = {route.path for route in routes if route.include_in_schema}
+    return frozenset(path for path in {*documented, "/docs", "/openapi.json"} if "{" not in path)
+
+
+def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics, *, plain_paths: frozenset[str]) -> None:
     """The ASGI layers, innermost first."""
     admin_token, token = _plain(settings.admin_token), _plain(settings.token)
     admin_rules = [Rule(path, admin_token, _ADMIN_OFF) for path in ("/convert", "/admin")]
-    plain_paths = frozenset(path for path in [*api.openapi()["paths"], "/docs", "/openapi.json"] if "{" not in path)
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     api.add_middleware(Tokens, rules=[*admin_rules, Rule("/detect", token)])
     api.add_middleware(Requests, metrics=metrics, plain_paths=plain_paths)
