@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from pydantic import SecretStr
 
@@ -68,9 +69,10 @@ def assemble(
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
-    for router in _routers(parts, settings, dialects() if protocols is None else protocols):
+    routers = list(_routers(parts, settings, dialects() if protocols is None else protocols))
+    for router in routers:
         api.include_router(router)
-    _add_layers(api, settings, parts.metrics)
+    _add_layers(api, settings, parts.metrics, plain_paths=_plain_paths(routers))
     api.state.health = parts.health
     return api
 
@@ -115,10 +117,16 @@ async def _end(parts: Parts, tasks: Sequence[asyncio.Task[None]]) -> None:
     parts.executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics) -> None:
+def _plain_paths(routers: Sequence[APIRouter]) -> frozenset[str]:
+    """The documented ones that have no name in them."""
+    routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+    documented = {route.path for route in routes if route.include_in_schema}
+    return frozenset(path for path in {*documented, "/docs", "/openapi.json"} if "{" not in path)
+
+
+def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics, *, plain_paths: frozenset[str]) -> None:
     """The ASGI layers, innermost first."""
     keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
-    plain_paths = frozenset(path for path in [*api.openapi()["paths"], "/docs", "/openapi.json"] if "{" not in path)
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     api.add_middleware(Access, keys=keys)
     api.add_middleware(Requests, metrics=metrics, plain_paths=plain_paths)

@@ -16,7 +16,7 @@ from tests.support.app.queueing import Make, QueuedModel
 from tests.support.fakes import FakeBackend
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 
@@ -36,7 +36,17 @@ def street() -> Image:
 @pytest.fixture
 def saved_model(tmp_path: Path) -> Path:
     """A folder of versions whose version 1 has the files of a SavedModel, though no TensorFlow would load them."""
-    folder = tmp_path / "street_signs" / "1"
+    return put_model(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for all tests of a module, which leave it as it is."""
+    return put_model(tmp_path_factory.mktemp("shared"))
+
+
+def put_model(root: Path) -> Path:
+    folder = root / "street_signs" / "1"
     (folder / "assets.extra").mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"a graph")
     (folder / "assets.extra" / "labels.txt").write_text("64 tram\n65 traffic light\n")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,19 @@ class Api:
             while await self.metric(name, **labels) != value:  # noqa: ASYNC110  # nothing signals it
                 await asyncio.sleep(0.001)
 
-    async def series(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-        """All samples of /metrics by name and labels."""
+    async def series(self, name: str = "") -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """All samples of /metrics, or those whose names begin like this, by name and labels."""
         text = (await self.client.get("/metrics")).text
+        wanted = "".join(line for line in text.splitlines(keepends=True) if line.startswith(name))
         return {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in text_string_to_metric_families(text)
+            for family in text_string_to_metric_families(wanted)
             for sample in family.samples
         }
 
     async def metric(self, name: str, /, **labels: str) -> float:
         """The sum of the samples called `name` that have these labels."""
-        found = (await self.series()).items()
+        found = (await self.series(name)).items()
         return sum(value for (sample, have), value in found if sample == name and labels.items() <= dict(have).items())
 
 
@@ -116,14 +117,14 @@ class Admin:
         return body
 
 
-@pytest.fixture
-async def start(saved_model: Path) -> AsyncIterator[Start]:
-    """Starts the app with some settings, and by another starter if one is given; all of them end with the test."""
+@asynccontextmanager
+async def starting(model: Path) -> AsyncIterator[Start]:
+    """Starts the app with some settings, and by another starter if one is given; all of them end with this."""
     async with AsyncExitStack() as stack:
 
         async def api(starter: FakeStarter | None = None, **changes: Any) -> Api:
             made = starter or FakeStarter()
-            settings = Settings.model_validate({"model": saved_model, "copies": (), **changes})
+            settings = Settings.model_validate({"model": model, "copies": (), **changes})
             failures: list[str] = []
             app = create_app(settings, start_backend=made, fail=failures.append)
             await stack.enter_async_context(app.router.lifespan_context(app))
@@ -132,6 +133,27 @@ async def start(saved_model: Path) -> AsyncIterator[Start]:
             return Api(app, client, made, failures)
 
         yield api
+
+
+@pytest.fixture
+async def start(saved_model: Path) -> AsyncIterator[Start]:
+    async with starting(saved_model) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+async def start_shared(shared_model: Path) -> AsyncIterator[Start]:
+    """The same for apps that many tests of a module ask, and none changes."""
+    async with starting(shared_model) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+async def shared(start_shared: Start) -> Api:
+    """Like `api`, one for all tests of a module: what it has counted or got in its headers is anybody's."""
+    running = await start_shared()
+    await running.ready()
+    return running
 
 
 @pytest.fixture

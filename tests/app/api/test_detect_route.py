@@ -82,9 +82,9 @@ async def test_nothing_found_is_an_empty_list(api: Api) -> None:
         ({"backend": "native"}, 2),
     ],
 )
-async def test_parameters_choose_what_is_answered(parameters: dict[str, Any], count: int, api: Api) -> None:
-    api.native.answer = lambda image: several(0.9, 0.25, 0.2)
-    assert (await api.detect(PHOTO, **parameters)).json()["count"] == count
+async def test_parameters_choose_what_is_answered(parameters: dict[str, Any], count: int, shared: Api) -> None:
+    shared.native.answer = lambda image: several(0.9, 0.25, 0.2)
+    assert (await shared.detect(PHOTO, **parameters)).json()["count"] == count
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,12 @@ async def test_parameters_choose_what_is_answered(parameters: dict[str, Any], co
     ],
     ids=lambda value: str(value)[:20],
 )
-async def test_a_wrong_parameter_is_named(name: str, value: str, api: Api) -> None:
-    sentence = assert_is_error(await api.detect(PHOTO, **{name: value}), 422, "bad_parameter")
+async def test_a_wrong_parameter_is_named(name: str, value: str, shared: Api) -> None:
+    shared.native.batches.clear()
+    sentence = assert_is_error(await shared.detect(PHOTO, **{name: value}), 422, "bad_parameter")
     assert sentence.startswith(f"{name}: ")
     assert len(sentence) < 200
-    assert not api.native.batches
+    assert not shared.native.batches
 
 
 BAD_BODIES = {
@@ -128,12 +129,15 @@ BAD_BODIES = {
 @pytest.mark.parametrize(("data", "status", "code"), BAD_BODIES.values(), ids=BAD_BODIES.keys())
 @pytest.mark.parametrize("declared", ["image/jpeg", "image/png", "application/octet-stream"])
 async def test_a_body_that_can_not_be_used_is_an_error_whatever_it_is_declared_as(
-    data: bytes, status: int, code: str, declared: str, api: Api
+    data: bytes, status: int, code: str, declared: str, shared: Api
 ) -> None:
-    response = await api.client.post("/detect", content=data, headers={"Content-Type": declared})
+    failures, images = {"reason": code}, {"result": "rejected"}
+    before = await shared.metric("detector_failures_total", **failures)
+    rejected = await shared.metric("detector_images_total", **images)
+    response = await shared.client.post("/detect", content=data, headers={"Content-Type": declared})
     assert_is_error(response, status, code)
-    assert await api.metric("detector_failures_total", reason=code) == 1
-    assert await api.metric("detector_images_total", result="rejected") == 1
+    assert await shared.metric("detector_failures_total", **failures) == before + 1
+    assert await shared.metric("detector_images_total", **images) == rejected + 1
 
 
 async def test_a_good_picture_needs_no_content_type(api: Api) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.api.conftest import Admin, Api, assert_is_error
+from tests.app.api.conftest import Admin, Api, Start, assert_is_error
 
 pytestmark = pytest.mark.anyio
 
@@ -36,10 +36,15 @@ METHODS = [
 ]
 
 
+@pytest.fixture(scope="module")
+async def admin(start_shared: Start) -> Admin:
+    return Admin(await start_shared(admin_token="sesame"))
+
+
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:20])
 @pytest.mark.parametrize("method", ["GET", "POST", "BREW"])
-async def test_an_unknown_path_is_404(method: str, path: str, api: Api) -> None:
-    sentence = assert_is_error(await api.client.request(method, path), 404, "not_found")
+async def test_an_unknown_path_is_404(method: str, path: str, shared: Api) -> None:
+    sentence = assert_is_error(await shared.client.request(method, path), 404, "not_found")
     assert sentence.startswith(f"{method} /")
     assert len(sentence) < 250
 
@@ -111,8 +116,8 @@ async def test_options_that_can_not_be_are_422_and_named(body: Any, names: str, 
     assert await admin.jobs() == []
 
 
-async def test_what_a_stranger_sends_is_escaped_in_the_answer(api: Api) -> None:
-    response = await api.client.get("/<script>alert(1)</script>%22%0a")
+async def test_what_a_stranger_sends_is_escaped_in_the_answer(shared: Api) -> None:
+    response = await shared.client.get("/<script>alert(1)</script>%22%0a")
     assert_is_error(response, 404, "not_found")
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -121,8 +126,8 @@ async def test_what_a_stranger_sends_is_escaped_in_the_answer(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/detect/", "/model/"])
-async def test_a_slash_too_many_leads_to_the_route_or_is_an_error(path: str, api: Api) -> None:
-    response = await api.client.get(path)
+async def test_a_slash_too_many_leads_to_the_route_or_is_an_error(path: str, shared: Api) -> None:
+    response = await shared.client.get(path)
     if response.status_code == 307:
         assert response.headers["Location"].endswith(path.rstrip("/"))
     else:

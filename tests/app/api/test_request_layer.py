@@ -31,21 +31,21 @@ HOSTILE = [
 
 @pytest.mark.parametrize("given", PLAIN)
 @pytest.mark.parametrize("path", ["/healthz", "/nothing"])
-async def test_a_plain_id_is_echoed(given: str, path: str, api: Api) -> None:
-    response = await api.client.get(path, headers={"X-Request-Id": given})
+async def test_a_plain_id_is_echoed(given: str, path: str, shared: Api) -> None:
+    response = await shared.client.get(path, headers={"X-Request-Id": given})
     assert response.headers["X-Request-Id"] == given
 
 
 @pytest.mark.parametrize("given", HOSTILE)
 @pytest.mark.parametrize("path", ["/healthz", "/nothing"])
-async def test_a_hostile_id_is_replaced(given: bytes, path: str, api: Api) -> None:
-    response = await api.client.get(path, headers={b"X-Request-Id": given})
+async def test_a_hostile_id_is_replaced(given: bytes, path: str, shared: Api) -> None:
+    response = await shared.client.get(path, headers={b"X-Request-Id": given})
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-Id"])
     assert response.headers.get_list("X-Request-Id") == [response.headers["X-Request-Id"]]
 
 
-async def test_without_an_id_each_request_gets_one_of_its_own(api: Api) -> None:
-    ids = {(await api.client.get("/healthz")).headers["X-Request-Id"] for _ in range(20)}
+async def test_without_an_id_each_request_gets_one_of_its_own(shared: Api) -> None:
+    ids = {(await shared.client.get("/healthz")).headers["X-Request-Id"] for _ in range(20)}
     assert len(ids) == 20
 
 

@@ -16,8 +16,8 @@ FILES = sorted(path.name for path in WEB.iterdir() if path.suffix in (".css", ".
 MOST_LINES = 250
 
 
-async def test_the_page_comes_with_a_strict_policy(api: Api) -> None:
-    response = await api.client.get("/")
+async def test_the_page_comes_with_a_strict_policy(shared: Api) -> None:
+    response = await shared.client.get("/")
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert response.headers["Content-Security-Policy"] == POLICY
@@ -25,18 +25,18 @@ async def test_the_page_comes_with_a_strict_policy(api: Api) -> None:
     assert not re.search(r"<script>|<style|style=|onclick", response.text), "the policy would refuse it"
 
 
-async def test_the_page_names_no_file_that_is_not_there(api: Api) -> None:
-    text = (await api.client.get("/")).text
+async def test_the_page_names_no_file_that_is_not_there(shared: Api) -> None:
+    text = (await shared.client.get("/")).text
     named = set(re.findall(r'(?:href|src)="(page/[^"]+)"', text))
     assert {name.removeprefix("page/") for name in named} == set(FILES)
     for name in named:
-        assert (await api.client.get(f"/{name}")).status_code == 200
+        assert (await shared.client.get(f"/{name}")).status_code == 200
 
 
 @pytest.mark.parametrize("name", FILES)
-async def test_a_file_is_packed_for_whoever_can_unpack_it(api: Api, name: str) -> None:
-    plain = await api.client.get(f"/page/{name}", headers={"Accept-Encoding": "identity"})
-    packed = await api.client.get(f"/page/{name}", headers={"Accept-Encoding": "gzip"})
+async def test_a_file_is_packed_for_whoever_can_unpack_it(shared: Api, name: str) -> None:
+    plain = await shared.client.get(f"/page/{name}", headers={"Accept-Encoding": "identity"})
+    packed = await shared.client.get(f"/page/{name}", headers={"Accept-Encoding": "gzip"})
     assert plain.content == packed.content == (WEB / name).read_bytes()
     assert "Content-Encoding" not in plain.headers
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -44,8 +44,8 @@ async def test_a_file_is_packed_for_whoever_can_unpack_it(api: Api, name: str) -
 
 
 @pytest.mark.parametrize("name", ["report.html", "index.html", "nothing.js", "..%2f__init__.py"])
-async def test_nothing_else_is_a_file_of_the_page(api: Api, name: str) -> None:
-    assert_is_error(await api.client.get(f"/page/{name}"), 404, "not_found")
+async def test_nothing_else_is_a_file_of_the_page(shared: Api, name: str) -> None:
+    assert_is_error(await shared.client.get(f"/page/{name}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -62,15 +62,15 @@ def test_no_script_knows_the_copies_by_name(name: str) -> None:
     assert words == [], "they come from /model"
 
 
-async def test_samples_are_listed_and_answered(api: Api) -> None:
-    samples = (await api.client.get("/samples")).json()
+async def test_samples_are_listed_and_answered(shared: Api) -> None:
+    samples = (await shared.client.get("/samples")).json()
     assert {"name": "coffee", "width": 600, "height": 400} in samples
     for sample in samples:
         for path in (f"/samples/{sample['name']}", f"/samples/{sample['name']}/preview"):
-            response = await api.client.get(path)
+            response = await shared.client.get(path)
             assert response.headers["Content-Type"] == "image/jpeg"
             assert response.content.startswith(b"\xff\xd8\xff")
-    assert_is_error(await api.client.get("/samples/tiger"), 404, "not_found")
+    assert_is_error(await shared.client.get("/samples/tiger"), 404, "not_found")
 
 
 async def test_the_histogram_is_the_one_that_is_scraped(api: Api) -> None:
