@@ -82,7 +82,7 @@ class CrashedTheModel(ServiceError):
     code = "crashed_the_model"
 
 
-class NotAlike(ServiceError):
+class NotReproducible(ServiceError):
     """The backend can't decode the picture bit for bit as native does; native can."""
 
     code = "not_alike"

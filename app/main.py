@@ -19,7 +19,7 @@ from app.api.limits import BodyLimit
 from app.api.pipeline import Pipeline
 from app.api.requests import Requests
 from app.backends.backend import ModelRefused, Starter, WorkerDied
-from app.detection.side_by_side import Both
+from app.detection.side_by_side import SideBySide
 from app.metrics import Metrics
 from app.settings import Settings
 from app.verdicts.routing import NATIVE
@@ -78,7 +78,7 @@ def assemble(
 
 
 def _routers(parts: Parts, settings: Settings, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
-    side_by_side = Both(parts.detector, parts.routing, parts.live_pairs)
+    side_by_side = SideBySide(parts.detector, parts.routing, parts.live_pairs)
     pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, parts.served, parts.executor)
     for protocol in protocols.values():
         yield protocol(pipeline)

@@ -12,7 +12,7 @@ from app import model_folder
 from app.backends.backend import PROGRAMS, Backend, Spec, Starter
 from app.backends.served import Served
 from app.backends.worker import start_worker
-from app.copies.conversions import Allowed, Conversions
+from app.copies.conversions import Conversions, JobLimits
 from app.copies.copies import Copies
 from app.copies.folders import CopyFolders, Plan
 from app.copies.jobs import JobFiles
@@ -25,7 +25,7 @@ from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.settings import Settings
 from app.verdicts import judge, states
-from app.verdicts.gate import Gate, Rules
+from app.verdicts.gate import Gate, GateRules
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
 from app.verdicts.live_pairs import LivePairs, RollbackRule
@@ -48,7 +48,7 @@ class Parts:
     executor: ThreadPoolExecutor
     served: Served
     routing: Routing
-    rules: Rules
+    rules: GateRules
     live_pairs: LivePairs
     shadow: Shadow
     detector: Detector
@@ -122,7 +122,7 @@ def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, m
 
 def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock) -> Gate:
     limits = Limits(matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff)
-    rules = Rules(limits=limits, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
+    rules = GateRules(limits=limits, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
     load = partial(judge.pictures, settings.gate_images, max_pixels=settings.max_pixels)
     quiet = Quiet([lane.batcher for lane in routing.lanes.values()], measuring=measuring)
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet)
@@ -136,7 +136,7 @@ def _detector(settings: Settings, routing: Routing, executor: ThreadPoolExecutor
 
 def _conversions(settings: Settings, served: Served, metrics: Metrics) -> Conversions:
     files = JobFiles(publish.location(served.now.folder, "jobs", cache=settings.cache))
-    allowed = Allowed(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
+    allowed = JobLimits(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
     return Conversions(files=files, metrics=metrics, allowed=allowed)
 
 

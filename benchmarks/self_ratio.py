@@ -15,7 +15,7 @@ from app.backends.backend import Backend, Spec
 from app.backends.worker import start_worker
 from app.images import Image
 from app.settings import bundled_model
-from app.verdicts.gate import timed
+from app.verdicts.gate import seconds_of
 from app.verdicts.judge import pictures
 from converter.comparison.timing import Ratio, order, paired_ratio
 
@@ -61,7 +61,7 @@ async def run(one: Backend, other: Backend, photos: Sequence[Image], pairs: int)
     for pair in range(pairs):
         batch = [photos[pair % len(photos)]]
         for role in order(pair):
-            seconds[role].append(await timed(one if role == "native" else other, batch))
+            seconds[role].append(await seconds_of(one if role == "native" else other, batch))
     return paired_ratio(seconds["native"], seconds["copy"])
 
 

@@ -7,7 +7,7 @@ from fastapi import Depends
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.errors import of_service
+from app.api.errors import error_response
 from app.errors import Forbidden, ServiceError, Unauthorized
 
 # Tells the OpenAPI page that a token goes here; the layer below has checked it already.
@@ -80,6 +80,6 @@ class Access:
             try:
                 self._keys.check(scope["path"], dict(scope["headers"]).get(b"authorization", b""))
             except ServiceError as error:
-                await of_service(scope["state"]["request_id"], error)(scope, receive, send)
+                await error_response(scope["state"]["request_id"], error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from app.api.schemas import CompareAnswer, InferHistogram
 from app.metrics import BUCKETS, Metrics
-from app.verdicts.gate import Rules, rules_json
+from app.verdicts.gate import GateRules, rules_json
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import NATIVE, Routing
 from app.verdicts.shadow import Shadow
@@ -15,7 +15,7 @@ from app.verdicts.states import state_of
 ROLES = ("serving", "shadow")
 
 
-def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Metrics, rules: Rules) -> APIRouter:
+def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Metrics, rules: GateRules) -> APIRouter:
     """The router; it needs no token."""
     router = APIRouter(tags=["operations"])
 

@@ -28,7 +28,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.BadParameter: 422,
     errors.InvalidImage: 422,
     errors.CrashedTheModel: 422,
-    errors.NotAlike: 422,
+    errors.NotReproducible: 422,
     errors.Overloaded: 429,
     errors.ModelFailed: 500,
     errors.BackendUnavailable: 503,
@@ -48,7 +48,7 @@ def answer(
     return Response(body, status, headers=headers, media_type="application/json")
 
 
-def of_service(request_id: str, error: ServiceError) -> Response:
+def error_response(request_id: str, error: ServiceError) -> Response:
     """The response for a ServiceError."""
     headers = {}
     if error.retry_after_s is not None:
@@ -66,7 +66,7 @@ def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
 
 
 async def _service(request: Request, error: ServiceError) -> Response:
-    return of_service(request.state.request_id, error)
+    return error_response(request.state.request_id, error)
 
 
 async def _gone(request: Request, error: ClientGone) -> Response:

@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import of_service
+from app.api.errors import error_response
 from app.errors import BodyTooLarge
 
 
@@ -19,7 +19,7 @@ class BodyLimit:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._max_bytes:
-            response = of_service(scope["state"]["request_id"], self._error())
+            response = error_response(scope["state"]["request_id"], self._error())
             await response(scope, receive, send)
             return
         read = 0

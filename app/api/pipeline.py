@@ -16,14 +16,14 @@ from app.api.departures import unless_gone
 from app.api.parameters import Parameters
 from app.backends.served import Served
 from app.detection.detector import Detector, Query, Result
-from app.detection.side_by_side import BOTH, Both, Twin
+from app.detection.side_by_side import BOTH, SideBySide, SideBySideResult
 from app.errors import ServiceError
 from app.metrics import NO_BACKEND
 from app.model_folder import Model
 from app.verdicts.routing import AUTO
 from app.verdicts.shadow import Shadow
 
-Found = Result | Twin | ServiceError
+Found = Result | SideBySideResult | ServiceError
 
 _SWAPS = 2  # that may come between the pictures of one request
 
@@ -49,7 +49,7 @@ class Pipeline:
     """Answers what any protocol has read."""
 
     def __init__(
-        self, detector: Detector, side_by_side: Both, shadow: Shadow, served: Served, executor: Executor
+        self, detector: Detector, side_by_side: SideBySide, shadow: Shadow, served: Served, executor: Executor
     ) -> None:
         self.executor = executor  # for what is too slow for the event loop
         self._detector, self._side_by_side, self._shadow, self._served = detector, side_by_side, shadow, served
@@ -68,7 +68,7 @@ class Pipeline:
         good = answers_in(results)
         if good:
             request.state.backend = good[0].backend
-        yield Answered(results, self._served.of(_version(results)), request.state.request_id)
+        yield Answered(results, self._served.model_of(_version(results)), request.state.request_id)
         self._observe(good, time.perf_counter() - begun)
         for item in results:
             if isinstance(item, Result):
@@ -98,7 +98,7 @@ def answers_in(results: Sequence[Found]) -> list[Result]:
     """Every answer of a backend among the results."""
     good: list[Result] = []
     for item in results:
-        if isinstance(item, Twin):
+        if isinstance(item, SideBySideResult):
             good += [each for each in (item.native, item.copy) if isinstance(each, Result)]
         elif isinstance(item, Result):
             good.append(item)

@@ -79,7 +79,7 @@ def _add_samples(router: APIRouter, samples: Samples) -> None:
         "/samples/{name}", summary="One sample photo", response_class=Response, responses={**picture, **missing}
     )
     def sample(name: str) -> Response:
-        return Response(samples.one(name).data, media_type="image/jpeg", headers=kept)
+        return Response(samples.get(name).data, media_type="image/jpeg", headers=kept)
 
     @router.get(
         "/samples/{name}/preview",

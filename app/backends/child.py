@@ -22,7 +22,7 @@ from converter.model.detections import Detections
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class WorkerOptions:
     """The worker's command line."""
 
     name: str
@@ -42,7 +42,7 @@ class Runner(Protocol):
         """Answer one batch; `sizes` are widths and heights. BatchFailed if the model raises."""
 
 
-def main(load: Callable[[Job], Runner]) -> None:
+def main(load: Callable[[WorkerOptions], Runner]) -> None:
     """Serve the model that `load` makes over the socket whose number is on the command line.
 
     The socket is read from the start, in a thread of its own: when its other end is gone the process ends, whatever
@@ -51,11 +51,11 @@ def main(load: Callable[[Job], Runner]) -> None:
     # Ctrl-C reaches the whole group and systemd's stop the whole service; the server decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    job, handle = _parse()
+    options, handle = _parse()
     channel = Channel(socket.socket(fileno=handle))
     threading.Thread(target=channel.read_forever, daemon=True).start()
     try:
-        runner = load(job)
+        runner = load(options)
     except ModelRefused as error:
         channel.send({"refused": str(error)})
         return
@@ -110,7 +110,7 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
         channel.send({"id": header["id"], "failed": "other", "message": f"{type(error).__name__}: {error}"})
 
 
-def _parse() -> tuple[Job, int]:
+def _parse() -> tuple[WorkerOptions, int]:
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=int, required=True)
     parser.add_argument("--name", required=True)
@@ -121,5 +121,7 @@ def _parse() -> tuple[Job, int]:
     parser.add_argument("--declared", type=json.loads, default={})
     args = parser.parse_args()
     declared = Declared(**args.declared)
-    job = Job(args.name, args.folder, args.max_batch, tuple(args.batch_size), args.batches_in_flight, declared)
-    return job, args.socket
+    options = WorkerOptions(
+        args.name, args.folder, args.max_batch, tuple(args.batch_size), args.batches_in_flight, declared
+    )
+    return options, args.socket

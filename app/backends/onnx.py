@@ -7,7 +7,7 @@ from typing import Any
 
 from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.backends.warming import padded, powers_of_two, warm
+from app.backends.warming import padded, powers_of_two, warm_up
 from converter.description import in_words
 from converter.machine import nvidia
 from converter.machine.error_text import first_line
@@ -22,19 +22,19 @@ _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
 class OnnxModel:
     """A loaded ONNX copy, warmed at the batch sizes it will be called with."""
 
-    def __init__(self, job: child.Job) -> None:
+    def __init__(self, options: child.WorkerOptions) -> None:
         started = time.monotonic()
         names = providers.available()
         on_gpu = names != [providers.CPU]
-        self._copy = _load(job, names)
+        self._copy = _load(options, names)
         loaded = time.monotonic()
         # On a CPU a picture of a batch takes longer than one alone.
-        wanted = job.batch_sizes or (powers_of_two(job.max_batch) if on_gpu else (1,))
-        sizes = warm(self._call, wanted, self._copy.description.input, name="the copy")
+        wanted = options.batch_sizes or (powers_of_two(options.max_batch) if on_gpu else (1,))
+        sizes = warm_up(self._call, wanted, self._copy.description.input, name="the copy")
         self._padding = sizes if on_gpu or sizes[0] > 1 else ()
         self.facts = Facts(
             batch_sizes=sizes,
-            batches_in_flight=job.batches_in_flight or _in_flight(on_gpu=on_gpu),
+            batches_in_flight=options.batches_in_flight or _in_flight(on_gpu=on_gpu),
             padded=bool(self._padding),
             device=_device(self._copy.assigned.nodes),
             load_seconds=round(loaded - started, 3),
@@ -62,12 +62,12 @@ class OnnxModel:
             raise BatchFailed("exhausted" if full else "other", first_line(error)) from error
 
 
-def _load(job: child.Job, names: Sequence[str]) -> OnnxCopy:
+def _load(options: child.WorkerOptions, names: Sequence[str]) -> OnnxCopy:
     try:
-        copy = OnnxCopy(job.folder, providers=names)
+        copy = OnnxCopy(options.folder, providers=names)
     # Whatever the readers of a damaged file raise: ours, ONNX Runtime's or TensorFlow's.
     except Exception as error:
-        raise ModelRefused(f"ONNX Runtime can't load {job.folder.name}: {first_line(error)}") from error
+        raise ModelRefused(f"ONNX Runtime can't load {options.folder.name}: {first_line(error)}") from error
     if missing := [name for name in copy.description.outputs.values() if name not in copy.layout.outputs]:
         raise ModelRefused(f"the copy lacks the output {', '.join(map(repr, missing))}")
     return copy

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.backends.warming import padded, powers_of_two, warm
+from app.backends.warming import padded, powers_of_two, warm_up
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
 from converter.machine.error_text import first_line
@@ -25,12 +25,12 @@ from converter.model.signature import Signature
 class SavedModel:
     """A loaded SavedModel, warmed at the batch sizes it will be called with."""
 
-    def __init__(self, job: child.Job) -> None:
-        device, in_flight = _set_up_devices(job.batches_in_flight)
+    def __init__(self, options: child.WorkerOptions) -> None:
+        device, in_flight = _set_up_devices(options.batches_in_flight)
         started = time.monotonic()
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
         try:
-            self._model = Loaded(job.folder, may_have_engines=job.name == "trt", declared=job.declared)
+            self._model = Loaded(options.folder, may_have_engines=options.name == "trt", declared=options.declared)
             self._model.description = with_boxes(self._model, sampling.packaged())
         except UnusableModel as error:
             raise ModelRefused(str(error)) from error
@@ -41,10 +41,10 @@ class SavedModel:
         loaded = time.monotonic()
         on_gpu = device != "CPU"
         # 1 and the largest on a CPU, where a size's first call costs little.
-        every = powers_of_two(job.max_batch) if on_gpu else sorted({1, job.max_batch})
-        sizes = warm(self._call, job.batch_sizes or every, self._model.description.input, name="the model")
+        every = powers_of_two(options.max_batch) if on_gpu else sorted({1, options.max_batch})
+        sizes = warm_up(self._call, options.batch_sizes or every, self._model.description.input, name="the model")
         fixed = sizes[0] > 1
-        self._padding = sizes if on_gpu or job.batch_sizes or fixed else ()
+        self._padding = sizes if on_gpu or options.batch_sizes or fixed else ()
         self.facts = Facts(
             batch_sizes=sizes,
             batches_in_flight=in_flight,

@@ -31,7 +31,7 @@ class Served:
         """How native would be run with this model."""
         return replace(self.run, folder=model.folder, version=model.version)
 
-    def of(self, version: str) -> Model:
+    def model_of(self, version: str) -> Model:
         """The model of an answer, by the version that it carries: answers under way may be an older model's."""
         return self._known.get(version, self.now)
 
@@ -39,7 +39,7 @@ class Served:
         """From now on answers may be this model's."""
         self._known[model.version] = model
 
-    def become(self, model: Model, sha256: str) -> None:
+    def switch_to(self, model: Model, sha256: str) -> None:
         """From now on this model is served."""
         self.admit(model)
         self.now, self.sha256 = model, sha256

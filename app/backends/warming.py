@@ -10,7 +10,7 @@ from converter.model.prediction import working
 Call = Callable[[Sequence[bytes], Sequence[tuple[int, int]]], object]
 
 
-def warm(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tuple[int, ...]:
+def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tuple[int, ...]:
     """Call a model, by JPEG files and their sizes, twice at each batch size: libraries optimise after the first call.
 
     The sizes that work. Exporters fix the batch in the graph although the signature says [None], so a size may fail;

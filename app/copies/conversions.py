@@ -30,7 +30,7 @@ _GRACE_S = 10.0  # for a converter that was told to end: it removes what it has 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
+class JobLimits:
     """What one conversion may take."""
 
     seconds: float
@@ -40,7 +40,7 @@ class Allowed:
 class Conversions:
     """Runs conversions and remembers them; what becomes of the copies is not its business."""
 
-    def __init__(self, *, files: JobFiles, metrics: Metrics, allowed: Allowed) -> None:
+    def __init__(self, *, files: JobFiles, metrics: Metrics, allowed: JobLimits) -> None:
         self._files, self._metrics, self._allowed = files, metrics, allowed
         self._jobs = {job.id: job for job in files.read()}
         metrics.conversion_in_progress.set_function(lambda: float(self.running is not None))
@@ -95,7 +95,7 @@ class Conversions:
         log.info("conversion ended job=%s target=%s state=%s reason=%r", job.id, target, job.state, job.reason)
         self._files.write(job)
 
-    def give_up(self, job: Job) -> None:
+    def abandon(self, job: Job) -> None:
         """End a job whose task was cancelled, if it has not ended by itself."""
         if job.running:
             self.end(job, *(("cancelled", _CANCELLED) if job.cancelled else ("failed", _STOPPED)))
@@ -106,7 +106,7 @@ class Conversions:
         try:
             yield
         except asyncio.CancelledError:
-            self.give_up(job)
+            self.abandon(job)
             raise
         # Whatever the new copy's worker did.
         except Exception as error:
@@ -142,7 +142,7 @@ class Conversions:
             if event is None:
                 job.log.append(line)
                 continue
-            job.hear(event)
+            job.note(event)
             if event.state == STARTED:
                 log.info("conversion step job=%s target=%s step=%s", job.id, job.options.target, event.step)
                 self._files.write(job)

@@ -93,7 +93,7 @@ class Copies:
                 self._converting.cancel()
             await self.converted()
         if job := self._conversions.running:  # it was cancelled before it began
-            self._conversions.give_up(job)
+            self._conversions.abandon(job)
             self._say_why_vacant(job)
 
     async def reload(self, target: str) -> None:

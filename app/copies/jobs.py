@@ -66,7 +66,7 @@ class Job:
         """0 to 1: the share of its steps that are done, with what is done of the present one."""
         return 1.0 if self.state in (LOADING, "succeeded") else self.reached
 
-    def hear(self, event: Event) -> None:
+    def note(self, event: Event) -> None:
         """Take note of a step that began, moved or ended."""
         self.event = event
         if event.seconds is not None:

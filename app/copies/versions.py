@@ -60,7 +60,7 @@ class Versions:
             await self._routing.lanes[NATIVE].slot.open(self._served.spec_of(model), inspect=make_way)
         except (ModelRefused, WorkerDied, NoRoom) as error:
             raise NotLoaded(f"version {model.version} can't be loaded: {error}; {before} serves on") from error
-        self._served.become(model, digest)
+        self._served.switch_to(model, digest)
         log.info("version loaded version=%s before=%s", model.version, before)
         self._making = asyncio.create_task(self._make_copies())
 
@@ -71,7 +71,7 @@ class Versions:
         for name in self._routing.copies:
             lane = self._routing.lanes[name]
             if lane.slot.ready:
-                self._routing.judged(name, None, _LATER)
+                self._routing.record_verdict(name, None, _LATER)
                 await lane.batcher.wait_until_idle()
             await lane.slot.clear("unavailable", _LATER)
 

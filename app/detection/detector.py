@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from app.errors import CrashedTheModel, NotAlike, ServiceError
+from app.errors import CrashedTheModel, NotReproducible, ServiceError
 from app.images import Image, check
 from app.lanes.batching import Answer
 from app.lanes.lane import Deadline, Lane, crashed, submit_and_wait
@@ -173,7 +173,7 @@ class Detector:
 
 def _is_lost(answer: Answer | ServiceError | None) -> bool:
     """Whether another backend may have an answer where this one had none."""
-    return answer is None or isinstance(answer, NotAlike)
+    return answer is None or isinstance(answer, NotReproducible)
 
 
 async def _retry(lane: Lane, images: Sequence[Image], deadline: Deadline) -> list[Outcome]:

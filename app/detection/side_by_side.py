@@ -16,7 +16,7 @@ BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class SideBySideResult:
     """Two answers to one picture, and how the copy's differs from native's."""
 
     native: Result
@@ -24,7 +24,7 @@ class Twin:
     comparison: dict[str, Any] | None
 
 
-class Both:
+class SideBySide:
     """Asks both, native first: one after the other, so that neither takes the other's time."""
 
     def __init__(self, detector: Detector, routing: Routing, live_pairs: LivePairs) -> None:
@@ -32,7 +32,7 @@ class Both:
 
     async def detect(
         self, pictures: Sequence[bytes | ServiceError], query: Query, request_id: str, *, copy: str | None = None
-    ) -> list[Twin | ServiceError]:
+    ) -> list[SideBySideResult | ServiceError]:
         """Both answers to each picture, or why native has none; without a name the copy is the best one.
 
         BackendUnavailable if that copy, or every one, is not warm.
@@ -64,9 +64,9 @@ class Both:
         except ServiceError as error:  # native's answers are there, and worth something alone
             return [error] * len(good)
 
-    def _twin(self, native: Result, copy: Result | ServiceError, query: Query, request_id: str) -> Twin:
+    def _twin(self, native: Result, copy: Result | ServiceError, query: Query, request_id: str) -> SideBySideResult:
         if isinstance(copy, ServiceError):
-            return Twin(native, copy, None)
+            return SideBySideResult(native, copy, None)
         pair = Pair(
             copy=copy.backend,
             source="both",
@@ -79,7 +79,7 @@ class Both:
         times = {"native_ms": _ms(native.infer_s), "copy_ms": _ms(copy.infer_s)}
         pairs = self._live_pairs.box_pairs(native.found, copy.found, threshold=query.threshold, classes=query.classes)
         told = {**seen.to_json(), "pairs": _answered(pairs, len(native.detections), len(copy.detections))}
-        return Twin(native, copy, {"copy": copy.backend, **times, **told})
+        return SideBySideResult(native, copy, {"copy": copy.backend, **times, **told})
 
 
 def _answered(pairs: Iterable[BoxPair], native: int, copy: int) -> list[dict[str, Any]]:

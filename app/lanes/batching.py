@@ -15,7 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from app.backends.backend import BatchFailed
-from app.errors import BackendUnavailable, InvalidImage, ModelFailed, NotAlike, Overloaded, ServiceError
+from app.errors import BackendUnavailable, InvalidImage, ModelFailed, NotReproducible, Overloaded, ServiceError
 from app.images import Image
 from app.lanes import repair
 from app.metrics import Metrics
@@ -24,7 +24,7 @@ from converter.model.detections import Detections
 _DAMAGED = "the JPEG file can't be decoded: it is damaged or cut off"
 
 
-class Model(Protocol):
+class BatchRunner(Protocol):
     """What batches are run on."""
 
     name: str
@@ -57,7 +57,7 @@ class QueuedImage:
 class MicroBatcher:
     """Collects images into batches for a model, at most `limit` of them; `executor` looks for broken ones."""
 
-    def __init__(self, model: Model, metrics: Metrics, *, limit: int, executor: Executor) -> None:
+    def __init__(self, model: BatchRunner, metrics: Metrics, *, limit: int, executor: Executor) -> None:
         self._model, self._metrics, self._limit, self._executor = model, metrics, limit, executor
         self._sizes = metrics.batch_size.labels(model.name)
         self._requests: deque[deque[QueuedImage]] = deque()  # each request's images that wait
@@ -217,7 +217,7 @@ def _of_one(error: BatchFailed) -> ServiceError:
     if error.kind == "colours":
         return InvalidImage(str(error))
     if error.kind == "unlike":
-        return NotAlike(f"this copy can't decode the JPEG file as native does: {error}")
+        return NotReproducible(f"this copy can't decode the JPEG file as native does: {error}")
     return ModelFailed("the model failed on this picture, which decodes well")
 
 

@@ -29,7 +29,7 @@ WORDS: tuple[Word, ...] = ("passed", "disagrees", "slower", "undecided")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class GateRules:
     """What is asked of a copy."""
 
     limits: Limits = field(default_factory=Limits)
@@ -66,7 +66,7 @@ class Verdict:
 class Gate:
     """Judges copies on `pictures`, in quiet moments."""
 
-    def __init__(self, rules: Rules, *, pictures: Callable[[], Awaitable[Sequence[Image]]], quiet: Quiet) -> None:
+    def __init__(self, rules: GateRules, *, pictures: Callable[[], Awaitable[Sequence[Image]]], quiet: Quiet) -> None:
         self.rules, self._pictures, self._quiet = rules, pictures, quiet
 
     async def judge(self, native: Backend, copy: Backend, yardstick: Backend | None = None) -> Verdict:
@@ -131,11 +131,11 @@ class Gate:
             batch = list(islice(cycle(pictures), pair, pair + size))
             async with self._quiet.moment():
                 for role in order(pair):
-                    seconds[role].append(await timed(backends[role], batch))
+                    seconds[role].append(await seconds_of(backends[role], batch))
         return paired_ratio(seconds["native"], seconds["copy"])
 
 
-async def timed(backend: Backend, batch: Sequence[Image]) -> float:
+async def seconds_of(backend: Backend, batch: Sequence[Image]) -> float:
     """Seconds of one call."""
     start = time.perf_counter()
     await backend.detect(batch)
@@ -157,6 +157,6 @@ def _in_words(what: str, ratios: Mapping[str, Ratio]) -> str:
     return f"{what} is {', '.join(parts)}"
 
 
-def rules_json(rules: Rules) -> dict[str, Any]:
+def rules_json(rules: GateRules) -> dict[str, Any]:
     """The rules as plain data."""
     return {**asdict(rules.limits), "speedup": rules.speedup, "not_slower": NOT_SLOWER}

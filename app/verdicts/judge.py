@@ -55,7 +55,7 @@ class Judge:
                     raise
                 reason = f"it could not be compared, since what it is compared with failed: {error}"
         self._live_pairs.forget(copy)
-        self._routing.judged(copy, verdict, "; ".join(part for part in (note, reason) if part))
+        self._routing.record_verdict(copy, verdict, "; ".join(part for part in (note, reason) if part))
 
     def standing(self, copy: str) -> Standing:
         """What is known of the copy now."""

@@ -117,7 +117,7 @@ class LivePairs:
         if decided.word == "undecided":
             return
         log.info("live pairs judged copy=%s verdict=%s reason=%r", copy, decided.word, decided.reason)
-        self._routing.amend(copy, decided)
+        self._routing.amend_verdict(copy, decided)
 
     def _roll_back_if_needed(self, copy: str, window: Window) -> None:
         if len(window) < FEWEST_FOR_ROLLBACK:

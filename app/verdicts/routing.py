@@ -80,11 +80,11 @@ class Routing:
         """Whether the backend may answer in native's place."""
         return backend == NATIVE or self._standings[backend].agrees
 
-    def judged(self, copy: str, verdict: Verdict | None, reason: str = UNCOMPARED) -> None:
+    def record_verdict(self, copy: str, verdict: Verdict | None, reason: str = UNCOMPARED) -> None:
         """Take note of a verdict on a fresh copy, or that there is none and why; what was held against it is gone."""
         self._standings[copy] = Standing(verdict, reason)
 
-    def amend(self, copy: str, verdict: Verdict) -> None:
+    def amend_verdict(self, copy: str, verdict: Verdict) -> None:
         """Live pairs have decided a verdict that the gate left open."""
         self._standings[copy].verdict = verdict
 

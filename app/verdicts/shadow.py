@@ -31,7 +31,7 @@ MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ShadowPicture:
     """A picture to be run again."""
 
     image: Image
@@ -48,7 +48,7 @@ class Shadow:
         self.patience_s = PATIENCE_S
         self._measuring = measuring  # held by whoever measures
         self._routing, self._live_pairs, self._metrics = routing, live_pairs, metrics
-        self._waiting_pictures: deque[Answered] = deque()
+        self._waiting_pictures: deque[ShadowPicture] = deque()
         self._arrived = asyncio.Event()
         self._pairs = 0
 
@@ -60,7 +60,7 @@ class Shadow:
         if len(self._waiting_pictures) >= MOST_WAITING or held + len(image.data) > MOST_BYTES:
             self._metrics.compare_dropped.labels("full").inc()
         else:
-            self._waiting_pictures.append(Answered(image, request_id))
+            self._waiting_pictures.append(ShadowPicture(image, request_id))
             self._arrived.set()
 
     async def run(self) -> None:
@@ -76,7 +76,7 @@ class Shadow:
             except Exception as error:
                 log.error("shadow pair failed", exc_info=error)
 
-    async def _work(self, answered: Answered) -> None:
+    async def _work(self, answered: ShadowPicture) -> None:
         """Run the picture in a moment in which no request has to wait; drop it if there is none for long."""
         for _ in range(MOST_TRIES):
             if await wait_until_idle(self._batchers(), within_s=self.patience_s) or not self._waiting():
@@ -86,7 +86,7 @@ class Shadow:
                         return
         self._metrics.compare_dropped.labels("busy").inc()
 
-    async def _compare(self, answered: Answered) -> None:
+    async def _compare(self, answered: ShadowPicture) -> None:
         copies = self._copies()
         if not copies:
             self._metrics.compare_dropped.labels("no_copy").inc()
@@ -106,7 +106,7 @@ class Shadow:
         else:
             self._live_pairs.add(pair)
 
-    async def _pair(self, answered: Answered, native: Backend, copy: Backend, number: int) -> Pair | None:
+    async def _pair(self, answered: ShadowPicture, native: Backend, copy: Backend, number: int) -> Pair | None:
         """Both answers; None if native has none."""
         backends: Mapping[Role, Backend] = {"native": native, "copy": copy}
         quiet, begun = not self._running(), self._begun()

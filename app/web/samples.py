@@ -28,13 +28,13 @@ class Samples:
 
     def __init__(self, folder: Path) -> None:
         self._load = cache(lambda: {path.stem: _read(path) for path in sorted(folder.glob("*.jpg"))})
-        self._preview = cache(lambda name: _small(self.one(name).data))
+        self._preview = cache(lambda name: _small(self.get(name).data))
 
     def all(self) -> list[Sample]:
         """All of them, by name."""
         return list(self._load().values())
 
-    def one(self, name: str) -> Sample:
+    def get(self, name: str) -> Sample:
         """The sample called `name`; NotFound if there is none."""
         if name not in self._load():
             raise NotFound(f"there is no sample {name[:40]}: {', '.join(self._load()) or 'there are none'}")
@@ -42,7 +42,7 @@ class Samples:
 
     def preview(self, name: str) -> bytes:
         """A small JPEG of it; NotFound if there is no such sample."""
-        small: bytes = self._preview(self.one(name).name)
+        small: bytes = self._preview(self.get(name).name)
         return small
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 
 from app import errors
-from app.api.errors import STATUS, of_service
+from app.api.errors import STATUS, error_response
 from app.errors import BackendUnavailable, Overloaded, ServiceError
 
 FAMILY: list[type[ServiceError]] = ServiceError.__subclasses__()
@@ -26,7 +26,7 @@ def test_every_error_has_a_code_of_its_own() -> None:
 
 @pytest.mark.parametrize("error", FAMILY, ids=[error.code for error in FAMILY])
 def test_every_error_becomes_the_one_body(error: type[ServiceError]) -> None:
-    response = of_service("r-1", error("the thing is 3; the limit is 2 für €"))
+    response = error_response("r-1", error("the thing is 3; the limit is 2 für €"))
     assert response.status_code == STATUS[error]
     assert response.media_type == "application/json"
     body = {"error": "the thing is 3; the limit is 2 für €", "code": error.code, "request_id": "r-1"}
@@ -40,15 +40,15 @@ def test_every_error_becomes_the_one_body(error: type[ServiceError]) -> None:
 def test_retry_after_is_in_whole_seconds_from_1_to_60(
     error: type[Overloaded] | type[BackendUnavailable], seconds: float, header: str
 ) -> None:
-    assert of_service("r", error("not now", retry_after_s=seconds)).headers["Retry-After"] == header
+    assert error_response("r", error("not now", retry_after_s=seconds)).headers["Retry-After"] == header
 
 
 def test_without_hope_there_is_no_retry_after() -> None:
-    assert "Retry-After" not in of_service("r", BackendUnavailable("there is no GPU")).headers
-    assert "Retry-After" in of_service("r", Overloaded("full")).headers
+    assert "Retry-After" not in error_response("r", BackendUnavailable("there is no GPU")).headers
+    assert "Retry-After" in error_response("r", Overloaded("full")).headers
 
 
 def test_headers_that_go_with_an_error() -> None:
-    assert of_service("r", errors.Unauthorized("a token")).headers["WWW-Authenticate"] == "Bearer"
-    assert of_service("r", errors.BodyTooLarge("large")).headers["Connection"] == "close"
-    assert "Connection" not in of_service("r", errors.ImageTooLarge("large")).headers
+    assert error_response("r", errors.Unauthorized("a token")).headers["WWW-Authenticate"] == "Bearer"
+    assert error_response("r", errors.BodyTooLarge("large")).headers["Connection"] == "close"
+    assert "Connection" not in error_response("r", errors.ImageTooLarge("large")).headers

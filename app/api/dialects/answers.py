@@ -55,7 +55,7 @@ BOXES: Mapping[str, Callable[[Corners, Image], dict[str, float]]] = {
 }
 
 
-def one(result: Result, model: Model, box: str) -> dict[str, Any]:
+def picture_answer(result: Result, model: Model, box: str) -> dict[str, Any]:
     """What a `PictureAnswer` has: pixels to a hundredth, fractions to six digits, scores to five."""
     found, image = result.detections, result.image
     convert = BOXES[box]
@@ -84,7 +84,7 @@ def timing(result: Result, total_s: float) -> dict[str, float]:
     return {"queue": _ms(result.queue_s), "infer": _ms(result.infer_s), **decode, "total": _ms(total_s)}
 
 
-def failed(error: ServiceError) -> dict[str, Any]:
+def failed_picture(error: ServiceError) -> dict[str, Any]:
     """A `FailedPicture`: one of several that has no answer."""
     return {"status": STATUS[type(error)], "error": str(error), "code": error.code}
 

@@ -17,10 +17,10 @@ from app.api.access import TOKEN
 from app.api.dialects import answers, bodies
 from app.api.dialects.examples import detect_body, detect_responses
 from app.api.parameters import Parameters
-from app.api.pipeline import Answered, Asked, Pipeline
+from app.api.pipeline import Answered, Asked, Found, Pipeline
 from app.detection import draw
 from app.detection.detector import Result
-from app.detection.side_by_side import BOTH, Twin
+from app.detection.side_by_side import BOTH, SideBySideResult
 from app.errors import BadParameter, ServiceError
 
 
@@ -84,10 +84,7 @@ class Encoding:
     async def several(self) -> Response:
         """The response for several pictures: 200 if one has an answer, else the first one's status."""
         results = self.answered.results
-        items = [
-            answers.failed(result) if isinstance(result, ServiceError) else {"status": 200, **await self._item(result)}
-            for result in results
-        ]
+        items = [await self._item_or_error(result) for result in results]
         good = next((_first(item) for item in results if not isinstance(item, ServiceError)), None)
         headers = {}
         if good is not None:
@@ -102,18 +99,23 @@ class Encoding:
         model = {"name": self.answered.model.name, "version": self.answered.model.version}
         return {"id": self.answered.request_id, "model": model}
 
-    async def _item(self, found: Result | Twin) -> dict[str, Any]:
+    async def _item_or_error(self, found: Found) -> dict[str, Any]:
+        if isinstance(found, ServiceError):
+            return answers.failed_picture(found)
+        return {"status": 200, **await self._item(found)}
+
+    async def _item(self, found: Result | SideBySideResult) -> dict[str, Any]:
         if isinstance(found, Result):
             return await self._picture(found)
         native = await self._picture(found.native)
         if isinstance(found.copy, ServiceError):
-            return {**native, "copy": answers.failed(found.copy)}
+            return {**native, "copy": answers.failed_picture(found.copy)}
         copy = await self._picture(found.copy)
         del copy["image"]  # it is the same one
         return {**native, "copy": copy, "comparison": found.comparison}
 
     async def _picture(self, result: Result) -> dict[str, Any]:
-        answer = answers.one(result, self.answered.model, self.wanted.box)
+        answer = answers.picture_answer(result, self.answered.model, self.wanted.box)
         if self.wanted.annotate:
             answer["annotated"] = answers.data_uri(await self._drawn(result))
         return {**answer, "timing_ms": self._timing(result)}
@@ -126,8 +128,8 @@ class Encoding:
         return answers.timing(result, time.perf_counter() - self.started)
 
 
-def _first(found: Result | Twin) -> Result:
-    return found.native if isinstance(found, Twin) else found
+def _first(found: Result | SideBySideResult) -> Result:
+    return found.native if isinstance(found, SideBySideResult) else found
 
 
 def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:

@@ -76,7 +76,7 @@ async def test_every_verdict_is_told_alike(server: Compared) -> None:
     await server.open("frozen")
     await server.same_everywhere()
     for word in WORDS:
-        server.routing.judged("frozen", verdict(word))
+        server.routing.record_verdict("frozen", verdict(word))
         model = await server.same_everywhere()
         assert model["active"] == ("frozen" if word == "passed" else "native")
 

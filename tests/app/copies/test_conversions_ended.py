@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.copies.conversions import Allowed
+from app.copies.conversions import JobLimits
 from app.copies.jobs import Job
 from tests.support.app.converting import FROZEN, Converting, Programs, contents, gone, until_in
 from tests.support.fakes import until
@@ -129,14 +129,26 @@ async def test_forgetting_what_has_ended_leaves_what_runs(converting: Converting
 @pytest.mark.parametrize(
     ("order", "allowed", "reason"),
     [
-        ("native: wait", Allowed(seconds=1), "running the model took longer than it may, and was ended"),
-        ("load: wait", Allowed(seconds=3), "the converter took longer than it may while loading the model, and was"),
-        ("save: take memory", Allowed(seconds=60, memory_mib=100), "MiB of memory, 100 are allowed while saving, and"),
-        ("verify: take memory", Allowed(seconds=60, memory_mib=100), "MiB of memory, 100 are allowed, and was ended"),
+        ("native: wait", JobLimits(seconds=1), "running the model took longer than it may, and was ended"),
+        (
+            "load: wait",
+            JobLimits(seconds=3),
+            "the converter took longer than it may while loading the model, and was",
+        ),
+        (
+            "save: take memory",
+            JobLimits(seconds=60, memory_mib=100),
+            "MiB of memory, 100 are allowed while saving, and",
+        ),
+        (
+            "verify: take memory",
+            JobLimits(seconds=60, memory_mib=100),
+            "MiB of memory, 100 are allowed, and was ended",
+        ),
     ],
 )
 async def test_over_its_limits(
-    order: str, allowed: Allowed, reason: str, converting: Converting, programs: Programs
+    order: str, allowed: JobLimits, reason: str, converting: Converting, programs: Programs
 ) -> None:
     programs.order(order)
     converting.allowed = allowed

@@ -29,8 +29,8 @@ OPTIONS = replace(DEFAULTS, precision="INT8", images=Path("/photos"), cached_eng
 def begun() -> Job:
     """One that builds engines."""
     job = Job(OPTIONS)
-    job.hear(Event(step="convert", state="done", number=4, of=9, seconds=1.5))
-    job.hear(Event(step="build", state="running", number=5, of=9, part=1, parts=2))
+    job.note(Event(step="convert", state="done", number=4, of=9, seconds=1.5))
+    job.note(Event(step="build", state="running", number=5, of=9, part=1, parts=2))
     job.log.extend(["W tensorflow: {it} says", "\x1b[1mthis\udcff"])
     return job
 
@@ -75,14 +75,14 @@ def test_a_job_of_an_older_server_is_read_too() -> None:
 def test_progress_is_the_share_of_its_steps(events: list[Event], progress: float) -> None:
     job = Job(OPTIONS)
     for event in events:
-        job.hear(event)
+        job.note(event)
     assert job.progress == progress
 
 
 def test_a_job_says_what_it_does() -> None:
     job = Job(OPTIONS)
     assert (job.step, job.doing) == ("", "starting")
-    job.hear(Event(step="wait", state="started"))
+    job.note(Event(step="wait", state="started"))
     assert job.doing == "waiting for another conversion to the same place"
     job.state = LOADING
     assert (job.doing, job.progress, job.running) == ("loading the copy into the server", 1, True)

@@ -9,7 +9,7 @@ import pytest
 
 from app.backends.backend import BatchFailed
 from app.detection.detector import Query, Result
-from app.detection.side_by_side import Both, Twin
+from app.detection.side_by_side import SideBySide, SideBySideResult
 from app.errors import (
     BackendUnavailable,
     DeadlineExceeded,
@@ -30,12 +30,12 @@ pytestmark = pytest.mark.anyio
 PHOTO = jpegs.photo()
 
 
-class Twins(Bench):
+class SideBySideSetup(Bench):
     """Native finds a dog and a cat, frozen the dog alone."""
 
     def __init__(self, model: Path) -> None:
         super().__init__(model, queue_limit=4)
-        self.both = Both(self.parts.detector, self.routing, self.live_pairs)
+        self.both = SideBySide(self.parts.detector, self.routing, self.live_pairs)
 
     async def load(self) -> None:
         await self.open("native", "frozen", verdicts={"frozen": verdict("slower")})
@@ -50,18 +50,18 @@ class Twins(Bench):
     def frozen(self) -> FakeBackend:
         return self.backend("frozen")
 
-    async def ask(self, pictures: Sequence[bytes | ServiceError], query: Query | None = None) -> list[Twin]:
+    async def ask(self, pictures: Sequence[bytes | ServiceError], query: Query | None = None) -> list[SideBySideResult]:
         """Both answers to each picture; what is none is raised."""
         found = await self.both.detect(pictures, query or Query(), "abc")
         for each in found:
             if isinstance(each, ServiceError):
                 raise each
-        return [each for each in found if isinstance(each, Twin)]
+        return [each for each in found if isinstance(each, SideBySideResult)]
 
 
 @pytest.fixture
-async def bench(saved_model: Path) -> AsyncIterator[Twins]:
-    made = Twins(saved_model)
+async def bench(saved_model: Path) -> AsyncIterator[SideBySideSetup]:
+    made = SideBySideSetup(saved_model)
     await made.load()
     yield made
     await made.close()
@@ -73,7 +73,7 @@ def classes(result: Result | ServiceError) -> list[int]:
     return found
 
 
-async def test_both_answer_and_the_difference_is_told(bench: Twins) -> None:
+async def test_both_answer_and_the_difference_is_told(bench: SideBySideSetup) -> None:
     (twin,) = await bench.ask([PHOTO])
     assert (classes(twin.native), classes(twin.copy)) == ([18, 17], [18])
     assert isinstance(twin.copy, Result)
@@ -86,7 +86,9 @@ async def test_both_answer_and_the_difference_is_told(bench: Twins) -> None:
     assert told["copy_ms"] == round(1000 * twin.copy.infer_s, 2)
 
 
-async def test_the_difference_is_by_what_was_asked_for_but_the_window_by_the_gates_limits(bench: Twins) -> None:
+async def test_the_difference_is_by_what_was_asked_for_the_window_by_the_gates_limits(
+    bench: SideBySideSetup,
+) -> None:
     for query in (Query(threshold=0.83), Query(classes=frozenset({18}))):
         (twin,) = await bench.ask([PHOTO], query)
         assert classes(twin.native) == classes(twin.copy) == [18]
@@ -116,7 +118,7 @@ async def test_the_difference_is_by_what_was_asked_for_but_the_window_by_the_gat
     ],
 )
 async def test_pairs_name_the_boxes_that_were_answered(
-    query: Query, pairs: list[tuple[int | None, int | None]], bench: Twins
+    query: Query, pairs: list[tuple[int | None, int | None]], bench: SideBySideSetup
 ) -> None:
     """The cat is native's second and the copy's third, the lamp the other way round."""
     lamp, cup = (70, 70, 90, 90), (70, 10, 90, 40)
@@ -128,10 +130,10 @@ async def test_pairs_name_the_boxes_that_were_answered(
     assert all(pair["kind"] == "matched" and pair["iou"] == 1 for pair in twin.comparison["pairs"])
 
 
-async def test_a_copy_can_be_named(bench: Twins) -> None:
+async def test_a_copy_can_be_named(bench: SideBySideSetup) -> None:
     await bench.open("trt", verdicts={"trt": verdict("passed")})
     (twin,) = await bench.both.detect([PHOTO], Query(), "abc", copy="frozen")
-    assert isinstance(twin, Twin)
+    assert isinstance(twin, SideBySideResult)
     assert twin.comparison is not None
     assert twin.comparison["copy"] == "frozen"
     with pytest.raises(BackendUnavailable, match="'onnx' is"):
@@ -139,7 +141,7 @@ async def test_a_copy_can_be_named(bench: Twins) -> None:
     assert bench.counted("images_total", backend="none", result="unavailable") == 1
 
 
-async def test_the_copy_is_the_active_one_or_the_best(bench: Twins) -> None:
+async def test_the_copy_is_the_active_one_or_the_best(bench: SideBySideSetup) -> None:
     await bench.open("trt", verdicts={"trt": verdict("passed")})
     (twin,) = await bench.ask([PHOTO])
     assert isinstance(twin.copy, Result)
@@ -151,7 +153,7 @@ async def test_the_copy_is_the_active_one_or_the_best(bench: Twins) -> None:
 
 
 async def test_without_a_copy_nobody_is_asked(saved_model: Path) -> None:
-    bench = Twins(saved_model)
+    bench = SideBySideSetup(saved_model)
     await bench.open("native")
     with pytest.raises(BackendUnavailable, match="no copy to compare native with: frozen is loading"):
         await bench.ask([PHOTO, PHOTO])
@@ -161,7 +163,7 @@ async def test_without_a_copy_nobody_is_asked(saved_model: Path) -> None:
     await bench.close()
 
 
-async def test_without_native_there_is_no_answer(bench: Twins) -> None:
+async def test_without_native_there_is_no_answer(bench: SideBySideSetup) -> None:
     bench.starter.open_gate.clear()
     bench.native.die()
     await until(lambda: bench.told("native")[0] == "crashed")
@@ -170,7 +172,7 @@ async def test_without_native_there_is_no_answer(bench: Twins) -> None:
     assert bench.frozen.batches == []
 
 
-async def test_a_picture_that_native_fails_on_is_not_given_to_the_copy(bench: Twins) -> None:
+async def test_a_picture_that_native_fails_on_is_not_given_to_the_copy(bench: SideBySideSetup) -> None:
     bench.native.fails = lambda images: BatchFailed("other", "a kernel failed")
     with pytest.raises(ModelFailed):
         await bench.ask([PHOTO])
@@ -178,20 +180,20 @@ async def test_a_picture_that_native_fails_on_is_not_given_to_the_copy(bench: Tw
     assert window(bench)["pairs"] == 0
 
 
-def assert_alone(twin: Twin, bench: Twins, error: type[ServiceError]) -> None:
+def assert_alone(twin: SideBySideResult, bench: SideBySideSetup, error: type[ServiceError]) -> None:
     assert classes(twin.native) == [18, 17]
     assert isinstance(twin.copy, error)
     assert twin.comparison is None
     assert window(bench)["pairs"] == 0
 
 
-async def test_native_answers_alone_if_the_copy_fails(bench: Twins) -> None:
+async def test_native_answers_alone_if_the_copy_fails(bench: SideBySideSetup) -> None:
     bench.frozen.fails = lambda images: BatchFailed("other", "a kernel failed")
     (twin,) = await bench.ask([PHOTO])
     assert_alone(twin, bench, ModelFailed)
 
 
-async def test_native_answers_alone_if_the_copy_crashes_over_it(bench: Twins) -> None:
+async def test_native_answers_alone_if_the_copy_crashes_over_it(bench: SideBySideSetup) -> None:
     frozen = bench.frozen
     frozen.open_gate.clear()
     asked = asyncio.create_task(bench.ask([PHOTO]))
@@ -202,7 +204,7 @@ async def test_native_answers_alone_if_the_copy_crashes_over_it(bench: Twins) ->
     assert len(bench.native.batches) == 1, "it is asked once"
 
 
-async def test_native_answers_alone_if_the_copy_is_gone_by_then(bench: Twins) -> None:
+async def test_native_answers_alone_if_the_copy_is_gone_by_then(bench: SideBySideSetup) -> None:
     bench.native.open_gate.clear()
     asked = asyncio.create_task(bench.ask([PHOTO, PHOTO]))
     await until(lambda: len(bench.native.batches) == 1)
@@ -213,7 +215,7 @@ async def test_native_answers_alone_if_the_copy_is_gone_by_then(bench: Twins) ->
         assert_alone(twin, bench, BackendUnavailable)
 
 
-async def test_native_answers_alone_if_the_copys_queue_is_full(bench: Twins) -> None:
+async def test_native_answers_alone_if_the_copys_queue_is_full(bench: SideBySideSetup) -> None:
     bench.frozen.open_gate.clear()
     lane = bench.routing.lanes["frozen"]
     for count in (1, 1, 4):  # two batches in it, and as many pictures as may wait
@@ -222,7 +224,7 @@ async def test_native_answers_alone_if_the_copys_queue_is_full(bench: Twins) -> 
     assert_alone(twin, bench, Overloaded)
 
 
-async def test_the_deadline_is_for_both_together(bench: Twins) -> None:
+async def test_the_deadline_is_for_both_together(bench: SideBySideSetup) -> None:
     bench.frozen.open_gate.clear()
     started = time.monotonic()
     (twin,) = await bench.ask([PHOTO], Query(timeout_s=0.05))
@@ -233,18 +235,18 @@ async def test_the_deadline_is_for_both_together(bench: Twins) -> None:
         await bench.ask([PHOTO], Query(timeout_s=0.05))
 
 
-async def test_several_pictures_keep_their_places(bench: Twins) -> None:
+async def test_several_pictures_keep_their_places(bench: SideBySideSetup) -> None:
     pictures: list[bytes | ServiceError] = [PHOTO, b"hello", jpegs.photo(width=80, height=60), NotAJpeg("it is none")]
     found = await bench.both.detect(pictures, Query(), "abc")
-    assert [type(each) for each in found] == [Twin, NotAJpeg, Twin, NotAJpeg]
-    twins = [each for each in found if isinstance(each, Twin)]
+    assert [type(each) for each in found] == [SideBySideResult, NotAJpeg, SideBySideResult, NotAJpeg]
+    twins = [each for each in found if isinstance(each, SideBySideResult)]
     assert [each.native.image.width for each in twins] == [64, 80]
     assert [each.copy.image.width for each in twins if isinstance(each.copy, Result)] == [64, 80]
     assert (len(bench.native.batches), len(bench.frozen.batches)) == (1, 1)
     assert bench.counted("images_total", result="rejected") == 2
 
 
-async def test_pictures_that_are_none_at_all_ask_no_copy(bench: Twins) -> None:
+async def test_pictures_that_are_none_at_all_ask_no_copy(bench: SideBySideSetup) -> None:
     found = await bench.both.detect([b"hello", jpegs.cut_in_header(PHOTO)], Query(), "abc")
     assert [type(each) for each in found] == [NotAJpeg, InvalidImage]
     assert bench.native.batches == bench.frozen.batches == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.backends.backend import BatchFailed, WorkerDied
-from app.verdicts.gate import FEWEST_PAIRS, MOST_PAIRS, Rules, Verdict, rules_json
+from app.verdicts.gate import FEWEST_PAIRS, MOST_PAIRS, GateRules, Verdict, rules_json
 from converter.comparison.agreement import Agreement
 from converter.comparison.timing import Ratio
 from tests.support.app.comparing import agreement, ratio
@@ -44,7 +44,7 @@ def test_the_verdict_follows_from_the_numbers(
 
 
 def test_a_copy_that_may_be_slower_may_be_so_at_every_batch_size() -> None:
-    gate = GateSetup(rules=Rules(speedup=0.5)).gate()
+    gate = GateSetup(rules=GateRules(speedup=0.5)).gate()
     assert gate.decide("onnx", {"1": GOOD}, {"1": ratio(0.6)}, {}).word == "passed"
     assert gate.decide("onnx", {"1": GOOD, "8": GOOD}, {"1": ratio(0.6), "8": ratio(0.51)}, {}).word == "passed"
     assert gate.decide("onnx", {"1": GOOD, "8": GOOD}, {"1": ratio(0.6), "8": ratio(0.49)}, {}).word == "slower"
@@ -99,7 +99,7 @@ def test_rules_and_verdict_are_plain_data() -> None:
     assert (told["verdict"], told["agreement"]["8"]["native_boxes"]) == ("passed", 30)
     assert told["native_over_copy"]["8"] == {"value": 1.03, "low": 0.98, "high": 1.08, "pairs": 60}
     assert told["frozen_over_copy"] == {}
-    assert rules_json(Rules(speedup=1.5)).items() >= {"speedup": 1.5, "not_slower": 0.95, "mean_iou": 0.95}.items()
+    assert rules_json(GateRules(speedup=1.5)).items() >= {"speedup": 1.5, "not_slower": 0.95, "mean_iou": 0.95}.items()
 
 
 async def test_a_copy_that_is_faster_and_agrees_passes() -> None:
@@ -177,7 +177,7 @@ async def test_both_run_in_each_moment_of_calm_and_take_turns_in_being_first() -
 
 @pytest.mark.parametrize(("seconds", "pairs"), [(1e-9, FEWEST_PAIRS), (60, MOST_PAIRS)])
 async def test_timing_ends_with_its_time_or_with_enough_pairs(seconds: float, pairs: int) -> None:
-    bench = GateSetup(rules=Rules(seconds=seconds))
+    bench = GateSetup(rules=GateRules(seconds=seconds))
     found = await bench.gate().judge(bench.backend("native"), bench.backend("frozen"))
     assert {each.pairs for each in found.ratios.values()} == {pairs}
 

@@ -12,7 +12,7 @@ from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.errors import ServiceError
 from app.images import Image
 from app.lanes.quiet import Quiet
-from app.verdicts.gate import Gate, Rules
+from app.verdicts.gate import Gate, GateRules
 from app.verdicts.judge import Judge, pictures
 from converter.contract import BadOptions
 from tests.support.app import jpegs
@@ -46,7 +46,7 @@ class Judging(Bench):
 
         batchers = [lane.batcher for lane in self.routing.lanes.values()]
         restless = Quiet(batchers, measuring=asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S)
-        gate = Gate(Rules(seconds=1e-9), pictures=load, quiet=restless)
+        gate = Gate(GateRules(seconds=1e-9), pictures=load, quiet=restless)
         served = replace(self.parts.served, run=native)
         return Judge(self.routing, self.live_pairs, gate, start=start, served=served)
 

@@ -146,7 +146,7 @@ async def test_every_copy_has_its_own_window(bench: Bench) -> None:
 async def test_live_pairs_finish_a_verdict_that_was_left_open(
     low: float, found: Detections, word: Word, bench: Bench
 ) -> None:
-    bench.routing.judged("frozen", verdict("undecided", low=low, boxes=10))
+    bench.routing.record_verdict("frozen", verdict("undecided", low=low, boxes=10))
     for _ in range(4):
         bench.live_pairs.add(pair(answer(DOG, CAT), found))
     assert bench.told("frozen")[1].startswith("undecided: ")
@@ -159,14 +159,14 @@ async def test_live_pairs_finish_a_verdict_that_was_left_open(
 
 
 async def test_pictures_without_boxes_decide_nothing(bench: Bench) -> None:
-    bench.routing.judged("frozen", verdict("undecided", boxes=0))
+    bench.routing.record_verdict("frozen", verdict("undecided", boxes=0))
     for _ in range(50):
         bench.live_pairs.add(pair(answer(), answer()))
     assert bench.told("frozen")[1].startswith("undecided: ")
 
 
 async def test_a_verdict_that_was_finished_may_be_rolled_back_later(bench: Bench) -> None:
-    bench.routing.judged("frozen", verdict("undecided", boxes=0))
+    bench.routing.record_verdict("frozen", verdict("undecided", boxes=0))
     add(bench, good=20)
     assert bench.routing.active == "frozen"
     add(bench, bad=3)

@@ -102,5 +102,5 @@ async def test_a_copy_that_never_agreed_has_nothing_to_be_rolled_back_from(
 
 async def test_a_new_verdict_forgets_it(bench: Bench) -> None:
     roll_back(bench)
-    bench.routing.judged("frozen", verdict("passed", low=1.2))
+    bench.routing.record_verdict("frozen", verdict("passed", low=1.2))
     assert bench.told("frozen") == ("active", "passed: for reasons of passed")

@@ -43,7 +43,7 @@ async def test_a_copy_that_was_not_compared_stands_by(bench: Bench) -> None:
     await bench.open("native", "frozen")
     assert bench.told("native") == ("active", "")
     assert bench.told("frozen") == ("standby", UNCOMPARED)
-    bench.routing.judged("frozen", None, "it could not be compared: a kernel failed")
+    bench.routing.record_verdict("frozen", None, "it could not be compared: a kernel failed")
     assert bench.told("frozen") == ("standby", "it could not be compared: a kernel failed")
 
 
@@ -67,7 +67,7 @@ async def test_any_other_verdict_leaves_it_standing_by(word: Word, bench: Bench)
 async def test_the_verdict_is_shown_as_the_only_one(word: Word, bench: Bench) -> None:
     shown = {each: bench.counted("gate_verdict", copy="frozen", verdict=each) for each in ("none", *WORDS)}
     assert shown == {each: each == "none" for each in ("none", *WORDS)}
-    bench.routing.judged("frozen", verdict(word))
+    bench.routing.record_verdict("frozen", verdict(word))
     shown = {each: bench.counted("gate_verdict", copy="frozen", verdict=each) for each in ("none", *WORDS)}
     assert shown == {each: each == word for each in ("none", *WORDS)}
     assert bench.routing.standing("frozen").to_json()["verdict"]["verdict"] == word

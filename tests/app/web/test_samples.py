@@ -17,7 +17,7 @@ def test_all_packaged_photos_are_samples() -> None:
 
 
 def test_a_sample_knows_its_size() -> None:
-    sample = SAMPLES.one("chelsea")
+    sample = SAMPLES.get("chelsea")
     assert (sample.width, sample.height) == (451, 300) == sampling.size_of(sample.data)
 
 
@@ -32,6 +32,6 @@ def test_a_preview_is_small(name: str) -> None:
 
 def test_what_is_no_sample_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"there is no sample \.\./coffee: astronaut, "):
-        SAMPLES.one("../coffee")
+        SAMPLES.get("../coffee")
     with pytest.raises(NotFound, match="there are none"):
         Samples(tmp_path).preview("coffee")

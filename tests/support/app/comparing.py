@@ -86,7 +86,7 @@ class Bench:
         """Load these backends; copies have these verdicts, and none that is not given."""
         for name in names:
             if verdicts and name in verdicts:
-                self.routing.judged(name, verdicts[name])
+                self.routing.record_verdict(name, verdicts[name])
             await self.routing.lanes[name].slot.open(Spec(name, FOLDER, max_batch=8))
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.copies.conversions import Allowed, Conversions
+from app.copies.conversions import Conversions, JobLimits
 from app.copies.copies import Copies
 from app.copies.folders import CopyFolders, Plan
 from app.copies.jobs import Job, JobFiles
@@ -45,11 +45,11 @@ class Programs:
 class Converting:
     """A server's conversions of a model, and its copies; `starter` can hold back loading, or make it fail."""
 
-    def __init__(self, root: Path, *, model: str = "model", allowed: Allowed | None = None) -> None:
+    def __init__(self, root: Path, *, model: str = "model", allowed: JobLimits | None = None) -> None:
         self.source = root / model / "1"
         self.source.mkdir(parents=True)
         self.place = self.location("frozen")
-        self.allowed = allowed or Allowed(seconds=60)
+        self.allowed = allowed or JobLimits(seconds=60)
         self.starter = FakeStarter()
         self.conversions = self.server()
         self.copies = self.over(self.conversions)

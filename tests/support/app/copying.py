@@ -8,7 +8,7 @@ from typing import Any
 
 from app.backends.backend import Backend, Spec
 from app.backends.served import Served
-from app.copies.conversions import Allowed, Conversions
+from app.copies.conversions import Conversions, JobLimits
 from app.copies.copies import Copies
 from app.copies.folders import CopyFolders, Plan
 from app.copies.jobs import JobFiles
@@ -83,7 +83,7 @@ class Copying:
         self.slots = {name: self._slot(name) for name in ("trt", "frozen", "onnx")}
         plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, cache=None)
         self.folders = CopyFolders(served_model(self.source, self.metrics), plan, ask=self._ask)
-        files, allowed = JobFiles(self.location("jobs")), Allowed(seconds=60)
+        files, allowed = JobFiles(self.location("jobs")), JobLimits(seconds=60)
         self.conversions = Conversions(files=files, metrics=self.metrics, allowed=allowed)
         self.copies = Copies(self.slots, self.folders, self.conversions, self.judge, self.metrics)
         self.asked = 0

@@ -19,7 +19,7 @@ INVALID, BUG, CRASH, EXIT, TALK, HANG = 1, 2, 3, 4, 5, 6
 class Echo:
     """See `child.Runner`."""
 
-    def __init__(self, job: child.Job) -> None:
+    def __init__(self, job: child.WorkerOptions) -> None:
         if job.folder.name == "refused":
             raise ModelRefused("it has no signature 'serving_default'")
         if job.folder.name == "crashes":

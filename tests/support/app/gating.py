@@ -9,11 +9,11 @@ from itertools import pairwise
 from app.backends.backend import Facts, Spec
 from app.images import Image
 from app.lanes.quiet import Quiet
-from app.verdicts.gate import Gate, Rules
+from app.verdicts.gate import Gate, GateRules
 from tests.support.app.comparing import FOLDER, boxes, numbered, takes
 from tests.support.fakes import FACTS, FakeBackend
 
-QUICK = Rules(seconds=1e-9)
+QUICK = GateRules(seconds=1e-9)
 
 
 class NotedQuiet(Quiet):
@@ -34,7 +34,7 @@ class NotedQuiet(Quiet):
 class GateSetup:
     """A gate, and what it asked for, in order."""
 
-    rules: Rules = QUICK
+    rules: GateRules = QUICK
     pictures: int = 20
     events: list[tuple[str, int]] = field(default_factory=list)  # a backend's name and the size of its batch
 
