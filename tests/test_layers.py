@@ -21,7 +21,7 @@ MAY_BE_IMPORTED_IN = {
     | {"converter.model.", "converter.targets.", "converter.tftrt."},
     "onnxruntime": {"converter.graph.", "converter.model.providers", "converter.targets."},
     "simplejpeg": {"converter.model.jpeg"},
-    "jinja2": {"app.web.report_page"},
+    "jinja2": {"app.web."},
     "fastapi": {"app.api.", "app.main", "app.server"},
     "starlette": {"app.api."},
     "uvicorn": {"app.server"},

@@ -92,7 +92,7 @@ class Job:
             raw = json.loads(text)
             raw.pop("defaults", None)  # servers of before 0.2 kept them
             job = _FORM.validate_python(raw)
-        except (AttributeError, ValueError, RecursionError, ConverterError) as error:
+        except (AttributeError, TypeError, ValueError, RecursionError, ConverterError) as error:
             raise ValueError(f"it is no job: {error}") from error
         job.log = deque(job.log, maxlen=LOG_LINES)
         return job

@@ -4,17 +4,27 @@ A report may be old, partial or hostile. Here lists are made lists and objects o
 out or odd inside them is a dash on the page; the template escapes everything.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from math import isfinite, log2
 from typing import Any
 
-from jinja2 import ChainableUndefined, Environment, PackageLoader, Template, Undefined
+from jinja2 import ChainableUndefined, Environment, PackageLoader, Template
 
+from app.web.report_values import (
+    Data,
+    as_list,
+    as_number,
+    as_object,
+    batch_order,
+    decimal,
+    duration,
+    in_bytes,
+    joined,
+    moment,
+    ratio,
+    text,
+)
 from converter.progress import in_words
-
-Data = Mapping[str, Any]
 
 _KINDS = {"trt": "TF-TRT copy", "frozen": "Frozen copy", "onnx": "ONNX copy"}
 _TONES = {"agrees": "good", "disagrees": "bad"}  # of any other verdict: "unsure"
@@ -24,7 +34,6 @@ _SPELT = {"gpu": "GPU", "gpus": "GPUs", "sha256": "SHA-256", "tensorflow": "Tens
 _FOR_ALL_TARGETS = {"target", "batch_sizes", "images"}  # options that matter to every copy
 _FACTS_IN_WORDS = ("engines", "operations", "operations_converted", "pictures")
 _FACTS_IN_LISTS = ("engine_details", "converted_by_type", "operations_left", "signatures_lost")
-_DASH = "–"
 
 
 def page(report: Data) -> str:
@@ -38,43 +47,49 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("app.web", "."),
         autoescape=True,
-        finalize=_text,
+        finalize=text,
         undefined=ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"decimal": _decimal, "duration": _duration, "items": _items, "joined": _joined}
-    environment.filters |= {"moment": _moment, "size": _size}
+    environment.filters |= {"decimal": decimal, "duration": duration, "items": as_list, "joined": joined}
+    environment.filters |= {"moment": moment, "size": in_bytes}
     return environment.get_template("report.html")
 
 
 def _prepared(report: Data) -> dict[str, Any]:
-    target, identity, found = report.get("target"), _data(report.get("identity")), _data(report.get("environment"))
-    agreement = _agreement(_data(report.get("agreement")))
+    target, identity, found = (
+        report.get("target"),
+        as_object(report.get("identity")),
+        as_object(report.get("environment")),
+    )
+    agreement = _agreement(as_object(report.get("agreement")))
     return {
         "target": target,
-        "kind": _KINDS.get(_text(target), "Copy" if target is None else f"Copy of the kind {_text(target)}"),
-        "precision": _data(identity.get("options")).get("precision"),
+        "kind": _KINDS.get(text(target), "Copy" if target is None else f"Copy of the kind {text(target)}"),
+        "precision": as_object(identity.get("options")).get("precision"),
         "created": report.get("created"),
-        "gpus": _items(found.get("gpus")) if "gpus" in found else None,
-        "batch_sizes": _items(report.get("batch_sizes")),
+        "gpus": as_list(found.get("gpus")) if "gpus" in found else None,
+        "batch_sizes": as_list(report.get("batch_sizes")),
         "verdict": _verdict(agreement),
-        "latency": _latency({name: _data(each) for name, each in _data(report.get("latency")).items()}, _text(target)),
+        "latency": _latency(
+            {name: as_object(each) for name, each in as_object(report.get("latency")).items()}, text(target)
+        ),
         "agreement": agreement,
-        "converted": _converted(_data(report.get("facts"))),
-        "probe": _data(report.get("probe")),
-        "steps": _steps(_data(report.get("seconds"))),
+        "converted": _converted(as_object(report.get("facts"))),
+        "probe": as_object(report.get("probe")),
+        "steps": _steps(as_object(report.get("seconds"))),
         "sizes": {"source": report.get("source_bytes"), "made": report.get("size_bytes")},
         "identity": _pairs(identity, without={"options"}),
-        "options": _options(_data(report.get("options")), identity.get("options")),
+        "options": _options(as_object(report.get("options")), identity.get("options")),
         "environment": _pairs(found),
-        "files": sorted((name, _text(digest)[:12]) for name, digest in _data(report.get("files")).items()),
+        "files": sorted((name, text(digest)[:12]) for name, digest in as_object(report.get("files")).items()),
     }
 
 
 def _agreement(agreement: Data) -> list[dict[str, Any]]:
-    rows = [{**_data(agreement[size]), "batch_size": size} for size in sorted(agreement, key=_place)]
-    return [{**row, "tone": _TONES.get(_text(row.get("verdict")), "unsure")} for row in rows]
+    rows = [{**as_object(agreement[size]), "batch_size": size} for size in sorted(agreement, key=batch_order)]
+    return [{**row, "tone": _TONES.get(text(row.get("verdict")), "unsure")} for row in rows]
 
 
 def _verdict(agreement: Sequence[Data]) -> dict[str, Any] | None:
@@ -89,8 +104,8 @@ def _latency(latency: Mapping[str, Data], target: str) -> list[dict[str, Any]]:
     """By batch size: native, frozen and the copy in this order, and how many times as fast as the others each is."""
     names = [name for name in dict.fromkeys(("native", "frozen", target, *latency)) if name in latency]
     groups = []
-    for size in sorted({size for times in latency.values() for size in times}, key=_place):
-        rows = _compared({name: _data(latency[name][size]) for name in names if size in latency[name]}, target)
+    for size in sorted({size for times in latency.values() for size in times}, key=batch_order):
+        rows = _compared({name: as_object(latency[name][size]) for name in names if size in latency[name]}, target)
         own = next((row for row in rows if row["is_copy"] and row["as_native"]), None)
         groups.append({"batch_size": size, "rows": rows, "own": own, "word": _word(own["as_native"]) if own else None})
     return groups
@@ -98,7 +113,7 @@ def _latency(latency: Mapping[str, Data], target: str) -> list[dict[str, Any]]:
 
 def _compared(times: Mapping[str, Data], target: str) -> list[dict[str, Any]]:
     """The times of each backend at one batch size, beside those of native, frozen and the slowest."""
-    p50s = {name: number for name, each in times.items() if (number := _number(each.get("p50_s")))}
+    p50s = {name: number for name, each in times.items() if (number := as_number(each.get("p50_s")))}
     slowest = max(p50s.values(), default=None)
     frozen = p50s.get("frozen") if target != "frozen" else None
     return [
@@ -106,9 +121,9 @@ def _compared(times: Mapping[str, Data], target: str) -> list[dict[str, Any]]:
             **each,
             "name": name,
             "is_copy": name == target,
-            "as_native": _ratio(p50s.get("native"), p50s.get(name)),
-            "as_frozen": _ratio(frozen, p50s.get(name)),
-            "of_slowest": _ratio(p50s.get(name), slowest),
+            "as_native": ratio(p50s.get("native"), p50s.get(name)),
+            "as_frozen": ratio(frozen, p50s.get(name)),
+            "of_slowest": ratio(p50s.get(name), slowest),
         }
         for name, each in times.items()
     ]
@@ -122,16 +137,16 @@ def _word(ratio: float) -> str:
 
 def _converted(facts: Data) -> dict[str, Any]:
     """What became of the operations; facts that this file doesn't know are shown as they are."""
-    left = [_data(each) for each in _items(facts.get("operations_left"))]
+    left = [as_object(each) for each in as_list(facts.get("operations_left"))]
     return {
         **{name: facts.get(name) for name in _FACTS_IN_WORDS},
-        "share": _ratio(facts.get("operations_converted"), facts.get("operations")),
-        "signatures_lost": _items(facts.get("signatures_lost")),
-        "engine_details": [_data(each) for each in _items(facts.get("engine_details"))],
+        "share": ratio(facts.get("operations_converted"), facts.get("operations")),
+        "signatures_lost": as_list(facts.get("signatures_lost")),
+        "engine_details": [as_object(each) for each in as_list(facts.get("engine_details"))],
         "by_type": _counted(facts.get("converted_by_type")),
         "left": sorted(
             ({**each, "reasons": _counted(each.get("reasons"))} for each in left),
-            key=lambda each: -(_number(each.get("count")) or 0),
+            key=lambda each: -(as_number(each.get("count")) or 0),
         ),
         "others": _pairs(facts, without={*_FACTS_IN_WORDS, *_FACTS_IN_LISTS}),
     }
@@ -139,14 +154,14 @@ def _converted(facts: Data) -> dict[str, Any]:
 
 def _counted(counts: Any) -> list[tuple[str, Any]]:
     """Names with their numbers, the largest first."""
-    return sorted(_data(counts).items(), key=lambda item: -(_number(item[1]) or 0))
+    return sorted(as_object(counts).items(), key=lambda item: -(as_number(item[1]) or 0))
 
 
 def _steps(seconds: Data) -> dict[str, Any]:
-    known = {step: number for step, raw in seconds.items() if (number := _number(raw)) is not None}
+    known = {step: number for step, raw in seconds.items() if (number := as_number(raw)) is not None}
     total = sum(known.values())
     words = {step: step if in_words(step) == in_words("") else in_words(step) for step in known}
-    rows = [{"words": words[step], "seconds": each, "share": _ratio(each, total)} for step, each in known.items()]
+    rows = [{"words": words[step], "seconds": each, "share": ratio(each, total)} for step, each in known.items()]
     return {"rows": rows, "total": total}
 
 
@@ -172,91 +187,7 @@ def _named(name: str, value: Any) -> str:
     if value is None:
         return _UNSET.get(name, "none")
     if name.endswith("_bytes"):
-        return _joined([_size(each) for each in _items(value) or [value]])
-    if name.startswith("tensorrt_") and _items(value):
-        return ".".join(map(_text, _items(value)))
-    return _text(value)
-
-
-def _data(value: Any) -> Data:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _items(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
-
-
-def _number(value: Any) -> float | None:
-    """None for what is none, or can't be shown as one."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e18:
-        return None
-    return value
-
-
-def _ratio(above: Any, below: Any) -> float | None:
-    above, below = _number(above), _number(below)
-    ratio = above / below if above is not None and below else None
-    return ratio if ratio is not None and isfinite(ratio) and ratio >= 0 else None
-
-
-def _place(size: str) -> tuple[float, str]:
-    """Orders batch sizes: as numbers, anything else after them."""
-    return (int(size), "") if size.isascii() and size.isdigit() and len(size) < 9 else (1e9, size)
-
-
-def _text(value: Any) -> str:
-    """Any value of a report for people; inside a list or an object no further ones are shown."""
-    match value:
-        case str():
-            return value  # markup stays markup
-        case bool():
-            return "yes" if value else "no"
-        case Mapping():
-            return _joined(f"{name}: {_inner(each)}" for name, each in value.items())
-        case list() | tuple():
-            return _joined(map(_inner, value))
-        case _:
-            return _DASH if _is_missing(value) else str(value)
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or isinstance(value, Undefined) or value != value  # NaN differs from itself
-
-
-def _inner(value: Any) -> str:
-    return "…" if isinstance(value, Mapping | list | tuple) else _text(value)
-
-
-def _joined(texts: Iterable[Any], last: str = ", ") -> str:
-    """ "1, 4 and 8" with the last ` and `; "none" of nothing."""
-    *first, end = [_inner(each) for each in texts] or ["none"]
-    return f"{', '.join(first)}{last}{end}" if first else end
-
-
-def _decimal(value: Any, digits: int = 0, scale: float = 1) -> str:
-    number = _number(value)
-    return _DASH if number is None else f"{number * scale:,.{digits}f}"
-
-
-def _size(value: Any) -> str:
-    number = _number(value)
-    if number is None:
-        return _text(value)
-    power = min(int(log2(max(number, 1))) // 10, 3)
-    return f"{number / 1024**power:,.{min(power, 1)}f} {('bytes', 'KiB', 'MiB', 'GiB')[power]}"
-
-
-def _duration(value: Any) -> str:
-    number = _number(value)
-    if number is None or number < 100:
-        return f"{_decimal(value, 1)} s"
-    minutes, seconds = divmod(round(number), 60)
-    return f"{minutes:,} min {seconds} s"
-
-
-def _moment(value: Any) -> str:
-    try:
-        moment = datetime.fromisoformat(value).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        return _text(value)
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+        return joined([in_bytes(each) for each in as_list(value) or [value]])
+    if name.startswith("tensorrt_") and as_list(value):
+        return ".".join(map(text, as_list(value)))
+    return text(value)

@@ -48,7 +48,7 @@ async def test_a_copy_that_belongs_here_is_loaded_and_stands_by(make: Make) -> N
     await bench.prepare()
     assert bench.told("frozen") == ("ready", "")
     (spec,) = bench.starter.asked
-    assert spec == Spec("frozen", folder, max_batch=8, batches_in_flight=2, load_seconds=60)
+    assert spec == Spec("frozen", folder, max_batch=8, batches_in_flight=2, load_seconds=60, version="1")
     assert bench.conversions.jobs == []
 
 
