@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 import pytest
+
 from app.web.report_page import page
 from converter.contract import Report
 from tests.support.places import DATA
@@ -100,7 +101,7 @@ def places(value: Any, path: str = "") -> Iterator[str]:
 
 
 def rounds() -> Iterator[tuple[str, ...]]:
-    """Places to be changed together: a whole part of the report alone; inside them, one of each that stands by itself."""
+    """Places to be changed together: a part of the report alone; inside them, one of each that stands by itself."""
     below: dict[str, list[str]] = {}
     for path in places(trt()):
         part, *inside = path.split("\n")
