@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(PY) -m pytest
 # A bare Debian has no ensurepip: the machine's own pip fills the environment.
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 

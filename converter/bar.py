@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from tqdm import tqdm
-
 from converter.progress import DONE, RUNNING, Event, Progress, in_words
 
 _FORMAT = "{bar:24} {n:.0f}/{total_fmt} {desc} ({elapsed})"
@@ -18,6 +16,8 @@ def progress(stream: TextIO) -> Iterator[Progress]:
     if not stream.isatty():
         yield Progress()
         return
+    from tqdm import tqdm  # takes a while, and a conversion beside a server has no terminal
+
     sized = os.get_terminal_size(stream.fileno()).columns > 0  # a container's often is not, and tqdm would show nothing
     size: dict[str, Any] = {"dynamic_ncols": True} if sized else {"ncols": 80, "nrows": 24}
     with tqdm(total=1, file=stream, bar_format=_FORMAT, leave=False, **size) as shown:

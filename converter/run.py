@@ -120,7 +120,8 @@ def _checked(source: Path, options: Options, folder: Path | None) -> tuple[Path,
     """The source and the place of its copy, resolved; BadOptions or UnusableModel if it can't come to anything."""
     if not (source / "saved_model.pb").is_file():
         raise UnusableModel(f"{source} is no SavedModel: it has no saved_model.pb")
-    sampling.pictures(options.images)
+    if options.images is not None:  # the packaged ones are good
+        sampling.pictures(options.images)
     source = source.resolve()
     if problem := engines.no_original(source):
         raise UnusableModel(problem)

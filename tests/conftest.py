@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,17 @@ ASKED_FOR = {
     "heavy": "takes both cores for a while",
     "long": "takes minutes",
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where Python may leave no bytecode beside its sources, pytest's cache keeps it.
+
+    Else each of the hundreds of programs that tests start compiles all that it imports.
+    """
+    if sys.dont_write_bytecode and hasattr(config, "cache"):
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(config.cache.mkdir("bytecode"))
+        sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

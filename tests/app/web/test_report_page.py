@@ -101,7 +101,7 @@ def places(value: Any, path: str = "") -> Iterator[str]:
 
 
 def rounds() -> Iterator[tuple[str, ...]]:
-    """Places to be changed together: a whole part of the report alone; inside, one of each that stands by itself."""
+    """Places to be changed together: a part of the report alone; inside them, one of each that stands by itself."""
     below: dict[str, list[str]] = {}
     for path in places(trt()):
         part, *inside = path.split("\n")

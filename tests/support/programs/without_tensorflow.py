@@ -5,14 +5,16 @@ place of its work, like "save: SIGSEGV": at this step it ends by a signal, fails
 takes memory. With a name in GPU it seems that TensorRT and a GPU are there.
 """
 
+from __future__ import annotations
+
 import json
 import os
-import select
-import signal
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # four of these start in each conversion: what is imported here counts
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 FOUND: dict[str, Any] = {
     "tensorflow": "2.14.1",
@@ -62,10 +64,12 @@ def making(_: str, into: str, options: str) -> None:
         sys.stderr.write(f"TensorFlow says something in {step}\n")
         obey(step)
         tell(step, "done", seconds=0.25)
-    (Path(into) / "assets").mkdir(parents=True)
-    (Path(into) / "saved_model.pb").write_text(f"a graph with {ENGINE}" if engines else "a graph")
-    if engines:
-        (Path(into) / "assets" / f"trt-serialized-engine.{ENGINE}").write_bytes(b"an engine")
+    os.makedirs(f"{into}/assets")
+    files = {"saved_model.pb": f"a graph with {ENGINE}" if engines else "a graph"}
+    files |= {f"assets/trt-serialized-engine.{ENGINE}": "an engine"} if engines else {}
+    for name, content in files.items():
+        with open(f"{into}/{name}", "w") as file:
+            file.write(content)
     say({"facts": {**OPERATIONS, "engines": 3} if engines else OPERATIONS})
 
 
@@ -87,6 +91,8 @@ def obey(step: str) -> None:
     if order == "fail":
         fail(step)
     if order.startswith("SIG"):
+        import signal
+
         os.kill(os.getpid(), signal.Signals[order])
     held = b"x" * (200 << 20) if order == "take memory" else b""
     wait()
@@ -104,7 +110,9 @@ def fail(step: str) -> NoReturn:
 
 def wait() -> None:
     """Until the file exists; the process ends with its standard input, as the real ones do."""
-    while not Path(os.environ["GO"]).exists():
+    import select
+
+    while not os.path.exists(os.environ["GO"]):
         if select.select([0], [], [], 0.01)[0]:
             os._exit(1)
 
