@@ -130,7 +130,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     rollback_window: int = Field(default=200, ge=20, description="How many compared pictures count as the last ones.")
     token: SecretStr | None = Field(
-        default=None, description="If set, `/detect` needs it as `Authorization: Bearer …`."
+        default=None,
+        description="If set, `/detect` needs it as `Authorization: Bearer …`, and so does every path that is neither "
+        "public nor an admin's.",
     )
     admin_token: SecretStr | None = Field(
         default=None, description="Token for `/convert` and `/admin`; these routes are off without it."
