@@ -10,12 +10,13 @@ from functools import partial
 import app
 from app import memory, model_folder
 from app.api import ops
-from app.backends.backend import PROGRAMS, Backend, Spec, Starter
+from app.backends.backend import Backend, Spec, Starter
 from app.backends.worker import start_worker
 from app.copies.conversions import Allowed, Conversions, Ways
 from app.copies.copies import Copies, Plan
 from app.copies.jobs import JobFiles
 from app.copies.versions import Followers, Served, Versions, served
+from app.copy_names import NATIVE
 from app.detection.detector import Detector
 from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
@@ -30,9 +31,10 @@ from app.verdicts.judge import Judge
 from app.verdicts.live_pairs import Comparison, Patience
 from app.verdicts.routing import Election
 from app.verdicts.shadow import Shadow
-from converter.comparison.agreement import Limits
 from converter.description import Declared
 from converter.disk import publish
+from converter.targets import KINDS
+from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
     start = _told(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
     election = Election(metrics)
-    for name in PROGRAMS:
+    for name in (NATIVE, *KINDS):
         election.add(_lane(name, settings, executor, start, election, metrics))
     alone = asyncio.Lock()  # one measures at a time
     gate = _gate(settings, election, alone)
@@ -100,11 +102,16 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
 
 
 def _gate(settings: Settings, election: Election, alone: asyncio.Lock) -> Gate:
-    limits = Limits(matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff)
-    rules = Rules(limits=limits, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
+    rules = Rules(limits=_tolerance(settings), speedup=settings.gate_speedup, seconds=settings.gate_seconds)
     load = partial(judge.pictures, settings.gate_images, max_pixels=settings.max_pixels)
     batchers = [lane.batcher for lane in election.lanes.values()]
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), calm=calm(batchers, alone=alone))
+
+
+def _tolerance(settings: Settings) -> Tolerance:
+    return Tolerance(
+        matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
+    )
 
 
 def _copies(settings: Settings, model: Model, election: Election, judge: Judge, metrics: Metrics) -> Copies:
@@ -129,7 +136,9 @@ def _conversions(settings: Settings, model: Model, copies: Copies, metrics: Metr
         began=copies.being_made,
         ended=copies.made_or_not,
     )
-    allowed = Allowed(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
+    allowed = Allowed(
+        seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib, tolerance=_tolerance(settings)
+    )
     return Conversions(
         model.folder, ways, files=JobFiles(location(model.folder, "jobs")), metrics=metrics, allowed=allowed
     )

@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from app.copies.jobs import KEPT_JOBS, LOADING, RUNNING, Job, JobFiles
 from app.errors import ConversionRunning, NotFound
 from app.metrics import Metrics
 from app.streams import lines
-from converter import command
-from converter.contract import Options
+from converter.contract import Options, Order
 from converter.disk import publish
 from converter.progress import STARTED, in_words, parse
+from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,11 @@ class Ways:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """What one conversion may take."""
+    """What one conversion may take, and how far its copy may be from native."""
 
     seconds: float
     memory_mib: int | None = None  # None: what there is
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
 
 class Conversions:
@@ -171,7 +172,7 @@ class Conversions:
     async def _convert(self, job: Job) -> None:
         place = self._ways.location(self._source, job.options.target)
         process = await asyncio.create_subprocess_exec(
-            *self._command(job.options, place),
+            *self._command(job, place),
             stdin=asyncio.subprocess.PIPE,  # the converter ends itself when this closes: no orphan if we are killed
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -202,12 +203,13 @@ class Conversions:
                 log.info("conversion step job=%s target=%s step=%s", job.id, job.options.target, event.step)
                 self._files.write(job)
 
-    def _command(self, options: Options, place: Path) -> list[str]:
+    def _command(self, job: Job, place: Path) -> list[str]:
         made = [sys.executable, "-m", "converter", str(self._source), "--ends-with-stdin", "--background"]
         made += ["--output", str(place), "--time-limit-seconds", str(self._allowed.seconds)]
         if self._allowed.memory_mib is not None:
             made += ["--memory-limit-mib", str(self._allowed.memory_mib)]
-        return [*made, *command.written(options)]
+        order = Order(options=job.options, tolerance=self._allowed.tolerance, standard=job.defaults)
+        return [*made, "--order", order.to_json()]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

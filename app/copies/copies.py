@@ -11,6 +11,7 @@ from typing import Any
 from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.copies.conversions import Conversions
 from app.copies.jobs import Job
+from app.copy_names import in_order, wanted_on
 from app.errors import NotLoaded
 from app.lanes.slot import Slot
 from app.metrics import Metrics
@@ -21,10 +22,10 @@ from converter.disk import publish
 from converter.machine import environment
 from converter.machine.environment import Availability, Environment
 from converter.run import identify
+from converter.targets import kind
 
 log = logging.getLogger(__name__)
 
-ON_A_CPU, ON_A_GPU = ("onnx",), ("frozen", "onnx", "trt")  # what is wanted where nobody has said it
 UNVERIFIED = "unverified: it has no report.json that says what it was made from"
 _LOOKS = 3  # at a copy that another server replaces while it is loaded
 
@@ -70,8 +71,7 @@ class Copies:
         for target, slot in self._slots.items():
             if target not in wanted:
                 slot.set_state("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
-        # `trt` last: it takes longest to make, and is measured against `frozen`.
-        for target in sorted(wanted, key=lambda target: target == "trt"):
+        for target in in_order(wanted):
             await asyncio.to_thread(publish.recover, self._location(target))
             try:
                 options = conversions.wanted(target)
@@ -116,14 +116,12 @@ class Copies:
     def default_options(self, target: str) -> Options:
         """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
         sizes = tuple(sorted({1, self._plan.spec.max_batch}))
-        said = self._plan.spec.declared
-        plain = Options(target=target, batch_sizes=sizes).of(said)
-        if target == "onnx" and self._plan.precision == "FP16":
-            return replace(plain, precision="FP16")
-        if target != "trt":
-            return plain
-        images = self._plan.calibration_images if self._plan.precision == "INT8" else None
-        return replace(plain, precision=self._plan.precision, images=images)
+        return kind(target).options(
+            batch_sizes=sizes,
+            precision=self._plan.precision,
+            images=self._plan.calibration_images,
+            declared=self._plan.spec.declared,
+        )
 
     def being_made(self, job: Job) -> None:
         """A conversion has begun: what serves now serves on, an empty slot is being filled."""
@@ -141,7 +139,7 @@ class Copies:
     async def _wanted(self) -> Sequence[str]:
         if self._plan.wanted is not None:
             return self._plan.wanted
-        return ON_A_GPU if (await self.environment()).gpus else ON_A_CPU
+        return wanted_on("gpu" if (await self.environment()).gpus else "cpu")
 
     async def _needed(self, options: Options) -> bool:
         """Load the copy if it may be loaded; whether one should be made instead."""
@@ -150,7 +148,7 @@ class Copies:
         exists = self._location(target).is_dir()
         try:
             if exists:  # its files are looked at first, on any machine: what is no copy is never loaded
-                await asyncio.to_thread(publish.check_kind, self._location(target), target)
+                await asyncio.to_thread(publish.check_kind, self._location(target), kind(target))
         except CopyRefused as error:
             slot.set_state("refused", f"{error.reason}: {error}")
             return (await self._availability(target)).available
@@ -188,7 +186,7 @@ class Copies:
         folder = self._location(options.target)
 
         def check() -> Report | None:
-            return publish.check(folder, options.target, identify(self._plan.spec.folder, options, found))
+            return publish.check(folder, kind(options.target), identify(self._plan.spec.folder, options, found))
 
         return await asyncio.to_thread(check)
 
@@ -200,11 +198,11 @@ class Copies:
         return self._environment
 
     async def _availability(self, target: str) -> Availability:
-        return environment.availability(target, await self.environment())
+        return kind(target).availability(await self.environment())
 
     def _spec(self, target: str, report: Report | None) -> Spec:
         native = self._plan.spec
-        engines = target == "trt"
+        engines = kind(target).has_engines
         # An engine exists for these sizes only; without a report nobody knows them, and 1 is the safest.
         sizes = (report.batch_sizes if report else (1,)) if engines else ()
         return Spec(
@@ -221,7 +219,7 @@ class Copies:
         )
 
     def _show(self, target: str, report: Report | None) -> None:
-        if target == "trt" and report is not None:
+        if kind(target).has_engines and report is not None:
             operations = report.facts.get("operations") or 0
             self._metrics.trt_engines.set(report.facts.get("engines", 0))
             self._metrics.trt_converted_ops.set(

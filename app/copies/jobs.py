@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from converter import stored
 from converter.contract import ConverterError, Options
-from converter.progress import DONE, Event, in_words
+from converter.progress import DONE, STARTED, Event, in_words
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +87,8 @@ class Job:
         """The job that `to_json` wrote; ValueError if it is none."""
         try:
             raw = json.loads(text)
-            parts = {name: Options.from_json(raw[name]) for name in ("options", "defaults")}
-            event = None if raw["event"] is None else Event(**raw["event"])
+            parts = {name: stored.from_data(Options, raw[name], name) for name in ("options", "defaults")}
+            event = None if raw["event"] is None else stored.from_data(Event, raw["event"], "event")
             lines = deque(raw["log"], maxlen=LOG_LINES)
             job = cls(**{**raw, **parts, "event": event, "log": lines})
             job._check_types()
@@ -96,7 +97,7 @@ class Job:
             raise ValueError(f"it is no job: {error}") from error
 
     def _check_types(self) -> None:
-        event = self.event or Event(step="", state="")
+        event = self.event or Event(step="", state=STARTED)
         texts = (self.id, self.state, self.reason, self.created, self.finished or "", event.step, *self.log)
         if not all(isinstance(each, str) for each in texts):
             raise TypeError("its id, state, reason, times, step and log must be text")

@@ -13,8 +13,9 @@ from typing import Any, Literal
 from app.backends.backend import Backend
 from app.images import Image
 from app.lanes.quiet import Calm
-from converter.comparison.agreement import Agreement, Limits, compare, total
+from converter.comparison.agreement import Agreement, compare, total
 from converter.comparison.timing import Ratio, order, paired_ratio
+from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ WORDS: tuple[Word, ...] = ("passed", "disagrees", "slower", "undecided")
 class Rules:
     """What is asked of a copy."""
 
-    limits: Limits = field(default_factory=Limits)
+    limits: Tolerance = field(default_factory=Tolerance)
     speedup: float = 1.02  # what the lower bound of native ÷ copy must be above at one batch size
     seconds: float = 10.0  # most that timing takes at each batch size, FEWEST_PAIRS of pairs apart
 

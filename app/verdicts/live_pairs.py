@@ -13,9 +13,10 @@ from app.metrics import Metrics
 from app.verdicts.gate import Gate
 from app.verdicts.routing import Election
 from converter.comparison.agreement import Comparison as PictureComparison
-from converter.comparison.agreement import Limits, compare, total
+from converter.comparison.agreement import compare, total
 from converter.comparison.timing import paired_ratio
 from converter.model.detections import Detections
+from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Comparison:
 
     def __init__(self, election: Election, gate: Gate, metrics: Metrics, *, patience: Patience) -> None:
         self._election, self._gate, self._metrics, self._patience = election, gate, metrics, patience
-        self._limits: Limits = gate.rules.limits
+        self._limits: Tolerance = gate.rules.limits
         self._windows: dict[str, Window] = {}
 
     def forget(self, copy: str) -> None:

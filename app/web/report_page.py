@@ -13,10 +13,10 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, PackageLoader, Template, Undefined
 
 from converter.progress import in_words
+from converter.targets import KINDS
 
 Data = Mapping[str, Any]
-
-_KINDS = {"trt": "TF-TRT copy", "frozen": "Frozen copy", "onnx": "ONNX copy"}
+_TITLES = {name: kind.title for name, kind in KINDS.items()}
 _TONES = {"agrees": "good", "disagrees": "bad"}  # of any other verdict: "unsure"
 _LEVEL = 0.02  # a ratio this near to 1 is neither faster nor slower
 _UNSET = {"images": "the packaged photos", "cached_engines": "one for each batch size"}  # what None means there
@@ -53,7 +53,7 @@ def _prepared(report: Data) -> dict[str, Any]:
     agreement = _agreement(_data(report.get("agreement")))
     return {
         "target": target,
-        "kind": _KINDS.get(_text(target), "Copy" if target is None else f"Copy of the kind {_text(target)}"),
+        "kind": _TITLES.get(_text(target), "Copy" if target is None else f"Copy of the kind {_text(target)}"),
         "precision": _data(identity.get("options")).get("precision"),
         "created": report.get("created"),
         "gpus": _items(found.get("gpus")) if "gpus" in found else None,
