@@ -15,6 +15,8 @@ from pydantic import (
     field_validator,
 )
 
+from app.copy_names import CopyName, wanted_on
+
 PREFIX = "DETECTOR_"
 # Set to nothing is not set: an empty path would be the current folder.
 _NOT_EMPTY = (
@@ -41,7 +43,7 @@ def _split(value: object) -> object:
 Boxes = Literal[
     "yxyx", "yxyx_norm", "yxyx_scaled", "xyxy", "xyxy_norm", "xyxy_scaled", "xywh", "xywh_norm", "xywh_scaled"
 ]
-Names = Annotated[tuple[Literal["trt", "frozen", "onnx"], ...], BeforeValidator(_split)]
+Names = Annotated[tuple[CopyName, ...], BeforeValidator(_split)]
 
 
 def bundled_model() -> Path:
@@ -87,7 +89,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     copies: Names | None = Field(
         default=None,
         description="Copies to load or make, separated by commas; empty for none. Those that can't exist here say why. "
-        "Default: `onnx` on a machine without a GPU, `frozen,onnx,trt` on one with.",
+        f"Default: `{','.join(wanted_on('cpu'))}` on a machine without a GPU, `{','.join(wanted_on('gpu'))}` on one "
+        "with.",
     )
     startup_conversion: Literal["background", "blocking", "off"] = Field(
         default="background",

@@ -9,7 +9,7 @@ from functools import partial
 
 import app
 from app import model_folder
-from app.backends.backend import PROGRAMS, Backend, Spec, Starter
+from app.backends.backend import Backend, Spec, Starter
 from app.backends.served import Served
 from app.backends.worker import start_worker
 from app.copies.conversions import Conversions, JobLimits
@@ -31,9 +31,10 @@ from app.verdicts.judge import Judge
 from app.verdicts.live_pairs import LivePairs, RollbackRule
 from app.verdicts.routing import NATIVE, Routing
 from app.verdicts.shadow import Shadow
-from converter.comparison.agreement import Limits
 from converter.description import Declared
 from converter.disk import publish
+from converter.targets import KINDS
+from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def _served(settings: Settings, metrics: Metrics) -> Served:
 
 def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, metrics: Metrics) -> Routing:
     lanes = {}
-    for name in PROGRAMS:
+    for name in (NATIVE, *KINDS):
         slot = Slot(name, start, metrics)
         batcher = MicroBatcher(slot, metrics, limit=settings.queue_limit, executor=executor)
         lanes[name] = Lane(slot, batcher)
@@ -121,11 +122,16 @@ def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, m
 
 
 def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock) -> Gate:
-    limits = Limits(matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff)
-    rules = GateRules(limits=limits, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
+    rules = GateRules(tolerance=_tolerance(settings), speedup=settings.gate_speedup, seconds=settings.gate_seconds)
     load = partial(judge.pictures, settings.gate_images, max_pixels=settings.max_pixels)
     quiet = Quiet([lane.batcher for lane in routing.lanes.values()], measuring=measuring)
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet)
+
+
+def _tolerance(settings: Settings) -> Tolerance:
+    return Tolerance(
+        matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
+    )
 
 
 def _detector(settings: Settings, routing: Routing, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
@@ -136,7 +142,9 @@ def _detector(settings: Settings, routing: Routing, executor: ThreadPoolExecutor
 
 def _conversions(settings: Settings, served: Served, metrics: Metrics) -> Conversions:
     files = JobFiles(publish.location(served.now.folder, "jobs", cache=settings.cache))
-    allowed = JobLimits(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
+    allowed = JobLimits(
+        seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib, tolerance=_tolerance(settings)
+    )
     return Conversions(files=files, metrics=metrics, allowed=allowed)
 
 

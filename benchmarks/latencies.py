@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from converter.comparison import agreement
 from converter.comparison.probe import Probed
+from converter.tolerance import Tolerance
 
 _COLUMNS = ("first_s", "mean_s", "p50_s", "p95_s", "p99_s")
 
@@ -23,7 +24,7 @@ def table(probed: Mapping[str, Probed], sizes: Sequence[int]) -> str:
 
 
 def _agreed(native: Probed, other: Probed, size: str) -> str:
-    limits = agreement.Limits()
+    limits = Tolerance()
     pairs = zip(native.detections[size], other.detections[size], strict=True)
     verdict = agreement.total(agreement.compare(ours, theirs, limits) for ours, theirs in pairs).verdict(limits)
     return f"{verdict.word}: {verdict.reason}"

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import converter
 from benchmarks import latencies
+from converter import stored
 from converter.comparison import probe
-from converter.contract import Options
+from converter.contract import Options, Order
 from converter.disk import publish
 from converter.machine import child
 from converter.machine.child import Limits
@@ -31,14 +32,15 @@ def main() -> int:
     sizes = tuple(int(size) for size in args.batch_sizes.split(","))
     onnx, trt = (publish.location(args.model, target) for target in ("onnx", "trt"))
     if not onnx.is_dir():
-        converter.convert(args.model, options=Options(target="onnx", precision=args.precision, batch_sizes=sizes))
+        options = Options(target="onnx", precision=args.precision, batch_sizes=sizes)
+        converter.convert(args.model, Order(options=options))
     probed = {
-        "native": probe.run(args.model, sizes, limits=Limits.within(300)),
-        "native, mixed precision": mixed(args.model, args.batch_sizes),
-        f"onnx, {args.precision}": probe.run(onnx, sizes, limits=Limits.within(300)),
+        "native": run(args.model, None, sizes),
+        "native, mixed precision": mixed(args.model, sizes),
+        f"onnx, {args.precision}": run(onnx, "onnx", sizes),
     }
     if trt.is_dir():
-        probed["trt"] = probe.run(trt, sizes, limits=Limits.within(300))
+        probed["trt"] = run(trt, "trt", sizes)
     print(latencies.table(probed, sizes))
     assigned = OnnxCopy(onnx).assigned
     print(
@@ -47,12 +49,18 @@ def main() -> int:
     return 0
 
 
-def mixed(model: Path, sizes: str) -> probe.Probed:
+def run(folder: Path, target: str | None, sizes: tuple[int, ...]) -> probe.Probed:
+    """What a model or copy does."""
+    return probe.run(probe.Request(folder=folder, target=target, batch_sizes=sizes), limits=Limits.within(300))
+
+
+def mixed(model: Path, sizes: tuple[int, ...]) -> probe.Probed:
     """What the model does in mixed precision."""
-    done = child.run("benchmarks.mixed_precision", str(model), sizes, limits=Limits.within(300))
+    request = stored.to_json(probe.Request(folder=model, batch_sizes=sizes))
+    done = child.run("benchmarks.mixed_precision", request, limits=Limits.within(300))
     if done.returncode:
         raise RuntimeError(done.stderr)
-    return probe.understood(done.stdout)
+    return probe.parse(done.stdout)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ from typing import Any
 import converter
 from app.settings import bundled_model
 from benchmarks import latencies, trt_routes
+from converter import targets
 from converter.comparison import probe
-from converter.contract import ConverterError, CopyRefused, Options, Report
+from converter.contract import ConverterError, CopyRefused, Options, Order, Report
 from converter.description import Input
 from converter.disk import publish
 from converter.machine import environment
@@ -54,7 +55,7 @@ def main() -> int:
     say(f"TensorFlow {found.tensorflow} ({found.tensorflow_build}),")
     say(f"TensorRT {environment.dotted(found.tensorrt_loaded)},")
     say(f"{', '.join(found.gpus) or 'no GPU'}, driver {found.driver}; model {args.model}\n")
-    available = environment.availability("trt", found)
+    available = targets.KINDS["trt"].availability(found)
     if not available.available:
         say(f"TF-TRT can't run here: {available.reason}")
         return 1
@@ -108,7 +109,7 @@ def convert(model: Path, options: Options, checks: Checks) -> bool:
     """Make the copy; whether there is one."""
     began = time.monotonic()
     try:
-        converter.convert(model, options=options, limits=Limits.within(MINUTES_S))
+        converter.convert(model, Order(options=options), limits=Limits.within(MINUTES_S))
     except ConverterError as error:
         checks.hold(f"{options.precision}: a copy is made", False, f"{error.code}: {error}")
         return False
@@ -143,19 +144,23 @@ def measure(model: Path, trt: Path, sizes: Sequence[int]) -> Input:
     """
     frozen = publish.location(model, "frozen")
     if not frozen.is_dir():
-        converter.convert(model, options=Options(target="frozen", batch_sizes=tuple(sizes)))
+        converter.convert(model, Order(options=Options(target="frozen", batch_sizes=tuple(sizes))))
     probed = {
-        name: probe.run(path, sizes, limits=limits())
-        for name, path in (("native", model), ("frozen", frozen), ("trt", trt))
+        name or "native": run(path, name, sizes) for name, path in ((None, model), ("frozen", frozen), ("trt", trt))
     }
     say(f"\n{latencies.table(probed, sizes)}\n")
     return probed["trt"].description.input
 
 
+def run(folder: Path, target: str | None, sizes: Sequence[int]) -> probe.Probed:
+    """What a model or copy does."""
+    return probe.run(probe.Request(folder=folder, target=target, batch_sizes=tuple(sizes)), limits=limits())
+
+
 def refused(trt: Path, size: int) -> tuple[bool, str]:
     """Whether the strict probe refuses a batch of `size`, and what it says."""
     try:
-        probe.run(trt, [size], limits=limits())
+        run(trt, "trt", [size])
     except CopyRefused as error:
         return error.reason == "native_fallback", f"{error.reason}: {error}"
     return False, "it answered"

@@ -12,10 +12,12 @@ from converter.contract import (
     CopyRefused,
     Identity,
     Options,
+    Order,
     Report,
     TargetUnavailable,
     UnusableModel,
 )
+from converter.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from converter.run import convert
@@ -27,8 +29,10 @@ __all__ = [
     "CopyRefused",
     "Identity",
     "Options",
+    "Order",
     "Report",
     "TargetUnavailable",
+    "Tolerance",
     "UnusableModel",
     "convert",
 ]

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             report = convert(
                 args.model,
-                options=command.options(args),
+                command.order(args),
                 folder=args.output,
                 progress=progress,
                 limits=command.limits(args),

@@ -1,11 +1,10 @@
-"""The command line of a conversion: options in words, and what they mean. Also how a server writes it."""
+"""The command line of a conversion: options in words, and what they mean."""
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 from converter import targets
-from converter.contract import PRECISIONS, STRATEGIES, Options
+from converter.contract import PRECISIONS, STRATEGIES, Options, Order
 from converter.description import BOXES, FITS, SCALES
 from converter.machine import child
 from converter.machine.child import Limits
@@ -15,46 +14,36 @@ _LONGEST_S = 3600.0
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser; `options` and `limits` read what it returns."""
-    made = argparse.ArgumentParser(
+    """The parser; `order` and `limits` read what it returns."""
+    parser = argparse.ArgumentParser(
         prog="python -m converter",
         description="Make a copy of a TensorFlow detector, checked and complete, in a folder beside it.",
         epilog="Exit codes: 0 made; 2 bad options; 3 unusable model; 4 can't be made on this machine; "
         "5 the conversion failed; 6 the copy was made and refused; 130 cancelled.",
     )
-    made.add_argument("model", type=Path, help="the SavedModel's folder")
-    made.add_argument("--target", choices=tuple(targets.KINDS), default=_DEFAULTS.target)
-    made.add_argument("--output", type=Path, help="where the copy goes (default: MODEL_TARGET, beside the model)")
-    made.add_argument(
-        "--batch-sizes",
-        type=_sizes,
-        default=_DEFAULTS.batch_sizes,
-        metavar="1,8",
-        help="batch sizes that will be served",
-    )
-    made.add_argument(
-        "--images",
-        type=Path,
-        metavar="DIR",
-        help="JPEG files to build engines, calibrate INT8 and compare with (default: packaged photos, not for INT8)",
-    )
-    made.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        type=str.upper,
-        default=_DEFAULTS.precision,
-        help="of trt and onnx copies; INT8 of trt copies only",
-    )
-    _add_declared(made.add_argument_group("of the model, where it can't be read"))
-    _add_limits(made)
-    _add_tftrt(made.add_argument_group("for --target trt"))
-    made.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
-    made.add_argument(child.ENDS_WITH_STDIN, action="store_true", help=argparse.SUPPRESS)
-    return made
+    parser.add_argument("model", type=Path, help="the SavedModel's folder")
+    _add_target(parser)
+    _add_declared(parser.add_argument_group("of the model, where it can't be read"))
+    _add_limits(parser)
+    _add_tftrt(parser.add_argument_group("for --target trt"))
+    _add_for_servers(parser)
+    return parser
 
 
-def options(args: argparse.Namespace) -> Options:
-    """The options asked for; BadOptions if they contradict each other."""
+def order(args: argparse.Namespace) -> Order:
+    """The conversion asked for; BadOptions if the options contradict each other."""
+    found = Order(options=_options(args)) if args.order is None else Order.from_json(args.order)
+    targets.kind(found.options.target).check_options(found.options)
+    return found
+
+
+def limits(args: argparse.Namespace) -> Limits:
+    """What the conversion may take, from now on."""
+    memory = args.memory_limit_mib
+    return Limits.within(args.time_limit_seconds, memory << 20 if memory else None)
+
+
+def _options(args: argparse.Namespace) -> Options:
     return Options(
         target=args.target,
         batch_sizes=args.batch_sizes,
@@ -76,31 +65,36 @@ def options(args: argparse.Namespace) -> Options:
     )
 
 
-def limits(args: argparse.Namespace) -> Limits:
-    """What the conversion may take, from now on."""
-    memory = args.memory_limit_mib
-    return Limits.within(args.time_limit_seconds, memory << 20 if memory else None)
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", choices=tuple(targets.KINDS), default=_DEFAULTS.target)
+    parser.add_argument("--output", type=Path, help="where the copy goes (default: MODEL_TARGET, beside the model)")
+    parser.add_argument(
+        "--batch-sizes",
+        type=_sizes,
+        default=_DEFAULTS.batch_sizes,
+        metavar="1,8",
+        help="batch sizes that will be served",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="JPEG files to build engines, calibrate INT8 and compare with (default: packaged photos, not for INT8)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        type=str.upper,
+        default=_DEFAULTS.precision,
+        help="of trt and onnx copies; INT8 of trt copies only",
+    )
 
 
-def written(wanted: Options) -> Iterator[str]:
-    """The arguments from which `options` reads `wanted`."""
-    yield from ("--target", wanted.target, "--batch-sizes", ",".join(map(str, wanted.batch_sizes)))
-    if wanted.images is not None:
-        yield f"--images={wanted.images}"  # a name may begin with a dash
-    yield from ("--precision", wanted.precision, "--minimum-segment-size", str(wanted.minimum_segment_size))
-    yield from ("--workspace-mib", str(wanted.workspace_bytes >> 20), "--profile-strategy", wanted.profile_strategy)
-    if wanted.cached_engines is not None:
-        yield from ("--cached-engines", str(wanted.cached_engines))
-    if wanted.denylist:
-        yield from ("--denylist", ",".join(wanted.denylist))
-    yield from (f"--{name.replace('_', '-')}={value}" for name, value in wanted.declared.given().items())
-    flags = {
-        "--static-shape": not wanted.dynamic_shape,
-        "--no-calibration": not wanted.calibration,
-        "--build-at-run-time": wanted.build_at_run_time,
-        "--portable": not wanted.save_engines,
-    }
-    yield from (flag for flag, is_set in flags.items() if is_set)
+def _add_for_servers(parser: argparse.ArgumentParser) -> None:
+    """What a server says to the conversions that it starts; no words for people."""
+    parser.add_argument("--order", metavar="JSON", help=argparse.SUPPRESS)  # in place of all options
+    parser.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(child.ENDS_WITH_STDIN, action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_declared(group: "argparse._ArgumentGroup") -> None:
@@ -110,11 +104,11 @@ def _add_declared(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--boxes", choices=BOXES, metavar="FORM", help=f"what its boxes are: {', '.join(BOXES)}")
 
 
-def _add_limits(made: argparse.ArgumentParser) -> None:
-    made.add_argument(
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--time-limit-seconds", type=float, default=_LONGEST_S, metavar="S", help="it is ended after this long"
     )
-    made.add_argument(
+    parser.add_argument(
         "--memory-limit-mib",
         type=int,
         metavar="MIB",

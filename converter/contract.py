@@ -1,16 +1,18 @@
 """What a conversion is asked for, what it reports, how it fails. Plain data; nothing here needs TensorFlow."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from converter import stored
 from converter.description import BOXES, FITS, SCALES, Declared
+from converter.tolerance import Tolerance
 
 REPORT_NAME = "report.json"
 PRECISIONS = ("FP32", "FP16", "INT8")
 STRATEGIES = ("Optimal", "Range", "Range+Optimal", "ImplicitBatchModeCompatible")
+_ALWAYS_STORED = frozenset({"target", "images", "batch_sizes", "denylist"})  # options that no file lacks
 
 
 class ConverterError(Exception):
@@ -23,7 +25,7 @@ class ConverterError(Exception):
     exit_code: ClassVar[int] = 1
 
 
-class BadOptions(ConverterError):
+class BadOptions(ConverterError, ValueError):
     """The options contradict each other or name something that does not exist."""
 
     code = "bad_options"
@@ -66,9 +68,7 @@ class CopyRefused(ConverterError):
 class Options:
     """How a copy is made. Only `target`, `batch_sizes` and `images` matter to every copy, the rest is TF-TRT's.
 
-    An ONNX copy has a `precision` too.
-
-    The names in brackets are those of TrtGraphConverterV2
+    An ONNX copy has a `precision` too. The names in brackets are those of TrtGraphConverterV2
     (tensorflow/python/compiler/tensorrt/trt_convert.py).
     """
 
@@ -95,8 +95,7 @@ class Options:
     boxes: str | None = None
 
     def __post_init__(self) -> None:
-        problem = next((text for wrong, text in self._problems() if wrong), None)
-        if problem:
+        if problem := next((text for wrong, text in self._problems() if wrong), None):
             raise BadOptions(problem)
 
     @property
@@ -104,13 +103,13 @@ class Options:
         """The folder whose pictures shape the copy; None if none do."""
         return self.images if self.precision == "INT8" and self.calibration else None
 
-    def of(self, said: Declared) -> "Options":
-        """The same for a source of which this is said."""
-        return replace(self, **asdict(said))
+    def of(self, declared: Declared) -> "Options":
+        """The same for a source of which this is declared."""
+        return replace(self, **asdict(declared))
 
     @property
     def declared(self) -> Declared:
-        """What is said of the source."""
+        """What is declared of the source."""
         return Declared(**{item.name: getattr(self, item.name) for item in fields(Declared)})
 
     def text(self, names: Sequence[str]) -> dict[str, str]:
@@ -118,37 +117,52 @@ class Options:
         return {name: _text(getattr(self, name)) for name in names}
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        """The options that `json.dumps(asdict(options), default=str)` came from."""
-        images = raw["images"]
-        tuples = {name: tuple(raw[name]) for name in ("batch_sizes", "denylist")}
-        return cls(**{**raw, **tuples, "images": None if images is None else Path(images)})
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
+        return stored.without_defaults(handler(source), _ALWAYS_STORED)
+
+    def _choices(self) -> Iterator[tuple[str, str | None, Sequence[str]]]:
+        """The words before a choice in a sentence, what was chosen, and what there is."""
+        yield "", self.input_scale, tuple(SCALES)
+        yield "", self.input_fit, FITS
+        yield "", self.boxes, BOXES
+        yield "precision ", self.precision, PRECISIONS
+        yield "profile strategy ", self.profile_strategy, STRATEGIES
 
     def _problems(self) -> Iterator[tuple[bool, str]]:
-        for value, known in ((self.input_scale, SCALES), (self.input_fit, FITS), (self.boxes, BOXES)):
-            yield value is not None and value not in known, f"{value!r} is not one of {', '.join(known)}"
-        yield self.precision not in PRECISIONS, f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}"
-        yield (
-            self.profile_strategy not in STRATEGIES,
-            f"profile strategy {self.profile_strategy!r} is not one of {', '.join(STRATEGIES)}",
-        )
-        yield (
-            not self.batch_sizes or min(self.batch_sizes) < 1,
-            "batch sizes must be whole numbers from 1 up, at least one of them",
-        )
-        positive = (self.minimum_segment_size, self.workspace_bytes, self.cached_engines or 1)
-        yield min(positive) < 1, "the minimum segment size, the workspace and the cached engines must be 1 or more"
-        yield self.target == "onnx" and self.precision == "INT8", "an ONNX copy is in FP32 or FP16, not in INT8"
-        yield (
-            self.precision == "INT8" and self.calibration and self.images is None,
-            "INT8 is calibrated on real pictures: name a folder of them",
-        )
-        yield (
-            not self.save_engines and not self.build_at_run_time,
-            "without saved engines there is nothing to run unless engines may be built at run time",
-        )
+        """What may be wrong, and whether it is."""
+        for what, value, known in self._choices():
+            yield value not in (None, *known), f"{what}{value!r} is not one of {', '.join(known)}"
+        sizes = "batch sizes must be whole numbers from 1 up, at least one of them"
+        yield not self.batch_sizes or min(self.batch_sizes) < 1, sizes
+        positive = min(self.minimum_segment_size, self.workspace_bytes, self.cached_engines or 1)
+        yield positive < 1, "the minimum segment size, the workspace and the cached engines must be 1 or more"
+        calibrated = self.precision == "INT8" and self.calibration
+        yield calibrated and self.images is None, "INT8 is calibrated on real pictures: name a folder of them"
+        nothing = "without saved engines there is nothing to run unless engines may be built at run time"
+        yield not self.save_engines and not self.build_at_run_time, nothing
         strange = [name for name in self.denylist if not (name.isascii() and name.isidentifier())]
         yield bool(strange), f"{', '.join(map(repr, strange))} can't be the type of an operation, like Conv2D"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A conversion as it is asked for."""
+
+    options: Options = field(default_factory=Options)
+    tolerance: Tolerance = field(default_factory=Tolerance)  # by which its report judges the copy
+    standard: Options | None = None  # what the server that asks would make by itself; None: no server asks
+
+    def to_json(self) -> str:
+        """One line of JSON; `from_json` reads it."""
+        return stored.to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The order that `to_json` wrote; BadOptions if it is none."""
+        try:
+            return stored.from_json(cls, text, "the order")
+        except ValueError as error:
+            raise BadOptions(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,10 +210,15 @@ class Report:
     latency: Mapping[str, Any]  # seconds by native, frozen and the copy, by batch size: see converter.comparison.probe
     agreement: Mapping[str, Any]  # with native on the images, by batch size: see converter.comparison.agreement
     files: Mapping[str, str] = field(default_factory=dict)  # relative name -> sha256
+    standard: Options | None = None  # what the server that asked would have made by itself; None: no server asked
+
+    def __post_init__(self) -> None:
+        if not self.batch_sizes or min(self.batch_sizes) < 1:
+            raise ValueError("batch_sizes must be whole numbers from 1 up")
 
     def to_json(self) -> str:
         """The report as indented JSON."""
-        return json.dumps(asdict(self), indent=2, default=str)
+        return stored.to_json(self, indent=2)
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -214,25 +233,7 @@ class Report:
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """The report that `to_json` wrote; ValueError if it is none."""
-        try:
-            raw = json.loads(text)
-            parts = {
-                "options": Options.from_json(raw["options"]),
-                "identity": Identity(**raw["identity"]),
-                "batch_sizes": tuple(raw["batch_sizes"]),
-            }
-            report = cls(**{**raw, **parts})
-            report._check_types()
-            return report
-        except (KeyError, TypeError, AttributeError, ValueError, RecursionError, ConverterError) as error:
-            raise ValueError(f"{REPORT_NAME} can't be understood: {error}") from error
-
-    def _check_types(self) -> None:
-        objects = (self.identity.options, self.environment, self.seconds, self.facts, self.probe, self.latency)
-        if not all(isinstance(item, dict) for item in (*objects, self.agreement, self.files)):
-            raise TypeError("options, seconds, facts, probe, latency, agreement and files must be objects")
-        if not self.batch_sizes or not all(isinstance(size, int) and size > 0 for size in self.batch_sizes):
-            raise TypeError("batch_sizes must be whole numbers from 1 up")
+        return stored.from_json(cls, text, REPORT_NAME)
 
 
 def _text(value: object) -> str:

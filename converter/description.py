@@ -1,10 +1,11 @@
 """What a model takes and gives, as plain data: read from its signature, from what it finds in photos, or declared."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from converter import stored
 
 DESCRIPTION_NAME = "description.json"
 SERVING = "serving_default"
@@ -38,7 +39,7 @@ READINGS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What a person says of a model that can't be read from it; None: nothing."""
+    """What a person declares of a model that can't be read from it; None: nothing."""
 
     signature: str | None = None
     input_scale: str | None = None  # one of SCALES
@@ -46,7 +47,7 @@ class Declared:
     boxes: str | None = None  # one of BOXES
 
     def given(self) -> dict[str, str]:
-        """Those that are said, by name."""
+        """Those that are declared, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -73,7 +74,7 @@ class Input:
         return (self.width, self.height) if self.width and self.height else None
 
     @property
-    def alone(self) -> bool:
+    def single(self) -> bool:
         """Whether pictures can't share a batch since each keeps its own size."""
         return self.decoded_here and self.size is None
 
@@ -82,14 +83,14 @@ class Input:
         if self.kind == JPEG:
             return f"{self.name}: JPEG files as strings ({self.batch or 'N'},)"
         shape = f"({self.batch or 'N'}, {self.height or 'height'}, {self.width or 'width'}, 3)"
-        how = [f"scaled to {self.scale}"] if self.scale else []
-        how += [f"fitted by {self.fit}"] if self.fit else []
-        return f"{self.name}: {self.kind} pictures {shape}, decoded by the worker{''.join(f', {each}' for each in how)}"
+        scaled = f", scaled to {self.scale}" if self.scale else ""
+        fitted = f", fitted by {self.fit}" if self.fit else ""
+        return f"{self.name}: {self.kind} pictures {shape}, decoded by the worker{scaled}{fitted}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """A signature of a detector. `boxes` is empty until `readings.understood` has seen what the model finds."""
+    """A signature of a detector. `boxes` is empty until `box_forms.infer_box_form` has seen what the model finds."""
 
     signature: str = SERVING
     input: Input
@@ -102,20 +103,15 @@ class Description:
 
     def to_json(self) -> str:
         """As indented JSON."""
-        return json.dumps(asdict(self), indent=2)
+        return stored.to_json(self, indent=2)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """What `to_json` wrote; ValueError if it is something else."""
-        try:
-            raw: dict[str, Any] = json.loads(text)
-            lists = {name: tuple(raw[name]) for name in ("ignored", "notes")}
-            made = cls(**{**raw, **lists, "input": Input(**raw["input"])})
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{DESCRIPTION_NAME} can't be understood: {error}") from error
-        if made.boxes not in BOXES or made.convention not in READINGS:
-            raise ValueError(f"{DESCRIPTION_NAME} can't be understood: it has boxes {made.boxes!r}")
-        return made
+        found = stored.from_json(cls, text, DESCRIPTION_NAME)
+        if found.boxes not in BOXES or found.convention not in READINGS:
+            raise ValueError(f"{DESCRIPTION_NAME} can't be understood: it has boxes {found.boxes!r}")
+        return found
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:

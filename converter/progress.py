@@ -6,9 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import TextIO
+from typing import Final, Literal, TextIO
 
-STARTED, RUNNING, DONE = "started", "running", "done"
+from converter import stored
+
+State = Literal["started", "running", "done"]
+STARTED: Final = "started"
+RUNNING: Final = "running"
+DONE: Final = "done"
 _IN_WORDS = {
     "check": "looking at this machine",
     "wait": "waiting for another conversion to the same place",
@@ -28,7 +33,7 @@ class Event:
     """A step that began, moved or ended."""
 
     step: str
-    state: str  # started, running or done
+    state: State
     number: int | None = None  # which step it is, from 1, and of how many
     of: int | None = None
     part: int | None = None  # how many parts of the step are done, and of how many
@@ -45,20 +50,9 @@ def parse(line: str) -> Event | None:
     if not line.startswith('{"step"'):
         return None
     try:
-        event = Event(**json.loads(line))
-    except (ValueError, TypeError, RecursionError):
+        return stored.from_json(Event, line, "the event")
+    except ValueError:
         return None
-    return event if _is_sound(event) else None
-
-
-def _is_sound(event: Event) -> bool:
-    counts = (event.number, event.of, event.part, event.parts)
-    return (
-        isinstance(event.step, str)
-        and event.state in (STARTED, RUNNING, DONE)
-        and all(count is None or type(count) is int for count in counts)
-        and (event.seconds is None or type(event.seconds) in (int, float))
-    )
 
 
 def in_words(step: str) -> str:
@@ -95,7 +89,7 @@ class Progress:
         """Say that `done` of `parts` of the present step are done."""
         self.tell(Event(step=self.step_now, state=RUNNING, part=done, parts=parts))
 
-    def hear(self, line: str) -> None:
+    def relay(self, line: str) -> None:
         """Take a line that a child of this conversion wrote: its steps are steps of this one."""
         event = parse(line)
         if event is None:
@@ -111,6 +105,11 @@ class Progress:
         if event.step in self._plan:
             event = replace(event, number=self._plan.index(event.step) + 1, of=len(self._plan))
         self._show(event)
+
+
+def silent() -> Progress:
+    """Progress that nobody sees."""
+    return Progress(show=lambda event: None, pass_on=lambda line: None)
 
 
 def _print(line: str, stream: TextIO) -> None:

@@ -22,16 +22,19 @@ from converter.contract import (
     CopyRefused,
     Identity,
     Options,
+    Order,
     Report,
     TargetUnavailable,
     UnusableModel,
 )
 from converter.disk import publish
+from converter.kind import Kind
 from converter.machine import environment
 from converter.machine.child import Limits
-from converter.model import engines, sampling
+from converter.model import engines, files, sampling
 from converter.progress import Progress
-from converter.targets import making
+from converter.targets import making, yardstick
+from converter.tolerance import Tolerance
 
 LONGEST_S = 3600.0
 
@@ -40,62 +43,71 @@ LONGEST_S = 3600.0
 class Work:
     """A conversion that can be done."""
 
+    kind: Kind
     source: Path
     place: Path
-    options: Options
+    order: Order
     identity: Identity
     found: environment.Environment
     progress: Progress
     limits: Limits
 
+    @property
+    def options(self) -> Options:
+        """How the copy is made."""
+        return self.order.options
+
 
 def convert(
     source: Path,
+    order: Order,
     *,
-    options: Options,
     folder: Path | None = None,
     progress: Progress | None = None,
     limits: Limits | None = None,
 ) -> Report:
-    """Make the copy of `source` that `options` ask for and put it at `folder` (default: beside the source).
+    """Make the copy of `source` that is ordered and put it at `folder` (default: beside the source).
 
     An existing copy is replaced only when the new one is complete and has run; any failure leaves it as it is.
     Where another process makes the same copy already, its copy is waited for and its report returned.
     Raises a ConverterError: BadOptions, UnusableModel, TargetUnavailable, ConversionFailed or CopyRefused.
     """
     progress, limits = progress or Progress(), limits or Limits.within(LONGEST_S)
-    progress.plan(_steps(options.target))
-    source, place = _checked(source, options, folder)
+    kind = targets.kind(order.options.target)
+    kind.check_options(order.options)
+    progress.plan(_steps(kind))
+    source, place = _checked(source, order.options, folder)
     with progress.step("check"):
         found = environment.probe(timeout_s=limits.until - time.monotonic())
-        answer = environment.availability(options.target, found)
+        answer = kind.availability(found)
         if not answer.available:
             raise TargetUnavailable(answer.reason)
-        identity = identify(source, options, found)
+        identity = identify(source, order.options, found)
     work = Work(
+        kind=kind,
         source=source,
         place=place,
-        options=options,
+        order=order,
         identity=identity,
         found=found,
         progress=progress,
         limits=limits,
     )
-    with publish.alone(place, until=limits.until, waiting=lambda: progress.step("wait")) as waited:
-        made = publish.made(place, options.target, identity) if waited else None
-        return made or _make(work)
+    with publish.exclusive(place, until=limits.until, waiting=lambda: progress.step("wait")) as waited:
+        existing = publish.usable_report(place, kind, identity) if waited else None
+        return existing or _make(work)
 
 
 def identify(source: Path, options: Options, found: environment.Environment) -> Identity:
     """What a copy of `source` made here and now with `options` would depend on."""
-    kind = _kind(options.target)
+    kind = targets.kind(options.target)
     identity = Identity(
         source_sha256=publish.source_sha256(source),
         options={**options.text(kind.shaped_by), **options.declared.given()},
         tensorflow=found.tensorflow or "unknown",
         tensorflow_build=found.tensorflow_build or "unknown",
     )
-    if not kind.hardware_bound:
+    if not kind.has_engines:
         return identity
     return replace(
         identity,
@@ -105,15 +117,9 @@ def identify(source: Path, options: Options, found: environment.Environment) -> 
     )
 
 
-def _steps(target: str) -> tuple[str, ...]:
-    yardstick = ("yardstick",) if target == "trt" else ()
-    return ("check", "native", *_kind(target).steps, "verify", *yardstick, "publish")
-
-
-def _kind(target: str) -> targets.Kind:
-    if target not in targets.KINDS:
-        raise BadOptions(f"the target {target!r} is not one of {', '.join(targets.KINDS)}")
-    return targets.KINDS[target]
+def _steps(kind: Kind) -> tuple[str, ...]:
+    compared = ("yardstick",) if kind.yardstick else ()
+    return ("check", "native", *kind.steps, "verify", *compared, "publish")
 
 
 def _checked(source: Path, options: Options, folder: Path | None) -> tuple[Path, Path]:
@@ -133,71 +139,74 @@ def _place(source: Path, folder: Path) -> Path:
     place = folder.resolve()
     if place == source or place in source.parents or source in place.parents:
         raise BadOptions(f"the copy can't be put at {folder}: it must lie outside its source and not around it")
-    if place.exists() and not publish.may_be_replaced(place):
+    if place.exists() and not files.may_be_replaced(place):
         raise BadOptions(f"{folder} exists and is no copy of a model: it is left as it is")
     return place
 
 
 def _make(work: Work) -> Report:
-    options, progress = work.options, work.progress
-    with progress.step("native"):
-        native = _measured(work, work.source, "the model itself", UnusableModel)
+    with work.progress.step("native"):
+        native = _measured(work, work.source, None, ("the model itself", UnusableModel))
     # A batch size that is fixed in the graph is found out only by running it.
-    options = replace(options, batch_sizes=tuple(sorted(map(int, native.latency))))
-    work = replace(work, options=options)
+    options = replace(work.options, batch_sizes=tuple(sorted(map(int, native.latency))))
+    work = replace(work, order=replace(work.order, options=options))
     with publish.written_beside(work.place) as partial:
-        facts = making.make(work.source, partial, options, progress=progress, limits=work.limits)
+        facts = making.make(work.source, partial, options, progress=work.progress, limits=work.limits)
         _keep_labels(work.source, partial)
         native.description.write(partial)
-        with progress.step("verify"):
+        with work.progress.step("verify"):
             if options.save_engines:
-                publish.check_kind(partial, options.target)
-            copy = _measured(work, partial)
-        latency: dict[str, Any] = {"native": native.latency, options.target: copy.latency}
-        if options.target == "trt":
-            with progress.step("yardstick"):
-                latency["frozen"] = _yardstick(work, native)
-        with progress.step("publish"):
+                publish.check_kind(partial, work.kind)
+            copy = _measured(work, partial, work.kind.name)
+        latency = {"native": native.latency, work.kind.name: copy.latency, **_yardstick(work, native)}
+        with work.progress.step("publish"):
             if publish.source_sha256(work.source) != work.identity.source_sha256:
                 raise ConversionFailed("the model changed while it was converted: the copy is not of what is there now")
             facts = {**facts, "model": asdict(native.description), "batch_sizes_left_out": native.left_out}
-            report = _report(work, facts, latency, _agreement(native, copy))
-            return publish.add_report(partial, report)
+            agreed = _agreement(native, copy, work.order.tolerance)
+            return publish.add_report(partial, _report(work, facts, latency, agreed))
 
 
 def _measured(
-    work: Work, folder: Path, name: str = "the copy", otherwise: type[ConverterError] | None = None
+    work: Work, folder: Path, target: str | None, otherwise: tuple[str, type[ConverterError]] | None = None
 ) -> Probed:
-    """Run what is in `folder`, called `name` in sentences; `otherwise` is raised where a copy would be refused."""
+    """Run what is in `folder`; `otherwise` is what it is called and what is raised where a copy would be refused."""
+    request = probe.Request(
+        folder=folder,
+        target=target,
+        batch_sizes=work.options.batch_sizes,
+        images=work.options.images,
+        declared=work.options.declared,
+    )
     try:
-        sizes, images = work.options.batch_sizes, work.options.images
-        declared = work.options.declared if folder == work.source else None
-        hear = work.progress.hear
-        return probe.run(folder, sizes, limits=work.limits, images=images, declared=declared, hear=hear)
+        return probe.run(request, limits=work.limits, on_line=work.progress.relay)
     except CopyRefused as error:
         if otherwise is None:
             raise
-        raise otherwise(str(error).replace("the copy", name)) from error
+        name, kind_of_error = otherwise
+        raise kind_of_error(str(error).replace("the copy", name)) from error
 
 
-def _yardstick(work: Work, native: Probed) -> Mapping[str, Any]:
-    """The latency of a frozen copy made for the purpose: freezing alone makes a model faster, TF-TRT freezes too."""
-    options = replace(work.options, target="frozen")
-    with tempfile.TemporaryDirectory(prefix="yardstick-") as folder:
-        silent = Progress(show=lambda event: None, pass_on=lambda line: None)
-        making.make(work.source, Path(folder) / "frozen", options, progress=silent, limits=work.limits)
-        native.description.write(Path(folder) / "frozen")
-        return _measured(work, Path(folder) / "frozen", "the frozen copy beside it", ConversionFailed).latency
+def _yardstick(work: Work, native: Probed) -> dict[str, Any]:
+    """The latency of the copy that this one must beat too, by its name; empty where there is none."""
+    name = work.kind.yardstick
+    if name is None:
+        return {}
+    with work.progress.step("yardstick"), tempfile.TemporaryDirectory(prefix="yardstick-") as root:
+        folder = Path(root) / name
+        yardstick.make(name, work.source, folder, declared=work.options.declared, limits=work.limits)
+        native.description.write(folder)
+        otherwise = (f"the {name} copy beside it", ConversionFailed)
+        return {name: _measured(work, folder, name, otherwise).latency}
 
 
-def _agreement(native: Probed, copy: Probed) -> dict[str, Any]:
+def _agreement(native: Probed, copy: Probed, tolerance: Tolerance) -> dict[str, Any]:
     """How far the two agree on the pictures, by batch size."""
-    limits = agreement.Limits()
     found = {}
     for size, pictures in native.detections.items():
         pairs = zip(pictures, copy.detections[size], strict=True)
-        total = agreement.total(agreement.compare(ours, theirs, limits) for ours, theirs in pairs)
-        verdict = total.verdict(limits)
+        total = agreement.total(agreement.compare(ours, theirs, tolerance) for ours, theirs in pairs)
+        verdict = total.verdict(tolerance)
         found[size] = {"verdict": verdict.word, "reason": verdict.reason, **total.to_json()}
     return found
 
@@ -222,4 +231,5 @@ def _report(work: Work, facts: Mapping[str, Any], latency: Mapping[str, Any], ag
         probe={"passed": True, "native_segments": "forbidden"},
         latency=latency,
         agreement=agreed,
+        standard=work.order.standard,
     )

@@ -18,8 +18,8 @@ API_PROCESS = ("app.__main__", "app.main", "app.server")
 # Where a library may be imported, in whatever place of the module; a library not named here: anywhere.
 MAY_BE_IMPORTED_IN = {
     "tensorflow": {"app.backends.", "converter.comparison.", "converter.graph.", "converter.machine.environment"}
-    | {"converter.model.", "converter.targets.", "converter.tftrt."},
-    "onnxruntime": {"converter.graph.", "converter.model.providers", "converter.targets."},
+    | {"converter.model.", "converter.tftrt."},
+    "onnxruntime": {"converter.graph.", "converter.model.providers"},
     "simplejpeg": {"converter.model.jpeg"},
     "jinja2": {"app.web."},
     "fastapi": {"app.api.", "app.main", "app.server"},

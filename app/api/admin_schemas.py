@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.copies.jobs import Job
+from app.copy_names import AutoName, CopyName, ModelName
 from converter.contract import BadOptions, Options
+from converter.targets import kind
 
 
 class ConvertRequest(BaseModel):
@@ -18,7 +20,7 @@ class ConvertRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"target": "frozen"}]})
 
-    target: Literal["trt", "frozen", "onnx"] = "trt"
+    target: CopyName = "trt"
     batch_sizes: list[Annotated[int, Field(le=4096)]] | None = Field(
         default=None, min_length=1, max_length=16, description="Batch sizes that get an engine, are run and compared."
     )
@@ -50,7 +52,9 @@ class ConvertRequest(BaseModel):
         int8 = given.get("precision", defaults.precision) == "INT8"
         if int8 and given.get("calibration", defaults.calibration) and calibration_images is None:
             raise BadOptions("precision: INT8 is calibrated on pictures, and DETECTOR_CALIBRATION_IMAGES has no folder")
-        return replace(defaults, **given, images=calibration_images if int8 else None)
+        options = replace(defaults, **given, images=calibration_images if int8 else None)
+        kind(options.target).check_options(options)
+        return options
 
 
 class AutoRequest(BaseModel):
@@ -60,7 +64,7 @@ class AutoRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"backend": "auto", "shadow_share": 0.1}]}
     )
 
-    backend: Literal["auto", "native", "trt", "frozen", "onnx"] | None = Field(
+    backend: AutoName | None = Field(
         default=None,
         description="`auto`: the fastest that agrees; it also gives copies that were rolled back a new chance.",
     )
@@ -80,7 +84,7 @@ class ReloadRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"backend": "frozen"}]})
 
-    backend: Literal["native", "trt", "frozen", "onnx"]
+    backend: ModelName
 
 
 class JobAnswer(BaseModel):

@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from app.copy_names import BackendName, CopyName
 from app.detection.side_by_side import BOTH
 from app.errors import BadParameter
 
-CopyName = Literal["trt", "frozen", "onnx"]
-BackendName = Literal["auto", "native", CopyName, "both"]
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xyxy_norm", "yxyx_norm"]
 TIMEOUT_HEADER = "x-request-timeout-ms"
 

@@ -5,17 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from app.copy_names import NATIVE
 from app.images import Image
 from converter.description import Declared
 from converter.model.detections import Detections
+from converter.targets import KINDS
 
-# The program of each kind of backend; it runs in a child process and is imported nowhere else.
-PROGRAMS = {
-    "native": "app.backends.savedmodel",
-    "frozen": "app.backends.savedmodel",
-    "trt": "app.backends.savedmodel",
-    "onnx": "app.backends.onnx",
-}
+# The program for what each library runs; it runs in a child process and is imported nowhere else.
+RUNNERS = {"tensorflow": "app.backends.savedmodel", "onnxruntime": "app.backends.onnx"}
 
 
 class ModelRefused(Exception):
@@ -96,6 +93,11 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """End it; work still in it fails with WorkerDied."""
+
+
+def program_of(name: str) -> str:
+    """The program that runs the backend of this name."""
+    return RUNNERS["tensorflow" if name == NATIVE else KINDS[name].runner]
 
 
 # Starts a backend and returns when it is warm; ModelRefused or WorkerDied if it does not come to that.

@@ -13,7 +13,7 @@ from converter.machine import nvidia
 from converter.machine.error_text import first_line
 from converter.model import providers
 from converter.model.detections import Detections
-from converter.model.onnx_copy import OnnxCopy, Undecodable, Unlike
+from converter.model.onnx_copy import NotReproducible, OnnxCopy, Undecodable
 from converter.model.prediction import answer
 
 _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
@@ -54,7 +54,7 @@ class OnnxModel:
             return answer(self._copy, jpegs, sizes)
         except Undecodable as error:
             raise BatchFailed("undecodable", str(error)) from error
-        except Unlike as error:
+        except NotReproducible as error:
             raise BatchFailed("unlike", str(error)) from error
         # ONNX Runtime's exceptions have no class in common but this, and a part may be TensorFlow's.
         except Exception as error:

@@ -16,10 +16,11 @@ from converter.description import Description, in_words
 from converter.machine.error_text import first_line
 from converter.model import sampling
 from converter.model.detections import Detections
-from converter.model.jpeg import Undecodable, Unlike, components
+from converter.model.jpeg import NotReproducible, Undecodable, components
 from converter.model.prediction import WrongBatch, answer, with_boxes
 from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
+from converter.targets import KINDS
 
 
 class SavedModel:
@@ -30,7 +31,7 @@ class SavedModel:
         started = time.monotonic()
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
         try:
-            self._model = Loaded(options.folder, may_have_engines=options.name == "trt", declared=options.declared)
+            self._model = Loaded(options.folder, may_have_engines=_has_engines(options.name), declared=options.declared)
             self._model.description = with_boxes(self._model, sampling.packaged())
         except UnusableModel as error:
             raise ModelRefused(str(error)) from error
@@ -62,7 +63,10 @@ class SavedModel:
     def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         try:
             return answer(self._model, jpegs, sizes, pool=self._pool)
-        except (Undecodable, Unlike) as error:  # of decoding here: as native it is the measure, and can't leave it
+        except (
+            Undecodable,
+            NotReproducible,
+        ) as error:  # of decoding here: as native it is the measure, and can't leave it
             raise BatchFailed("undecodable", str(error)) from error
         except WrongBatch as error:
             raise BatchFailed("other", str(error)) from error
@@ -75,6 +79,10 @@ class SavedModel:
             raise _of_colours(jpegs) or BatchFailed("other", first_line(error)) from error
         except tf.errors.OpError as error:
             raise BatchFailed("other", first_line(error)) from error
+
+
+def _has_engines(name: str) -> bool:
+    return name in KINDS and KINDS[name].has_engines
 
 
 def describe(signature: Signature, description: Description) -> dict[str, Any]:

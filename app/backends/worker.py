@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.backends import wire
-from app.backends.backend import PROGRAMS, BatchFailed, Facts, ModelRefused, Spec, WorkerDied
+from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, program_of
 from app.images import Image
 from app.streams import lines
 from converter.model.detections import Detections
@@ -196,7 +196,7 @@ class Worker:
 
 
 def _command(spec: Spec, handle: int) -> list[str]:
-    command = [sys.executable, "-m", PROGRAMS[spec.name], "--socket", str(handle), "--name", spec.name]
+    command = [sys.executable, "-m", program_of(spec.name), "--socket", str(handle), "--name", spec.name]
     command += ["--folder", str(spec.folder), "--max-batch", str(spec.max_batch)]
     if said := spec.declared.given():
         command += ["--declared", json.dumps(said)]

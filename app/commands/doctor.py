@@ -81,7 +81,7 @@ def examine(
         model=source,
         calibration=_calibration(calibration_images),
         places=places,
-        targets={target: environment.availability(target, found) for target in targets.KINDS},
+        targets={target: kind.availability(found) for target, kind in targets.KINDS.items()},
     )
 
 
@@ -135,7 +135,7 @@ def _place(source: Source, target: str, cache: Path | None) -> Place:
 
 def _refusal(folder: Path, target: str) -> str | None:
     try:
-        publish.check_kind(folder, target)
+        publish.check_kind(folder, targets.kind(target))
     except CopyRefused as error:
         return f"{error.reason}: {error}"
     return None

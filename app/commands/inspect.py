@@ -14,11 +14,11 @@ from typing import Any
 from app import model_folder
 from converter import targets
 from converter.comparison import probe
-from converter.contract import ConverterError, Options
+from converter.contract import ConverterError
 from converter.description import Declared, Description, in_words
 from converter.machine import child, environment
 from converter.machine.environment import Environment
-from converter.progress import Progress
+from converter.progress import silent
 from converter.targets import making
 
 _LONGEST_S = 600.0
@@ -43,7 +43,7 @@ def inspect(model: model_folder.Model, declared: Declared, sizes: tuple[int, ...
     limits = child.Limits.within(_LONGEST_S)
     problem, probed = None, None
     try:
-        probed = probe.run(model.folder, sizes, limits=limits, declared=declared)
+        probed = probe.run(probe.Request(folder=model.folder, batch_sizes=sizes, declared=declared), limits=limits)
     except ConverterError as error:
         problem = str(error).replace("the copy", "the model")
     copies: dict[str, str | None] = dict.fromkeys(targets.KINDS, "the model can't be served")
@@ -65,14 +65,14 @@ def inspect(model: model_folder.Model, declared: Declared, sizes: tuple[int, ...
 
 def _lacking(target: str, folder: Path, declared: Declared, sizes: tuple[int, ...], found: Environment) -> str | None:
     """Why there can't be this copy here, or None: it has been made, and thrown away."""
-    answer = environment.availability(target, found)
+    answer = targets.kind(target).availability(found)
     if not answer.available:
         return answer.reason
-    silent = Progress(show=lambda event: None, pass_on=lambda line: None)
-    options = Options(target=target, batch_sizes=sizes).of(declared)
+    options = targets.kind(target).options(batch_sizes=sizes, declared=declared)
+    limits = child.Limits.within(_LONGEST_S)
     with tempfile.TemporaryDirectory(prefix="inspect-") as place:
         try:
-            making.make(folder, Path(place) / target, options, progress=silent, limits=child.Limits.within(_LONGEST_S))
+            making.make(folder, Path(place) / target, options, progress=silent(), limits=limits)
         except ConverterError as error:
             return str(error)
     return None

@@ -8,17 +8,17 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.copies.jobs import KEPT_JOBS, LOADING, Job, JobFiles
 from app.errors import ConversionRunning, NotFound
 from app.metrics import Metrics
 from app.streams import lines
-from converter import command
-from converter.contract import Options
+from converter.contract import Options, Order
 from converter.disk import publish
 from converter.progress import STARTED, in_words, parse
+from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,11 @@ _GRACE_S = 10.0  # for a converter that was told to end: it removes what it has 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLimits:
-    """What one conversion may take."""
+    """What one conversion may take, and how far its copy may be from native."""
 
     seconds: float
     memory_mib: int | None = None  # None: what there is
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
 
 class Conversions:
@@ -113,10 +114,14 @@ class Conversions:
             what = "the copy was made, but the server could not load it" if job.report else "it could not be run"
             self.end(job, "failed", f"{what}: {error}")
 
-    async def run(self, job: Job, source: Path, place: Path) -> None:
-        """Run the converter; then the job is `loading` and has a report, or has ended without one."""
+    async def run(self, job: Job, source: Path, place: Path, *, standard: Options) -> None:
+        """Run the converter; then the job is `loading` and has a report, or has ended without one.
+
+        `standard`: what this server would make by itself, which the report keeps.
+        """
+        order = Order(options=job.options, tolerance=self._allowed.tolerance, standard=standard)
         process = await asyncio.create_subprocess_exec(
-            *self._command(job.options, source, place),
+            *self._command(order, source, place),
             stdin=asyncio.subprocess.PIPE,  # the converter ends itself when this closes: no orphan if we are killed
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -147,12 +152,12 @@ class Conversions:
                 log.info("conversion step job=%s target=%s step=%s", job.id, job.options.target, event.step)
                 self._files.write(job)
 
-    def _command(self, options: Options, source: Path, place: Path) -> list[str]:
-        made = [sys.executable, "-m", "converter", str(source), "--ends-with-stdin", "--background"]
-        made += ["--output", str(place), "--time-limit-seconds", str(self._allowed.seconds)]
+    def _command(self, order: Order, source: Path, place: Path) -> list[str]:
+        command = [sys.executable, "-m", "converter", str(source), "--ends-with-stdin", "--background"]
+        command += ["--output", str(place), "--time-limit-seconds", str(self._allowed.seconds)]
         if self._allowed.memory_mib is not None:
-            made += ["--memory-limit-mib", str(self._allowed.memory_mib)]
-        return [*made, *command.written(options)]
+            command += ["--memory-limit-mib", str(self._allowed.memory_mib)]
+        return [*command, "--order", order.to_json()]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

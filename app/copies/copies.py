@@ -16,6 +16,7 @@ from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge
 from converter.contract import BadOptions, CopyRefused, Options, Report
+from converter.targets import kind
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +169,8 @@ class Copies:
         self._slots[target].stay_vacant("converting", f"the copy is being made (job {job.id})")
         try:
             async with self._conversions.tracked(job):
-                await self._conversions.run(job, self.folders.source, self.folders.location(target))
+                standard = self.folders.default_options(target)
+                await self._conversions.run(job, self.folders.source, self.folders.location(target), standard=standard)
                 if job.running:
                     job.report = {**(job.report or {}), "gate": await self.load(job.options)}
                     self._conversions.end(job, "succeeded")
@@ -183,7 +185,7 @@ class Copies:
             slot.stay_vacant(why, f"making the copy ended: {job.reason}")
 
     def _show(self, target: str, report: Report | None) -> None:
-        if target == "trt" and report is not None:
+        if kind(target).has_engines and report is not None:
             operations = report.facts.get("operations") or 0
             converted = report.facts.get("operations_converted", 0)
             self._metrics.trt_engines.set(report.facts.get("engines", 0))

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from app.backends.backend import Spec
 from app.backends.served import Served
+from app.copy_names import in_order, wanted_on
 from converter.comparison import probe
 from converter.contract import CopyRefused, Options, Report
 from converter.disk import publish
 from converter.machine import environment
 from converter.machine.environment import Availability, Environment
 from converter.run import identify
+from converter.targets import kind
 
 log = logging.getLogger(__name__)
-
-ON_A_CPU, ON_A_GPU = ("onnx",), ("frozen", "onnx", "trt")  # what is wanted where nobody has said it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,9 @@ class CopyFolders:
 
     async def wanted_targets(self) -> Sequence[str]:
         """Which copies there should be; those that are measured against another one come after it."""
-        wanted = self.plan.wanted
-        if wanted is None:
-            wanted = ON_A_GPU if (await self.environment()).gpus else ON_A_CPU
-        return sorted(wanted, key=lambda target: target == "trt")
+        if self.plan.wanted is not None:
+            return in_order(self.plan.wanted)
+        return wanted_on("gpu" if (await self.environment()).gpus else "cpu")
 
     async def wanted_options(self, target: str) -> Options:
         """How the copy should be made: as the one on disk was, if somebody asked for that beside the same standard.
@@ -66,25 +65,24 @@ class CopyFolders:
         report = await asyncio.to_thread(read_report, self.location(target))
         if report is None:
             return self._kept.get(target, standard)
-        return report.options if getattr(report, "standard", None) == standard else standard
+        return report.options if report.standard == standard else standard
 
     def default_options(self, target: str) -> Options:
         """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
-        sizes = tuple(sorted({1, self._served.spec.max_batch}))
-        plain = Options(target=target, batch_sizes=sizes).of(self._served.spec.declared)
-        if target == "onnx" and self.plan.precision == "FP16":
-            return replace(plain, precision="FP16")
-        if target != "trt":
-            return plain
-        images = self.plan.calibration_images if self.plan.precision == "INT8" else None
-        return replace(plain, precision=self.plan.precision, images=images)
+        native = self._served.spec
+        return kind(target).options(
+            batch_sizes=tuple(sorted({1, native.max_batch})),
+            precision=self.plan.precision,
+            images=self.plan.calibration_images,
+            declared=native.declared,
+        )
 
     async def check_kind(self, target: str) -> bool:
         """Whether there is a copy; CopyRefused if its files are not those of its kind."""
         folder = self.location(target)
         if not folder.is_dir():
             return False
-        await asyncio.to_thread(publish.check_kind, folder, target)
+        await asyncio.to_thread(publish.check_kind, folder, kind(target))
         return True
 
     async def check(self, options: Options) -> Report | None:
@@ -92,7 +90,7 @@ class CopyFolders:
         found, folder = await self.environment(), self.location(options.target)
 
         def checked() -> Report | None:
-            return publish.check(folder, options.target, identify(self.source, options, found))
+            return publish.check(folder, kind(options.target), identify(self.source, options, found))
 
         return await asyncio.to_thread(checked)
 
@@ -112,7 +110,7 @@ class CopyFolders:
 
     async def availability(self, target: str) -> Availability:
         """Whether there can be such a copy here."""
-        return environment.availability(target, await self.environment())
+        return kind(target).availability(await self.environment())
 
     async def environment(self) -> Environment:
         """What this machine has; asked once."""
@@ -124,7 +122,7 @@ class CopyFolders:
     def spec(self, target: str, report: Report | None) -> Spec:
         """How the copy is to be run."""
         spec = replace(self._served.spec, name=target, folder=self.location(target))
-        if target != "trt":
+        if not kind(target).has_engines:
             return spec
         # An engine exists for these sizes only; without a report nobody knows them, and 1 is the safest.
         # STRICT: an error rather than a figure that is not TensorRT's.

@@ -13,8 +13,9 @@ from typing import Any, Literal
 from app.backends.backend import Backend
 from app.images import Image
 from app.lanes.quiet import Quiet
-from converter.comparison.agreement import Agreement, Limits, compare, total
+from converter.comparison.agreement import Agreement, compare, total
 from converter.comparison.timing import Ratio, order, paired_ratio
+from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ WORDS: tuple[Word, ...] = ("passed", "disagrees", "slower", "undecided")
 class GateRules:
     """What is asked of a copy."""
 
-    limits: Limits = field(default_factory=Limits)
+    tolerance: Tolerance = field(default_factory=Tolerance)
     speedup: float = 1.02  # what the lower bound of native ÷ copy must be above at one batch size
     seconds: float = 10.0  # most that timing takes at each batch size, FEWEST_PAIRS of pairs apart
 
@@ -107,7 +108,7 @@ class Gate:
     def _agreed(self, agreement: Mapping[str, Agreement]) -> tuple[Agreed, str]:
         """The worst word over the batch sizes, and its reason."""
         words: tuple[Agreed, ...] = ("disagrees", "undecided", "agrees")
-        verdicts = {size: each.verdict(self.rules.limits) for size, each in agreement.items()}
+        verdicts = {size: each.verdict(self.rules.tolerance) for size, each in agreement.items()}
         size, worst = min(verdicts.items(), key=lambda item: words.index(item[1].word))
         return worst.word, worst.reason + (f", at batch {size}" if worst.word == "disagrees" else "")
 
@@ -117,7 +118,7 @@ class Gate:
             batch = pictures[start : start + size]
             async with self._quiet.moment():
                 ours, theirs = await native.detect(batch), await copy.detect(batch)
-            found += [compare(a, b, self.rules.limits) for a, b in zip(ours, theirs, strict=True)]
+            found += [compare(a, b, self.rules.tolerance) for a, b in zip(ours, theirs, strict=True)]
         return total(found)
 
     async def _time(self, reference: Backend, copy: Backend, pictures: Sequence[Image], size: int) -> Ratio:
@@ -159,4 +160,4 @@ def _in_words(what: str, ratios: Mapping[str, Ratio]) -> str:
 
 def rules_json(rules: GateRules) -> dict[str, Any]:
     """The rules as plain data."""
-    return {**asdict(rules.limits), "speedup": rules.speedup, "not_slower": NOT_SLOWER}
+    return {**asdict(rules.tolerance), "speedup": rules.speedup, "not_slower": NOT_SLOWER}

@@ -15,17 +15,15 @@ from app.images import Image, check
 from app.verdicts.gate import Gate, Verdict
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import NATIVE, Routing, Standing
-from converter.contract import BadOptions, ConverterError, Options
+from converter.contract import BadOptions, ConverterError
 from converter.machine import child
 from converter.model import sampling
-from converter.progress import Progress
-from converter.targets import making
+from converter.targets import KINDS, yardstick
 
 log = logging.getLogger(__name__)
 
 NATIVE_IS_COLD = "native was not warm, so it could not be compared"
-_FREEZE_SECONDS = 600.0
-FROZEN, TRT = "frozen", "trt"
+_YARDSTICK_SECONDS = 600.0
 
 
 class Judge:
@@ -62,22 +60,24 @@ class Judge:
         return self._routing.standing(copy)
 
     async def _ask(self, native: Backend, fresh: Backend) -> Verdict:
-        if fresh.name != TRT:
+        name = KINDS[fresh.name].yardstick
+        if name is None:
             return await self._gate.judge(native, fresh)
-        async with self._yardstick() as frozen:
-            return await self._gate.judge(native, fresh, frozen)
+        async with self._yardstick(name) as other:
+            return await self._gate.judge(native, fresh, other)
 
     @asynccontextmanager
-    async def _yardstick(self) -> AsyncIterator[Backend]:
-        """The frozen copy that TF-TRT must beat, since it freezes too: the one that serves, or one made for this."""
-        serving = self._routing.lanes[FROZEN].slot.backend
+    async def _yardstick(self, name: str) -> AsyncIterator[Backend]:
+        """The copy that another one must beat too: the one that serves, or one made for this."""
+        serving = self._routing.lanes[name].slot.backend
         if serving is not None:
             yield serving
             return
+        native = self._served.spec
         with tempfile.TemporaryDirectory(prefix="yardstick-") as folder:
-            place = Path(folder) / FROZEN
-            await asyncio.to_thread(_freeze, self._served.spec, place)
-            backend = await self._start(replace(self._served.spec, name=FROZEN, folder=place))
+            place = Path(folder) / name
+            await asyncio.to_thread(_make, name, native, place)
+            backend = await self._start(replace(native, name=name, folder=place))
             try:
                 yield backend
             finally:
@@ -107,12 +107,6 @@ def pictures(folder: Path | None, *, max_pixels: int) -> Sequence[Image]:
     return found
 
 
-def _freeze(native: Spec, place: Path) -> None:
-    unseen = Progress(show=lambda event: None, pass_on=lambda line: None)
-    making.make(
-        native.folder,
-        place,
-        Options(target=FROZEN, batch_sizes=(1,)).of(native.declared),
-        progress=unseen,
-        limits=child.Limits.within(_FREEZE_SECONDS),
-    )
+def _make(name: str, native: Spec, place: Path) -> None:
+    limits = child.Limits.within(_YARDSTICK_SECONDS)
+    yardstick.make(name, native.folder, place, declared=native.declared, limits=limits)

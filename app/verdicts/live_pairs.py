@@ -13,8 +13,9 @@ from app.metrics import Metrics
 from app.verdicts.gate import Gate
 from app.verdicts.routing import Routing
 from app.verdicts.window import JudgedPair, Window
-from converter.comparison.agreement import BoxPair, Limits, box_pairs, compare, total
+from converter.comparison.agreement import BoxPair, box_pairs, compare, total
 from converter.model.detections import Detections
+from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class LivePairs:
 
     def __init__(self, routing: Routing, gate: Gate, metrics: Metrics, *, rule: RollbackRule) -> None:
         self._routing, self._gate, self._metrics, self._rule = routing, gate, metrics, rule
-        self._limits: Limits = gate.rules.limits
+        self._tolerance: Tolerance = gate.rules.tolerance
         self._windows: dict[str, Window] = {}
 
     def forget(self, copy: str) -> None:
@@ -87,9 +88,9 @@ class LivePairs:
         """How the two answers differ; by the gate's limits, unless another threshold or some classes are asked for."""
         if pair.found is None:
             return JudgedPair(pair.request_id, time.time(), None, False, pair.error or "the copy failed", None)
-        limits = self._limits if threshold is None else replace(self._limits, threshold=threshold)
-        compared = compare(_of(pair.native, classes), _of(pair.found, classes), limits)
-        verdict = total([compared]).verdict(replace(limits, fewest_boxes=0))  # a single box is enough
+        tolerance = self._tolerance if threshold is None else replace(self._tolerance, threshold=threshold)
+        compared = compare(_of(pair.native, classes), _of(pair.found, classes), tolerance)
+        verdict = total([compared]).verdict(replace(tolerance, fewest_boxes=0))  # a single box is enough
         agrees = verdict.word == "agrees"
         reason = "" if agrees else verdict.reason
         return JudgedPair(pair.request_id, time.time(), compared, agrees, reason, pair.seconds)
@@ -98,7 +99,7 @@ class LivePairs:
         self, native: Detections, copy: Detections, *, threshold: float, classes: frozenset[int] | None
     ) -> list[BoxPair]:
         """What `judge` counts, box by box; rows are those of the boxes of `classes`."""
-        return box_pairs(_of(native, classes), _of(copy, classes), replace(self._limits, threshold=threshold))
+        return box_pairs(_of(native, classes), _of(copy, classes), replace(self._tolerance, threshold=threshold))
 
     def _observe(self, pair: Pair, judged: JudgedPair) -> None:
         self._metrics.compare_pairs.labels(pair.copy, pair.source, judged.result).inc()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.copy_names import NATIVE
 from app.errors import BackendUnavailable
 from app.lanes.lane import Lane
 from app.metrics import Metrics
@@ -13,7 +14,6 @@ from app.verdicts.gate import Verdict
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
-NATIVE = "native"
 UNCOMPARED = "it has not been compared with native yet"
 
 

@@ -25,8 +25,9 @@ from app.web.report_values import (
     text,
 )
 from converter.progress import in_words
+from converter.targets import KINDS
 
-_KINDS = {"trt": "TF-TRT copy", "frozen": "Frozen copy", "onnx": "ONNX copy"}
+_TITLES = {name: kind.title for name, kind in KINDS.items()}
 _TONES = {"agrees": "good", "disagrees": "bad"}  # of any other verdict: "unsure"
 _LEVEL = 0.02  # a ratio this near to 1 is neither faster nor slower
 _UNSET = {"images": "the packaged photos", "cached_engines": "one for each batch size"}  # what None means there
@@ -66,7 +67,7 @@ def _prepared(report: Data) -> dict[str, Any]:
     agreement = _agreement(as_object(report.get("agreement")))
     return {
         "target": target,
-        "kind": _KINDS.get(text(target), "Copy" if target is None else f"Copy of the kind {text(target)}"),
+        "kind": _TITLES.get(text(target), "Copy" if target is None else f"Copy of the kind {text(target)}"),
         "precision": as_object(identity.get("options")).get("precision"),
         "created": report.get("created"),
         "gpus": as_list(found.get("gpus")) if "gpus" in found else None,

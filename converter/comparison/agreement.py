@@ -13,21 +13,9 @@ import numpy as np
 
 from converter.comparison.overlap import Numbers, Rows, iou, partners
 from converter.model.detections import Detections
+from converter.tolerance import Tolerance
 
 BoxKind = Literal["matched", "class_flip", "missing", "extra"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What counts as a box, and how far a copy may be from native."""
-
-    threshold: float = 0.25  # the score from which a box is an answer
-    margin: float = 0.05  # boxes this near to the threshold don't count: the least difference hides or shows them
-    iou: float = 0.5  # least overlap of two boxes that are the same object
-    matched: float = 0.98  # least share of boxes with a partner
-    mean_iou: float = 0.95  # least mean overlap of partners
-    score_diff: float = 0.05  # most that the scores of partners may differ
-    fewest_boxes: int = 20  # of native, for a verdict; 0 gives one for a single picture too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +58,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The word, and a sentence with the numbers and their limits."""
+    """The word, and a sentence with the numbers and their tolerance."""
 
     word: Literal["agrees", "disagrees", "undecided"]
     reason: str
@@ -105,29 +93,29 @@ class Agreement(Comparison):
         """The most that the scores of a matched pair differ."""
         return float(self.score_diffs.max()) if self.matched else None
 
-    def verdict(self, limits: Limits) -> Verdict:
+    def verdict(self, tolerance: Tolerance) -> Verdict:
         """Whether the copy may stand in for native; what disagrees is told with every limit that is missed."""
-        findings = self._findings(limits)
-        if self.native_boxes < limits.fewest_boxes:
-            few = f"native boxes: {self.native_boxes}, too few for a verdict ({limits.fewest_boxes} needed)"
+        findings = self._findings(tolerance)
+        if self.native_boxes < tolerance.fewest_boxes:
+            few = f"native boxes: {self.native_boxes}, too few for a verdict ({tolerance.fewest_boxes} needed)"
             return Verdict("undecided", ", ".join([few, *findings]))
         missed = [text for text, holds in findings.items() if not holds]
         if missed:
             return Verdict("disagrees", ", ".join(missed))
         return Verdict("agrees", ", ".join(findings) or "neither found a box")
 
-    def _findings(self, limits: Limits) -> dict[str, bool]:
+    def _findings(self, tolerance: Tolerance) -> dict[str, bool]:
         """What can be said of the numbers, and whether it is within the limit; rounded to the worse side."""
         findings = {}
         if (share := self.matched_share) is not None:
             boxes = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
-            text = f"{_floor(100 * share, 1):g} % of {boxes} matched ({100 * limits.matched:.6g} % needed)"
-            findings[text] = share >= limits.matched
+            text = f"{_floor(100 * share, 1):g} % of {boxes} matched ({100 * tolerance.matched:.6g} % needed)"
+            findings[text] = share >= tolerance.matched
         if (iou := self.mean_iou) is not None:
-            findings[f"mean IoU {_floor(iou, 4):g} ({limits.mean_iou:g} needed)"] = iou >= limits.mean_iou
+            findings[f"mean IoU {_floor(iou, 4):g} ({tolerance.mean_iou:g} needed)"] = iou >= tolerance.mean_iou
         if (diff := self.largest_score_diff) is not None:
-            text = f"largest score difference {abs(_floor(-diff, 4)):g} ({limits.score_diff:g} allowed)"
-            findings[text] = diff <= limits.score_diff
+            text = f"largest score difference {abs(_floor(-diff, 4)):g} ({tolerance.score_diff:g} allowed)"
+            findings[text] = diff <= tolerance.score_diff
         return findings
 
     def to_json(self) -> dict[str, Any]:
@@ -147,9 +135,9 @@ class Agreement(Comparison):
         }
 
 
-def compare(native: Detections, copy: Detections, limits: Limits) -> Comparison:
+def compare(native: Detections, copy: Detections, tolerance: Tolerance) -> Comparison:
     """How the two answers to one picture differ; the order of their rows does not matter."""
-    found = differences(native, copy, limits)
+    found = differences(native, copy, tolerance)
     ious, score_diffs = _apart(native, copy, found.matched)
     return Comparison(
         missing=len(found.missing),
@@ -160,9 +148,9 @@ def compare(native: Detections, copy: Detections, limits: Limits) -> Comparison:
     )
 
 
-def box_pairs(native: Detections, copy: Detections, limits: Limits) -> list[BoxPair]:
+def box_pairs(native: Detections, copy: Detections, tolerance: Tolerance) -> list[BoxPair]:
     """What `compare` counts, box by box; each row of both stands in one pair at most."""
-    found = differences(native, copy, limits)
+    found = differences(native, copy, tolerance)
     return [
         *_partnered("matched", native, copy, found.matched),
         *_partnered("class_flip", native, copy, found.class_flips),
@@ -184,23 +172,23 @@ def total(comparisons: Iterable[Comparison]) -> Agreement:
     )
 
 
-def differences(native: Detections, copy: Detections, limits: Limits) -> Differences:
+def differences(native: Detections, copy: Detections, tolerance: Tolerance) -> Differences:
     """The rows of both that are partners and that are alone.
 
     The copy's boxes take their partners best first, each the one of native's still free ones of its class that
     it overlaps most. What is left over pairs in the same way with another class: a flip. Boxes from `threshold` −
     `margin` up take part; one within the margin does not count if it is alone or its partner is within it too.
     """
-    ours, theirs = _taking_part(native, limits), _taking_part(copy, limits)
+    ours, theirs = _taking_part(native, tolerance), _taking_part(copy, tolerance)
     overlaps = iou(_corners(native, ours)[:, :, None], _corners(copy, theirs)[:, None, :])
-    overlaps[overlaps < limits.iou] = 0
+    overlaps[overlaps < tolerance.iou] = 0
     matched = partners(overlaps * (native.classes[ours][:, None] == copy.classes[theirs]))
     overlaps[matched[:, 0]] = 0
     overlaps[:, matched[:, 1]] = 0
     flips = partners(overlaps)  # of different classes, all of them: of one class they would be partners by now
     missing = np.delete(ours, [*matched[:, 0], *flips[:, 0]])
     extra = np.delete(theirs, [*matched[:, 1], *flips[:, 1]])
-    edge = np.float32(limits.threshold + limits.margin)
+    edge = np.float32(tolerance.threshold + tolerance.margin)
     clear, clear_copy = native.scores > edge, copy.scores > edge
     pairs = [np.stack([ours[each[:, 0]], theirs[each[:, 1]]], axis=1) for each in (matched, flips)]
     counting = [each[clear[each[:, 0]] | clear_copy[each[:, 1]]] for each in pairs]
@@ -221,9 +209,9 @@ def _apart(native: Detections, copy: Detections, rows: Rows) -> tuple[Numbers, N
     return iou(_corners(native, ours), _corners(copy, theirs)), score_diffs
 
 
-def _taking_part(found: Detections, limits: Limits) -> Rows:
+def _taking_part(found: Detections, tolerance: Tolerance) -> Rows:
     """Rows that can be boxes and reach the margin, best first; equal scores by what is in them, not by their place."""
-    lowest = np.float32(limits.threshold - limits.margin)  # a zero score is padding, whatever the limits
+    lowest = np.float32(tolerance.threshold - tolerance.margin)  # a zero score is padding, whatever the limits
     usable = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
     rows = np.flatnonzero(usable & (found.scores >= lowest) & (found.scores > 0))
     left, top, right, bottom = found.boxes[rows].T

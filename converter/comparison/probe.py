@@ -2,20 +2,21 @@
 
 For a TF-TRT copy the process forbids TensorFlow to fall back to its native segments
 (`TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION=False`): only then does an answer prove that TensorRT ran.
-Run by itself: `python -m converter.comparison.probe FOLDER 1,8 [PHOTOS] [DECLARED]`.
+Run by itself: `python -m converter.comparison.probe '{"folder": "models/yolox_nano/1"}'` (see `Request`).
 """
 
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from converter import stored, targets
 from converter.comparison.timing import percentiles
 from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.description import Declared, Description
@@ -24,8 +25,7 @@ from converter.machine.error_text import first_line
 from converter.model import prediction, sampling
 from converter.model.box_forms import Outputs
 from converter.model.detections import Detections
-from converter.model.onnx_layout import LAYOUT_NAME
-from converter.model.prediction import Callee, WrongBatch
+from converter.model.prediction import Predictor, WrongBatch
 
 STRICT = {"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "False"}
 FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 1.0
@@ -34,6 +34,17 @@ _LOWEST_SCORE = 0.05  # what is below does not count in any comparison
 
 class _Broken(Exception):
     """The model loads and does not run; what was raised is its cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is run, and on what."""
+
+    folder: Path
+    target: str | None = None  # the kind of copy; None: an original
+    batch_sizes: tuple[int, ...] = (1, 8)  # of an original those that don't work are left out, of a copy each must work
+    images: Path | None = None  # a folder of pictures; None: the packaged ones and variations of them
+    declared: Declared = field(default_factory=Declared)  # of an original; a copy knows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +58,38 @@ class Probed:
     left_out: dict[str, str]  # batch sizes that don't work, and why
 
 
-def run(
-    folder: Path,
-    batch_sizes: Sequence[int],
-    *,
-    limits: child.Limits,
-    images: Path | None = None,
-    declared: Declared | None = None,
-    hear: Callable[[str], None] = lambda line: None,
-) -> Probed:
-    """Run the model in `folder` on the pictures of `images` (None: the packaged ones and variations of them).
+def run(request: Request, *, limits: child.Limits, on_line: Callable[[str], None] = lambda line: None) -> Probed:
+    """Run a model as it is asked for.
 
-    `hear` gets what it writes to standard error: a library that is missing ends the process, and only that says why.
+    `on_line` gets what it writes to standard error: a library that is missing ends the process, and only that says why.
     CopyRefused if it does not load, does not run, or runs only by falling back to native segments; ConversionFailed
-    if it took more than `limits`. With `declared`, what a person says of an original, batch sizes that don't work are
-    left out; without it, of a copy, each must work.
+    if it took more than `limits`.
     """
-    sizes = ",".join(map(str, batch_sizes))
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **STRICT}
-    said = "" if declared is None else json.dumps(declared.given())
-    arguments = [str(folder), sizes, str(images or ""), said]
+    arguments = ("converter.comparison.probe", stored.to_json(request))
     try:
-        done = child.run("converter.comparison.probe", *arguments, limits=limits, environ=environ, hear=hear)
+        done = child.run(*arguments, limits=limits, environ=environ, on_line=on_line)
     except child.OverLimit as error:
         raise ConversionFailed(f"running the model {error}, and was ended") from error
-    if done.returncode == 0:
-        return understood(done.stdout)
-    if "disallowed engine native segment" in done.stderr:
-        raise CopyRefused("native_fallback", "the copy runs only by falling back to TensorFlow's native segments")
-    if done.signal_name:
-        raise CopyRefused("probe_failed", f"the copy ended its process by {done.signal_name}")
-    raise CopyRefused("probe_failed", f"the copy does not run: {_last_line(done.stderr)}")
+    if done.returncode != 0:
+        raise _refusal(done)
+    return parse(done.stdout)
 
 
-def understood(stdout: str) -> Probed:
+def parse(stdout: str) -> Probed:
     """What the process printed, read."""
     answer = json.loads(stdout.splitlines()[-1])
     found = {size: [_detections(rows) for rows in pictures] for size, pictures in answer["detections"].items()}
-    return Probed(
-        answer["latency"], found, Description.from_json(json.dumps(answer["description"])), answer["left_out"]
-    )
+    description = Description.from_json(json.dumps(answer["description"]))
+    return Probed(answer["latency"], found, description, answer["left_out"])
+
+
+def _refusal(done: child.Ended) -> CopyRefused:
+    if "disallowed engine native segment" in done.stderr:
+        return CopyRefused("native_fallback", "the copy runs only by falling back to TensorFlow's native segments")
+    if done.signal_name:
+        return CopyRefused("probe_failed", f"the copy ended its process by {done.signal_name}")
+    return CopyRefused("probe_failed", f"the copy does not run: {_last_line(done.stderr)}")
 
 
 def _detections(rows: list[list[float]]) -> Detections:
@@ -99,49 +102,62 @@ def _last_line(text: str) -> str:
     return lines[-1][:300] if lines else "it said nothing"
 
 
-def _measure(
-    folder: Path, batch_sizes: Sequence[int], photos: list[bytes], declared: Declared | None
-) -> dict[str, Any]:
-    model = _onnx_copy(folder) if (folder / LAYOUT_NAME).is_file() else _saved_model(folder, declared)
-    latency: dict[str, Any] = {}
-    detections: dict[str, Any] = {}
-    left_out: dict[str, str] = {}
-
-    def works(size: int) -> bool:
-        try:
-            latency[str(size)] = _time(model, lambda: _answers(model, sampling.batch(photos, size)))
-            detections[str(size)] = _detect(model, photos, size)
-        except _Broken as error:
-            if declared is None:
-                raise _Broken(f"at batch size {size}: {error}") from error.__cause__
-            left_out[str(size)] = str(error)
-        return str(size) in detections
-
+def _measure(request: Request) -> dict[str, Any]:
+    """What the process prints; it ends with a sentence if the model doesn't run."""
+    photos = sampling.pictures(request.images)
+    found = _Found(_load(request), photos, request)
     try:
-        model.description = prediction.with_boxes(model, sampling.packaged())
-        sizes = list(prediction.working(batch_sizes, model.description.input, works))
+        found.model.description = prediction.with_boxes(found.model, sampling.packaged())
+        sizes = list(prediction.working(request.batch_sizes, found.model.description.input, found.works))
     except UnusableModel as error:
         sys.exit(str(error))
     except _Broken as error:
         print(error.__cause__, file=sys.stderr)
-        sys.exit(str(error) if latency else f"at batch size 1: {error}")
+        sys.exit(str(error) if found.latency else f"at batch size 1: {error}")
     if not sizes:
-        sys.exit(next(f"at batch size {size}: {why}" for size, why in left_out.items()))
-    description = asdict(model.description)
-    return {"latency": latency, "detections": detections, "description": description, "left_out": left_out}
+        sys.exit(next(f"at batch size {size}: {why}" for size, why in found.left_out.items()))
+    return {
+        "latency": found.latency,
+        "detections": found.detections,
+        "description": asdict(found.model.description),
+        "left_out": found.left_out,
+    }
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is found out of a model, size by size."""
+
+    model: "_Guarded"
+    photos: list[bytes]
+    request: Request
+    latency: dict[str, Any] = field(default_factory=dict)
+    detections: dict[str, Any] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def works(self, size: int) -> bool:
+        """Run it at this batch size; _Broken if a copy doesn't run."""
+        try:
+            self.latency[str(size)] = _time(self.model, lambda: _answers(self.model, sampling.batch(self.photos, size)))
+            self.detections[str(size)] = _detect(self.model, self.photos, size)
+        except _Broken as error:
+            if self.request.target is not None:
+                raise _Broken(f"at batch size {size}: {error}") from error.__cause__
+            self.left_out[str(size)] = str(error)
+        return str(size) in self.detections
 
 
 class _Guarded:
     """A model whose errors are all _Broken."""
 
-    def __init__(self, model: Callee) -> None:
+    def __init__(self, model: Predictor) -> None:
         self._model = model
         self.description = model.description
         self.timed = False
         self.first_s: float | None = None  # of the first call of all
 
     def outputs(self, values: Any) -> Outputs:
-        """See `Callee`."""
+        """See `Predictor`."""
         started = time.perf_counter()
         try:
             return self._model.outputs(values)
@@ -152,7 +168,7 @@ class _Guarded:
             self.first_s = self.first_s or time.perf_counter() - started
 
 
-def _saved_model(folder: Path, declared: Declared | None) -> _Guarded:
+def _saved_model(request: Request) -> _Guarded:
     import tensorflow as tf
 
     from converter.model.savedmodel import Loaded
@@ -160,19 +176,28 @@ def _saved_model(folder: Path, declared: Declared | None) -> _Guarded:
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     try:
-        return _Guarded(Loaded(folder, may_have_engines=True, declared=declared))
+        return _Guarded(Loaded(request.folder, may_have_engines=True, declared=request.declared))
     except UnusableModel as error:
         sys.exit(str(error))
 
 
-def _onnx_copy(folder: Path) -> _Guarded:
+def _onnx_copy(request: Request) -> _Guarded:
     from converter.model.onnx_copy import OnnxCopy
 
     try:
-        return _Guarded(OnnxCopy(folder))
+        return _Guarded(OnnxCopy(request.folder))
     # ONNX Runtime's errors have no class in common, and a part may be TensorFlow's.
     except Exception as error:
         sys.exit(f"it does not load: {first_line(error)}")
+
+
+# How what each library runs is loaded (see `converter.kind.Kind.runner`).
+_LOADERS: Mapping[str, Callable[[Request], _Guarded]] = {"tensorflow": _saved_model, "onnxruntime": _onnx_copy}
+
+
+def _load(request: Request) -> _Guarded:
+    runner = "tensorflow" if request.target is None else targets.kind(request.target).runner
+    return _LOADERS[runner](request)
 
 
 def _time(model: _Guarded, call: Any) -> dict[str, float]:
@@ -205,13 +230,7 @@ def _detect(model: _Guarded, photos: list[bytes], size: int) -> list[list[list[f
     return [np.column_stack([each.boxes, each.scores, each.classes]).astype(float).tolist() for each in best]
 
 
-def _main(folder: str, sizes: str, images: str = "", declared: str = "") -> None:
-    photos = sampling.pictures(Path(images) if images else None)
-    said = Declared(**json.loads(declared)) if declared else None
-    print(json.dumps(_measure(Path(folder), [int(size) for size in sizes.split(",")], photos, said)))
-
-
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
-    _main(*[argument for argument in sys.argv[1:] if argument != child.ENDS_WITH_STDIN])
+    print(json.dumps(_measure(stored.from_json(Request, sys.argv[1], "the request"))))

@@ -1,4 +1,4 @@
 """Copies on disk: where they go, written beside and renamed so that what exists is complete, checked.
 
-May import: converter.model.
+May import: no other room.
 """

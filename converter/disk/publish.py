@@ -13,10 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from converter.contract import REPORT_NAME, ConversionFailed, CopyRefused, Identity, Report
-from converter.disk import kinds
-
-_PARTIAL = ".partial-"
-_STALE = ".stale-"
+from converter.disk.names import is_left_over, partial_prefix, stale_prefix
+from converter.kind import Kind
 
 
 def location(model: Path, target: str, *, cache: Path | None = None) -> Path:
@@ -31,7 +29,7 @@ def location(model: Path, target: str, *, cache: Path | None = None) -> Path:
 
 
 @contextmanager
-def alone(folder: Path, *, until: float, waiting: Callable[[], AbstractContextManager[None]]) -> Iterator[bool]:
+def exclusive(folder: Path, *, until: float, waiting: Callable[[], AbstractContextManager[None]]) -> Iterator[bool]:
     """Only one process at a time makes what goes to `folder`: servers may share a cache. Whether it had to wait.
 
     `waiting` is entered while it waits; ConversionFailed if that takes until `until`, of time.monotonic.
@@ -63,7 +61,7 @@ def written_beside(folder: Path) -> Iterator[Path]:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone_in(folder.parent):
+        with _locked_parent(folder.parent):
             _sweep(folder)
             partial, handle = _locked(folder)
     except OSError as error:
@@ -83,16 +81,16 @@ def written_beside(folder: Path) -> Iterator[Path]:
 def recover(folder: Path) -> None:
     """Remove what a conversion to `folder` that was killed left behind, and put back a copy that it had set aside."""
     try:
-        with _alone_in(folder.parent):
+        with _locked_parent(folder.parent):
             _sweep(folder)
     except OSError:
         return  # there is no such place, or nothing can be written there
 
 
-def made(folder: Path, target: str, identity: Identity) -> Report | None:
+def usable_report(folder: Path, kind: Kind, identity: Identity) -> Report | None:
     """The report of the copy in `folder` if it may be loaded as what is wanted; None if not, or if there is none."""
     try:
-        return check(folder, target, identity) if folder.is_dir() else None
+        return check(folder, kind, identity) if folder.is_dir() else None
     except CopyRefused:
         return None
 
@@ -104,35 +102,30 @@ def add_report(folder: Path, report: Report) -> Report:
     return complete
 
 
-def may_be_replaced(folder: Path) -> bool:
-    """Whether `folder` is empty, a SavedModel or a copy: a new copy takes the place of nothing else."""
-    return folder.is_dir() and (kinds.is_model(folder) or not any(folder.iterdir()))
-
-
-def check_kind(folder: Path, target: str) -> None:
-    """CopyRefused unless the files in `folder` are what a copy of the kind `target` has; loads nothing."""
+def check_kind(folder: Path, kind: Kind) -> None:
+    """CopyRefused unless the files in `folder` are what a copy of this kind has; loads nothing."""
     try:
-        mistake = kinds.mistake(folder, target)
+        mistake = kind.mistake(folder)
     except OSError as error:
         raise CopyRefused("incomplete", f"{folder.name} can't be read: {error.strerror}") from error
     if mistake:
         raise CopyRefused(mistake[0], f"{folder.name}: {mistake[1]}")
 
 
-def check(folder: Path, target: str, now: Identity) -> Report | None:
+def check(folder: Path, kind: Kind, now: Identity) -> Report | None:
     """The report of a copy that may be loaded, None for one that has no report.
 
     CopyRefused if it is not of its kind, has a changed file, or an identity other than `now`.
     """
-    check_kind(folder, target)
+    check_kind(folder, kind)
     try:
         report = Report.read(folder)
     except ValueError as error:
         raise CopyRefused("incomplete", f"{folder.name}: {error}") from error
     if report is None:
         return None
-    if report.target != target:
-        raise CopyRefused("not_what_it_says", f"{folder.name} was made as {report.target!r}, not as {target!r}")
+    if report.target != kind.name:
+        raise CopyRefused("not_what_it_says", f"{folder.name} was made as {report.target!r}, not as {kind.name!r}")
     difference = report.identity.mismatch(now)
     if difference:
         raise CopyRefused("identity", f"{folder.name} belongs to something else: {difference}")
@@ -154,7 +147,7 @@ def size_bytes(folder: Path) -> int:
 
 
 @contextmanager
-def _alone_in(parent: Path) -> Iterator[int]:
+def _locked_parent(parent: Path) -> Iterator[int]:
     """Only one process at a time makes, sweeps or renames folders in `parent`: servers may share a cache."""
     handle = os.open(parent, os.O_RDONLY)
     try:
@@ -166,7 +159,7 @@ def _alone_in(parent: Path) -> Iterator[int]:
 
 def _locked(folder: Path) -> tuple[Path, int]:
     """A new folder for what becomes `folder`, and the handle that holds its lock."""
-    partial = Path(tempfile.mkdtemp(prefix=folder.name + _PARTIAL, dir=folder.parent))
+    partial = Path(tempfile.mkdtemp(prefix=partial_prefix(folder), dir=folder.parent))
     handle = os.open(partial, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     return partial, handle
@@ -182,7 +175,7 @@ def _try_lock(handle: int) -> bool:
 
 def _sweep(folder: Path) -> None:
     for left in folder.parent.iterdir():
-        if not left.name.startswith((folder.name + _PARTIAL, folder.name + _STALE)):
+        if not is_left_over(left, folder):
             continue
         if (left / folder.name).is_dir() and not folder.exists():
             (left / folder.name).rename(folder)  # set aside for a new one that never took its place
@@ -201,10 +194,10 @@ def _put_in_place(partial: Path, folder: Path) -> None:
     partial.chmod(0o755)  # mkdtemp makes it private; servers may run as another user
     for path in [*_files(partial), *(path for path in partial.rglob("*") if path.is_dir()), partial]:
         _fsync(path)
-    with _alone_in(folder.parent) as parent:
+    with _locked_parent(folder.parent) as parent:
         try:
             if folder.exists():
-                stale = Path(tempfile.mkdtemp(prefix=folder.name + _STALE, dir=folder.parent))
+                stale = Path(tempfile.mkdtemp(prefix=stale_prefix(folder), dir=folder.parent))
                 folder.rename(stale / folder.name)
             partial.rename(folder)
         finally:

@@ -37,7 +37,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a child ended and what it said."""
+    """How a child ended and what it wrote."""
 
     returncode: int  # negative: the signal that ended it
     stdout: str
@@ -54,9 +54,9 @@ def run(
     *arguments: str,
     limits: Limits,
     environ: Mapping[str, str] | None = None,
-    hear: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> Ended:
-    """`python -m module arguments…`; `hear` gets each line of its standard error at once.
+    """`python -m module arguments…`; `on_line` gets each line of its standard error at once.
 
     OverLimit if it had to be ended. It is gone when this returns or raises, whatever raises, its children with it.
     """
@@ -74,21 +74,21 @@ def run(
             # (man 7 sched) share the cores between sessions, and being nice would mean nothing to another session.
             process_group=0,
         )
-        return _follow(process, limits, hear)
+        return _follow(process, limits, on_line)
     finally:
         os.close(reading)
         os.close(writing)
 
 
-def _follow(process: "subprocess.Popen[str]", limits: Limits, hear: Callable[[str], None]) -> Ended:
+def _follow(process: "subprocess.Popen[str]", limits: Limits, on_line: Callable[[str], None]) -> Ended:
     out: list[str] = []
     last: deque[str] = deque(maxlen=_LAST_LINES)
 
-    def heard(line: str) -> None:
+    def keep(line: str) -> None:
         last.append(line)
-        hear(line)
+        on_line(line)
 
-    readers = [_reader(process.stdout, out.append), _reader(process.stderr, heard)]
+    readers = [_reader(process.stdout, out.append), _reader(process.stderr, keep)]
     try:
         while not _has_ended(process):
             _check(process.pid, limits)

@@ -55,55 +55,9 @@ def probe(environ: Mapping[str, str] | None = None, *, timeout_s: float = TIMEOU
     return _understand(ended)
 
 
-def availability(target: str, found: Environment) -> Availability:
-    """Can `target` be made and served with what was found?"""
-    if found.crash:
-        return Availability(False, "probe_crashed", f"the check of TensorFlow failed: {found.crash}")
-    if target == "onnx":
-        return _onnx(found)
-    if target != "trt":
-        return Availability(True)
-    problems = [problem for problem in (_library_problem(found), _gpu_problem(found)) if problem]
-    if not problems:
-        return Availability(True)
-    return Availability(False, problems[0][0], "; ".join(sentence for _, sentence in problems))
-
-
-def _onnx(found: Environment) -> Availability:
-    missing = [name for name in FOR_ONNX if name not in found.onnx]
-    if not missing:
-        return Availability(True)
-    reason = f"{' and '.join(missing)} can't be imported: pip install '.[onnx]'"
-    return Availability(False, "onnx_missing", reason)
-
-
 def dotted(version: tuple[int, int, int] | None) -> str | None:
     """8.5.3 for (8, 5, 3)."""
     return None if version is None else ".".join(map(str, version))
-
-
-def _library_problem(found: Environment) -> tuple[str, str] | None:
-    linked, loaded = found.tensorrt_linked, found.tensorrt_loaded
-    if linked is None:
-        return (
-            "tf_without_tensorrt",
-            f"TensorFlow {found.tensorflow} was built without TF-TRT (2.17 is the last with it)",
-        )
-    if loaded is None:
-        return "library_missing", (
-            f"TensorRT's library {library_name(found)} was not found: "
-            f"TensorFlow {found.tensorflow} looks for it along LD_LIBRARY_PATH"
-        )
-    if loaded[0] != linked[0] or loaded < linked:
-        return "version_mismatch", (
-            f"TensorRT {dotted(loaded)} was found, but TensorFlow {found.tensorflow} needs {dotted(linked)} "
-            f"or a later {linked[0]}.x"
-        )
-    return None
-
-
-def _gpu_problem(found: Environment) -> tuple[str, str] | None:
-    return None if found.gpus else ("no_gpu", "TensorFlow sees no NVIDIA GPU")
 
 
 def library_name(found: Environment) -> str:

@@ -1,4 +1,4 @@
 """A detector as it is loaded and called: its signature, its pictures, and what its outputs mean.
 
-May import: converter.machine.
+May import: converter.disk, converter.machine.
 """

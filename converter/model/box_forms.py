@@ -56,7 +56,7 @@ def read(outputs: Outputs, description: Description, placed: Sequence[Placed]) -
     ]
 
 
-def understood(description: Description, answers: Sequence[tuple[Outputs, Placed]]) -> Description:
+def infer_box_form(description: Description, answers: Sequence[tuple[Outputs, Placed]]) -> Description:
     """The description with the reading of its boxes, from what the model answered to single photos.
 
     UnusableModel if that tells too little and the kind of outputs has no reading of its own.

@@ -47,7 +47,7 @@ class Undecodable(Exception):
     """TensorFlow's decoder refuses this file too; one sentence why."""
 
 
-class Unlike(Exception):
+class NotReproducible(Exception):
     """It can't be told what TensorFlow's decoder would make of this; one sentence why."""
 
 
@@ -67,29 +67,32 @@ class _Frame:
 
 
 def check(wanted: Decode) -> None:
-    """Unlike if files can't be decoded here as an operation with these attributes does it."""
+    """NotReproducible if files can't be decoded here as an operation with these attributes does it."""
     if wanted.channels not in (0, 1, 3):
-        raise Unlike(f"DecodeJpeg makes pictures of 1 or 3 channels, not of {wanted.channels}")
+        raise NotReproducible(f"DecodeJpeg makes pictures of 1 or 3 channels, not of {wanted.channels}")
     if wanted.ratio not in (1, 2, 4, 8):
-        raise Unlike(f"DecodeJpeg scales by 1, 2, 4 or 8, not by {wanted.ratio}")
+        raise NotReproducible(f"DecodeJpeg scales by 1, 2, 4 or 8, not by {wanted.ratio}")
     if wanted.dct_method not in _METHODS:
-        raise Unlike(f"DecodeJpeg knows no DCT method {wanted.dct_method!r}")
+        raise NotReproducible(f"DecodeJpeg knows no DCT method {wanted.dct_method!r}")
     if wanted.acceptable_fraction < 1 and not wanted.try_recover_truncated:
-        raise Unlike("DecodeJpeg with an acceptable fraction takes parts of truncated files, which is not done here")
+        raise NotReproducible(
+            "DecodeJpeg with an acceptable fraction takes parts of truncated files, which is not done here"
+        )
 
 
 def components(data: bytes) -> int | None:
     """How many a JPEG file has by its header: 1 is grey, 3 colours, 4 CMYK; None if that can't be read."""
     try:
         return _frame(data).components
-    except (Undecodable, Unlike):
+    except (Undecodable, NotReproducible):
         return None
 
 
 def decode(data: bytes, wanted: Decode) -> Pixels:
     """The pixels (height, width, channels) of a JPEG file; Undecodable if TensorFlow would refuse it.
 
-    `wanted` must have passed `check`. Unlike if the file is no JPEG file: the operation takes some other kinds too.
+    `wanted` must have passed `check`. NotReproducible if the file is no JPEG file, as other kinds that the operation
+    takes too.
     """
     frame = _frame(data)
     space = _space(frame, wanted.channels)
@@ -98,7 +101,9 @@ def decode(data: bytes, wanted: Decode) -> Pixels:
     except ValueError as error:
         pixels = _forgiving(data, space, frame, wanted, str(error))
     if frame.progressive and not _complete(data):
-        raise Unlike("the file is progressive and lacks scans, which versions of libjpeg make up for in their own ways")
+        raise NotReproducible(
+            "the file is progressive and lacks scans, which versions of libjpeg make up for in their own ways"
+        )
     return _without_black(pixels, inverted=frame.adobe) if space == "CMYK" else pixels
 
 
@@ -123,14 +128,16 @@ def _forgiving(data: bytes, space: str, frame: _Frame, wanted: Decode, complaint
         raise Undecodable(f"Invalid JPEG data: {complaint}")
     if complaint.startswith(_PREMATURE) or not _has_an_end(data):
         if wanted.try_recover_truncated:
-            raise Unlike("the file is truncated, and the graph asks to recover what is there")
+            raise NotReproducible("the file is truncated, and the graph asks to recover what is there")
         raise Undecodable("Invalid JPEG data: the file is truncated")
     if frame.progressive:
-        raise Unlike(f"the file is progressive and damaged, and versions of libjpeg smooth it unlike: {complaint}")
+        raise NotReproducible(
+            f"the file is progressive and damaged, and versions of libjpeg smooth it unlike: {complaint}"
+        )
     try:
         return _decoded(_tidied(data), space, frame.scaled(wanted.ratio), wanted, strict=False)
     except ValueError as error:
-        raise Unlike(f"the file is damaged or of a rare kind: {error}") from error
+        raise NotReproducible(f"the file is damaged or of a rare kind: {error}") from error
 
 
 def _space(frame: _Frame, channels: int) -> str:
@@ -157,13 +164,13 @@ def _without_black(inks: Pixels, *, inverted: bool) -> Pixels:
 def _frame(data: bytes) -> _Frame:
     """What the segments up to the first scan say."""
     if not data.startswith(_START):
-        raise Unlike("it does not begin as a JPEG file does")
+        raise NotReproducible("it does not begin as a JPEG file does")
     found: tuple[int, int, int, bool] | None = None
     adobe = False
     for marker, at, end in _segments(data):
         if marker in _FRAMES:
             if len(names := data[at + 8 : end : 3]) > len(set(names)):
-                raise Unlike("two of its components have one name")
+                raise NotReproducible("two of its components have one name")
             height, width = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (3, 5))
             found = (width, height, int.from_bytes(data[at + 7 : at + 8], "big"), marker in _PROGRESSIVE)
         elif marker == _ADOBE and data[at + 2 : at + 7] == b"Adobe" and int.from_bytes(data[at : at + 2], "big") >= 14:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from converter.contract import Report
 from converter.description import DESCRIPTION_NAME, Description
+from converter.disk.names import published
 from converter.model import jpeg, providers
-from converter.model.jpeg import Undecodable, Unlike
+from converter.model.jpeg import NotReproducible, Undecodable
 from converter.model.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
 from converter.model.providers import CPU, Assigned
 
-__all__ = ["OnnxCopy", "Undecodable", "Unlike"]
+__all__ = ["NotReproducible", "OnnxCopy", "Undecodable"]
 
 Values = dict[str, NDArray[Any]]
 Files = Sequence[bytes] | NDArray[Any]  # or pictures (N, height, width, 3), where the copy has no decoder
@@ -45,9 +46,9 @@ class OnnxCopy:
             self._steps.append(_savedmodel(folder / TAIL, self.layout.tail, self.layout.input_name))
 
     def outputs(self, jpegs: Files) -> Mapping[str, NDArray[Any]]:
-        """The outputs for these pictures, by the signature's names (see `converter.model.prediction.Callee`).
+        """The outputs for these pictures, by the signature's names (see `converter.model.prediction.Predictor`).
 
-        Undecodable if TensorFlow's decoder refuses one of them, Unlike if what it does with one is not known.
+        Undecodable if TensorFlow's decoder refuses one of them, NotReproducible if what it does with one is not known.
         """
         values: Values = {COUNT: np.array(len(jpegs), np.int32)}
         for step in self._steps:
@@ -137,7 +138,8 @@ def _savedmodel(folder: Path, part: Part, input_name: str) -> Step:
 
 def _engines(folder: Path) -> Path:
     """Where TensorRT keeps what it builds for this copy: beside it, and where it will be once it is published."""
-    return folder.with_name(f"{folder.name.partition('.partial-')[0]}_engines")
+    place = published(folder)
+    return place.with_name(f"{place.name}_engines")
 
 
 def _is_fp16(folder: Path) -> bool:

@@ -10,11 +10,11 @@ There is a picture graph (with what its decoder did, `Decode`), a head, or neith
 COUNT, N as an int32 scalar, is always there to be read. In the end the signature's outputs are values of their names.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
+
+from converter import stored
 
 LAYOUT_NAME = "layout.json"
 PICTURE, NETWORK, HEAD, TAIL = "picture.onnx", "network.onnx", "head", "tail"
@@ -61,24 +61,13 @@ class Layout:
 
     def write(self, folder: Path) -> None:
         """Put it into the copy's folder."""
-        (folder / LAYOUT_NAME).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        (folder / LAYOUT_NAME).write_text(stored.to_json(self, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """The layout of the copy in `folder`; ValueError if it can't be understood, OSError if it can't be read."""
-        text = (folder / LAYOUT_NAME).read_text(encoding="utf-8")
-        try:
-            raw = json.loads(text)
-            parts = {name: _part(raw.get(name)) for name in ("picture", "head", "network", "tail")}
-            decode = None if raw.get("decode") is None else Decode(**raw["decode"])
-            made = cls(**{**raw, **parts, "decode": decode, "outputs": tuple(raw["outputs"])})
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{LAYOUT_NAME} can't be understood: {error}") from error
-        begins = [each for each in (made.picture, made.head, made.pixels) if each]
-        if len(begins) != 1 or (made.decode is None) != (made.picture is None):
+        found = stored.from_json(cls, (folder / LAYOUT_NAME).read_bytes(), LAYOUT_NAME)
+        begins = [each for each in (found.picture, found.head, found.pixels) if each]
+        if len(begins) != 1 or (found.decode is None) != (found.picture is None):
             raise ValueError(f"{LAYOUT_NAME} must name a decoder with a picture graph, or a head, or pixels")
-        return made
-
-
-def _part(raw: Mapping[str, Any] | None) -> Part | None:
-    return None if raw is None else Part(reads=tuple(raw["reads"]), writes=tuple(raw["writes"]))
+        return found

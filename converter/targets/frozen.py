@@ -1,44 +1,36 @@
-"""The target `frozen`: variables become constants, nothing else. The fair yardstick for TF-TRT, which freezes too."""
+"""Frozen copies: variables become constants, nothing else. The fair yardstick for TF-TRT, which freezes too."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-from converter.contract import ConversionFailed, Options
-from converter.machine.error_text import first_line
-from converter.model.signature import Signature, load, others
+from converter.contract import Options
+from converter.kind import Kind
+from converter.model import engines
+from converter.model.onnx_layout import LAYOUT_NAME
 from converter.progress import Progress
 
 
-def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
-    """Freeze the serving signature of `source` and save it under the same names (see `targets.Target`)."""
-    tf.config.set_visible_devices([], "GPU")  # freezing computes nothing there, and would take its memory
-    with progress.step("load"):
-        model, signature = load(source, declared=options.declared)
-    try:
-        with progress.step("convert"):
-            frozen = convert_variables_to_constants_v2(signature.function)
-            module = tf.Module()
-            module.serve = _named(frozen, signature)
-        with progress.step("save"):
-            tf.saved_model.save(module, str(into), signatures={signature.description.signature: module.serve})
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise ConversionFailed(f"TensorFlow could not freeze the graph or save it: {first_line(error)}") from error
-    lost = others(model, signature.description.signature)
-    del model
-    return {"operations": len(frozen.graph.as_graph_def().node), "signatures_lost": lost}
+def _make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
+    from converter.graph import freeze
+
+    return freeze.make(source, into, options, progress)
 
 
-def _named(frozen: Any, signature: Signature) -> Any:
-    """The frozen function with the signature's names again: freezing leaves a flat list, sorted by output name."""
-    names = sorted(signature.function.structured_outputs)
-    spec = tf.TensorSpec(signature.spec.shape, signature.spec.dtype, name=signature.input_name)
+def _mistake(folder: Path) -> tuple[str, str] | None:
+    if (folder / LAYOUT_NAME).is_file():
+        return "not_what_it_says", "it is a copy for ONNX Runtime and must be offered as one"
+    if engines.find(folder).nodes:
+        return "not_what_it_says", "its graph has TensorRT engines, so it is a TF-TRT copy and must be offered as one"
+    return None
 
-    @tf.function(input_signature=[spec], autograph=False)  # type: ignore[untyped-decorator]  # no types
-    def serve(pictures: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(names, frozen(pictures), strict=True))
 
-    return serve
+KIND = Kind(
+    name="frozen",
+    title="Frozen copy",
+    runner="tensorflow",
+    steps=("load", "convert", "save"),
+    wanted_on=frozenset({"gpu"}),
+    mistake=_mistake,
+    make=_make,
+)

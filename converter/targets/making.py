@@ -8,11 +8,10 @@ because a frozen copy is made without the GPU. Progress goes to standard error; 
 import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from converter import targets
+from converter import stored, targets
 from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
 from converter.machine import child
 from converter.progress import Progress, in_words, parse
@@ -26,24 +25,24 @@ def make(source: Path, into: Path, options: Options, *, progress: Progress, limi
 
     ConversionFailed if the child crashed or was ended, UnusableModel if the model can't be converted.
     """
-    said: list[str] = []
+    lines: list[str] = []
     step = ""  # none of its own yet
 
-    def hear(line: str) -> None:
+    def on_line(line: str) -> None:
         nonlocal step
-        said.append(line)
-        progress.hear(line)
+        lines.append(line)
+        progress.relay(line)
         if event := parse(line):
             step = event.step
 
-    arguments = (str(source), str(into), json.dumps(asdict(options), default=str))
+    arguments = (str(source), str(into), stored.to_json(options))
     try:
-        ended = child.run("converter.targets.making", *arguments, limits=limits, environ=_environ(), hear=hear)
+        ended = child.run("converter.targets.making", *arguments, limits=limits, environ=_environ(), on_line=on_line)
     except child.OverLimit as error:
         raise ConversionFailed(f"the converter {error} while {in_words(step)}, and was ended") from error
     answer = _answer(ended.stdout)
     if "facts" in answer:
-        return {**answer["facts"], "operations_left": read(said)}
+        return {**answer["facts"], "operations_left": read(lines)}
     if "error" in answer:
         raise _ERRORS.get(answer["error"], ConversionFailed)(answer["message"])
     how = ended.signal_name or f"exit code {ended.returncode}"
@@ -60,9 +59,9 @@ def _answer(stdout: str) -> dict[str, Any]:
 
 
 def _main(source: str, into: str, options: str) -> None:
-    wanted = Options.from_json(json.loads(options))
+    wanted = stored.from_json(Options, options, "the options")
     try:
-        facts = targets.load(wanted.target).make(Path(source), Path(into), wanted, Progress())
+        facts = targets.kind(wanted.target).make(Path(source), Path(into), wanted, Progress())
     except ConverterError as error:
         print(json.dumps({"error": error.code, "message": str(error)}))
     else:

@@ -1,112 +1,58 @@
-"""The target `onnx`: the graph cut at its decoder and converted for ONNX Runtime, which runs on any machine.
+"""Copies for ONNX Runtime, which run on any machine."""
 
-What can't be cut or converted is left to TensorFlow, before the network or after it.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import onnx
-import onnxruntime
-import tensorflow as tf
-import tf2onnx
-
 from converter.contract import Options
-from converter.graph import savedmodels
-from converter.graph.carve import Carved
-from converter.graph.cut import Cut, cut
-from converter.graph.flat import Flat, flatten
-from converter.graph.passes.half import KEPT, halved
-from converter.graph.rows import Runs
-from converter.model import sampling
-from converter.model.onnx_layout import HEAD, NETWORK, PICTURE, TAIL, Layout, Part
-from converter.model.pictures import give
-from converter.model.signature import Signature, load, others
+from converter.kind import Kind
+from converter.machine.environment import FOR_ONNX, Availability, Environment
+from converter.model.onnx_layout import HEAD, LAYOUT_NAME, NETWORK, PICTURE, TAIL, Layout
 from converter.progress import Progress
 
-
-def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
-    """Cut, convert and save (see `targets.Target`); computes on the CPU."""
-    tf.config.set_visible_devices([], "GPU")
-    photos = sampling.pictures(options.images)
-    with progress.step("load"):
-        model, signature = load(source, declared=options.declared)
-        lost = others(model, signature.description.signature)
-        flat = flatten(signature)
-        del model
-    runs = _runs(flat, signature, photos)
-    with progress.step("convert"):
-        parts = cut(flat, runs)
-        network, facts = in_precision(parts.network_model, options.precision)
-    with progress.step("save"):
-        write(flat, parts, network, into)
-    runs.close()
-    return {**_facts(parts), **facts, "signatures_lost": lost, "pictures": len(photos)}
+_SAVED = "saved_model.pb"
 
 
-def _runs(flat: Flat, signature: Signature, photos: Sequence[bytes]) -> Runs:
-    """How the graph is run on photos; pictures of one size, since others may not share a batch."""
-    taken = signature.description.input
-    if not taken.decoded_here:
-        return Runs(flat, photos)
+def _make(source: Path, into: Path, options: Options, progress: Progress) -> Mapping[str, Any]:
+    from converter.graph import export
 
-    def feed(jpegs: Sequence[bytes]) -> Any:
-        return give([jpegs[0]] * len(jpegs), [], taken).values
-
-    return Runs(flat, photos, feed=feed, pictures=taken.batch or 2)
+    return export.make(source, into, options, progress)
 
 
-def in_precision(network: Any, precision: str) -> tuple[Any, dict[str, Any]]:
-    """The network in FP32 or FP16, and what to tell about it."""
-    if precision == "FP32":
-        return network, {"precision": precision}
-    network, operations = halved(network)
-    return network, {"precision": precision, "operations_in_fp16": operations, "depth_in_fp32": KEPT}
+def _needs(found: Environment) -> Availability:
+    missing = [name for name in FOR_ONNX if name not in found.onnx]
+    if not missing:
+        return Availability(True)
+    reason = f"{' and '.join(missing)} can't be imported: pip install '.[onnx]'"
+    return Availability(False, "onnx_missing", reason)
 
 
-def write(flat: Flat, parts: Cut, network: Any, into: Path) -> None:
-    """The copy's files, with `network` as its network."""
-    into.mkdir(exist_ok=True)
-    (into / NETWORK).write_bytes(network.SerializeToString())
-    if parts.picture_model is not None:
-        (into / PICTURE).write_bytes(parts.picture_model.SerializeToString())
-    for name, part in ((HEAD, parts.head), (TAIL, parts.tail)):
-        if part is not None:
-            savedmodels.save(part, into / name)
-    _layout(flat, parts).write(into)
+def _mistake(folder: Path) -> tuple[str, str] | None:
+    if not (folder / LAYOUT_NAME).is_file() and (folder / _SAVED).is_file():
+        return "not_what_it_says", f"it is a SavedModel: a copy for ONNX Runtime has a {LAYOUT_NAME}"
+    try:
+        missing = [str(path) for path in _files(Layout.read(folder)) if not (folder / path).is_file()]
+    except ValueError as error:
+        return "incomplete", str(error)
+    return ("incomplete", f"{missing[0]} is missing, which its {LAYOUT_NAME} names") if missing else None
 
 
-def _layout(flat: Flat, parts: Cut) -> Layout:
-    return Layout(
-        input_name=flat.input_name,
-        outputs=tuple(flat.outputs),
-        network=_part(parts.network),
-        decode=parts.pictures.decode if parts.pictures else None,
-        picture=_part(parts.pictures.graph) if parts.pictures else None,
-        head=_part(parts.head) if parts.head else None,
-        tail=_part(parts.tail) if parts.tail else None,
-        pixels=parts.pixels,
-    )
+def _files(layout: Layout) -> list[Path]:
+    """Those that a layout names."""
+    pictures = [Path(PICTURE)] if layout.picture else []
+    saved = [Path(name, _SAVED) for name, part in ((HEAD, layout.head), (TAIL, layout.tail)) if part]
+    return [Path(NETWORK), *pictures, *saved]
 
 
-def _part(part: Carved) -> Part:
-    return Part(reads=tuple(part.feeds), writes=tuple(part.fetches))
-
-
-def _facts(parts: Cut) -> dict[str, Any]:
-    """Where it was cut and why not elsewhere, and what is in each part."""
-    carved = {
-        "picture": parts.pictures.graph if parts.pictures else None,
-        "head": parts.head,
-        "network": parts.network,
-        "tail": parts.tail,
-    }
-    found = {name: part for name, part in carved.items() if part is not None}
-    return {
-        "cut": "at the decoder" if parts.pictures else "nowhere" if parts.pixels else "before the network",
-        "why": dict(parts.why),
-        "operations": {name: sum(part.operations.values()) for name, part in found.items()},
-        "operations_by_type": {name: dict(part.operations) for name, part in found.items()},
-        "libraries": {each.__name__: each.__version__ for each in (onnx, tf2onnx, onnxruntime)},
-    }
+KIND = Kind(
+    name="onnx",
+    title="ONNX copy",
+    runner="onnxruntime",
+    steps=("load", "convert", "save"),
+    shaped_by=("precision",),
+    precisions=("FP32", "FP16"),
+    wanted_on=frozenset({"cpu", "gpu"}),
+    needs=_needs,
+    mistake=_mistake,
+    make=_make,
+)

@@ -33,7 +33,7 @@ def nothing() -> Iterator[None]:
 
 @contextmanager
 def place(folder: Path, *, seconds: float = 60) -> Iterator[bool]:
-    with publish.alone(folder, until=time.monotonic() + seconds, waiting=nothing) as waited:
+    with publish.exclusive(folder, until=time.monotonic() + seconds, waiting=nothing) as waited:
         yield waited
 
 
@@ -56,7 +56,7 @@ def test_the_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
         yield
 
     def second() -> tuple[bool, bool]:
-        with publish.alone(tmp_path / "1_trt", until=time.monotonic() + 60, waiting=waiting) as waited:
+        with publish.exclusive(tmp_path / "1_trt", until=time.monotonic() + 60, waiting=waiting) as waited:
             return waited, done.is_set()
 
     with ThreadPoolExecutor(1) as pool:

@@ -65,8 +65,8 @@ def test_a_person_sees_the_parts_of_a_long_step(terminal: Terminal) -> None:
 def test_lines_of_a_child_stand_above_the_bar(terminal: Terminal) -> None:
     with bar.progress(terminal.stream) as progress:
         progress.plan(["convert"])
-        progress.hear(Event(step="convert", state="started").to_json())
-        progress.hear("W tensorflow/core")
+        progress.relay(Event(step="convert", state="started").to_json())
+        progress.relay("W tensorflow/core")
         assert "W tensorflow/core\r\n" in terminal.text()
     assert "{" not in terminal.text()
 

@@ -11,6 +11,7 @@ import pytest
 
 from app.settings import bundled_model
 from benchmarks.serving import clean_environ
+from converter import targets
 from converter.contract import Report
 from converter.disk import publish
 from converter.model import sampling
@@ -82,7 +83,7 @@ def test_the_copy_agrees_with_its_source_on_the_photos_and_their_variations(froz
 def test_the_copy_is_complete_and_has_the_labels_of_its_source(frozen_copy: Made) -> None:
     report = Report.read(frozen_copy.folder)
     assert report is not None
-    assert publish.check(frozen_copy.folder, "frozen", report.identity) == report
+    assert publish.check(frozen_copy.folder, targets.KINDS["frozen"], report.identity) == report
     files = {str(path.relative_to(frozen_copy.folder)) for path in frozen_copy.folder.rglob("*") if path.is_file()}
     assert files == set(report.files) | {"report.json"}
     labels = Path("assets.extra") / "labels.txt"

@@ -1,5 +1,6 @@
 """The command line read and written: a server writes the options that the converter then reads."""
 
+import re
 import time
 from dataclasses import fields
 from pathlib import Path
@@ -10,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converter import command
-from converter.contract import PRECISIONS, STRATEGIES, BadOptions, Options
+from converter.contract import PRECISIONS, STRATEGIES, BadOptions, Options, Order
 from converter.description import BOXES, FITS, SCALES
+from converter.tolerance import Tolerance
 
 
 def read(*arguments: str) -> Options:
-    return command.options(command.parser().parse_args(["model", *arguments]))
+    return command.order(command.parser().parse_args(["model", *arguments])).options
 
 
 def test_without_options_it_is_the_default() -> None:
@@ -69,7 +71,33 @@ def test_what_a_server_writes_is_what_the_converter_reads(asked: dict[str, Any])
         options = Options(**asked)
     except BadOptions:
         return  # never written
-    assert read(*command.written(options)) == options
+    asked_for = Order(options=options, tolerance=Tolerance(matched=0.9), standard=Options())
+    arguments = command.parser().parse_args(["model", "--order", asked_for.to_json(), "--batch-sizes", "3"])
+    assert command.order(arguments) == asked_for
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "the order can't be understood: Invalid JSON"),
+        ('{"colour": "red"}', "colour: Unexpected keyword argument"),
+        (
+            '{"options": {"target": "trt", "images": null, "batch_sizes": ["1"], "denylist": []}}',
+            "options.batch_sizes.0: Input should be a valid integer",
+        ),
+        (
+            '{"options": {"target": "tflite", "images": null, "batch_sizes": [1], "denylist": []}}',
+            "the target 'tflite' is not one of frozen, trt, onnx",
+        ),
+        (
+            '{"options": {"target": "onnx", "images": "a", "batch_sizes": [1], "denylist": [], "precision": "INT8"}}',
+            "an ONNX copy is in FP32 or FP16, not in INT8",
+        ),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused(text: str, says: str) -> None:
+    with pytest.raises(BadOptions, match=re.escape(says)):
+        command.order(command.parser().parse_args(["model", "--order", text]))
 
 
 def test_that_table_has_every_option() -> None:
@@ -97,7 +125,7 @@ def test_limits_are_read() -> None:
         (["model", "--batch-sizes", ""], "'' is not a list of whole numbers like 1,8"),
         (["model", "--precision", "fp8"], "invalid choice: 'FP8' (choose from 'FP32', 'FP16', 'INT8')"),
         (["model", "--profile-strategy", "best"], "invalid choice: 'best' (choose from 'Optimal', 'Range', "),
-        (["model", "--target", "tflite"], "invalid choice: 'tflite' (choose from 'trt', 'frozen'"),
+        (["model", "--target", "tflite"], "invalid choice: 'tflite' (choose from 'frozen', 'trt'"),
         (["model", "--workspace-mib", "1.5"], "invalid int value: '1.5'"),
         (["model", "--cached-engines", "many"], "invalid int value: 'many'"),
     ],

@@ -1,7 +1,6 @@
 """Options and identities: what is allowed, what makes a difference, how each failure ends."""
 
-import json
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from converter import (
     CopyRefused,
     TargetUnavailable,
     UnusableModel,
+    stored,
     targets,
 )
 from converter.contract import PRECISIONS, STRATEGIES, Identity, Options
@@ -40,7 +40,6 @@ SIZES = "batch sizes must be whole numbers from 1 up, at least one of them"
         ({"workspace_bytes": 0}, ONE_OR_MORE),
         ({"cached_engines": -1}, ONE_OR_MORE),
         ({"precision": "INT8"}, "INT8 is calibrated on real pictures: name a folder of them"),
-        ({"target": "onnx", "precision": "INT8"}, "an ONNX copy is in FP32 or FP16, not in INT8"),
         (
             {"save_engines": False},
             "without saved engines there is nothing to run unless engines may be built at run time",
@@ -69,6 +68,14 @@ def test_all_else_is_allowed(options: dict[str, Any]) -> None:
     Options(**options)
 
 
+def test_a_precision_that_a_kind_of_copy_can_not_have_is_refused() -> None:
+    options = Options(target="onnx", precision="INT8", images=Path("pictures"))
+    with pytest.raises(BadOptions, match=r"^an ONNX copy is in FP32 or FP16, not in INT8$"):
+        targets.kind("onnx").check_options(options)
+    targets.kind("trt").check_options(replace(options, target="trt"))
+    targets.kind("frozen").check_options(replace(options, target="frozen"))  # precision does not shape it
+
+
 def test_the_defaults_are_the_mission() -> None:
     options = Options()
     assert (options.target, options.precision, options.batch_sizes) == ("trt", "FP32", (1, 8))
@@ -77,7 +84,7 @@ def test_the_defaults_are_the_mission() -> None:
 
 def test_options_come_back_from_json() -> None:
     options = Options(precision="INT8", images=Path("some/pictures"), batch_sizes=(2, 4), denylist=("Exp", "Pad"))
-    assert Options.from_json(json.loads(json.dumps(asdict(options), default=str))) == options
+    assert stored.from_json(Options, stored.to_json(options), "options") == options
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_the_steps_of_a_child_get_their_places_here_and_its_other_lines_are_pass
     with child.progress.step("build"):
         child.progress.part(1, 2)
     for line in ["W tensorflow/core", *(event.to_json() for event in child.events), '{"step']:
-        shown.progress.hear(line)
+        shown.progress.relay(line)
     assert shown.lines == ["W tensorflow/core", '{"step']
     assert [(event.state, event.number, event.of) for event in shown.events] == [
         (STARTED, 2, 2),
@@ -83,7 +83,7 @@ def test_a_step_that_raises_has_no_end() -> None:
 def test_by_itself_it_writes_lines_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress()
     with progress.step("check"):
-        progress.hear("a line of TensorFlow's")
+        progress.relay("a line of TensorFlow's")
     written = capsys.readouterr()
     assert written.out == ""
     first, second, third = written.err.splitlines()

@@ -15,11 +15,12 @@ import pytest
 
 from app.settings import bundled_model
 from benchmarks.serving import Server
-from converter.comparison.agreement import Agreement, Limits, compare, total
+from converter.comparison.agreement import Agreement, compare, total
 from converter.model.detections import Detections
+from converter.tolerance import Tolerance
 from tests.support.once import Once
 
-LIMITS = Limits()
+LIMITS = Tolerance()
 GREY = (128, 128, 128)
 
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from converter.comparison.agreement import Agreement, BoxPair, Limits, Verdict, box_pairs, compare, differences, total
+from converter.comparison.agreement import Agreement, BoxPair, Verdict, box_pairs, compare, differences, total
 from converter.model.detections import Detections
+from converter.tolerance import Tolerance
 from tests.support.converter.rows import Row, answer, counts
 
 NAN, INF = float("nan"), float("inf")
-LIMITS = Limits()
+LIMITS = Tolerance()
 DOG: Row = (0, 0, 100, 100, 0.9, 18)
 CAR: Row = (300, 0, 400, 50, 0.8, 3)
 CAT: Row = (0, 0, 100, 100, 0.9, 17)
@@ -27,7 +28,7 @@ def many(boxes: int = 30) -> Detections:
     return answer(*rows)
 
 
-def judged(native: Detections, copy: Detections, limits: Limits = LIMITS) -> Verdict:
+def judged(native: Detections, copy: Detections, limits: Tolerance = LIMITS) -> Verdict:
     return total([compare(native, copy, limits)]).verdict(limits)
 
 
@@ -79,7 +80,7 @@ def test_few_boxes_of_native_leave_it_undecided(boxes: int, word: str) -> None:
 
 
 def test_a_single_picture_can_be_judged() -> None:
-    alone = Limits(fewest_boxes=0)
+    alone = Tolerance(fewest_boxes=0)
     assert judged(answer(), answer(), alone) == Verdict("agrees", "neither found a box")
     assert judged(answer(), answer(DOG), alone) == Verdict("disagrees", "0 % of 1 box matched (98 % needed)")
     assert judged(answer(DOG, CAR), answer(CAR, DOG), alone).word == "agrees"
@@ -176,8 +177,8 @@ def test_rows_with_a_number_that_is_not_finite_are_left_out(column: int, wrong: 
     assert counts(compare(answer(CAR, DOG), answer(row, CAR), LIMITS)) == (1, 1, 0, 0)
 
 
-@pytest.mark.parametrize("limits", [LIMITS, Limits(threshold=0.05), Limits(threshold=0)])
-def test_padding_is_no_box_whatever_the_threshold(limits: Limits) -> None:
+@pytest.mark.parametrize("limits", [LIMITS, Tolerance(threshold=0.05), Tolerance(threshold=0)])
+def test_padding_is_no_box_whatever_the_threshold(limits: Tolerance) -> None:
     padding = [scored(0, row) for row in (DOG, CAR, CAT)]
     assert counts(compare(answer(DOG, *padding), answer(DOG, CAR), limits)) == (1, 0, 1, 0)
     assert counts(compare(answer(), answer(*padding), limits)) == (0, 0, 0, 0)

@@ -12,19 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.comparison.agreement import Limits, box_pairs, compare, differences
+from converter.comparison.agreement import box_pairs, compare, differences
 from converter.model.detections import Detections
+from converter.tolerance import Tolerance
 from tests.support.converter.rows import answer, counts
 from tests.support.places import DATA
 
 COCO = json.loads((DATA / "coco_matches.json").read_text())
 NAN, INF = float("nan"), float("inf")
-LIMITS = Limits()
+LIMITS = Tolerance()
 
 
 @pytest.mark.parametrize("picture", COCO, ids=[picture["name"] for picture in COCO])
 def test_the_partners_are_those_of_cocos_evaluation(picture: dict[str, Any]) -> None:
-    every_box = Limits(threshold=0.05, margin=0)
+    every_box = Tolerance(threshold=0.05, margin=0)
     found = differences(answer(*picture["native"]), answer(*picture["copy"]), every_box)
     assert sorted(found.matched.tolist()) == picture["pairs"]
 

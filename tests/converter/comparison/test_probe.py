@@ -27,7 +27,8 @@ def with_fake_tensorflow(monkeypatch: pytest.MonkeyPatch, **says: Any) -> None:
 
 
 def run(folder: Path, *sizes: int, images: Path | None = None, **limits: Any) -> Probed:
-    return probe.run(folder, sizes, limits=Limits.within(**{"seconds": 60, **limits}), images=images)
+    request = probe.Request(folder=folder, target="frozen", batch_sizes=sizes, images=images)
+    return probe.run(request, limits=Limits.within(**{"seconds": 60, **limits}))
 
 
 # What it finds

@@ -202,17 +202,3 @@ def test_the_source_is_known_by_names_and_contents_but_not_by_its_labels(tmp_pat
     assert publish.source_sha256(write(tmp_path / "c", {**files, "variables/data": b"weighty"})) != first
     moved = {"saved_model.pb": b"graph", "variables/other": b"weights"}
     assert publish.source_sha256(write(tmp_path / "d", moved)) != first
-
-
-@pytest.mark.parametrize(
-    ("files", "answer"),
-    [
-        ({}, True),
-        ({"saved_model.pb": b"graph"}, True),
-        ({"diary.txt": b"dear"}, False),
-        ({"1/saved_model.pb": b""}, False),
-    ],
-    ids=["empty", "a model", "something else", "a folder of models"],
-)
-def test_only_copies_and_empty_folders_may_be_replaced(tmp_path: Path, files: dict[str, bytes], answer: bool) -> None:
-    assert publish.may_be_replaced(write(tmp_path, files)) is answer

@@ -46,21 +46,21 @@ COPIES: list[tuple[Callable[[Path], Path], str]] = [(frozen, "frozen"), (trt, "t
 
 @pytest.mark.parametrize(("make", "target"), COPIES)
 def test_a_copy_made_here_and_now_may_be_loaded(tmp_path: Path, make: Callable[[Path], Path], target: str) -> None:
-    report = publish.check(make(tmp_path / "copy"), target, NOW[target])
+    report = publish.check(make(tmp_path / "copy"), targets.KINDS[target], NOW[target])
     assert report is not None
     assert (report.target, report.batch_sizes) == (target, (1, 4))
-    assert publish.made(tmp_path / "copy", target, NOW[target]) == report
+    assert publish.usable_report(tmp_path / "copy", targets.KINDS[target], NOW[target]) == report
 
 
 def test_the_report_has_the_checksum_of_every_other_file_and_their_size(tmp_path: Path) -> None:
-    report = publish.check(frozen(tmp_path), "frozen", NOW["frozen"])
+    report = publish.check(frozen(tmp_path), targets.KINDS["frozen"], NOW["frozen"])
     assert report is not None
     assert set(report.files) == {"saved_model.pb", "variables/data"}
     assert report.size_bytes == len(b"graph") + len(b"weights")
 
 
 def test_a_copy_without_a_report_is_told_apart(tmp_path: Path) -> None:
-    assert publish.check(write(tmp_path, {"saved_model.pb": b"graph"}), "frozen", NOW["frozen"]) is None
+    assert publish.check(write(tmp_path, {"saved_model.pb": b"graph"}), targets.KINDS["frozen"], NOW["frozen"]) is None
 
 
 def tampered(folder: Path, name: str, content: bytes | None) -> Path:
@@ -78,7 +78,7 @@ def tampered(folder: Path, name: str, content: bytes | None) -> Path:
 )
 def test_a_file_that_is_not_the_one_written_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
     with pytest.raises(CopyRefused, match=f"is damaged: {name} is not the file that was written") as refusal:
-        publish.check(tampered(frozen(tmp_path), name, content), "frozen", NOW["frozen"])
+        publish.check(tampered(frozen(tmp_path), name, content), targets.KINDS["frozen"], NOW["frozen"])
     assert refusal.value.reason == "damaged"
 
 
@@ -101,9 +101,9 @@ def test_a_copy_of_another_identity_is_refused_naming_what_differs(
     where[name] = "another"
     (tmp_path / REPORT_NAME).write_text(json.dumps(report))
     with pytest.raises(CopyRefused, match=f"belongs to something else: it was made with {name} another, ") as refusal:
-        publish.check(tmp_path, target, NOW[target])
+        publish.check(tmp_path, targets.KINDS[target], NOW[target])
     assert refusal.value.reason == "identity"
-    assert publish.made(tmp_path, target, NOW[target]) is None
+    assert publish.usable_report(tmp_path, targets.KINDS[target], NOW[target]) is None
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,6 @@ def test_what_is_not_what_it_says_is_refused(
     tmp_path: Path, make: Callable[[Path], Path], target: str, reason: str, sentence: str
 ) -> None:
     with pytest.raises(CopyRefused, match=sentence) as refusal:
-        publish.check(make(tmp_path), target, NOW[target])
+        publish.check(make(tmp_path), targets.KINDS[target], NOW[target])
     assert refusal.value.reason == reason
-    assert publish.made(tmp_path, target, NOW[target]) is None
+    assert publish.usable_report(tmp_path, targets.KINDS[target], NOW[target]) is None

@@ -22,13 +22,15 @@ def act(*what: str, seconds: float = 60, mib: int | None = None, **options: Any)
 
 def test_what_it_wrote_and_how_it_ended_is_told() -> None:
     heard: list[str] = []
-    assert act("say", hear=heard.append) == Ended(0, "one\ntwo", "\n".join(heard[-50:]))
+    assert act("say", on_line=heard.append) == Ended(0, "one\ntwo", "\n".join(heard[-50:]))
     assert heard == [*(f"line {number}" for number in range(100)), "\N{REPLACEMENT CHARACTER} no text"]
 
 
 def test_lines_are_heard_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert act("wait", str(tmp_path / "pipe"), hear=lambda line: (tmp_path / "pipe").write_text(line)).returncode == 0
+    assert (
+        act("wait", str(tmp_path / "pipe"), on_line=lambda line: (tmp_path / "pipe").write_text(line)).returncode == 0
+    )
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])
@@ -68,14 +70,14 @@ def test_within_the_limits_it_is_left_alone() -> None:
 
 def test_what_it_started_ends_with_it() -> None:
     handles: list[int] = []
-    assert act("start", "hang", hear=lambda line: handles.append(os.pidfd_open(int(line)))).returncode == 0
+    assert act("start", "hang", on_line=lambda line: handles.append(os.pidfd_open(int(line)))).returncode == 0
     assert ended(*handles)
 
 
 def test_what_it_started_ends_with_it_when_it_is_over_a_limit() -> None:
     handles: list[int] = []
     with pytest.raises(OverLimit):
-        act("start_and_hang", "take", "400", mib=200, hear=lambda line: handles.append(os.pidfd_open(int(line))))
+        act("start_and_hang", "take", "400", mib=200, on_line=lambda line: handles.append(os.pidfd_open(int(line))))
     assert ended(*handles)
 
 

@@ -1,4 +1,4 @@
-"""What a machine has, asked in a child, and the sentence that says why a target can't be made on it."""
+"""What a machine has, asked in a child."""
 
 import importlib.metadata
 import json
@@ -12,32 +12,20 @@ from typing import Any
 
 import pytest
 
+from converter import targets
 from converter.machine import environment, nvidia
-from converter.machine.environment import Environment, availability
+from converter.machine.environment import Environment
+from tests.support.converter.machines import BUILD, found
 from tests.support.places import FAKED
 from tests.support.smi import put_smi
 
 H100 = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": [9, 0]}
 CHATTER = '{nonsense\n{}\n{"severity": "INFO"}\nhello\n'
-BUILD = "v2.14.0-10-g99d80a9e254 cuda 11.8 cudnn 8"
 
 
 def machine(**says: Any) -> dict[str, str]:
     """The variables of a child that finds a fake TensorFlow, which says this."""
     return {**os.environ, "PYTHONPATH": str(FAKED), "FAKE_TENSORFLOW": json.dumps(says)}
-
-
-def found(**facts: Any) -> Environment:
-    """A machine with everything, but for `facts`."""
-    have = {
-        "tensorflow": "2.14.1",
-        "tensorflow_build": BUILD,
-        "tensorrt_linked": (8, 4, 3),
-        "tensorrt_loaded": (8, 5, 3),
-        "gpus": ("NVIDIA H100 80GB HBM3",),
-        "compute_capability": "9.0",
-    }
-    return Environment(**(have | facts))
 
 
 def ask(environ: Mapping[str, str]) -> Environment:
@@ -154,66 +142,8 @@ def test_this_tensorflow_has_tftrt_and_says_so_without_the_library_or_a_gpu() ->
     asked = ask({**os.environ, "LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""})
     version = importlib.metadata.version("tensorflow")
     assert asked == Environment(tensorflow=version, tensorflow_build=BUILD, tensorrt_linked=(8, 4, 3))
-    assert availability("trt", asked).code == "library_missing"
-    assert availability("frozen", asked).available
-
-
-# Answering
-
-LIBRARY = "TensorRT's library libnvinfer.so.8 was not found: TensorFlow 2.14.1 looks for it along LD_LIBRARY_PATH"
-NO_GPU = "TensorFlow sees no NVIDIA GPU"
-
-
-@pytest.mark.parametrize("target", ["trt", "frozen"])
-def test_everything_can_be_made_where_everything_is(target: str) -> None:
-    assert availability(target, found()) == environment.Availability(True)
-
-
-@pytest.mark.parametrize(
-    ("facts", "code", "reason"),
-    [
-        ({"gpus": ()}, "no_gpu", NO_GPU),
-        ({"tensorrt_loaded": None}, "library_missing", LIBRARY),
-        ({"tensorrt_loaded": None, "gpus": ()}, "library_missing", f"{LIBRARY}; {NO_GPU}"),
-        (
-            {"tensorflow": "2.18.0", "tensorrt_linked": None, "tensorrt_loaded": None},
-            "tf_without_tensorrt",
-            "TensorFlow 2.18.0 was built without TF-TRT (2.17 is the last with it)",
-        ),
-        (
-            {"tensorrt_loaded": (10, 0, 1)},
-            "version_mismatch",
-            "TensorRT 10.0.1 was found, but TensorFlow 2.14.1 needs 8.4.3 or a later 8.x",
-        ),
-        (
-            {"tensorrt_loaded": (8, 4, 2)},
-            "version_mismatch",
-            "TensorRT 8.4.2 was found, but TensorFlow 2.14.1 needs 8.4.3 or a later 8.x",
-        ),
-        (
-            {"tensorrt_loaded": (7, 2, 3), "gpus": ()},
-            "version_mismatch",
-            f"TensorRT 7.2.3 was found, but TensorFlow 2.14.1 needs 8.4.3 or a later 8.x; {NO_GPU}",
-        ),
-        ({"crash": "it ended by SIGABRT"}, "probe_crashed", "the check of TensorFlow failed: it ended by SIGABRT"),
-    ],
-)
-def test_trt_says_why_it_can_not_be(facts: dict[str, Any], code: str, reason: str) -> None:
-    assert availability("trt", found(**facts)) == environment.Availability(False, code, reason)
-
-
-@pytest.mark.parametrize("loaded", [(8, 4, 3), (8, 5, 3), (8, 6, 1)])
-def test_the_linked_tensorrt_and_later_ones_of_its_line_will_do(loaded: tuple[int, int, int]) -> None:
-    assert availability("trt", found(tensorrt_loaded=loaded)).available
-
-
-@pytest.mark.parametrize("facts", [{"gpus": ()}, {"tensorrt_loaded": None}, {"tensorrt_linked": None}])
-def test_frozen_needs_neither_gpu_nor_tensorrt(facts: dict[str, Any]) -> None:
-    assert availability("frozen", found(**facts)).available
-
-
-def test_frozen_needs_a_tensorflow_that_works() -> None:
-    assert availability("frozen", Environment(crash="it ended by SIGILL")).code == "probe_crashed"
+    assert targets.KINDS["trt"].availability(asked).code == "library_missing"
+    assert targets.KINDS["frozen"].availability(asked).available
 
 
 @pytest.mark.parametrize(

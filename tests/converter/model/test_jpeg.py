@@ -120,7 +120,7 @@ def test_what_tensorflow_refuses_is_refused() -> None:
     ],
 )
 def test_what_can_not_be_known_is_left_to_tensorflow(data: bytes, wanted: Decode, says: str) -> None:
-    with pytest.raises(jpeg.Unlike, match=says):
+    with pytest.raises(jpeg.NotReproducible, match=says):
         jpeg.decode(data, wanted)
 
 
@@ -134,7 +134,7 @@ def test_what_can_not_be_known_is_left_to_tensorflow(data: bytes, wanted: Decode
     ],
 )
 def test_attributes_that_can_not_be_followed_are_told(wanted: Decode, says: str) -> None:
-    with pytest.raises(jpeg.Unlike, match=says):
+    with pytest.raises(jpeg.NotReproducible, match=says):
         jpeg.check(wanted)
 
 
@@ -155,7 +155,7 @@ def unlike(data: bytes) -> bool:
     """Whether it is left to TensorFlow."""
     try:
         jpeg.decode(data, Decode())
-    except jpeg.Unlike:
+    except jpeg.NotReproducible:
         return True
     except jpeg.Undecodable:
         pass

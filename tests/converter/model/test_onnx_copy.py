@@ -48,7 +48,7 @@ def test_it_runs_in_several_threads_at_once(copy: OnnxCopy) -> None:
 def test_a_file_that_tensorflow_refuses_is_refused(copy: OnnxCopy) -> None:
     with pytest.raises(jpeg.Undecodable):
         copy.outputs([FILES[0], FILES[1][:-2]])
-    with pytest.raises(jpeg.Unlike):
+    with pytest.raises(jpeg.NotReproducible):
         copy.outputs([b"\x89PNG"])
 
 
@@ -61,7 +61,7 @@ def test_the_decoder_is_the_graphs(tmp_path: Path) -> None:
 
 
 def test_a_decoder_that_can_not_be_followed_is_not_loaded(tmp_path: Path) -> None:
-    with pytest.raises(jpeg.Unlike, match="acceptable fraction"):
+    with pytest.raises(jpeg.NotReproducible, match="acceptable fraction"):
         OnnxCopy(graphs.copy(tmp_path / "1_onnx", decode=Decode(acceptable_fraction=0.5)), providers=[CPU])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from converter import targets
 from converter.contract import Report
 from converter.disk import publish
 from converter.progress import DONE, RUNNING, STARTED, Event, parse
@@ -78,7 +79,7 @@ def test_the_report_is_in_the_copy_too(model: Path, report: Report) -> None:
 
 
 def test_the_copy_may_be_loaded_here_and_now(model: Path, report: Report) -> None:
-    assert publish.check(copy_of(model), "trt", report.identity) == report
+    assert publish.check(copy_of(model), targets.KINDS["trt"], report.identity) == report
     assert (copy_of(model) / "assets.extra" / "labels.txt").read_text() == "1 person\n"
 
 
@@ -168,7 +169,7 @@ def test_a_portable_copy_has_no_engine_and_is_never_loaded(tmp_path: Path) -> No
     assert asked(model)["may_build"] is True
     assert asked(model)["parameters"]["dynamic_shape_profile_strategy"] is None
     report = Report.from_json(done.stdout)
-    assert publish.made(copy_of(model), "trt", report.identity) is None
+    assert publish.usable_report(copy_of(model), targets.KINDS["trt"], report.identity) is None
     assert list((copy_of(model) / "assets").iterdir()) == [copy_of(model) / "assets" / "asked.json"]
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from app.settings import bundled_model
 from benchmarks.serving import clean_environ
+from converter import targets
 from converter.comparison import probe
 from converter.contract import CopyRefused
 from converter.disk import publish
@@ -34,7 +35,7 @@ NEVER_BUILT = (
 def test_tensorflow_loads_the_library_and_only_the_gpu_is_missing(standin_library: Path) -> None:
     found = environment.probe({**os.environ, "LD_LIBRARY_PATH": str(standin_library), "CUDA_VISIBLE_DEVICES": ""})
     assert (found.tensorrt_linked, found.tensorrt_loaded, found.crash) == ((8, 4, 3), (8, 5, 3), None)
-    assert environment.availability("trt", found) == environment.Availability(
+    assert targets.KINDS["trt"].availability(found) == environment.Availability(
         False, "no_gpu", "TensorFlow sees no NVIDIA GPU"
     )
 
@@ -83,16 +84,16 @@ def test_without_engines_it_is_refused_before_anything_loads_it(
 ) -> None:
     assert engines.lacking(engineless_trt) == NEVER_BUILT
     with pytest.raises(CopyRefused) as refusal:
-        publish.check_kind(engineless_trt, target)
+        publish.check_kind(engineless_trt, targets.KINDS[target])
     assert (refusal.value.reason, str(refusal.value)) == (reason, sentence)
 
 
 def test_a_file_that_only_looks_like_an_engine_does_not_run(engineless_trt: Path, tmp_path: Path) -> None:
     forged = shutil.copytree(engineless_trt, tmp_path / "1_trt")
     (forged / "assets" / "trt-serialized-engine.TRTEngineOp_000_000").write_bytes(b"no engine")
-    publish.check_kind(forged, "trt")  # it has the files of a copy
+    publish.check_kind(forged, targets.KINDS["trt"])  # it has the files of a copy
     with pytest.raises(CopyRefused, match="at batch size 1: No OpKernel was registered") as refusal:
-        probe.run(forged, [1], limits=Limits.within(60))
+        probe.run(probe.Request(folder=forged, target="trt", batch_sizes=(1,)), limits=Limits.within(60))
     assert refusal.value.reason == "probe_failed"
 
 

@@ -20,7 +20,7 @@ from tensorflow.python.framework import op_def_registry
 from converter import command
 from converter.contract import Options
 from converter.model import sampling, signature
-from converter.targets import trt
+from converter.tftrt import convert as tftrt
 from converter.tftrt import engine_facts
 
 KEPT = (
@@ -40,15 +40,15 @@ def on_a_gpu(*args: object, **kwargs: object) -> SimpleNamespace:
 
 
 def convert(source: Path, folder: Path, options: Options) -> dict[str, Any]:
-    """The steps of `converter.targets.trt.make` without `build`; what they told and what they saved."""
+    """The steps of `converter.tftrt.convert.make` without `build`; what they told and what they saved."""
     trt_convert.array_ops.zeros = on_a_gpu
     _, served = signature.load(source)
-    converter = trt.convert(source, options, served, sampling.pictures(options.images))
+    converter = tftrt.convert(source, options, served, sampling.pictures(options.images))
     calibration = converter._calibration_input_fn
     converter._calibrated = True  # it would have been, by build()
     if not options.build_at_run_time:
-        trt.forbid_runtime_building(converter)
-    trt.save(converter, folder, save_engines=options.save_engines)
+        tftrt.forbid_runtime_building(converter)
+    tftrt.save(converter, folder, save_engines=options.save_engines)
     return {
         "facts": engine_facts.read(converter, folder),
         "calibrated_on": [tensor.shape.as_list() for batch in calibration() for tensor in batch.values()]
@@ -93,4 +93,4 @@ def nodes(graph: Any) -> Iterator[Any]:
 if __name__ == "__main__":
     args = command.parser().parse_args([sys.argv[1], *sys.argv[3:]])
     tf.get_logger().setLevel("ERROR")
-    sys.stdout.write(json.dumps(convert(args.model, Path(sys.argv[2]), command.options(args))))
+    sys.stdout.write(json.dumps(convert(args.model, Path(sys.argv[2]), command.order(args).options)))

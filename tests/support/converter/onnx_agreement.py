@@ -14,8 +14,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter.comparison.agreement import Limits, compare, total
+from converter.comparison.agreement import compare, total
 from converter.contract import ConverterError
+from converter.graph import export
 from converter.graph.cut import cut
 from converter.graph.flat import flatten
 from converter.graph.rows import Runs
@@ -23,10 +24,10 @@ from converter.model import sampling
 from converter.model.detections import from_outputs
 from converter.model.onnx_copy import OnnxCopy
 from converter.model.signature import load
-from converter.targets import onnx
+from converter.tolerance import Tolerance
 from tests.support.models import cuts, ssd
 
-LIMITS = Limits(margin=0.01)  # rounding errors move no score that far
+LIMITS = Tolerance(margin=0.01)  # rounding errors move no score that far
 
 Call = Callable[[list[bytes]], Mapping[str, Any]]
 
@@ -82,8 +83,8 @@ def copied(source: Path, root: Path, photos: Sequence[bytes]) -> dict[str, Any]:
     original = Original(signature)
     said: dict[str, Any] = {"why": dict(parts.why)}
     for precision in PRECISIONS if source.name in HALVED else PRECISIONS[:1]:
-        network, facts = onnx.in_precision(parts.network_model, precision)
-        onnx.write(flat, parts, network, root / precision)
+        network, facts = export.in_precision(parts.network_model, precision)
+        export.write(flat, parts, network, root / precision)
         sizes = (1,) if source.name in ONE_AT_A_TIME else (1, 4)
         said[precision] = {**facts, **described(root / precision, original, photos, sizes)}
     del model

@@ -13,13 +13,13 @@ import numpy as np
 import onnxruntime
 
 from converter.description import Description, Input
+from converter.graph import export
 from converter.graph.cut import cut
 from converter.graph.flat import flatten
 from converter.graph.rows import Runs
 from converter.model import sampling
 from converter.model.detections import BOXES
 from converter.model.signature import Signature
-from converter.targets import onnx
 from tests.support.models import retinanet, retinanet_raw
 from tests.support.models.retinanet_raw import ALL_SCORES
 
@@ -59,7 +59,7 @@ def main() -> None:
     reads = dict(zip(parts.begins.values(), values, strict=False))
     native = dict(zip(flat.outputs, values[len(parts.begins) :], strict=True))
     said = {
-        precision: differences(onnx.in_precision(parts.network_model, precision)[0], reads, native)
+        precision: differences(export.in_precision(parts.network_model, precision)[0], reads, native)
         for precision in ("FP32", "FP16")
     }
     sys.stdout.write(json.dumps(said))

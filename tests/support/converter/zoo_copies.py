@@ -18,12 +18,13 @@ from converter.description import Declared
 from converter.model import prediction, sampling
 from converter.model.detections import Detections
 from converter.model.onnx_copy import OnnxCopy
-from converter.model.prediction import Callee
+from converter.model.prediction import Predictor
 from converter.model.savedmodel import Loaded
-from converter.progress import Progress
+from converter.progress import silent
+from converter.tolerance import Tolerance
 from tests.support.models.declared import KINDS
 
-LIMITS = agreement.Limits(fewest_boxes=5)
+LIMITS = Tolerance(fewest_boxes=5)
 DOG = Path("tests/data/dog.jpg")
 
 
@@ -43,13 +44,12 @@ def judged(source: Path, declared: Declared, photos: list[bytes]) -> dict[str, A
 
 def _judged(source: Path, target: str, native: Loaded, ours: list[Detections], photos: list[bytes]) -> tuple[str, str]:
     options = Options(target=target).of(Declared(**KINDS[source.parent.name]))
-    silent = Progress(show=lambda event: None, pass_on=lambda line: None)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         try:
-            targets.load(target).make(source, place, options, silent)
+            targets.kind(target).make(source, place, options, silent())
             native.description.write(place)
-            copy: Callee = OnnxCopy(place) if target == "onnx" else Loaded(place)
+            copy: Predictor = OnnxCopy(place) if target == "onnx" else Loaded(place)
             theirs = found(copy, photos)
         except ConverterError as error:
             return "none", str(error)
@@ -59,7 +59,7 @@ def _judged(source: Path, target: str, native: Loaded, ours: list[Detections], p
     return verdict.word, verdict.reason
 
 
-def found(model: Callee, photos: list[bytes]) -> list[Detections]:
+def found(model: Predictor, photos: list[bytes]) -> list[Detections]:
     """In each photo, alone in its batch but for what fills it."""
     size = model.description.input.batch or 1
     return [prediction.answer(model, [photo] * size, [sampling.size_of(photo)])[0] for photo in photos]

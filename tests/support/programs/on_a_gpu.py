@@ -24,10 +24,10 @@ def making() -> None:
     """It converts for a GPU, as TF-TRT asks where a tensor is, and crashes when it builds."""
     from tensorflow.python.compiler.tensorrt import trt_convert
 
-    from converter.targets import trt
+    from converter.tftrt import convert
 
     trt_convert.array_ops.zeros = lambda *_, **__: SimpleNamespace(device="/device:GPU:0")
-    trt.build = lambda *_: signal.raise_signal(signal.SIGSEGV)
+    convert.build = lambda *_: signal.raise_signal(signal.SIGSEGV)
 
 
 if sys.orig_argv[1:3] == ["-m", "converter.machine.environment"]:

@@ -48,10 +48,11 @@ def environment() -> None:
     say({**FOUND, **({**ON_A_GPU, "gpus": [name]} if name else {})})
 
 
-def probe(folder: str, sizes: str, *_: str) -> None:
+def probe(request: str) -> None:
     """`python -m converter.comparison.probe`."""
-    obey("verify" if ".partial-" in folder else "native")
-    batches = sizes.split(",")
+    asked = json.loads(request)
+    obey("verify" if ".partial-" in asked["folder"] else "native")
+    batches = list(map(str, asked["batch_sizes"]))
     found = {"latency": dict.fromkeys(batches, SECONDS), "detections": {size: [[DOG]] for size in batches}}
     say({**found, "description": DESCRIPTION, "left_out": {}})
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from converter import targets
 from converter.machine import environment
-from converter.machine.environment import Environment, availability
+from converter.machine.environment import Environment
 
 
 @pytest.mark.tensorflow
@@ -12,7 +13,7 @@ def test_the_packages_that_are_there_are_told() -> None:
 
 
 def test_onnx_needs_neither_gpu_nor_tensorrt() -> None:
-    assert availability("onnx", Environment(tensorflow="2.14.1", onnx=environment.FOR_ONNX)).available
+    assert targets.KINDS["onnx"].availability(Environment(tensorflow="2.14.1", onnx=environment.FOR_ONNX)).available
 
 
 @pytest.mark.parametrize(
@@ -20,11 +21,11 @@ def test_onnx_needs_neither_gpu_nor_tensorrt() -> None:
     [((), "onnxruntime and onnx and tf2onnx and simplejpeg"), (("onnxruntime", "onnx", "simplejpeg"), "tf2onnx")],
 )
 def test_without_its_packages_the_extra_is_named(there: tuple[str, ...], missing: str) -> None:
-    assert availability("onnx", Environment(tensorflow="2.14.1", onnx=there)) == environment.Availability(
+    assert targets.KINDS["onnx"].availability(Environment(tensorflow="2.14.1", onnx=there)) == environment.Availability(
         False, "onnx_missing", f"{missing} can't be imported: pip install '.[onnx]'"
     )
 
 
 def test_onnx_needs_a_tensorflow_that_works() -> None:
     found = Environment(crash="it ended by SIGILL", onnx=environment.FOR_ONNX)
-    assert availability("onnx", found).code == "probe_crashed"
+    assert targets.KINDS["onnx"].availability(found).code == "probe_crashed"

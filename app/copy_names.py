@@ -1,0 +1,31 @@
+"""The names of copies and backends, as settings and the API check them: from the converter's list of kinds."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from converter.targets import KINDS
+
+NATIVE = "native"
+# First those that must beat another one too; otherwise in the order of the list.
+_NAMES = tuple(sorted(KINDS, key=lambda name: KINDS[name].yardstick is None))
+
+if TYPE_CHECKING:
+    CopyName = str
+    ModelName = str
+    AutoName = str
+    BackendName = str
+else:
+    CopyName = Literal[_NAMES]
+    ModelName = Literal[(NATIVE, *_NAMES)]  # of one that can be loaded
+    AutoName = Literal[("auto", NATIVE, *_NAMES)]  # of one that can answer `auto`
+    BackendName = Literal[("auto", NATIVE, *_NAMES, "both")]  # of one that can be asked
+
+
+def wanted_on(machine: str) -> tuple[str, ...]:
+    """The copies that are made at start on a machine, "cpu" or "gpu", where nobody says which."""
+    return in_order(name for name, kind in KINDS.items() if machine in kind.wanted_on)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Copies in the order in which they are loaded or made: last those that are measured against another one."""
+    return tuple(sorted(names, key=lambda name: KINDS[name].yardstick is not None))

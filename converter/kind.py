@@ -1,0 +1,65 @@
+"""What a kind of copy is: one object says all that the rest of the converter, and a server, must know of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.contract import BadOptions, Options
+from converter.description import Declared
+from converter.machine.environment import Availability, Environment
+from converter.progress import Progress
+
+_PLAIN = "FP32"  # the precision of a copy that has no other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of copy. Importing the module of one loads no TensorFlow: `make` does, in a child process."""
+
+    name: str  # "trt": the target, the folder's suffix, the metrics' label
+    title: str  # words for people: "TF-TRT copy"
+    runner: str  # "tensorflow" or "onnxruntime": the library that runs it
+    steps: tuple[str, ...]  # of its making
+    shaped_by: tuple[str, ...] = ()  # the options that make a difference to the copy
+    precisions: tuple[str, ...] = ()  # those that it can have; empty: precision does not shape it
+    wanted_on: frozenset[str] = frozenset()  # machines where it is made at start if nobody says otherwise: "cpu", "gpu"
+    has_engines: bool = False  # of TensorRT: bound to one GPU, one TensorRT and the batch sizes they were built for
+    yardstick: str | None = None  # the kind of copy that it must beat too, beside native
+    needs: Callable[[Environment], Availability] = lambda found: Availability(True)  # can it be made and run here?
+    # A short word and a sentence, if a folder has no copy of this kind; OSError if it can't be read.
+    mistake: Callable[[Path], tuple[str, str] | None] = lambda folder: None
+    # Writes the files of a copy of the source (first) into an empty folder (second); the facts for the report.
+    # UnusableModel if the source can't be read, ConversionFailed if a library gives up.
+    make: Callable[[Path, Path, Options, Progress], Mapping[str, Any]]
+
+    def availability(self, found: Environment) -> Availability:
+        """Can a copy of this kind be made and served with what was found?"""
+        if found.crash:
+            return Availability(False, "probe_crashed", f"the check of TensorFlow failed: {found.crash}")
+        return self.needs(found)
+
+    def options(
+        self,
+        *,
+        batch_sizes: tuple[int, ...],
+        precision: str = _PLAIN,
+        images: Path | None = None,
+        declared: Declared | None = None,
+    ) -> Options:
+        """How a copy of this kind is made by itself, where these are asked for; BadOptions if they make no sense.
+
+        A precision that it can't have is FP32 instead; pictures are for calibration and count for INT8 only.
+        """
+        own = precision if precision in self.precisions else _PLAIN
+        options = Options(
+            target=self.name, batch_sizes=batch_sizes, precision=own, images=images if own == "INT8" else None
+        )
+        return options if declared is None else options.of(declared)
+
+    def check_options(self, options: Options) -> None:
+        """BadOptions if no copy of this kind can be made so."""
+        if self.precisions and options.precision not in self.precisions:
+            article = "an" if self.title[0] in "AEIOU" else "a"
+            known = " or ".join(self.precisions)
+            raise BadOptions(f"{article} {self.title} is in {known}, not in {options.precision}")
