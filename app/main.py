@@ -19,10 +19,10 @@ from app.api.limits import BodyLimit
 from app.api.pipeline import Pipeline
 from app.api.requests import Requests
 from app.backends.backend import ModelRefused, Starter, WorkerDied
+from app.copy_names import NATIVE
 from app.detection.side_by_side import SideBySide
 from app.metrics import Metrics
 from app.settings import Settings
-from app.verdicts.routing import NATIVE
 from app.web.samples import Samples
 from app.wiring import Parts, build
 from converter.model import sampling

@@ -17,6 +17,7 @@ from app.copies.copies import Copies
 from app.copies.folders import CopyFolders, Plan
 from app.copies.jobs import JobFiles
 from app.copies.versions import Versions
+from app.copy_names import NATIVE
 from app.detection.detector import Detector
 from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
@@ -29,7 +30,7 @@ from app.verdicts.gate import Gate, GateRules
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
 from app.verdicts.live_pairs import LivePairs, RollbackRule
-from app.verdicts.routing import NATIVE, Routing
+from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 from converter.description import Declared
 from converter.disk import publish

@@ -12,8 +12,9 @@ from app.api.ops import backend_answer
 from app.api.schemas import BackendAnswer
 from app.copies.copies import Copies
 from app.copies.versions import Versions
+from app.copy_names import NATIVE
 from app.verdicts.live_pairs import LivePairs
-from app.verdicts.routing import AUTO, NATIVE, Routing
+from app.verdicts.routing import AUTO, Routing
 from app.verdicts.shadow import Shadow
 
 _RELOAD_ERRORS = {**BODY_ERRORS, 409: "It can't be loaded; what served serves on.", 422: "There is no such copy."}

@@ -5,10 +5,11 @@ from typing import Any
 from fastapi import APIRouter
 
 from app.api.schemas import CompareAnswer, InferHistogram
+from app.copy_names import NATIVE
 from app.metrics import BUCKETS, Metrics
 from app.verdicts.gate import GateRules, rules_json
 from app.verdicts.live_pairs import LivePairs
-from app.verdicts.routing import NATIVE, Routing
+from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 from app.verdicts.states import state_of
 

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Response
 
 from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
 from app.backends.served import Served
+from app.copy_names import NATIVE
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
 from app.model_folder import id_space
 from app.verdicts.health import Health
-from app.verdicts.routing import NATIVE, Routing
+from app.verdicts.routing import Routing
 from app.verdicts.states import state_of
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.copy_names import NATIVE
 from app.detection.detector import Detector, Query, Result
 from app.errors import ServiceError
 from app.metrics import NO_BACKEND
 from app.verdicts.live_pairs import LivePairs, Pair
-from app.verdicts.routing import NATIVE, Routing
+from app.verdicts.routing import Routing
 from converter.comparison.agreement import BoxPair
 
 BOTH = "both"

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from app.backends.backend import Backend, BatchFailed, ModelRefused, Spec, Starter, WorkerDied
 from app.backends.served import Served
+from app.copy_names import NATIVE
 from app.errors import ServiceError
 from app.images import Image, check
 from app.verdicts.gate import Gate, Verdict
 from app.verdicts.live_pairs import LivePairs
-from app.verdicts.routing import NATIVE, Routing, Standing
+from app.verdicts.routing import Routing, Standing
 from converter.contract import BadOptions, ConverterError
 from converter.machine import child
 from converter.model import sampling

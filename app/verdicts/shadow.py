@@ -14,12 +14,13 @@ from time import perf_counter
 from typing import cast
 
 from app.backends.backend import Backend, BatchFailed, WorkerDied
+from app.copy_names import NATIVE
 from app.images import Image
 from app.lanes.batching import MicroBatcher
 from app.lanes.quiet import wait_until_idle
 from app.metrics import Metrics
 from app.verdicts.live_pairs import LivePairs, Pair
-from app.verdicts.routing import NATIVE, Routing
+from app.verdicts.routing import Routing
 from converter.comparison.timing import Role, order
 from converter.model.detections import Detections
 

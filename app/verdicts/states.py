@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
 
+from app.copy_names import NATIVE
 from app.lanes.lane import Lane
 from app.metrics import Metrics
 from app.verdicts.gate import WORDS
-from app.verdicts.routing import NATIVE, Routing
+from app.verdicts.routing import Routing
 
 StateName = Literal["unavailable", "converting", "refused", "loading", "standby", "active", "crashed"]
 STATES: tuple[StateName, ...] = get_args(StateName)

@@ -5,9 +5,9 @@ from tests.support.places import DATA
 
 LOG = (DATA / "tftrt.log").read_text().splitlines()
 REASONS = {
-    "Cast op is not supported - JobLimits input dtypes: [float, half]. Received: int32": 3,
-    "Cast op is not supported - JobLimits output dtypes: [float, half]. Received: int32": 2,
-    "Cast op is not supported - JobLimits input dtypes: [float, half]. Received: bool": 1,
+    "Cast op is not supported - Allowed input dtypes: [float, half]. Received: int32": 3,
+    "Cast op is not supported - Allowed output dtypes: [float, half]. Received: int32": 2,
+    "Cast op is not supported - Allowed input dtypes: [float, half]. Received: bool": 1,
 }
 CAST = {"operation": "Cast", "count": 6, "reasons": REASONS}
 
@@ -48,7 +48,7 @@ def test_what_stands_after_the_report_is_no_part_of_it() -> None:
 
 def test_a_report_that_was_cut_off_is_read_as_far_as_it_goes() -> None:
     end = LOG.index("\t- Cast -> 6x") + 2
-    first = "Cast op is not supported - JobLimits input dtypes: [float, half]. Received: int32"
+    first = "Cast op is not supported - Allowed input dtypes: [float, half]. Received: int32"
     assert read(LOG[:end])[-1] == {"operation": "Cast", "count": 6, "reasons": {first: 3}}
 
 

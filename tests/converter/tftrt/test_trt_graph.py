@@ -52,7 +52,7 @@ def test_tftrt_makes_engines_of_most_operations(engineless_copy: EnginelessCopy)
 def test_each_operation_left_out_has_its_reasons(engineless_copy: EnginelessCopy) -> None:
     left = {each["operation"]: each["reasons"] for each in nonconverted.read(engineless_copy.log)}
     assert left["DecodeJpeg"] == {"Op type DecodeJpeg is not supported.": 1}
-    assert left["Cast"]["Cast op is not supported - JobLimits input dtypes: [float, half]. Received: int32"] > 0
+    assert left["Cast"]["Cast op is not supported - Allowed input dtypes: [float, half]. Received: int32"] > 0
 
 
 def test_the_shapes_that_engines_were_built_for_are_read_from_their_file(tmp_path: Path) -> None:
