@@ -19,7 +19,7 @@ _COLOURS = Decode(channels=3)
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Prepared:
     """A batch as the model takes it."""
 
     values: Any  # a list of JPEG files, or an array (N, height, width, 3)
@@ -27,33 +27,38 @@ class Given:
     decode_s: float | None = None  # what decoding and fitting took; None where the graph decodes
 
 
-def give(jpegs: Sequence[bytes], sizes: Sequence[Size], taken: Input, pool: ThreadPoolExecutor | None = None) -> Given:
+def prepare(
+    jpegs: Sequence[bytes], sizes: Sequence[Size], into: Input, pool: ThreadPoolExecutor | None = None
+) -> Prepared:
     """These files as the input that is described; those beyond `sizes` (width, height) are padding.
 
     jpeg.Undecodable or jpeg.Unlike as `jpeg.decode` raises them. Pictures of several sizes share a batch only where
     the input has one.
     """
-    if taken.kind == JPEG:
-        return Given(list(jpegs), [Placed(size, size) for size in sizes])
+    if into.kind == JPEG:
+        return Prepared(list(jpegs), [Placed(size, size) for size in sizes])
     started = time.perf_counter()
-    prepare = partial(_prepared, taken=taken)
+    one = partial(_one, into=into)
     distinct = list(dict.fromkeys(jpegs))  # padding is decoded once
-    done = dict(zip(distinct, _mapped(pool)(prepare, distinct), strict=True))
+    done = dict(zip(distinct, _mapped(pool)(one, distinct), strict=True))
     rows = [done[data] for data in jpegs]
     values = np.stack([pixels for pixels, _ in rows])
     placed = [placed for _, placed in rows[: len(sizes)]]
-    return Given(values, placed, time.perf_counter() - started)
+    return Prepared(values, placed, time.perf_counter() - started)
 
 
 def _mapped(pool: ThreadPoolExecutor | None) -> Callable[..., Iterable[Any]]:
     return pool.map if pool is not None else map
 
 
-def _prepared(data: bytes, *, taken: Input) -> tuple[NDArray[Any], Placed]:
+def _one(data: bytes, *, into: Input) -> tuple[NDArray[Any], Placed]:
     pixels = jpeg.decode(data, _COLOURS)
     size = (pixels.shape[1], pixels.shape[0])
-    fitted, placed = (pixels, Placed(size, size)) if taken.size is None else fit(pixels, taken.size, taken.fit or "")
-    if taken.kind == FLOAT32:
-        factor, shift = SCALES[taken.scale or ""]
+    fitted, placed = (pixels, Placed(size, size)) if into.size is None else fit(pixels, into.size, into.fit or "")
+    if into.kind == FLOAT32:
+        factor, shift = SCALES[into.scale or ""]
         return fitted.astype(np.float32) * np.array(factor, np.float32) + np.array(shift, np.float32), placed
     return np.rint(fitted).astype(np.uint8), placed
+
+
+give = prepare  # the former name, for converter.targets

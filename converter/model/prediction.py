@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from converter.contract import UnusableModel
 from converter.description import Description, Input
 from converter.model import sampling
-from converter.model.box_forms import Outputs, read, understood
+from converter.model.box_forms import Outputs, infer_box_form, read
 from converter.model.detections import Detections
-from converter.model.pictures import Given, give
+from converter.model.pictures import Prepared, prepare
 from converter.model.placing import Size
 
 _MOST_FIXED = 32  # pictures that a graph may want in each call without saying so
@@ -22,7 +22,7 @@ class WrongBatch(Exception):
     """The model answered another number of pictures than it was given; the message says so."""
 
 
-class Callee(Protocol):
+class Predictor(Protocol):
     """A loaded model or copy."""
 
     description: Description
@@ -31,8 +31,8 @@ class Callee(Protocol):
         """All that is read of it, for JPEG files or an array of pictures; whatever its library raises."""
 
 
-def answer(
-    model: Callee,
+def predict(
+    model: Predictor,
     jpegs: Sequence[bytes],
     sizes: Sequence[Size],
     *,
@@ -41,12 +41,12 @@ def answer(
 ) -> list[Detections]:
     """Run one batch; files beyond `sizes` (width, height) are padding. `description`: in place of the model's own."""
     known = description or model.description
-    given = give(jpegs, sizes, known.input, pool)
-    found = read(_called(model, given, len(jpegs)), known, given.placed)
-    return [replace(each, decode_s=given.decode_s) for each in found]
+    prepared = prepare(jpegs, sizes, known.input, pool)
+    found = read(_called(model, prepared, len(jpegs)), known, prepared.placed)
+    return [replace(each, decode_s=prepared.decode_s) for each in found]
 
 
-def with_boxes(model: Callee, photos: Sequence[bytes]) -> Description:
+def describe_boxes(model: Predictor, photos: Sequence[bytes]) -> Description:
     """The model's description with the reading of its boxes, found on these photos where nobody declared it.
 
     UnusableModel if it can't be found, or this process lacks what decodes for it.
@@ -62,31 +62,42 @@ def with_boxes(model: Callee, photos: Sequence[bytes]) -> Description:
     answers = []
     for photo in photos:
         repeated = [photo] * (known.input.batch or 1)
-        given = give(repeated, [sampling.size_of(photo)], known.input)
-        answers.append((_called(model, given, len(repeated)), given.placed[0]))
-    return understood(known, answers)
+        prepared = prepare(repeated, [sampling.size_of(photo)], known.input)
+        answers.append((_called(model, prepared, len(repeated)), prepared.placed[0]))
+    return infer_box_form(known, answers)
 
 
-def sizes_for(asked: Sequence[int], taken: Input) -> tuple[int, ...]:
+def sizes_for(asked: Sequence[int], into: Input) -> tuple[int, ...]:
     """The batch sizes of `asked` that an input of this kind can have, by its signature."""
-    if taken.batch:
-        return (taken.batch,)
-    return (1,) if taken.alone else tuple(asked)
+    if into.batch:
+        return (into.batch,)
+    return (1,) if into.alone else tuple(asked)
 
 
-def working(asked: Sequence[int], taken: Input, works: Callable[[int], bool]) -> Iterator[int]:
+def working_batch_sizes(asked: Sequence[int], into: Input, works: Callable[[int], bool]) -> Iterator[int]:
     """The batch sizes that work, of `asked`, or if none does the first others: graphs fix them without saying so."""
-    sizes = sizes_for(asked, taken)
+    sizes = sizes_for(asked, into)
     found = [size for size in sizes if works(size)]
-    if not found and not (taken.batch or taken.alone):
-        found = [size for size in range(1, _MOST_FIXED + 1) if size not in sizes and works(size)][:1]
+    if not found and not (into.batch or into.alone):
+        found = _other_sizes(sizes, works)[:1]
     yield from found
 
 
-def _called(model: Callee, given: Given, count: int) -> Outputs:
-    outputs = model.outputs(given.values)
+def _other_sizes(sizes: Sequence[int], works: Callable[[int], bool]) -> list[int]:
+    return [size for size in range(1, _MOST_FIXED + 1) if size not in sizes and works(size)]
+
+
+def _called(model: Predictor, prepared: Prepared, count: int) -> Outputs:
+    outputs = model.outputs(prepared.values)
     for name in model.description.outputs.values():
         rows = len(outputs[name]) if getattr(outputs[name], "ndim", 1) else 0
         if rows != count:
             raise WrongBatch(f"the output {name!r} has {rows} rows for {count} pictures")
     return outputs
+
+
+# The former names, for converter.comparison.probe.
+Callee = Predictor
+answer = predict
+with_boxes = describe_boxes
+working = working_batch_sizes

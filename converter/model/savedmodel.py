@@ -11,13 +11,13 @@ from converter.model.signature import load
 
 
 class Loaded:
-    """The model in a folder, as a `converter.model.prediction.Callee`; UnusableModel if it is no detector."""
+    """The model in a folder, as a `converter.model.prediction.Predictor`; UnusableModel if it is no detector."""
 
     def __init__(self, folder: Path, *, may_have_engines: bool = False, declared: Declared | None = None) -> None:
         self._model, self.signature = load(folder, may_have_engines=may_have_engines, declared=declared)
         self.description: Description = self.signature.description
 
     def outputs(self, values: Any) -> Outputs:
-        """Those that are read, by name (see `Callee`); TensorFlow's errors."""
+        """Those that are read, by name (see `Predictor`); TensorFlow's errors."""
         found = self.signature(tf.constant(values))
         return {name: found[name].numpy() for name in self.description.outputs.values()}

@@ -8,7 +8,7 @@ import pytest
 
 from converter.contract import UnusableModel
 from converter.description import API, BOXES, KERAS, TPU, Description, Input
-from converter.model.box_forms import Outputs, read, understood
+from converter.model.box_forms import Outputs, infer_box_form, read
 from converter.model.placing import Placed
 
 SIZES = [(640, 480), (300, 500)]
@@ -66,7 +66,7 @@ KNOWN += [(TPU, order + unit) for order in ("yxyx", "xywh") for unit in ("", "_n
 @pytest.mark.parametrize(("convention", "reading"), KNOWN)
 def test_the_reading_is_found_in_what_it_answers_and_gives_pixels(convention: str, reading: str) -> None:
     answers = [(outputs(convention, reading, size), Placed(size, size)) for size in SIZES]
-    found = understood(described(convention), answers)
+    found = infer_box_form(described(convention), answers)
     assert (found.boxes, found.evidence[:20]) == (reading, "8 boxes on 2 photos ")
     for (answer, placed), size in zip(answers, SIZES, strict=True):
         (detections,) = read(answer, found, [placed])
@@ -85,12 +85,12 @@ def test_boxes_come_back_from_a_fixed_size() -> None:
 def test_where_nothing_is_found_it_must_be_declared(convention: str) -> None:
     nothing = [(outputs(convention, "xywh", size, rows=0), Placed(size, size)) for size in SIZES]
     with pytest.raises(UnusableModel, match=r"it finds nothing in the probe photos; say it by DETECTOR_BOXES \("):
-        understood(described(convention), nothing)
+        infer_box_form(described(convention), nothing)
 
 
 def test_the_object_detection_api_documents_its_own() -> None:
     nothing = [(outputs(API, "yxyx", size, rows=0), Placed(size, size)) for size in SIZES]
-    found = understood(described(API), nothing)
+    found = infer_box_form(described(API), nothing)
     assert (found.boxes, "it finds nothing" in found.evidence) == ("yxyx_norm", True)
 
 

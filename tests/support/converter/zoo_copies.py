@@ -18,7 +18,7 @@ from converter.description import Declared
 from converter.model import prediction, sampling
 from converter.model.detections import Detections
 from converter.model.onnx_copy import OnnxCopy
-from converter.model.prediction import Callee
+from converter.model.prediction import Predictor
 from converter.model.savedmodel import Loaded
 from converter.progress import Progress
 from tests.support.models.declared import KINDS
@@ -36,7 +36,7 @@ def main(root: Path, kinds: list[str]) -> None:
 def judged(source: Path, declared: Declared, photos: list[bytes]) -> dict[str, Any]:
     """What became of each copy."""
     native = Loaded(source, declared=declared)
-    native.description = prediction.with_boxes(native, sampling.packaged())
+    native.description = prediction.describe_boxes(native, sampling.packaged())
     ours = found(native, photos)
     return {target: _judged(source, target, native, ours, photos) for target in ("frozen", "onnx")}
 
@@ -49,7 +49,7 @@ def _judged(source: Path, target: str, native: Loaded, ours: list[Detections], p
         try:
             targets.load(target).make(source, place, options, silent)
             native.description.write(place)
-            copy: Callee = OnnxCopy(place) if target == "onnx" else Loaded(place)
+            copy: Predictor = OnnxCopy(place) if target == "onnx" else Loaded(place)
             theirs = found(copy, photos)
         except ConverterError as error:
             return "none", str(error)
@@ -59,10 +59,10 @@ def _judged(source: Path, target: str, native: Loaded, ours: list[Detections], p
     return verdict.word, verdict.reason
 
 
-def found(model: Callee, photos: list[bytes]) -> list[Detections]:
+def found(model: Predictor, photos: list[bytes]) -> list[Detections]:
     """In each photo, alone in its batch but for what fills it."""
     size = model.description.input.batch or 1
-    return [prediction.answer(model, [photo] * size, [sampling.size_of(photo)])[0] for photo in photos]
+    return [prediction.predict(model, [photo] * size, [sampling.size_of(photo)])[0] for photo in photos]
 
 
 if __name__ == "__main__":
