@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TextIO
 
 from converter.progress import DONE, RUNNING, Event, Progress, in_words
@@ -20,16 +21,22 @@ def progress(stream: TextIO) -> Iterator[Progress]:
 
     sized = os.get_terminal_size(stream.fileno()).columns > 0  # a container's often is not, and tqdm would show nothing
     size: dict[str, Any] = {"dynamic_ncols": True} if sized else {"ncols": 80, "nrows": 24}
-    with tqdm(total=1, file=stream, bar_format=_FORMAT, leave=False, **size) as shown:
+    with tqdm(total=1, file=stream, bar_format=_FORMAT, leave=False, **size) as bar:
+        yield Progress(partial(_show, bar, stream), partial(bar.write, file=stream))
 
-        def show(event: Event) -> None:
-            if event.number is not None and event.of is not None:
-                inside = event.part / event.parts if event.part is not None and event.parts else 0.0
-                shown.total = event.of
-                shown.n = event.number if event.state == DONE else event.number - 1 + inside
-            parts = f" {event.part} of {event.parts}" if event.state == RUNNING else ""
-            shown.set_description_str(in_words(event.step) + parts)
-            if event.seconds is not None:
-                shown.write(f"{in_words(event.step)}: {event.seconds:.1f} s", file=stream)
 
-        yield Progress(show, lambda line: shown.write(line, file=stream))
+def _show(bar: "tqdm[Any]", stream: TextIO, event: Event) -> None:
+    if event.number is not None and event.of is not None:
+        bar.total = event.of
+        bar.n = event.number - 1 + _share(event)
+    parts = f" {event.part} of {event.parts}" if event.state == RUNNING else ""
+    bar.set_description_str(in_words(event.step) + parts)
+    if event.seconds is not None:
+        bar.write(f"{in_words(event.step)}: {event.seconds:.1f} s", file=stream)
+
+
+def _share(event: Event) -> float:
+    """How much of its step is done."""
+    if event.state == DONE:
+        return 1
+    return event.part / event.parts if event.part is not None and event.parts else 0.0

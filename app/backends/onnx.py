@@ -14,7 +14,7 @@ from converter.machine.error_text import first_line
 from converter.model import providers
 from converter.model.detections import Detections
 from converter.model.onnx_copy import NotReproducible, OnnxCopy, Undecodable
-from converter.model.prediction import answer
+from converter.model.prediction import predict
 
 _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
 
@@ -51,7 +51,7 @@ class OnnxModel:
 
     def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         try:
-            return answer(self._copy, jpegs, sizes)
+            return predict(self._copy, jpegs, sizes)
         except Undecodable as error:
             raise BatchFailed("undecodable", str(error)) from error
         except NotReproducible as error:

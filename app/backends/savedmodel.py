@@ -17,7 +17,7 @@ from converter.machine.error_text import first_line
 from converter.model import sampling
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
-from converter.model.prediction import WrongBatch, answer, with_boxes
+from converter.model.prediction import WrongBatch, describe_boxes, predict
 from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
 from converter.targets import KINDS
@@ -32,7 +32,7 @@ class SavedModel:
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
         try:
             self._model = Loaded(options.folder, may_have_engines=_has_engines(options.name), declared=options.declared)
-            self._model.description = with_boxes(self._model, sampling.packaged())
+            self._model.description = describe_boxes(self._model, sampling.packaged())
         except UnusableModel as error:
             raise ModelRefused(str(error)) from error
         except tf.errors.OpError as error:
@@ -62,7 +62,7 @@ class SavedModel:
 
     def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         try:
-            return answer(self._model, jpegs, sizes, pool=self._pool)
+            return predict(self._model, jpegs, sizes, pool=self._pool)
         except (
             Undecodable,
             NotReproducible,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from app.backends.backend import BatchFailed, ModelRefused
 from converter.description import Input
 from converter.model import sampling
-from converter.model.prediction import working
+from converter.model.prediction import working_batch_sizes
 
 Call = Callable[[Sequence[bytes], Sequence[tuple[int, int]]], object]
 
@@ -30,7 +30,7 @@ def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tu
             return False
         return True
 
-    sizes = tuple(working(wanted, taken, works))
+    sizes = tuple(working_batch_sizes(wanted, taken, works))
     if not sizes:
         raise ModelRefused(f"{name} fails on a good photo: {failed[0]}") from failed[0]
     return sizes

@@ -107,8 +107,8 @@ def _measure(request: Request) -> dict[str, Any]:
     photos = sampling.pictures(request.images)
     found = _Found(_load(request), photos, request)
     try:
-        found.model.description = prediction.with_boxes(found.model, sampling.packaged())
-        sizes = list(prediction.working(request.batch_sizes, found.model.description.input, found.works))
+        found.model.description = prediction.describe_boxes(found.model, sampling.packaged())
+        sizes = list(prediction.working_batch_sizes(request.batch_sizes, found.model.description.input, found.works))
     except UnusableModel as error:
         sys.exit(str(error))
     except _Broken as error:
@@ -215,7 +215,7 @@ def _time(model: _Guarded, call: Any) -> dict[str, float]:
 def _answers(model: _Guarded, jpegs: list[bytes], count: int | None = None) -> list[Detections]:
     """Of the first `count` (None: all); the others fill up the batch."""
     try:
-        return prediction.answer(model, jpegs, [sampling.size_of(each) for each in jpegs[:count]])
+        return prediction.predict(model, jpegs, [sampling.size_of(each) for each in jpegs[:count]])
     except WrongBatch as error:
         raise _Broken(str(error)) from error
 

@@ -14,6 +14,14 @@ _READ, _WRITTEN = "values_read/", "values_written/"
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A graph to carve parts from."""
+
+    graph: Any  # tf.Graph
+    functions: Mapping[str, Any] = field(default_factory=dict)  # the FunctionDefs of its loops and branches, by name
+
+
+@dataclass(frozen=True, slots=True)
 class Carved:
     """A GraphDef with a placeholder for each value that it reads."""
 
@@ -34,43 +42,34 @@ class Carved:
 
 
 def carve(
-    graph: Any,
+    source: Source,
     feeds: Mapping[str, str],
     fetches: Mapping[str, str],
     *,
-    functions: Mapping[str, Any] | None = None,
     instead: Mapping[str, Sequence[Any]] | None = None,
     ordered: bool = False,
 ) -> Carved:
     """What computes the values `fetches` (name -> tensor) from the tensors in `feeds` (tensor -> name).
 
-    `functions` has the graph's FunctionDefs, `instead` the NodeDefs that take the place of an operation, by its name.
-    Without `ordered`, operations that others only wait for are left out: ONNX has no such thing.
+    `instead` has the NodeDefs that take the place of an operation, by its name. Without `ordered`, operations that
+    others only wait for are left out: ONNX has no such thing.
     """
-    instead = {} if instead is None else instead
-    kept = _needed(graph, feeds, fetches.values(), instead, ordered)
-    read = dict(_read(graph, kept, feeds, fetches.values()))
-    if any(_counts(instead[each.name]) for each in kept if each.name in instead):
+    instead = instead or {}
+    kept = _needed(source.graph, feeds, fetches.values(), instead, ordered)
+    read = dict(_read(source.graph, kept, feeds, fetches.values()))
+    if _reads_count(kept, instead):
         read[COUNT] = placeholder(_READ + COUNT, tf.int32, tf.TensorShape([]))
     renamed = {tensor: _READ + name for tensor, name in feeds.items()}
-    definition = graph_pb2.GraphDef(versions=graph.graph_def_versions)
+    definition = graph_pb2.GraphDef(versions=source.graph.graph_def_versions)
     definition.node.extend(read.values())
     for operation in kept:
         definition.node.extend(instead.get(operation.name) or [_rewired(operation, renamed, ordered)])
-    for name, tensor in fetches.items():
-        definition.node.append(
-            _passed_on(_WRITTEN + name, renamed.get(tensor, tensor), graph.get_tensor_by_name(tensor))
-        )
-    definition.library.function.extend(_called(functions or {}, definition))
-    return Carved(
-        definition,
-        {name: f"{_READ}{name}:0" for name in read},
-        {name: f"{_WRITTEN}{name}:0" for name in fetches},
-        _counted(kept),
-    )
+    definition.node.extend(_written(source.graph, fetches, renamed))
+    definition.library.function.extend(_called(source.functions, definition))
+    return Carved(definition, _tensors(_READ, read), _tensors(_WRITTEN, fetches), _counted(kept))
 
 
-def counting(operation: Any) -> list[Any]:
+def count_nodes(operation: Any) -> list[Any]:
     """The NodeDefs that tell from the value COUNT what an operation asked the files' own shape."""
     output = operation.outputs[0]
     shape = constant(f"{operation.name}/shape", np.ones(output.shape.rank, np.int32))
@@ -113,10 +112,17 @@ def _called(functions: Mapping[str, Any], definition: Any) -> list[Any]:
     return list(named.values())
 
 
-def _passed_on(name: str, source: str, tensor: Any) -> Any:
-    node = _node(name, "Identity", [source])
-    node.attr["T"].type = tensor.dtype.as_datatype_enum
-    return node
+def _tensors(prefix: str, names: Iterable[str]) -> dict[str, str]:
+    """The tensors that hold the values of these names."""
+    return {name: f"{prefix}{name}:0" for name in names}
+
+
+def _written(graph: Any, fetches: Mapping[str, str], renamed: Mapping[str, str]) -> Iterator[Any]:
+    """Nodes that hand the fetched tensors on under the names of their values."""
+    for name, tensor in fetches.items():
+        node = _node(_WRITTEN + name, "Identity", [renamed.get(tensor, tensor)])
+        node.attr["T"].type = graph.get_tensor_by_name(tensor).dtype.as_datatype_enum
+        yield node
 
 
 def _read(
@@ -141,9 +147,14 @@ def _needed(
             continue
         needed[operation.name] = operation
         if operation.name not in instead:
-            waiting += [each.op for each in operation.inputs if each.name not in feeds]
-            waiting += operation.control_inputs if ordered else []
+            waiting += _sources(operation, feeds, ordered)
     return list(needed.values())
+
+
+def _sources(operation: Any, feeds: Mapping[str, str], ordered: bool) -> list[Any]:
+    """The operations that one reads, but for what is fed, and those that it waits for."""
+    read = [each.op for each in operation.inputs if each.name not in feeds]
+    return [*read, *operation.control_inputs] if ordered else read
 
 
 def _rewired(operation: Any, renamed: Mapping[str, str], ordered: bool) -> Any:
@@ -156,8 +167,9 @@ def _rewired(operation: Any, renamed: Mapping[str, str], ordered: bool) -> Any:
     return node
 
 
-def _counts(nodes: Sequence[Any]) -> bool:
-    return any(_READ + COUNT in node.input for node in nodes)
+def _reads_count(operations: Iterable[Any], instead: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether what takes the place of one of these operations reads the number of pictures."""
+    return any(_READ + COUNT in node.input for each in operations for node in instead.get(each.name, ()))
 
 
 def _counted(operations: Sequence[Any]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from converter.contract import UnusableModel
 from converter.graph import loops, to_onnx
-from converter.graph.carve import Carved, carve, counting
+from converter.graph.carve import Carved, Source, carve, count_nodes
 from converter.graph.flat import Flat
 from converter.graph.passes.faster import move_orders
 from converter.graph.reach import Reach
@@ -38,11 +38,8 @@ class Cut:
 
 def cut(flat: Flat, runs: Runs) -> Cut:
     """Cut a graph; UnusableModel if it can't be cut, with the reason."""
-    if COUNT in flat.outputs:
-        raise UnusableModel(f"an output is called {COUNT!r}, which a copy keeps for the number of pictures")
     reach = Reach(flat)
-    if not any(flat.graph.get_tensor_by_name(each).op.name in reach.dependent for each in flat.outputs.values()):
-        raise UnusableModel("what it answers doesn't depend on the pictures")
+    _check_outputs(flat, reach)
     if flat.pixels:
         begins = _values("pixels", [flat.files[0].name], flat.outputs)
         return Cut(begins=begins, pixels=begins[flat.files[0].name], **_network(flat, reach, runs, begins))
@@ -55,6 +52,13 @@ def cut(flat: Flat, runs: Runs) -> Cut:
     read_later = made["tail"].feeds if "tail" in made else ()
     move_orders(model, made["network_model"], kept={*flat.outputs, *read_later})
     return Cut(pictures=pictures, picture_model=model, begins=pictures.stacked, **made)
+
+
+def _check_outputs(flat: Flat, reach: Reach) -> None:
+    if COUNT in flat.outputs:
+        raise UnusableModel(f"an output is called {COUNT!r}, which a copy keeps for the number of pictures")
+    if not any(flat.maker(each) in reach.dependent for each in flat.outputs.values()):
+        raise UnusableModel("what it answers doesn't depend on the pictures")
 
 
 def _reason(error: Exception) -> str:
@@ -70,11 +74,11 @@ def _with_head(flat: Flat, reach: Reach, runs: Runs, why: str) -> Cut:
     if learnt := sorted(names & reach.learnt & reach.dependent):
         raise UnusableModel(f"{why}; and TensorFlow would be needed for the network itself: {_some(reach, learnt)}")
     left = {tensor.name for tensor, _ in reach.leaving(names)}
-    left |= {each for each in flat.outputs.values() if flat.graph.get_tensor_by_name(each).op.name in names}
+    left |= {each for each in flat.outputs.values() if flat.maker(each) in names}
     begins = _values("head", sorted(left), flat.outputs)
     files = flat.graph.get_operation_by_name(flat.strings).outputs[0].name
     fetches = {value: tensor for tensor, value in begins.items()}
-    head = carve(flat.graph, {files: flat.input_name}, fetches, functions=flat.functions, ordered=True)
+    head = carve(Source(flat.graph, flat.functions), {files: flat.input_name}, fetches, ordered=True)
     made = _network(flat, reach, runs, begins)
     return Cut(head=head, begins=begins, **{**made, "why": {"head": why, **made["why"]}})
 
@@ -95,33 +99,46 @@ def _head(reach: Reach, runs: Runs, names: Iterable[str]) -> set[str]:
 
 def _network(flat: Flat, reach: Reach, runs: Runs, begins: Mapping[str, str]) -> dict[str, Any]:
     """The network from these tensors on, as far as it can be converted, and the tail, if there is one."""
-    instead = {each.name: counting(each) for each in flat.counting}
-    tail: set[str] = set()
-    failed: set[str] = set()
-    start = _inside(reach, begins, flat.outputs.values())
-    failed |= {name for name in reach.inconvertible if name in start}
+    inside = _inside(reach, begins, flat.outputs.values())
+    failed = inside.intersection(reach.inconvertible)
     for _ in range(_MOST_ROUNDS):
-        if failed - tail:
-            tail = _tail(reach, runs, failed, start)
+        tail = _tail(reach, runs, failed, inside)
         ends = _ends(flat, reach, tail, begins)
-        network = carve(flat.graph, begins, ends, functions=flat.functions, instead=instead)
+        network = _carved(flat, begins, ends)
         try:
             model = to_onnx.convert(network, "network")
-            break
         except to_onnx.Unconvertible as error:
-            found = {owner for name in error.names for owner in reach.owners(name)} & start
-            if not found - failed:
-                raise UnusableModel(f"ONNX has no counterpart for {error}, in the middle of its network") from error
-            failed |= found
+            failed |= _at_fault(reach, error, inside - failed)
+        else:
+            break
     else:
         raise UnusableModel("too many of its operations have no counterpart in ONNX")
-    made: dict[str, Any] = {"network": network, "network_model": model, "ends": ends, "why": {}}
+    found: dict[str, Any] = {"network": network, "network_model": model, "ends": ends, "why": {}}
     if tail:
-        feeds = {**begins, **{tensor: value for value, tensor in ends.items() if value not in flat.outputs}}
-        fetches = {name: t for name, t in flat.outputs.items() if flat.graph.get_tensor_by_name(t).op.name in tail}
-        made["tail"] = carve(flat.graph, feeds, fetches, functions=flat.functions, instead=instead)
-        made["why"] = {"tail": f"ONNX has no counterpart for {_some(reach, sorted(failed))}"}
-    return made
+        found["tail"] = _carved_tail(flat, tail, begins, ends)
+        found["why"] = {"tail": f"ONNX has no counterpart for {_some(reach, sorted(failed))}"}
+    return found
+
+
+def _at_fault(reach: Reach, error: to_onnx.Unconvertible, among: set[str]) -> set[str]:
+    """The operations that could not be converted, or in whose loops and branches there is such a one."""
+    found = {owner for name in error.names for owner in reach.owners(name)} & among
+    if not found:
+        raise UnusableModel(f"ONNX has no counterpart for {error}, in the middle of its network") from error
+    return found
+
+
+def _carved(flat: Flat, begins: Mapping[str, str], ends: Mapping[str, str]) -> Carved:
+    """A part without files: their number is a value of its own."""
+    instead = {each.name: count_nodes(each) for each in flat.count_readers}
+    return carve(Source(flat.graph, flat.functions), begins, ends, instead=instead)
+
+
+def _carved_tail(flat: Flat, tail: set[str], begins: Mapping[str, str], ends: Mapping[str, str]) -> Carved:
+    """What makes the outputs that are the tail's, from what is there before it."""
+    handed = {tensor: value for value, tensor in ends.items() if value not in flat.outputs}
+    outputs = {name: tensor for name, tensor in flat.outputs.items() if flat.maker(tensor) in tail}
+    return _carved(flat, {**begins, **handed}, outputs)
 
 
 def _inside(reach: Reach, begins: Mapping[str, str], outputs: Iterable[str]) -> set[str]:
@@ -132,7 +149,7 @@ def _inside(reach: Reach, begins: Mapping[str, str], outputs: Iterable[str]) -> 
     return after & reach.before(graph.get_tensor_by_name(name).op.name for name in outputs)
 
 
-def _tail(reach: Reach, runs: Runs, failed: set[str], start: set[str]) -> set[str]:
+def _tail(reach: Reach, runs: Runs, failed: set[str], inside: set[str]) -> set[str]:
     """These operations and all that comes after them, begun early enough that all can be handed over."""
     tail = reach.after(failed)
     while True:
@@ -141,20 +158,21 @@ def _tail(reach: Reach, runs: Runs, failed: set[str], start: set[str]) -> set[st
                 f"ONNX has no counterpart for {_some(reach, sorted(failed))}, in the middle of its network: "
                 f"{learnt[0]} comes after"
             )
-        more = {
-            tensor.op.name
-            for tensor in reach.entering(tail)
-            if tensor.op.name in start and not (reach.passable(tensor) and runs.has_rows(tensor))
-        }
+        handed = (tensor for tensor in reach.entering(tail) if tensor.op.name in inside)
+        more = {tensor.op.name for tensor in handed if not _has_passable_rows(reach, runs, tensor)}
         if not more:
             return tail
         tail = reach.after([*tail, *more])
 
 
+def _has_passable_rows(reach: Reach, runs: Runs, tensor: Any) -> bool:
+    return reach.passable(tensor) and runs.has_rows(tensor)
+
+
 def _ends(flat: Flat, reach: Reach, tail: set[str], begins: Mapping[str, str]) -> dict[str, str]:
     """What the network gives: the outputs, as far as they aren't the tail's, and what the tail reads."""
     handed = sorted({tensor.name for tensor in reach.entering(tail)} - set(begins))
-    outputs = {n: t for n, t in flat.outputs.items() if flat.graph.get_tensor_by_name(t).op.name not in tail}
+    outputs = {name: tensor for name, tensor in flat.outputs.items() if flat.maker(tensor) not in tail}
     return {**outputs, **{value: tensor for tensor, value in _values("network", handed, flat.outputs).items()}}
 
 

@@ -17,7 +17,7 @@ from converter.graph import savedmodels
 from converter.graph.carve import Carved
 from converter.graph.cut import Cut, cut
 from converter.graph.flat import Flat, flatten
-from converter.graph.passes.half import KEPT, halved
+from converter.graph.passes.half import KEPT, to_half
 from converter.graph.rows import Runs
 from converter.model import sampling
 from converter.model.onnx_layout import HEAD, NETWORK, PICTURE, TAIL, Layout, Part
@@ -61,7 +61,7 @@ def in_precision(network: Any, precision: str) -> tuple[Any, dict[str, Any]]:
     """The network in FP32 or FP16, and what to tell about it."""
     if precision == "FP32":
         return network, {"precision": precision}
-    network, operations = halved(network)
+    network, operations = to_half(network)
     return network, {"precision": precision, "operations_in_fp16": operations, "depth_in_fp32": KEPT}
 
 

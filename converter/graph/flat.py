@@ -28,7 +28,7 @@ class Flat:
     @cached_property
     def graph(self) -> Any:
         """The same as a tf.Graph, whose operations know their neighbours, types and shapes."""
-        return imported(self.definition)
+        return import_graph(self.definition)
 
     @cached_property
     def files(self) -> list[Any]:
@@ -39,7 +39,7 @@ class Flat:
         return found
 
     @cached_property
-    def counting(self) -> list[Any]:
+    def count_readers(self) -> list[Any]:
         """The operations that ask only how many files there are; of pictures they ask for sizes too."""
         if self.pixels:
             return []
@@ -49,6 +49,11 @@ class Flat:
     def functions(self) -> Mapping[str, Any]:
         """The FunctionDefs of its loops and branches, by name."""
         return {each.signature.name: each for each in self.definition.library.function}
+
+    def maker(self, tensor: str) -> str:
+        """The name of the operation that makes the tensor of this name."""
+        name: str = self.graph.get_tensor_by_name(tensor).op.name
+        return name
 
     def inside(self, operation: Any) -> Iterator[Any]:
         """The NodeDefs in the loops and branches of an operation, and in theirs."""
@@ -69,7 +74,7 @@ def flatten(signature: Signature) -> Flat:
     return Flat(frozen.graph.as_graph_def(), signature.input_name, frozen.inputs[0].op.name, outputs, pixels)
 
 
-def imported(definition: Any) -> Any:
+def import_graph(definition: Any) -> Any:
     """A GraphDef as a tf.Graph."""
     graph = tf.Graph()
     with graph.as_default():

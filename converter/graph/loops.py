@@ -1,14 +1,14 @@
 """The loop over the JPEG files that `tf.map_fn` makes: what it does with one decoded picture, as a graph."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
-from converter.graph.carve import Carved, carve, constant
-from converter.graph.flat import Flat, imported, origin
+from converter.graph.carve import Carved, Source, carve, constant
+from converter.graph.flat import Flat, import_graph, origin
 from converter.model.onnx_layout import Decode
 
 PIXELS = "pixels"
@@ -59,16 +59,15 @@ def pictures(flat: Flat) -> Pictures:
     """The loop in which the graph decodes, cut at the decoder's output; Uncut if it isn't of that kind."""
     loop = _loop(flat, _decoding(flat))
     decoder = next(each for each in loop.body.get_operations() if each.type == "DecodeJpeg")
-    index = _check_reads(flat, loop, decoder)
+    index = _picture_number(flat, loop, decoder)
     _check_ends(flat, loop)
-    written = dict(_written(flat, loop, index))
+    written = dict(_written(loop, index))
     names = {tensor: f"picture_{number}" for number, tensor in enumerate(written)}
     try:
         graph = carve(
-            loop.body,
+            Source(loop.body, flat.functions),
             {decoder.outputs[0].name: PIXELS},
             {names[tensor]: inner.name for tensor, inner in written.items()},
-            functions=flat.functions,
             instead=dict(_constants(loop)),
         )
     except ValueError as error:
@@ -86,17 +85,20 @@ def decoders(flat: Flat) -> list[str]:
 
 def _decoding(flat: Flat) -> Any:
     """The while loop with the only decoder."""
-    kinds = decoders(flat)
-    if len(kinds) != 1:
-        raise Uncut(f"it has {len(kinds)} operations that decode pictures")
-    if kinds[0] != "DecodeJpeg":
-        raise Uncut(f"its pictures are decoded by {kinds[0]}")
+    _check_decoders(decoders(flat))
     for operation in flat.graph.get_operations():
         if any(node.op == "DecodeJpeg" for node in flat.inside(operation)):
             if operation.type not in ("While", "StatelessWhile"):
                 raise Uncut(f"its pictures are decoded in a branch ({operation.type})")
             return operation
     raise Uncut("its pictures are decoded outside of any loop that tf.map_fn makes today")
+
+
+def _check_decoders(kinds: Sequence[str]) -> None:
+    if len(kinds) != 1:
+        raise Uncut(f"it has {len(kinds)} operations that decode pictures")
+    if kinds[0] != "DecodeJpeg":
+        raise Uncut(f"its pictures are decoded by {kinds[0]}")
 
 
 def _loop(flat: Flat, operation: Any) -> _Loop:
@@ -106,30 +108,43 @@ def _loop(flat: Flat, operation: Any) -> _Loop:
     with flat.graph.as_default():
         definition, flat_names = function_def_to_graph_def(function)
     definition.library.CopyFrom(flat.definition.library)
-    body = imported(definition)
+    body = import_graph(definition)
     given = [body.get_tensor_by_name(f"{each.name}:0") for each in function.signature.input_arg]
     left = [body.get_tensor_by_name(flat_names[function.ret[each.name]]) for each in function.signature.output_arg]
     return _Loop(operation, body, given, left)
 
 
-def _check_reads(flat: Flat, loop: _Loop, decoder: Any) -> int:
-    """The number of the variable that is the picture's number, if each round decodes one of the files, in order."""
+def _picture_number(flat: Flat, loop: _Loop, decoder: Any) -> int:
+    """The variable that is the picture's number, if each round decodes one of the files, in order."""
     item = origin(decoder.inputs[0])
     if item.op.type != "TensorListGetItem":
         raise Uncut("its decoder reads something else than the files as they came")
     files, index = loop.variable(item.op.inputs[0]), loop.variable(item.op.inputs[1])
     if files is None or index is None or not loop.stays(files) or not loop.counts(index):
         raise Uncut("its loop doesn't go through the files one after the other")
+    _check_only_decoded(item)
+    _check_list_of_files(flat, origin(loop.operation.inputs[files]).op)
+    return index
+
+
+def _check_only_decoded(item: Any) -> None:
     if any(each.type not in ("DecodeJpeg", "Identity") for each in _consumers(item)):
         raise Uncut("its loop reads the files in other ways too")
-    made = origin(loop.operation.inputs[files]).op
-    if made.type != "TensorListFromTensor" or made.inputs[0].name not in [each.name for each in flat.files]:
+
+
+def _check_list_of_files(flat: Flat, listing: Any) -> None:
+    """The operation that makes the list which the loop goes through reads the files as they came."""
+    if listing.type != "TensorListFromTensor" or listing.inputs[0].name not in [each.name for each in flat.files]:
         raise Uncut("its loop goes through something else than the files as they came")
+    _check_other_readers(flat, listing)
+
+
+def _check_other_readers(flat: Flat, listing: Any) -> None:
+    """Only the loop reads the files, and what asks how many there are."""
     readers = {each.name for tensor in flat.files for each in tensor.consumers()}
-    expected = {made.name, *(each.name for each in flat.counting), *(each.op.name for each in flat.files)}
+    expected = {listing.name, *(each.name for each in flat.count_readers), *(each.op.name for each in flat.files)}
     if readers - expected:
         raise Uncut(f"other operations read the files too: {', '.join(sorted(readers - expected))}")
-    return index
 
 
 def _check_ends(flat: Flat, loop: _Loop) -> None:
@@ -138,21 +153,24 @@ def _check_ends(flat: Flat, loop: _Loop) -> None:
         raise Uncut("its loop may end before all files were read")
 
 
-def _written(flat: Flat, loop: _Loop, index: int) -> Iterator[tuple[str, Any]]:
+def _written(loop: _Loop, index: int) -> Iterator[tuple[str, Any]]:
     """What the graph makes of all that the loop writes, and what it writes in one round."""
-    for number, (output, left) in enumerate(zip(loop.operation.outputs, loop.left, strict=True)):
-        consumers = list(_consumers(output))
-        if not consumers:
-            continue
-        write = origin(left).op
-        if write.type != "TensorListSetItem" or loop.variable(write.inputs[0]) != number:
-            raise Uncut("its loop hands on something else than a value for each picture")
-        if loop.variable(write.inputs[1]) != index:
-            raise Uncut("its loop writes in another order than it reads")
-        if any(each.type != "TensorListStack" for each in consumers):
-            raise Uncut("the values of its loop are not simply stacked")
-        for each in consumers:
-            yield each.outputs[0].name, write.inputs[2]
+    for number, output in enumerate(loop.operation.outputs):
+        if stacks := list(_consumers(output)):
+            value = _value_of_round(loop, number, index)
+            if any(each.type != "TensorListStack" for each in stacks):
+                raise Uncut("the values of its loop are not simply stacked")
+            yield from ((each.outputs[0].name, value) for each in stacks)
+
+
+def _value_of_round(loop: _Loop, number: int, index: int) -> Any:
+    """The value that each round writes into the list that is this variable, at the picture's number."""
+    write = origin(loop.left[number]).op
+    if write.type != "TensorListSetItem" or loop.variable(write.inputs[0]) != number:
+        raise Uncut("its loop hands on something else than a value for each picture")
+    if loop.variable(write.inputs[1]) != index:
+        raise Uncut("its loop writes in another order than it reads")
+    return write.inputs[2]
 
 
 def _constants(loop: _Loop) -> Iterator[tuple[str, list[Any]]]:

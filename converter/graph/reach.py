@@ -23,7 +23,7 @@ class Reach:
     @cached_property
     def dependent(self) -> set[str]:
         """What depends on the files, and not only on how many there are."""
-        counting = {each.name for each in self.flat.counting}
+        counting = {each.name for each in self.flat.count_readers}
         return self.after([self.flat.strings], stop=lambda each: each.name in counting) - counting
 
     @cached_property

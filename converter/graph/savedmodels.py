@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from converter.graph.carve import Carved
-from converter.graph.flat import imported
+from converter.graph.flat import import_graph
 from converter.model.signature import SERVING
 
 
@@ -16,7 +16,7 @@ def save(part: Carved, folder: Path) -> None:
 
     As TensorFlow 1 did it: inside a tf.function, loops of the old kind don't run (TensorFlow 2.14).
     """
-    graph = imported(part.definition)
+    graph = import_graph(part.definition)
     signature = meta_graph_pb2.SignatureDef(method_name="tensorflow/serving/predict")
     for infos, tensors in ((signature.inputs, part.feeds), (signature.outputs, part.fetches)):
         for name, tensor in tensors.items():

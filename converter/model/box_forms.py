@@ -1,6 +1,6 @@
 """A model's outputs, of every kind that is known, as Detections; and which of its readings its boxes have."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,8 +39,44 @@ class _Fit:
     wrong: float  # share of the boxes that leave their picture or have no area
     reach: float  # how far right or down boxes end, the median, in pictures
 
+    @property
+    def possible(self) -> bool:
+        """Whether few enough boxes are wrong."""
+        return self.wrong <= _FEW
+
     def __str__(self) -> str:
         return f"{self.reading}: {self.wrong:.0%} impossible, half end beyond {self.reach:.3g} of the picture"
+
+
+@dataclass(frozen=True, slots=True)
+class _Photos:
+    """What a model found in some photos, of scores that count, and how these lay in its input."""
+
+    found: Sequence[tuple[_Found, Placed]]
+
+    @property
+    def boxes(self) -> int:
+        """How many boxes there are in all."""
+        return sum(len(each.scores) for each, _ in self.found)
+
+    def shares(self, reading: str) -> NDArray[np.float64]:
+        """All boxes in one reading, in shares of their photos."""
+        boxes = [corners(each, reading, placed) / np.tile(placed.size, 2) for each, placed in self.found]
+        return np.concatenate(boxes)
+
+    def fit(self, reading: str) -> _Fit:
+        """How well a reading fits."""
+        boxes = self.shares(reading)
+        outside = (boxes < -_SLACK).any(axis=1) | (boxes > 1 + _SLACK).any(axis=1)
+        empty = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+        return _Fit(reading, float((outside | empty).mean()), float(np.median(boxes[:, 2:].max(axis=1))))
+
+    def tell_apart(self, fits: Iterable[_Fit]) -> bool:
+        """Whether some of these readings say other things than the others."""
+        return len({np.round(self.shares(fit.reading), 2).tobytes() for fit in fits}) > 1
+
+    def __str__(self) -> str:
+        return f"{self.boxes} boxes on {len(self.found)} photos"
 
 
 def read(outputs: Outputs, description: Description, placed: Sequence[Placed]) -> list[Detections]:
@@ -61,23 +97,17 @@ def infer_box_form(description: Description, answers: Sequence[tuple[Outputs, Pl
 
     UnusableModel if that tells too little and the kind of outputs has no reading of its own.
     """
-    readings = [each for each in READINGS[description.convention] if _possible(each, description)]
-    found = [(_counting(_found(outputs, description, 0)), placed) for outputs, placed in answers]
-    count = sum(len(each.scores) for each, _ in found)
-    photos = f"{count} boxes on {len(found)} photos"
-    if not count:
-        return _by_itself(description, readings, "it finds nothing in the probe photos")
-    fits = sorted((_fit(each, found) for each in readings), key=lambda fit: -fit.reach)
-    good = [fit for fit in fits if fit.wrong <= _FEW]
+    photos = _photos(description, answers)
+    if not photos.boxes:
+        return _documented(description, "it finds nothing in the probe photos")
+    fits = sorted(map(photos.fit, _readings(description)), key=lambda fit: -fit.reach)
+    good = [fit for fit in fits if fit.possible]
     if not good:
-        return _by_itself(description, readings, f"none fits its {photos} ({'; '.join(map(str, fits))})")
-    equal = [fit.reading for fit in good if fit.reach >= _NEAR * good[0].reach]
-    best = next(each for each in readings if each in equal)
-    if len({_shape(each, found) for each in equal}) > 1 and description.convention != API:
-        return _by_itself(description, readings, f"its {photos} fit several ({'; '.join(map(str, good))})")
-    chosen = next(fit for fit in good if fit.reading == best)
-    others = "; ".join(str(fit) for fit in fits if fit.reading != best)
-    return replace(description, boxes=best, evidence=f"{photos} as {chosen}" + (f" (as {others})" if others else ""))
+        return _documented(description, f"none fits its {photos} ({_listed(fits)})")
+    equal = _reaching_farthest(good)
+    if description.convention != API and photos.tell_apart(equal):
+        return _documented(description, f"its {photos} fit several ({_listed(good)})")
+    return _with_evidence(description, photos, _likeliest(description, equal), fits)
 
 
 def corners(found: _Found, reading: str, placed: Placed) -> NDArray[np.float64]:
@@ -132,35 +162,40 @@ def _counting(found: _Found) -> _Found:
     return replace(found, boxes=found.boxes[kept], scores=found.scores[kept], classes=found.classes[kept])
 
 
-def _possible(reading: str, description: Description) -> bool:
-    return not reading.endswith("_scaled") or INFO in description.outputs
+def _photos(description: Description, answers: Iterable[tuple[Outputs, Placed]]) -> _Photos:
+    return _Photos([(_counting(_found(outputs, description, 0)), placed) for outputs, placed in answers])
 
 
-def _shares(reading: str, found: Sequence[tuple[_Found, Placed]]) -> Iterator[NDArray[np.float64]]:
-    """The boxes of each photo in shares of it."""
-    for each, placed in found:
-        yield corners(each, reading, placed) / np.tile(placed.size, 2)
+def _readings(description: Description) -> list[str]:
+    """Those that its boxes may have, likelier ones first."""
+    scaled = INFO in description.outputs
+    return [each for each in READINGS[description.convention] if scaled or not each.endswith("_scaled")]
 
 
-def _fit(reading: str, found: Sequence[tuple[_Found, Placed]]) -> _Fit:
-    boxes = np.concatenate(list(_shares(reading, found)))
-    outside = (boxes < -_SLACK).any(axis=1) | (boxes > 1 + _SLACK).any(axis=1)
-    empty = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
-    return _Fit(reading, float((outside | empty).mean()), float(np.median(boxes[:, 2:].max(axis=1))))
+def _reaching_farthest(fits: Sequence[_Fit]) -> list[_Fit]:
+    """Of readings by falling reach the first, and those that can't be told from it by that."""
+    return [fit for fit in fits if fit.reach >= _NEAR * fits[0].reach]
 
 
-def _shape(reading: str, found: Sequence[tuple[_Found, Placed]]) -> bytes:
-    """The same for readings that say the same of these photos."""
-    boxes: NDArray[np.float64] = np.concatenate(list(_shares(reading, found)))
-    return bytes(np.round(boxes, 2).tobytes())
+def _likeliest(description: Description, fits: Sequence[_Fit]) -> _Fit:
+    return next(fit for reading in _readings(description) for fit in fits if fit.reading == reading)
 
 
-def _by_itself(description: Description, readings: Sequence[str], why: str) -> Description:
+def _listed(fits: Iterable[_Fit]) -> str:
+    return "; ".join(map(str, fits))
+
+
+def _with_evidence(description: Description, photos: _Photos, best: _Fit, fits: Iterable[_Fit]) -> Description:
+    others = _listed(fit for fit in fits if fit.reading != best.reading)
+    evidence = f"{photos} as {best}" + (f" (as {others})" if others else "")
+    return replace(description, boxes=best.reading, evidence=evidence)
+
+
+def _documented(description: Description, why: str) -> Description:
     """The reading that the kind of outputs documents; UnusableModel where there are several."""
     if description.convention == API:
         evidence = f"{why}; normalised boxes are what the object detection API gives"
         return replace(description, boxes=READINGS[API][0], evidence=evidence)
     names = ", ".join(repr(name) for role, name in description.outputs.items() if role in (BOXES, ROWS))
-    raise UnusableModel(
-        f"what the boxes in {names} mean can't be read: {why}; say it by DETECTOR_BOXES ({', '.join(readings)})"
-    )
+    readings = ", ".join(_readings(description))
+    raise UnusableModel(f"what the boxes in {names} mean can't be read: {why}; say it by DETECTOR_BOXES ({readings})")

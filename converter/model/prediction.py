@@ -31,7 +31,7 @@ class Predictor(Protocol):
         """All that is read of it, for JPEG files or an array of pictures; whatever its library raises."""
 
 
-def answer(
+def predict(
     model: Predictor,
     jpegs: Sequence[bytes],
     sizes: Sequence[Size],
@@ -46,7 +46,7 @@ def answer(
     return [replace(each, decode_s=prepared.decode_s) for each in found]
 
 
-def with_boxes(model: Predictor, photos: Sequence[bytes]) -> Description:
+def describe_boxes(model: Predictor, photos: Sequence[bytes]) -> Description:
     """The model's description with the reading of its boxes, found on these photos where nobody declared it.
 
     UnusableModel if it can't be found, or this process lacks what decodes for it.
@@ -74,13 +74,17 @@ def sizes_for(asked: Sequence[int], into: Input) -> tuple[int, ...]:
     return (1,) if into.single else tuple(asked)
 
 
-def working(asked: Sequence[int], into: Input, works: Callable[[int], bool]) -> Iterator[int]:
+def working_batch_sizes(asked: Sequence[int], into: Input, works: Callable[[int], bool]) -> Iterator[int]:
     """The batch sizes that work, of `asked`, or if none does the first others: graphs fix them without saying so."""
     sizes = sizes_for(asked, into)
     found = [size for size in sizes if works(size)]
     if not found and not (into.batch or into.single):
-        found = [size for size in range(1, _MOST_FIXED + 1) if size not in sizes and works(size)][:1]
+        found = _other_sizes(sizes, works)[:1]
     yield from found
+
+
+def _other_sizes(sizes: Sequence[int], works: Callable[[int], bool]) -> list[int]:
+    return [size for size in range(1, _MOST_FIXED + 1) if size not in sizes and works(size)]
 
 
 def _called(model: Predictor, prepared: Prepared, count: int) -> Outputs:

@@ -11,7 +11,7 @@ from converter.contract import UnusableModel
 from converter.description import SERVING, Declared, Description
 from converter.machine.error_text import first_line
 from converter.model import engines
-from converter.model.specs import Spec, described
+from converter.model.specs import Spec, describe_signature
 
 __all__ = ["SERVING", "Signature", "load", "others", "read"]
 
@@ -72,7 +72,7 @@ def read(model: Any, declared: Declared | None = None) -> Signature:
     takes, gives = (
         {key: _spec(spec) for key, spec in specs.items()} for specs in (inputs, function.structured_outputs)
     )
-    description = described(takes, gives, declared)
+    description = describe_signature(takes, gives, declared)
     return Signature(description, function, inputs[description.input.name])
 
 

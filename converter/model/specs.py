@@ -1,6 +1,6 @@
 """From the types and shapes in a signature to its description, or a sentence saying what is missing. No TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from converter.contract import UnusableModel
@@ -25,7 +25,7 @@ _RANKS = {BOXES: 3, SCORES: 2, CLASSES: 2, COUNT: 1}
 _ROW = 7  # numbers in a row of a TPU exporter's
 # Names that Keras models give to boxes, scores and classes (KerasCV and KerasHub; older ones of Keras' examples).
 _KERAS = {BOXES: ("boxes",), SCORES: ("confidence", "scores"), CLASSES: ("classes", "labels")}
-_KINDS = {"string": JPEG, "uint8": UINT8, "float32": FLOAT32}
+_INPUTS = {"string": (JPEG, 1), "uint8": (UINT8, 4), "float32": (FLOAT32, 4)}  # their kinds and ranks, by type
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Spec:
         return self.shape is None or len(self.shape) == rank
 
 
-def described(takes: Mapping[str, Spec], gives: Mapping[str, Spec], declared: Declared) -> Description:
+def describe_signature(takes: Mapping[str, Spec], gives: Mapping[str, Spec], declared: Declared) -> Description:
     """The description of a signature; UnusableModel names the tensor that is not a detector's."""
     convention, outputs = _outputs(gives)
     return Description(
@@ -59,28 +59,38 @@ def _input(takes: Mapping[str, Spec], declared: Declared) -> Input:
     if len(takes) != 1:
         raise UnusableModel(f"the signature takes {len(takes)} inputs ({', '.join(sorted(takes))}), not one")
     name, spec = next(iter(takes.items()))
-    kind = _KINDS.get(spec.dtype)
-    if kind is None or not spec.fits(1 if kind == JPEG else 4):
+    kind, rank = _INPUTS.get(spec.dtype, ("", 0))
+    if not kind or not spec.fits(rank):
         raise UnusableModel(_strange(name, spec))
     if kind == JPEG:
         return Input(name=name, batch=spec.shape[0] if spec.shape else None)
+    return _pictures(name, spec, kind, declared)
+
+
+def _pictures(name: str, spec: Spec, kind: str, declared: Declared) -> Input:
     batch, height, width, channels = spec.shape or (None,) * 4
     if channels not in (None, 3) or (height is None) != (width is None):
         raise UnusableModel(_strange(name, spec))
-    if kind == FLOAT32 and declared.input_scale is None:
-        raise UnusableModel(
-            f"the input {name!r} takes float32 pictures, and on which scale can't be read: "
-            f"say it by DETECTOR_INPUT_SCALE ({', '.join(SCALES)})"
-        )
     return Input(
         name=name,
         kind=kind,
         batch=batch,
         height=height,
         width=width,
-        scale=declared.input_scale if kind == FLOAT32 else None,
+        scale=_scale(name, kind, declared),
         fit=(declared.input_fit or "stretch") if height else None,
     )
+
+
+def _scale(name: str, kind: str, declared: Declared) -> str | None:
+    if kind != FLOAT32:
+        return None
+    if declared.input_scale is None:
+        raise UnusableModel(
+            f"the input {name!r} takes float32 pictures, and on which scale can't be read: "
+            f"say it by DETECTOR_INPUT_SCALE ({', '.join(SCALES)})"
+        )
+    return declared.input_scale
 
 
 def _strange(name: str, spec: Spec) -> str:
@@ -92,18 +102,23 @@ def _strange(name: str, spec: Spec) -> str:
 
 def _outputs(gives: Mapping[str, Spec]) -> tuple[str, dict[str, str]]:
     """Which kind of outputs a signature has, and what of it is read, by role."""
-    if not any(name in gives for name in _API):
-        if rows := _rows(gives):
-            return TPU, {ROWS: rows, **_info(gives)}
-        if keras := _keras(gives):
-            return KERAS, keras
+    if any(name in gives for name in _API):
+        return API, _api(gives)
+    if rows := _rows(gives):
+        return TPU, {ROWS: rows, **_info(gives)}
+    if keras := _keras(gives):
+        return KERAS, keras
+    return API, _api(gives)  # says what is missing
+
+
+def _api(gives: Mapping[str, Spec]) -> dict[str, str]:
     if missing := [name for name in _API if name not in gives]:
         raise UnusableModel(
             f"the signature lacks the output {', '.join(map(repr, missing))}; it gives: {', '.join(sorted(gives))}"
         )
     for name in _API:
         _check(name, gives[name], _RANKS[name])
-    return API, {**{name: name for name in _API}, **_info(gives)}
+    return {**{name: name for name in _API}, **_info(gives)}
 
 
 def _check(name: str, spec: Spec, rank: int) -> None:
@@ -114,10 +129,14 @@ def _check(name: str, spec: Spec, rank: int) -> None:
 
 def _rows(gives: Mapping[str, Spec]) -> str | None:
     """The output with rows of seven numbers: it is called so, or the only one of this shape."""
-    found = [name for name, spec in gives.items() if spec.shape and len(spec.shape) == 3 and spec.shape[-1] == _ROW]
-    if ROWS in gives and gives[ROWS].shape is None:
+    if ROWS in gives and (gives[ROWS].shape is None or _has_rows(gives[ROWS])):
         return ROWS
-    return ROWS if ROWS in found else found[0] if len(found) == 1 else None
+    found = [name for name, spec in gives.items() if _has_rows(spec)]
+    return found[0] if len(found) == 1 else None
+
+
+def _has_rows(spec: Spec) -> bool:
+    return spec.shape is not None and len(spec.shape) == 3 and spec.shape[-1] == _ROW
 
 
 def _info(gives: Mapping[str, Spec]) -> dict[str, str]:
@@ -129,7 +148,7 @@ def _info(gives: Mapping[str, Spec]) -> dict[str, str]:
 
 
 def _keras(gives: Mapping[str, Spec]) -> dict[str, str] | None:
-    found = {role: name for role, names in _KERAS.items() for name in names[::-1] if name in gives}
+    found = {role: name for role, names in _KERAS.items() if (name := _first(names, gives))}
     if set(found) != set(_KERAS):
         return None
     for role, name in found.items():
@@ -137,3 +156,7 @@ def _keras(gives: Mapping[str, Spec]) -> dict[str, str] | None:
     if COUNT in gives and gives[COUNT].fits(1):
         found[COUNT] = COUNT
     return found
+
+
+def _first(names: Iterable[str], gives: Mapping[str, Spec]) -> str | None:
+    return next((name for name in names if name in gives), None)

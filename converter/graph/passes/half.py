@@ -6,7 +6,7 @@ boxes are computed after the last convolutions, where half a pixel matters and n
 onnxconverter-common rounds every result of an operation that is kept in FP32, and so the boxes: it isn't used.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +59,7 @@ _BETWEEN = frozenset(
 _LARGEST = float(np.finfo(np.float16).max)
 
 
-def halved(model: Any) -> tuple[Any, int]:
+def to_half(model: Any) -> tuple[Any, int]:
     """The model in FP16 with inputs and outputs as before, and how many of its operations are in FP16."""
     typed = onnx.shape_inference.infer_shapes(model)
     depths = _depths(typed.graph.node)
@@ -96,13 +96,19 @@ def _reached(nodes: Iterable[Any], *, forwards: bool) -> set[str]:
     """The first outputs of the nodes that have a learnt one before them, or (not `forwards`) after them."""
     tensors: set[str] = set()
     reached: set[str] = set()
-    for node in nodes if forwards else reversed(list(nodes)):
-        near, far = (node.input, node.output) if forwards else (node.output, node.input)
+    for node, near, far in _steps(nodes, forwards=forwards):
         if tensors & set(near):
             reached.add(node.output[0])
         if node.output[0] in reached or node.op_type in _LEARNT:
             tensors |= set(far)
     return reached
+
+
+def _steps(nodes: Iterable[Any], *, forwards: bool) -> list[tuple[Any, Sequence[str], Sequence[str]]]:
+    """Each node in this direction, with the tensors on its near side and on its far side."""
+    if forwards:
+        return [(node, node.input, node.output) for node in nodes]
+    return [(node, node.output, node.input) for node in reversed(list(nodes))]
 
 
 @dataclass
@@ -128,16 +134,12 @@ class _Halving:
         """All nodes in order, with the casts they need."""
         results = {each.name for each in self.graph.output}
         for node in self.graph.node:
-            chosen = node.output[0] in self.chosen
             new = onnx.NodeProto()
             new.CopyFrom(node)
-            for number, name in enumerate(node.input):
-                wanted = chosen and not (node.op_type == "Resize" and number > 0)
-                yield from self._read(new, number, name, wanted)
-            for number, name in enumerate(node.output):
-                if chosen and self.types.get(name) == TensorProto.FLOAT:
-                    self.half.add(name)
-                    new.output[number] = f"{name}/half"
+            for number in range(len(node.input)):
+                yield from self._read(new, number, half=self._wants_half(node, number))
+            if node.output[0] in self.chosen:
+                self._make_half(new)
             yield new
             yield from (self._cast(name, TensorProto.FLOAT) for name in node.output if name in self.half & results)
 
@@ -146,16 +148,31 @@ class _Halving:
         yield from self.made.values()
         yield from (weight for name, weight in self.weights.items() if name in self.whole)
 
-    def _read(self, node: Any, number: int, name: str, wanted: bool) -> Iterator[Any]:
-        if name in self.weights and not (wanted and self.types[name] == TensorProto.FLOAT):
+    def _wants_half(self, node: Any, number: int) -> bool:
+        """Whether a node is to read an input, told by its number, in FP16; a Resize's sizes stay as they are."""
+        return node.output[0] in self.chosen and not (node.op_type == "Resize" and number > 0)
+
+    def _make_half(self, node: Any) -> None:
+        for number, name in enumerate(node.output):
+            if self.types.get(name) == TensorProto.FLOAT:
+                self.half.add(name)
+                node.output[number] = f"{name}/half"
+
+    def _read(self, node: Any, number: int, *, half: bool) -> Iterator[Any]:
+        """Connect an input, with the cast that it needs, if there is none yet."""
+        name = node.input[number]
+        if not half or self.types.get(name) != TensorProto.FLOAT:
+            yield from self._read_as_it_was(name)
+            return
+        node.input[number] = f"{name}/half"
+        if name in self.weights:
+            self.made.setdefault(name, _rounded(self.weights[name], f"{name}/half"))
+        elif name not in self.half and f"{name}/half" not in self.cast:
+            yield self._cast(f"{name}/half", TensorProto.FLOAT16)
+
+    def _read_as_it_was(self, name: str) -> Iterator[Any]:
+        if name in self.weights:
             self.whole.add(name)
-        elif name in self.weights:
-            node.input[number] = f"{name}/half"
-            self.made.setdefault(name, _rounded(self.weights[name], node.input[number]))
-        elif wanted and self.types.get(name) == TensorProto.FLOAT:
-            node.input[number] = f"{name}/half"
-            if name not in self.half and f"{name}/half" not in self.cast:
-                yield self._cast(f"{name}/half", TensorProto.FLOAT16)
         elif name in self.half and name not in self.cast:
             yield self._cast(name, TensorProto.FLOAT)
 

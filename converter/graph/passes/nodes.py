@@ -30,7 +30,7 @@ class Nodes:
 
     def _look(self) -> None:
         self.nodes = _needed(self.nodes, self._results)
-        self.made = {name: node for node in self.nodes for name in node.output}
+        self.producers = {name: node for node in self.nodes for name in node.output}
         self.readers: dict[str, list[Any]] = {}
         for node in self.nodes:
             for name in _reads(node):
@@ -57,7 +57,7 @@ class Nodes:
 
     def keep(self, values: NDArray[Any], name: str) -> str:
         """A new constant's name."""
-        while name in self._constants or name in self.made:
+        while name in self._constants or name in self.producers:
             name += "_"
         self._graph.initializer.append(numpy_helper.from_array(values, name))
         self._constants[name] = self._graph.initializer[-1]
@@ -71,7 +71,7 @@ class Nodes:
 
     def drop(self, name: str) -> None:
         """Hand the first input of the node that makes a tensor on in its place."""
-        node = self.made[name]
+        node = self.producers[name]
         self.replace(node, [helper.make_node("Identity", [node.input[0]], [name], f"{name}/same")])
 
     def declare(self, name: str, order: Sequence[int]) -> None:
@@ -96,17 +96,22 @@ class Nodes:
 
     def slices(self, node: Any) -> dict[int, slice] | None:
         """What a Slice takes of each axis, without those of which it takes all in their order; None if that varies."""
-        given = [self.constant(name) for name in node.input[1:]]
-        known = [each.tolist() for each in given if each is not None]
-        if len(known) < len(given):
+        known = self._all_constant(node.input[1:])
+        if known is None:
             return None
-        starts, ends = known[:2]
-        axes: list[int] = known[2] if len(known) > 2 else list(range(len(starts)))
-        steps: list[int] = known[3] if len(known) > 3 else [1] * len(starts)
+        count = len(known[0])
+        defaults = [list(range(count)), [1] * count]  # of axes and steps
+        starts, ends, axes, steps = [*known, *defaults[len(known) - 2 :]]
         if min(axes) < 0:
             return None
         taken = {a: _slice(s, e, p) for a, s, e, p in zip(axes, starts, ends, steps, strict=True)}
         return {axis: each for axis, each in taken.items() if (each.start or 0, each.stop, each.step) != (0, None, 1)}
+
+    def _all_constant(self, names: Sequence[str]) -> list[list[int]] | None:
+        """The values of these tensors, if they are always the same."""
+        found = [self.constant(name) for name in names]
+        known = [each.tolist() for each in found if each is not None]
+        return known if len(known) == len(found) else None
 
 
 def attribute(node: Any, name: str, default: Any = None) -> Any:

@@ -8,7 +8,7 @@ from onnx import helper
 from converter.graph.passes.nodes import Nodes
 
 
-def reversing(nodes: Nodes) -> None:
+def gather_reversals(nodes: Nodes) -> None:
     """Each Slice that does nothing but reverse an axis of known size, as a Gather."""
     for node in nodes.of("Slice"):
         _rewrite(nodes, node)
@@ -19,12 +19,18 @@ def _rewrite(nodes: Nodes, node: Any) -> None:
     if len(taken) != 1:
         return
     ((axis, each),) = taken.items()
-    size = nodes.size(node.input[0], axis)
-    if size is None and each == slice(None, None, -1):  # whatever the size is, it stays
-        size = nodes.size(node.output[0], axis)
+    size = _size(nodes, node, axis, each)
     if not size or range(size)[each] != range(size)[::-1]:
         return
     result = node.output[0]
     indices = nodes.keep(np.arange(size, dtype=np.int64)[::-1].copy(), f"{result}/backwards")
     nodes.sizes.setdefault(node.input[0], nodes.sizes.get(result, ()))
     nodes.replace(node, [helper.make_node("Gather", [node.input[0], indices], [result], result, axis=axis)])
+
+
+def _size(nodes: Nodes, node: Any, axis: int, part: slice) -> int | None:
+    """How long an axis is before `part` of it is taken, as far as that is known."""
+    size = nodes.size(node.input[0], axis)
+    if size is None and part == slice(None, None, -1):  # whatever the size is, it stays
+        return nodes.size(node.output[0], axis)
+    return size

@@ -37,7 +37,7 @@ def main(root: Path, kinds: list[str]) -> None:
 def judged(source: Path, declared: Declared, photos: list[bytes]) -> dict[str, Any]:
     """What became of each copy."""
     native = Loaded(source, declared=declared)
-    native.description = prediction.with_boxes(native, sampling.packaged())
+    native.description = prediction.describe_boxes(native, sampling.packaged())
     ours = found(native, photos)
     return {target: _judged(source, target, native, ours, photos) for target in ("frozen", "onnx")}
 
@@ -62,7 +62,7 @@ def _judged(source: Path, target: str, native: Loaded, ours: list[Detections], p
 def found(model: Predictor, photos: list[bytes]) -> list[Detections]:
     """In each photo, alone in its batch but for what fills it."""
     size = model.description.input.batch or 1
-    return [prediction.answer(model, [photo] * size, [sampling.size_of(photo)])[0] for photo in photos]
+    return [prediction.predict(model, [photo] * size, [sampling.size_of(photo)])[0] for photo in photos]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from app.settings import bundled_model
 from converter.graph import loops
-from converter.graph.carve import Carved, carve
+from converter.graph.carve import Carved, Source, carve
 from converter.graph.flat import Flat, flatten
 from converter.model.detections import BOXES, CLASSES, SCORES
 from converter.model.signature import load
@@ -37,7 +37,7 @@ class Parts:
         cut = loops.pictures(self._flat)
         self._picture: Carved = cut.graph
         self._names = dict(cut.stacked)
-        self.network = carve(self._flat.graph, self._names, dict(self._flat.outputs))
+        self.network = carve(Source(self._flat.graph), self._names, dict(self._flat.outputs))
 
     def found(self, pictures: Tensor, *, one: bool = False) -> Outputs:
         """The bundled model's outputs for pictures (N, height, width, 3), uint8; `one`: N is 1."""
