@@ -5,7 +5,6 @@ The order and the limits answer known attacks: decoding is not bounded by the fi
 TensorFlow's `decode_jpeg` would hand a PNG or GIF to its own, unpatched decoders.
 """
 
-import re
 import struct
 import threading
 import warnings
@@ -19,6 +18,7 @@ import PIL.JpegImagePlugin
 import PIL.MpoImagePlugin  # both plugins now: Pillow would import them in the first request
 
 from app.errors import BadRequest, ImageTooLarge, InvalidImage, NotAJpeg
+from converter.model.jpeg_segments import END_OF_IMAGE, START_OF_SCAN, segments
 
 MAX_SCANS = 64
 # Real files have up to 700 segments (a profile and metadata of several MB); Pillow takes microseconds for each.
@@ -29,16 +29,9 @@ FORMATS = ("JPEG", "MPO")
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _START = b"\xff\xd8\xff"
-_START_OF_SCAN = 0xDA
-# Markers without a length behind them: TEM, the restarts and start of image (ITU-T T.81, table B.1).
-_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_MARKER_BYTES = 2
 # Reserved, or of other standards: libjpeg ends at them, Pillow takes some to stand alone.
 _REFUSED = frozenset({*range(0x02, 0xC0), 0xC8, *range(0xF0, 0xFE)})
-_END_OF_IMAGE = 0xD9
-# Decoders pass over what is no marker, ff 00 and fill bytes too: they must hide nothing here either.
-_MARKER = re.compile(rb"\xff[^\x00\xff]")
-# In a scan's data ff 00 is a stuffed byte and ff d0 to ff d7 are restarts; any other ff xx ends it.
-_END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _quiet = threading.Lock()
 
 
@@ -71,23 +64,17 @@ def count_scans(data: bytes, *, limit: int) -> int:
 
     Raw `ff da` bytes are not counted: metadata has them too. InvalidImage if there is no end of segments.
     """
-    scans, segments, junk, at = 0, 0, 0, 2
-    while scans <= limit and (found := _MARKER.search(data, at)):
-        marker, segments = data[found.end() - 1], segments + 1
+    scans, junk, end = 0, 0, 2
+    for number, (marker, start, stop) in enumerate(segments(data), start=1):
         if not scans:
-            junk += found.start() - at
+            junk += start - _MARKER_BYTES - end
             _check_header(marker, junk)
-        if segments > MAX_SEGMENTS:
+            end = stop
+        if number > MAX_SEGMENTS:
             raise InvalidImage(f"the JPEG file has more than {MAX_SEGMENTS} segments")
-        at = found.end()
-        if marker == _END_OF_IMAGE:
+        scans += marker == START_OF_SCAN
+        if marker == END_OF_IMAGE or scans > limit:
             break
-        if marker not in _ALONE:
-            at += int.from_bytes(data[at : at + 2], "big")
-        if marker == _START_OF_SCAN:
-            scans += 1
-            end = _END_OF_SCAN.search(data, at)
-            at = end.start() if end else len(data)
     if not scans:  # Pillow would look for one to the end, byte by byte
         raise InvalidImage("the JPEG file's header can't be read: there is no scan behind it")
     return scans

@@ -66,7 +66,7 @@ class Server:
 
     def admin(self, method: str, path: str, **how: Any) -> httpx.Response:
         """One request of somebody who has the admin's token, `secret`."""
-        headers = {"Authorization": "Bearer secret"}
+        headers = {"Authorization": "Bearer secret", **how.pop("headers", {})}
         with self.client as client:
             return client.request(method, path, headers=headers, **{"timeout": 120, **how})
 

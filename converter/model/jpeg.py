@@ -5,28 +5,22 @@ TensorFlow adds to it (tensorflow/core/lib/jpeg/jpeg_mem.cc) is repeated here: i
 goes on where libjpeg only warns, but refuses a file that it has to read beyond the end of.
 """
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.model.jpeg_segments import END_OF_IMAGE, START_OF_SCAN, segments
 from converter.model.onnx_layout import Decode
 
 Pixels = NDArray[np.uint8]
 
-_MARKER = re.compile(rb"\xff[^\x00\xff]")
-# In a scan's data ff 00 is a stuffed byte and ff d0 to ff d7 are restarts; any other ff xx ends it.
-_END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _START = b"\xff\xd8"
-_START_OF_SCAN, _END_OF_IMAGE, _ADOBE = 0xDA, 0xD9, 0xEE
-# Markers without a length behind them (ITU-T T.81, table B.1), and reserved ones, of which none is known.
-_ALONE = frozenset({*range(0x01, 0xC0), *range(0xD0, 0xDA)})
+_ADOBE = 0xEE
 # Baseline, extended and progressive, with Huffman's or arithmetic coding. Newer libraries know lossless ones too.
 _FRAMES, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA}), frozenset({0xC2, 0xCA})
-_ENDS_BADLY = frozenset({*range(0xC0, 0xD0), _START_OF_SCAN, _END_OF_IMAGE}) - _FRAMES - {0xC4, 0xCC}
+_ENDS_BADLY = frozenset({*range(0xC0, 0xD0), START_OF_SCAN, END_OF_IMAGE}) - _FRAMES - {0xC4, 0xCC}
 _SMOOTHED = range(1, 10)  # frequencies that libjpeg estimates from their neighbours where they are not known
 _MOST_SAMPLES = 1 << 29  # TensorFlow's limit
 _METHODS = {"": True, "INTEGER_FAST": True, "INTEGER_ACCURATE": False}
@@ -167,7 +161,7 @@ def _frame(data: bytes) -> _Frame:
         raise NotReproducible("it does not begin as a JPEG file does")
     found: tuple[int, int, int, bool] | None = None
     adobe = False
-    for marker, at, end in _segments(data):
+    for marker, at, end in segments(data):
         if marker in _FRAMES:
             if len(names := data[at + 8 : end : 3]) > len(set(names)):
                 raise NotReproducible("two of its components have one name")
@@ -175,28 +169,16 @@ def _frame(data: bytes) -> _Frame:
             found = (width, height, int.from_bytes(data[at + 7 : at + 8], "big"), marker in _PROGRESSIVE)
         elif marker == _ADOBE and data[at + 2 : at + 7] == b"Adobe" and int.from_bytes(data[at : at + 2], "big") >= 14:
             adobe = True
-        elif marker == _START_OF_SCAN and found:
+        elif marker == START_OF_SCAN and found:
             return _Frame(*found, adobe=adobe)
         elif marker in _ENDS_BADLY:
             break
     raise Undecodable("Invalid JPEG data: its header ends without a picture that can be decoded")
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Each marker's number, where the bytes behind it begin, and where they end; a scan's data is passed over."""
-    at = 2
-    while found := _MARKER.search(data, at):
-        marker, start = data[found.end() - 1], found.end()
-        at = start if marker in _ALONE else start + int.from_bytes(data[start : start + 2], "big")
-        yield marker, start, at
-        if marker == _START_OF_SCAN:
-            end = _END_OF_SCAN.search(data, at)
-            at = end.start() if end else len(data)
-
-
 def _has_an_end(data: bytes) -> bool:
     """Whether the end of the image is found by walking the segments: no decoder reads beyond it."""
-    return any(marker == _END_OF_IMAGE for marker, _, _ in _segments(data))
+    return any(marker == END_OF_IMAGE for marker, _, _ in segments(data))
 
 
 def _complete(data: bytes) -> bool:
@@ -205,11 +187,11 @@ def _complete(data: bytes) -> bool:
     If not libjpeg smooths the picture (jdcoefct.c, smoothing_ok), and not all of its versions in one way.
     """
     missing: set[tuple[int, int]] = set()
-    for marker, at, end in _segments(data):
+    for marker, at, end in segments(data):
         if marker in _PROGRESSIVE:
             components = data[at + 8 : end : 3]
             missing = {(component, frequency) for component in components for frequency in _SMOOTHED}
-        elif marker == _START_OF_SCAN:
+        elif marker == START_OF_SCAN:
             first, last, bits = data[end - 3 : end]
             if not bits & 15:
                 done = range(first, last + 1)
@@ -220,8 +202,8 @@ def _complete(data: bytes) -> bool:
 def _tidied(data: bytes) -> bytes:
     """The file without stray bytes between the segments of its header: libjpeg passes over them, simplejpeg doesn't."""
     parts = [_START]
-    for marker, start, end in _segments(data):
-        if marker == _START_OF_SCAN:
+    for marker, start, end in segments(data):
+        if marker == START_OF_SCAN:
             parts.append(data[start - 2 :])
             break
         parts.append(data[start - 2 : end])
