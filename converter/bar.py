@@ -4,9 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from converter.progress import DONE, RUNNING, Event, Progress, in_words
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _FORMAT = "{bar:24} {n:.0f}/{total_fmt} {desc} ({elapsed})"
 
