@@ -1,8 +1,9 @@
-"""The names of copies and backends, as settings and the API check them: from the converter's list of kinds."""
+"""The names of copies, backends and precisions, as settings and the API check them: from the converter's lists."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
+from converter.contract import PRECISIONS, STRATEGIES
 from converter.targets import KINDS
 
 NATIVE = "native"
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
     ModelName = str
     AutoName = str
     BackendName = str
+    Precision = str
+    Strategy = str
 else:
     CopyName = Literal[_NAMES]
     ModelName = Literal[(NATIVE, *_NAMES)]  # of one that can be loaded
     AutoName = Literal[("auto", NATIVE, *_NAMES)]  # of one that can answer `auto`
     BackendName = Literal[("auto", NATIVE, *_NAMES, "both")]  # of one that can be asked
+    Precision = Literal[PRECISIONS]
+    Strategy = Literal[STRATEGIES]
 
 
 def wanted_on(machine: str) -> tuple[str, ...]:

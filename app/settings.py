@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -15,7 +15,10 @@ from pydantic import (
     field_validator,
 )
 
-from app.copy_names import CopyName, wanted_on
+from app.copy_names import CopyName, Precision, wanted_on
+from app.rules import GateRules, RollbackRule
+from converter.description import BOXES, FITS, SCALES
+from converter.tolerance import Tolerance
 
 PREFIX = "DETECTOR_"
 # Set to nothing is not set: an empty path would be the current folder.
@@ -40,9 +43,13 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-Boxes = Literal[
-    "yxyx", "yxyx_norm", "yxyx_scaled", "xyxy", "xyxy_norm", "xyxy_scaled", "xywh", "xywh_norm", "xywh_scaled"
-]
+_TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
+if TYPE_CHECKING:
+    Boxes = str
+    Scale = str
+    Fit = str
+else:
+    Boxes, Scale, Fit = Literal[BOXES], Literal[tuple(SCALES)], Literal[FITS]
 Names = Annotated[tuple[CopyName, ...], BeforeValidator(_split)]
 
 
@@ -61,12 +68,12 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="A SavedModel's folder, or a folder of versions named by digits (the newest is taken).",
     )
     signature: str | None = Field(default=None, description="The signature to serve. Default: `serving_default`.")
-    input_scale: Literal["0..255", "0..1", "-1..1", "imagenet"] | None = Field(
+    input_scale: Scale | None = Field(
         default=None,
         description="What float32 pictures are made of; a model that takes such needs it. `imagenet`: its mean and "
         "deviation.",
     )
-    input_fit: Literal["stretch", "pad"] | None = Field(
+    input_fit: Fit | None = Field(
         default=None,
         description="How pictures become a model's fixed size: `stretch` (default), or `pad`: by one factor, with grey "
         "below and to the right.",
@@ -97,7 +104,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="When missing copies are made: `background` while native serves, `blocking` before the server is "
         "ready, `off` not at start.",
     )
-    precision: Literal["FP32", "FP16", "INT8"] = Field(
+    precision: Precision = Field(
         default="FP32",
         description="Precision of the TF-TRT copy that is made at start; with `FP16` of the ONNX copy too.",
     )
@@ -110,28 +117,36 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         "variations of them.",
     )
     gate_matched: float = Field(
-        default=0.98, gt=0, le=1, description="Least share of boxes that native and a copy share."
+        default=_TOLERANCE.matched, gt=0, le=1, description="Least share of boxes that native and a copy share."
     )
-    gate_mean_iou: float = Field(default=0.95, ge=0.5, le=1, description="Least mean overlap (IoU) of these boxes.")
-    gate_score_diff: float = Field(default=0.05, ge=0, le=1, description="Most that their scores may differ.")
+    gate_mean_iou: float = Field(
+        default=_TOLERANCE.mean_iou, ge=0.5, le=1, description="Least mean overlap (IoU) of these boxes."
+    )
+    gate_score_diff: float = Field(
+        default=_TOLERANCE.score_diff, ge=0, le=1, description="Most that their scores may differ."
+    )
     gate_speedup: float = Field(
-        default=1.02,
+        default=_GATE.speedup,
         gt=0,
         description="How many times as fast as native a copy must be, at the lower bound of the interval.",
     )
     gate_seconds: float = Field(
-        default=10, gt=0, description="Longest that a copy is timed against native at each of two batch sizes."
+        default=_GATE.seconds,
+        gt=0,
+        description="Longest that a copy is timed against native at each of two batch sizes.",
     )
     shadow_share: float = Field(
         default=0.02, ge=0, le=1, description="Share of requests that are run again on native and a copy, to compare."
     )
     rollback_share: float = Field(
-        default=0.1,
+        default=_ROLLBACK.share,
         gt=0,
         le=1,
         description="Share of the last compared pictures that may disagree, or fail, before a copy leaves `auto`.",
     )
-    rollback_window: int = Field(default=200, ge=20, description="How many compared pictures count as the last ones.")
+    rollback_window: int = Field(
+        default=_ROLLBACK.pairs, ge=20, description="How many compared pictures count as the last ones."
+    )
     token: SecretStr | None = Field(
         default=None,
         description="If set, `/detect` needs it as `Authorization: Bearer …`, and so does every path that is neither "

@@ -24,12 +24,13 @@ from app.lanes.lane import Lane
 from app.lanes.quiet import Quiet
 from app.lanes.slot import Slot
 from app.metrics import Metrics
+from app.rules import GateRules, RollbackRule
 from app.settings import Settings
 from app.verdicts import judge, states
-from app.verdicts.gate import Gate, GateRules
+from app.verdicts.gate import Gate
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
-from app.verdicts.live_pairs import LivePairs, RollbackRule
+from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 from converter.description import Declared

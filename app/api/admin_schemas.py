@@ -2,12 +2,12 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.copies.jobs import Job
-from app.copy_names import AutoName, CopyName, ModelName
+from app.copy_names import AutoName, CopyName, ModelName, Precision, Strategy
 from converter.contract import BadOptions, Options
 from converter.targets import kind
 
@@ -24,7 +24,7 @@ class ConvertRequest(BaseModel):
     batch_sizes: list[Annotated[int, Field(le=4096)]] | None = Field(
         default=None, min_length=1, max_length=16, description="Batch sizes that get an engine, are run and compared."
     )
-    precision: Literal["FP32", "FP16", "INT8"] | None = Field(
+    precision: Precision | None = Field(
         default=None, description="INT8 is calibrated on the pictures in DETECTOR_CALIBRATION_IMAGES."
     )
     minimum_segment_size: int | None = Field(
@@ -33,7 +33,7 @@ class ConvertRequest(BaseModel):
     workspace_mib: int | None = Field(default=None, ge=1, le=1_000_000, description="Most scratch memory on the GPU.")
     cached_engines: int | None = Field(default=None, ge=1, le=4096, description="Most engines kept for a segment.")
     dynamic_shape: bool | None = Field(default=None, description="False: implicit batch, one engine for each size.")
-    profile_strategy: Literal["Optimal", "Range", "Range+Optimal", "ImplicitBatchModeCompatible"] | None = None
+    profile_strategy: Strategy | None = None
     calibration: bool | None = Field(default=None, description="False: the graph has its own quantisation nodes.")
     build_at_run_time: bool | None = Field(default=None, description="May an engine be built inside a request?")
     denylist: list[str] | None = Field(

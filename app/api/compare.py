@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from app.api.schemas import CompareAnswer, InferHistogram
 from app.copy_names import NATIVE
 from app.metrics import BUCKETS, Metrics
-from app.verdicts.gate import GateRules, rules_json
+from app.rules import GateRules
+from app.verdicts.gate import rules_json
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow

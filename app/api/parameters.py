@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from app.copy_names import BackendName, CopyName
 from app.detection.side_by_side import BOTH
 from app.errors import BadParameter
+from converter.tolerance import Tolerance
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xyxy_norm", "yxyx_norm"]
 TIMEOUT_HEADER = "x-request-timeout-ms"
@@ -26,7 +27,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float = Field(
-        default=0.25,
+        default=Tolerance().threshold,
         ge=0,
         le=1,
         validation_alias=AliasChoices("threshold", "confidence", "min_confidence"),

@@ -13,6 +13,7 @@ from app.lanes.lane import Deadline, Lane, crashed, submit_and_wait
 from app.metrics import NO_BACKEND, Metrics
 from app.verdicts.routing import AUTO, Routing
 from converter.model.detections import Detections
+from converter.tolerance import Tolerance
 
 # Checking costs 0.4 microseconds a kilobyte and 20 for the header; handing it to a thread costs 150.
 _SMALL_BYTES = 256_000
@@ -31,7 +32,7 @@ _RESULTS = {
 class Query:
     """What a caller asks for."""
 
-    threshold: float = 0.25  # lowest score, 0 to 1
+    threshold: float = Tolerance().threshold  # lowest score, 0 to 1
     max_detections: int = 100
     classes: frozenset[int] | None = None  # None: all
     backend: str = AUTO  # or a backend's name

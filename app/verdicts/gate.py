@@ -13,9 +13,9 @@ from typing import Any, Literal
 from app.backends.backend import Backend
 from app.images import Image
 from app.lanes.quiet import Quiet
+from app.rules import GateRules
 from converter.comparison.agreement import Agreement, compare, total
 from converter.comparison.timing import Ratio, order, paired_ratio
-from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +27,6 @@ BEATS_FROZEN = 1.0  # likewise at the better one, of frozen ÷ trt
 Agreed = Literal["agrees", "disagrees", "undecided"]
 Word = Literal["passed", "disagrees", "slower", "undecided"]
 WORDS: tuple[Word, ...] = ("passed", "disagrees", "slower", "undecided")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateRules:
-    """What is asked of a copy."""
-
-    tolerance: Tolerance = field(default_factory=Tolerance)
-    speedup: float = 1.02  # what the lower bound of native ÷ copy must be above at one batch size
-    seconds: float = 10.0  # most that timing takes at each batch size, FEWEST_PAIRS of pairs apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

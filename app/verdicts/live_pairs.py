@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app.metrics import Metrics
+from app.rules import RollbackRule
 from app.verdicts.gate import Gate
 from app.verdicts.routing import Routing
 from app.verdicts.window import JudgedPair, Window
@@ -41,14 +42,6 @@ class Pair:
     def seconds(self) -> tuple[float, float] | None:
         """Native's and the copy's, if both ran alone."""
         return None if self.native_s is None or self.copy_s is None else (self.native_s, self.copy_s)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackRule:
-    """How much disagreement is borne."""
-
-    pairs: int = 200  # in a window
-    share: float = 0.1  # of them that may disagree, and that may fail
 
 
 class LivePairs:

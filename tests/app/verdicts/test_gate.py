@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.backends.backend import BatchFailed, WorkerDied
-from app.verdicts.gate import FEWEST_PAIRS, MOST_PAIRS, GateRules, Verdict, rules_json
+from app.rules import GateRules
+from app.verdicts.gate import FEWEST_PAIRS, MOST_PAIRS, Verdict, rules_json
 from converter.comparison.agreement import Agreement
 from converter.comparison.timing import Ratio
 from tests.support.app.comparing import agreement, ratio

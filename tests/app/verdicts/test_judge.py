@@ -12,7 +12,8 @@ from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
 from app.errors import ServiceError
 from app.images import Image
 from app.lanes.quiet import Quiet
-from app.verdicts.gate import Gate, GateRules
+from app.rules import GateRules
+from app.verdicts.gate import Gate
 from app.verdicts.judge import Judge, pictures
 from converter.contract import BadOptions
 from tests.support.app import jpegs

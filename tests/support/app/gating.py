@@ -9,7 +9,8 @@ from itertools import pairwise
 from app.backends.backend import Facts, Spec
 from app.images import Image
 from app.lanes.quiet import Quiet
-from app.verdicts.gate import Gate, GateRules
+from app.rules import GateRules
+from app.verdicts.gate import Gate
 from tests.support.app.comparing import FOLDER, boxes, numbered, takes
 from tests.support.fakes import FACTS, FakeBackend
 
