@@ -108,7 +108,7 @@ class Admin:
         async with asyncio.timeout(20):
             while not (now := await self.job(job))["finished"]:
                 yield now
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.02)
         yield now
 
     async def model(self, backend: str) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from tests.support.app.converting import Programs
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_conversion_is_a_job_that_can_be_followed(admin: Admin, programs: Programs) -> None:
+async def test_a_conversion_is_a_job_that_can_be_followed_and_outlives_the_server(
+    admin: Admin, programs: Programs, start: Start
+) -> None:
     programs.order("save: wait")
     job = await admin.convert(target="frozen")
     assert (job["state"], job["doing"], job["progress"], job["step"]) == ("running", "starting", 0, "")
@@ -24,21 +26,19 @@ async def test_a_conversion_is_a_job_that_can_be_followed(admin: Admin, programs
     assert [listed["id"] for listed in await admin.jobs()] == [job["id"]]
     assert await admin.api.metric("detector_conversion_in_progress") == 1
     programs.go()
-    done = await admin.ended(job)
+    *later, done = [now async for now in admin.following(job)]
     assert (done["state"], done["doing"], done["progress"], done["step"]) == ("succeeded", "", 1, "publish")
+    seen = [each["progress"] for each in (job, saving, *later, done)]
+    assert seen == sorted(seen)
     assert done["created"] < done["finished"]
     assert (await admin.model("frozen"))["state"] == "standby"
+    restarted = Admin(await start(admin_token="sesame"))
+    assert await restarted.jobs() == [done]
+    assert (await restarted.client.get(f"/convert/jobs/{job['id']}/report")).json() == done["report"]
 
 
-async def test_progress_only_rises(admin: Admin) -> None:
-    job = await admin.convert(target="frozen")
-    seen = [job["progress"], *[now["progress"] async for now in admin.following(job)]]
-    assert seen == sorted(seen)
-    assert (seen[0], seen[-1]) == (0, 1)
-    assert len(set(seen)) > 2
-
-
-async def test_jobs_are_listed_newest_first(admin: Admin) -> None:
+async def test_jobs_are_listed_newest_first(admin: Admin, programs: Programs) -> None:
+    programs.order("check: SIGABRT")
     jobs = [await admin.ended(await admin.convert(target="frozen", batch_sizes=[size])) for size in (1, 2)]
     assert await admin.jobs() == [jobs[1], jobs[0]]
 
@@ -65,9 +65,23 @@ async def test_one_that_runs_is_cancelled(admin: Admin, programs: Programs) -> N
     assert await admin.api.metric("detector_conversions_total", target="frozen", result="cancelled") == 1
 
 
-async def test_one_that_has_ended_is_forgotten(admin: Admin) -> None:
-    job = await admin.ended(await admin.convert(target="frozen"))
-    path = f"/convert/jobs/{job['id']}"
+JSON, HTML = "application/json", "text/html"
+REPORT = {"target": "frozen", "identity": {"tensorflow_build": "v2.14.1 cuda 11.8"}, "batch_sizes": [1, 8]}
+
+
+@pytest.fixture
+async def reported(saved_model: Path, start: Start, programs: Programs) -> tuple[Admin, str]:
+    """Where the job is of a conversion that an earlier server made."""
+    job = Job(Options(target="frozen"))
+    job.report = REPORT
+    job.end("succeeded")
+    JobFiles(saved_model / "1_jobs").write(job)
+    return Admin(await start(admin_token="sesame")), f"/convert/jobs/{job.id}"
+
+
+async def test_one_that_has_ended_is_forgotten(reported: tuple[Admin, str]) -> None:
+    admin, path = reported
+    (job,) = await admin.jobs()
     assert (await admin.client.delete(path)).json() == job
     assert await admin.jobs() == []
     for method, gone in (("GET", path), ("DELETE", path), ("GET", f"{path}/report")):
@@ -75,29 +89,13 @@ async def test_one_that_has_ended_is_forgotten(admin: Admin) -> None:
         assert sentence == f"there is no conversion job '{job['id']}'"
 
 
-async def test_all_that_have_ended_are_forgotten(admin: Admin, programs: Programs) -> None:
-    await admin.ended(await admin.convert(target="frozen"))
+async def test_all_that_have_ended_are_forgotten(reported: tuple[Admin, str], programs: Programs) -> None:
+    admin, _ = reported
     programs.order("check: wait")
     running = await admin.convert(target="frozen")
     response = await admin.client.delete("/convert/jobs")
     assert response.status_code == 200
     assert [job["id"] for job in response.json()] == [job["id"] for job in await admin.jobs()] == [running["id"]]
-
-
-JSON, HTML = "application/json", "text/html"
-
-
-REPORT = {"target": "frozen", "identity": {"tensorflow_build": "v2.14.1 cuda 11.8"}, "batch_sizes": [1, 8]}
-
-
-@pytest.fixture
-async def reported(start: Start, saved_model: Path) -> tuple[Admin, str]:
-    """A conversion that an earlier server made, and where its report is."""
-    job = Job(Options(target="frozen"))
-    job.report = REPORT
-    job.end("succeeded")
-    JobFiles(saved_model / "1_jobs").write(job)
-    return Admin(await start(admin_token="sesame")), f"/convert/jobs/{job.id}/report"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +112,7 @@ async def reported(start: Start, saved_model: Path) -> tuple[Admin, str]:
 )
 async def test_a_report_is_json_or_a_page(accept: str, kind: str, reported: tuple[Admin, str]) -> None:
     admin, path = reported
-    response = await admin.client.get(path, headers={"Accept": accept})
+    response = await admin.client.get(f"{path}/report", headers={"Accept": accept})
     assert response.status_code == 200
     assert response.headers["Content-Type"].partition(";")[0] == kind
     if kind == JSON:
@@ -133,11 +131,3 @@ async def test_without_a_copy_there_is_no_report(admin: Admin, programs: Program
     await admin.client.delete(path)
     sentence = assert_is_error(await admin.client.get(f"{path}/report"), 404, "not_found")
     assert sentence == f"the conversion {job['id']} has no report: it is cancelled, cancelled by an admin"
-
-
-async def test_jobs_and_reports_are_there_after_a_restart(start: Start, programs: Programs) -> None:
-    admin = Admin(await start(admin_token="sesame"))
-    job = await admin.ended(await admin.convert(target="frozen"))
-    restarted = Admin(await start(admin_token="sesame"))
-    assert await restarted.jobs() == [job]
-    assert (await restarted.client.get(f"/convert/jobs/{job['id']}/report")).json() == job["report"]

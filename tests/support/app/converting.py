@@ -26,7 +26,9 @@ class Programs:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self._environ, self._go = monkeypatch, folder / "go"
-        for name, value in (("PYTHONPATH", PROGRAMS), ("STAND_IN", "without_tensorflow"), ("GO", self._go)):
+        environ = {"PYTHONPATH": PROGRAMS, "STAND_IN": "without_tensorflow", "GO": self._go}
+        # The converter compares a box or two: numpy's pool of threads would cost as much as all the rest of it.
+        for name, value in (environ | {"OPENBLAS_NUM_THREADS": 1}).items():
             monkeypatch.setenv(name, str(value))
 
     def order(self, text: str) -> None:

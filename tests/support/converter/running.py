@@ -34,7 +34,8 @@ Done = subprocess.CompletedProcess[str]
 def machine(**says: Any) -> dict[str, str]:
     """The variables of a process whose children find a TensorFlow with TensorRT and an H100, and which says this."""
     says = {"loaded": [8, 5, 3], "gpus": [H100], **says}
-    return clean_environ({"PYTHONPATH": f"{FAKED}:{Path.cwd()}", "FAKE_TENSORFLOW": json.dumps(says)})
+    fake = {"PYTHONPATH": f"{FAKED}:{Path.cwd()}", "FAKE_TENSORFLOW": json.dumps(says)}
+    return clean_environ({**fake, "OPENBLAS_NUM_THREADS": "1"})
 
 
 def fake_model(folder: Path) -> Path:
