@@ -1,6 +1,7 @@
 """Is there memory for two workers? Asked of files as a machine, a container and an nvidia-smi have them."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from app import memory
 from tests.support.smi import put_smi
 
+Limit = Callable[..., None]
 GIB, MIB = 1 << 30, 1 << 20
 WORKER, GROUP = 37, "/system.slice/detector.service"
 NO_LIMIT_IN_1 = "9223372036854771712"
@@ -74,51 +76,43 @@ def test_without_limits_it_is_what_the_machine_has(root: Path) -> None:
     assert memory.available_bytes(root=root) == 8 * GIB
 
 
-def test_a_container_has_what_its_limit_leaves_and_the_file_pages_nobody_uses(root: Path) -> None:
-    write(root / "proc/self/cgroup", "0::/")
-    limit_2(root, "/", most=2 * GIB, used=GIB, idle=100 * MIB)
-    assert memory.available_bytes(root=root) == GIB + 100 * MIB
+OLD_LINES = "9:name=systemd:/\n8:pids:/docker/abc\n4:cpu,memory:/docker/abc\n0::/"
 
 
-def test_every_group_around_this_one_has_its_limit(root: Path) -> None:
-    write(root / "proc/self/cgroup", f"0::{GROUP}")
-    limit_2(root, GROUP, most="max", used=GIB)
-    limit_2(root, "/system.slice", most=3 * GIB, used=2 * GIB)
-    assert memory.available_bytes(root=root) == GIB
-
-
-def test_the_machine_may_have_less_than_the_limit_leaves(root: Path) -> None:
-    write(root / "proc/self/cgroup", "0::/")
-    limit_2(root, "/", most=64 * GIB, used=GIB)
-    assert memory.available_bytes(root=root) == 8 * GIB
-
-
-def test_more_than_allowed_is_nothing_left(root: Path) -> None:
-    write(root / "proc/self/cgroup", "0::/")
-    limit_2(root, "/", most=GIB, used=GIB + MIB)
-    assert memory.available_bytes(root=root) == 0
-
-
-OLD_LINES = "9:name=systemd:/\n8:pids:{0}\n4:cpu,memory:{0}\n0::/"
-
-
-def test_an_old_kernel_has_a_tree_for_memory_alone(root: Path) -> None:
-    write(root / "proc/self/cgroup", OLD_LINES.format("/docker/abc"))
-    limit_1(root, "/docker/abc", most=2 * GIB, used=GIB, idle=10 * MIB)
-    limit_1(root, "/", most=NO_LIMIT_IN_1, used=20 * GIB)
-    assert memory.available_bytes(root=root) == GIB + 10 * MIB
-
-
-def test_a_container_of_an_old_kernel_sees_its_own_group_as_the_whole_tree(root: Path) -> None:
-    write(root / "proc/self/cgroup", OLD_LINES.format("/docker/abc"))
-    limit_1(root, "/", most=2 * GIB, used=GIB)
-    assert memory.available_bytes(root=root) == GIB
-
-
-def test_a_group_outside_of_what_the_container_sees_is_passed_over(root: Path) -> None:
-    write(root / "proc/self/cgroup", "0::/../../other")
-    limit_2(root, "/", most=2 * GIB, used=GIB)
-    assert memory.available_bytes(root=root) == GIB
+@pytest.mark.parametrize(
+    ("own", "limit", "groups", "left"),
+    [
+        # Pages of files that nobody uses are free.
+        pytest.param("0::/", limit_2, [("/", 2 * GIB, GIB, 100 * MIB)], GIB + 100 * MIB, id="a container"),
+        pytest.param(
+            f"0::{GROUP}",
+            limit_2,
+            [(GROUP, "max", GIB, 0), ("/system.slice", 3 * GIB, 2 * GIB, 0)],
+            GIB,
+            id="a group around this one",
+        ),
+        pytest.param("0::/", limit_2, [("/", 64 * GIB, GIB, 0)], 8 * GIB, id="the machine has less than is left"),
+        pytest.param("0::/", limit_2, [("/", GIB, GIB + MIB, 0)], 0, id="more than allowed"),
+        pytest.param(
+            OLD_LINES,
+            limit_1,
+            [("/docker/abc", 2 * GIB, GIB, 10 * MIB), ("/", NO_LIMIT_IN_1, 20 * GIB, 0)],
+            GIB + 10 * MIB,
+            id="an old kernel's tree for memory alone",
+        ),
+        pytest.param(
+            OLD_LINES, limit_1, [("/", 2 * GIB, GIB, 0)], GIB, id="a container whose own group is the whole old tree"
+        ),
+        pytest.param("0::/../../other", limit_2, [("/", 2 * GIB, GIB, 0)], GIB, id="a group outside of what is seen"),
+    ],
+)
+def test_limits_of_control_groups_count(
+    own: str, limit: Limit, groups: list[tuple[str, object, int, int]], left: int, root: Path
+) -> None:
+    write(root / "proc/self/cgroup", own)
+    for group, most, used, idle in groups:
+        limit(root, group, most=most, used=used, idle=idle)
+    assert memory.available_bytes(root=root) == left
 
 
 def test_this_machine_has_some_available() -> None:

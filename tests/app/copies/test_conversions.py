@@ -11,7 +11,7 @@ from app.backends.backend import ModelRefused
 from app.copies.jobs import KEPT_JOBS
 from app.errors import ConversionRunning, NotFound
 from converter.contract import Options, Report
-from tests.support.app.converting import FROZEN, TRT, Converting, Programs, contents
+from tests.support.app.converting import FROZEN, TRT, Converting, Programs
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +85,10 @@ async def test_a_conversion_is_counted_and_its_steps_are_timed(converting: Conve
         ("check: SIGABRT", FROZEN, "unavailable", "the check of TensorFlow failed: it ended by SIGABRT"),
         ("native: fail", FROZEN, "refused", "the model itself does not run: ValueError: no kernel"),
         ("load: fail", FROZEN, "failed", "TensorFlow gave up"),
+        ("load: SIGKILL", FROZEN, "failed", "the converter crashed while loading the model (SIGKILL)"),
+        ("convert: SIGSEGV", FROZEN, "failed", "the converter crashed while converting the graph (SIGSEGV)"),
+        ("convert: SIGKILL", FROZEN, "failed", "the converter crashed while converting the graph (SIGKILL)"),
+        ("save: SIGKILL", FROZEN, "failed", "the converter crashed while saving (SIGKILL)"),
         ("verify: fail", FROZEN, "refused", "the copy does not run: ValueError: no kernel"),
         ("verify: SIGSEGV", FROZEN, "refused", "the copy ended its process by SIGSEGV"),
     ],
@@ -93,13 +97,13 @@ async def test_a_conversion_is_counted_and_its_steps_are_timed(converting: Conve
 async def test_what_comes_to_nothing_says_why_in_the_converters_words(
     order: str, options: Options, state: str, reason: str, converting: Converting, programs: Programs
 ) -> None:
-    before = converting.put_copy()
+    converting.put_copy()
     programs.order(order)
     job = converting.convert(options)
     await converting.finished()
     assert (job.state, job.report, converting.starter.asked) == (state, None, [])
     assert job.reason.startswith(reason)
-    assert contents(converting.place) == before
+    converting.assert_as_before()
 
 
 async def test_a_copy_that_can_not_be_loaded_is_a_failed_job_with_a_report(converting: Converting) -> None:

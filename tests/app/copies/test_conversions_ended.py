@@ -13,7 +13,7 @@ import pytest
 
 from app.copies.conversions import JobLimits
 from app.copies.jobs import Job
-from tests.support.app.converting import FROZEN, Converting, Programs, contents, gone, until_in
+from tests.support.app.converting import FROZEN, Converting, Programs, gone, until_in
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
@@ -52,12 +52,6 @@ async def begun(converting: Converting, programs: Programs, at: str) -> Job:
     return job
 
 
-def assert_as_before(converting: Converting) -> None:
-    """The old copy and nothing beside it, apart from the locks and the jobs."""
-    assert contents(converting.place) == {"saved_model.pb": b"an older copy"}
-    assert {path.name for path in converting.source.parent.iterdir()} <= {"1", "1_frozen", "1_jobs", ".1_frozen.lock"}
-
-
 @pytest.mark.parametrize("at", ["once", "check", "native", "save", "verify"])
 async def test_cancelled_by_an_admin(at: str, converting: Converting, programs: Programs) -> None:
     job = await begun(converting, programs, at)
@@ -68,7 +62,7 @@ async def test_cancelled_by_an_admin(at: str, converting: Converting, programs: 
     assert job.finished is not None
     labels = {"target": "frozen", "result": "cancelled"}
     assert converting.metrics.registry.get_sample_value("detector_conversions_total", labels) == 1
-    assert_as_before(converting)
+    converting.assert_as_before()
 
 
 async def test_cancelled_while_it_is_loaded_the_copy_stays(converting: Converting, programs: Programs) -> None:
@@ -88,7 +82,7 @@ async def test_stopped_with_the_server(at: str, converting: Converting, programs
     await converting.copies.close()  # twice is well, too
     assert converting.server().job(job.id) == job
     if at != "loading":
-        assert_as_before(converting)
+        converting.assert_as_before()
 
 
 @pytest.mark.parametrize("again", ["cancel", "close"])
@@ -101,7 +95,7 @@ async def test_who_is_impatient_cuts_nothing_off(again: str, converting: Convert
     assert (job.state, job.reason) == ("cancelled", "cancelled by an admin")
     await first
     await gone(pids)
-    assert_as_before(converting)
+    converting.assert_as_before()
 
 
 async def test_after_a_cancelled_one_the_next_begins(converting: Converting, programs: Programs) -> None:
@@ -158,7 +152,7 @@ async def test_over_its_limits(
     assert job.state == "failed"
     assert reason in job.reason
     assert converting.processes() == []
-    assert_as_before(converting)
+    converting.assert_as_before()
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -170,7 +164,7 @@ async def test_the_converter_is_killed(step: str, converting: Converting, progra
     await converting.finished()
     assert (job.state, job.reason) == ("failed", f"the converter was ended by SIGKILL while {IN_WORDS[step]}")
     await gone(pids)
-    assert_as_before(converting)
+    converting.assert_as_before()
 
 
 async def test_the_converter_is_killed_while_it_publishes(converting: Converting, programs: Programs) -> None:
@@ -183,20 +177,7 @@ async def test_the_converter_is_killed_while_it_publishes(converting: Converting
         await gone(pids)
     await converting.finished()
     assert job.reason == "the converter was ended by SIGKILL while publishing the copy"
-    assert_as_before(converting)
-
-
-@pytest.mark.parametrize(
-    ("step", "how"), [("load", "SIGKILL"), ("convert", "SIGSEGV"), ("convert", "SIGKILL"), ("save", "SIGKILL")]
-)
-async def test_the_process_that_makes_the_copy_is_ended(
-    step: str, how: str, converting: Converting, programs: Programs
-) -> None:
-    programs.order(f"{step}: {how}")
-    job = converting.convert(FROZEN)
-    await converting.finished()
-    assert (job.state, job.reason) == ("failed", f"the converter crashed while {IN_WORDS[step]} ({how})")
-    assert_as_before(converting)
+    converting.assert_as_before()
 
 
 async def test_the_model_changes_meanwhile(converting: Converting, programs: Programs) -> None:
@@ -206,7 +187,7 @@ async def test_the_model_changes_meanwhile(converting: Converting, programs: Pro
     await converting.finished()
     assert job.state == "failed"
     assert job.reason.startswith("the model changed while it was converted")
-    assert_as_before(converting)
+    converting.assert_as_before()
 
 
 async def test_no_process_can_be_started(converting: Converting) -> None:
@@ -214,7 +195,7 @@ async def test_no_process_can_be_started(converting: Converting) -> None:
         job = converting.convert(FROZEN)
         await converting.finished()
     assert (job.state, job.reason) == ("failed", "it could not be run: [Errno 24] Too many open files")
-    assert_as_before(converting)
+    converting.assert_as_before()
 
 
 @contextmanager

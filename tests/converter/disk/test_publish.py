@@ -63,24 +63,19 @@ def read_only(folder: Path) -> Iterator[None]:
         folder.chmod(0o755)
 
 
-def test_a_copy_goes_into_the_cache_if_the_models_folder_is_read_only(tmp_path: Path) -> None:
-    (tmp_path / "models" / "1").mkdir(parents=True)
+@pytest.mark.parametrize(
+    ("beside", "cache", "place"),
+    [
+        pytest.param("1", "cache", "cache/1_trt", id="into the cache"),
+        pytest.param("1", None, "models/1_trt", id="beside it without a cache, even if that will fail"),
+        pytest.param("1_trt", "cache", "models/1_trt", id="where it stands already"),
+    ],
+)
+def test_a_copy_of_a_read_only_model_goes(tmp_path: Path, beside: str, cache: str | None, place: str) -> None:
+    (tmp_path / "models" / beside).mkdir(parents=True)
     with read_only(tmp_path / "models"):
-        found = location_for_a_user(tmp_path / "models" / "1", tmp_path / "cache")
-    assert found == tmp_path / "cache" / "1_trt"
-
-
-def test_without_a_cache_a_copy_goes_beside_its_model_even_if_that_will_fail(tmp_path: Path) -> None:
-    (tmp_path / "models" / "1").mkdir(parents=True)
-    with read_only(tmp_path / "models"):
-        assert location_for_a_user(tmp_path / "models" / "1", None) == tmp_path / "models" / "1_trt"
-
-
-def test_a_copy_that_stands_beside_a_read_only_model_is_taken(tmp_path: Path) -> None:
-    (tmp_path / "models" / "1_trt").mkdir(parents=True)
-    with read_only(tmp_path / "models"):
-        found = location_for_a_user(tmp_path / "models" / "1", tmp_path / "cache")
-    assert found == tmp_path / "models" / "1_trt"
+        found = location_for_a_user(tmp_path / "models" / "1", tmp_path / cache if cache else None)
+    assert found == tmp_path / place
 
 
 # Written beside, then renamed

@@ -135,15 +135,11 @@ def test_the_seconds_of_each_step_and_both_sizes_are_told(model: Path, report: R
 # What TF-TRT was asked for
 
 
-def test_engines_are_built_for_each_batch_size(model: Path, done: Done) -> None:
+def test_engines_for_each_batch_size_calibrated_on_each_picture_without_the_denied_operations(
+    model: Path, done: Done
+) -> None:
     assert asked(model)["built_for"] == [2, 8]
-
-
-def test_int8_is_calibrated_on_batches_of_one_size_until_each_picture_was_in_one(model: Path, done: Done) -> None:
-    assert asked(model)["calibrated_on"] == [2, 2, 2]
-
-
-def test_the_denylist_reaches_tftrt(model: Path, done: Done) -> None:
+    assert asked(model)["calibrated_on"] == [2, 2, 2], "batches of one size"
     assert asked(model)["denylist"] == "Exp,Sigmoid"
 
 

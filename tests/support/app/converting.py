@@ -91,11 +91,16 @@ class Converting:
         """The files of a SavedModel."""
         (self.source / "saved_model.pb").write_bytes(b"a model")
 
-    def put_copy(self) -> dict[str, bytes]:
-        """A frozen copy that was there before; its files."""
+    def put_copy(self) -> None:
+        """A frozen copy that was there before."""
         self.place.mkdir()
         (self.place / "saved_model.pb").write_bytes(b"an older copy")
-        return contents(self.place)
+
+    def assert_as_before(self) -> None:
+        """The old copy and nothing beside it, apart from the locks and the jobs."""
+        assert contents(self.place) == {"saved_model.pb": b"an older copy"}
+        beside = {path.name for path in self.source.parent.iterdir()}
+        assert beside <= {"1", "1_frozen", "1_jobs", ".1_frozen.lock"}
 
     def processes(self) -> list[int]:
         """Those that were started for the conversions: the converter first."""
