@@ -24,7 +24,7 @@ MOVED_IOU = (1 - MOVED_BY) ** 2 / (2 - (1 - MOVED_BY) ** 2)  # 0.822
 
 
 @dataclass(frozen=True)
-class Bench:
+class VerdictSetup:
     """A server whose gate has `pictures`, what native finds in them, and the place of its frozen copy."""
 
     server: Server
@@ -47,7 +47,7 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, bytes]) -> Iterator[Bench]:
+def setup(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, bytes]) -> Iterator[VerdictSetup]:
     root = tmp_path_factory.mktemp("verdicts")
     put(bundled_model() / "1", root / "models" / "1")
     pictures = framed(photos.values())
@@ -65,7 +65,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, bytes]) ->
     with serving(environ) as server:
         server.wait_until_ready()
         server.wait_until(lambda: server.model()["backends"]["frozen"]["state"] == "unavailable")
-        yield Bench(server, root / "models" / "1_frozen", pictures, found_by(server, "native", pictures))
+        yield VerdictSetup(server, root / "models" / "1_frozen", pictures, found_by(server, "native", pictures))
 
 
 def assert_numbers(told: dict[str, Any], expected: Agreement) -> None:
@@ -79,11 +79,11 @@ def assert_numbers(told: dict[str, Any], expected: Agreement) -> None:
         assert numbers["largest_score_diff"] == pytest.approx(wanted["largest_score_diff"], abs=0.001)
 
 
-def test_the_real_frozen_copy_is_judged_by_honest_measurement(bench: Bench, model_folder: Path) -> None:
-    told = bench.judged(model_folder / "1_frozen")
-    verdict, rules = told["verdict"], bench.rules()
+def test_the_real_frozen_copy_is_judged_by_honest_measurement(setup: VerdictSetup, model_folder: Path) -> None:
+    told = setup.judged(model_folder / "1_frozen")
+    verdict, rules = told["verdict"], setup.rules()
     assert (rules["speedup"], rules["not_slower"]) == (1.02, 0.95)
-    assert_numbers(told, adds_up_to(bench.native, bench.native))
+    assert_numbers(told, adds_up_to(setup.native, setup.native))
     assert verdict["verdict"] in ("passed", "slower")
     assert verdict["verdict"] == word_of(verdict, rules)
     assert told["state"] == ("active" if verdict["verdict"] == "passed" else "standby")
@@ -97,10 +97,10 @@ def test_the_real_frozen_copy_is_judged_by_honest_measurement(bench: Bench, mode
         assert [float(each) for each in said.groups()] == pytest.approx(numbers, rel=0.01)
 
 
-def test_one_class_that_is_surer_disagrees(bench: Bench, altered: Path) -> None:
-    told = bench.judged(altered / "surer")
-    shifted = [replace(each, scores=surer(each)) for each in bench.native]
-    assert_numbers(told, adds_up_to(bench.native, shifted))
+def test_one_class_that_is_surer_disagrees(setup: VerdictSetup, altered: Path) -> None:
+    told = setup.judged(altered / "surer")
+    shifted = [replace(each, scores=surer(each)) for each in setup.native]
+    assert_numbers(told, adds_up_to(setup.native, shifted))
     assert told["verdict"]["agreement"]["1"]["largest_score_diff"] == pytest.approx(SURER_BY, abs=0.0005)
     assert told["verdict"]["agreement"]["1"]["mean_iou"] == pytest.approx(1, abs=0.0005)
     assert (told["state"], told["verdict"]["native_over_copy"]) == ("standby", {})
@@ -108,31 +108,31 @@ def test_one_class_that_is_surer_disagrees(bench: Bench, altered: Path) -> None:
     assert "largest score difference 0.1 (0.05 allowed)" in told["reason"]
 
 
-def test_boxes_that_are_moved_disagree(bench: Bench, altered: Path) -> None:
-    told = bench.judged(altered / "moved")
+def test_boxes_that_are_moved_disagree(setup: VerdictSetup, altered: Path) -> None:
+    told = setup.judged(altered / "moved")
     for numbers in told["verdict"]["agreement"].values():
         assert numbers["mean_iou"] == pytest.approx(MOVED_IOU, abs=0.02)
-        assert numbers["matched"] == numbers["native_boxes"] == adds_up_to(bench.native, bench.native).native_boxes
+        assert numbers["matched"] == numbers["native_boxes"] == adds_up_to(setup.native, setup.native).native_boxes
         assert numbers["largest_score_diff"] == pytest.approx(0, abs=0.001)
     assert (told["state"], told["verdict"]["native_over_copy"]) == ("standby", {})
     assert told["reason"].startswith("disagrees: mean IoU 0.8")
 
 
-def test_a_copy_that_works_longer_is_slower(bench: Bench, altered: Path) -> None:
-    told = bench.judged(altered / "slower")
-    assert_numbers(told, adds_up_to(bench.native, bench.native))
-    assert told["verdict"]["verdict"] == word_of(told["verdict"], bench.rules()) == "slower"
+def test_a_copy_that_works_longer_is_slower(setup: VerdictSetup, altered: Path) -> None:
+    told = setup.judged(altered / "slower")
+    assert_numbers(told, adds_up_to(setup.native, setup.native))
+    assert told["verdict"]["verdict"] == word_of(told["verdict"], setup.rules()) == "slower"
     assert all(ratio["value"] < 0.95 for ratio in told["verdict"]["native_over_copy"].values())
     assert told["state"] == "standby"
     assert told["reason"].startswith("slower: native ÷ frozen is 0.")
-    assert bench.server.model()["active"] == "native"
+    assert setup.server.model()["active"] == "native"
 
 
-def test_a_coarser_decode_gets_the_verdict_that_follows_from_its_answers(bench: Bench, altered: Path) -> None:
-    told = bench.judged(altered / "coarser")
-    expected = adds_up_to(bench.native, found_by(bench.server, "frozen", bench.pictures))
+def test_a_coarser_decode_gets_the_verdict_that_follows_from_its_answers(setup: VerdictSetup, altered: Path) -> None:
+    told = setup.judged(altered / "coarser")
+    expected = adds_up_to(setup.native, found_by(setup.server, "frozen", setup.pictures))
     assert_numbers(told, expected)
-    assert told["verdict"]["verdict"] == word_of(told["verdict"], bench.rules())
+    assert told["verdict"]["verdict"] == word_of(told["verdict"], setup.rules())
     assert expected.largest_score_diff
     assert expected.largest_score_diff > 0, "it does differ"
     assert told["state"] == ("active" if told["verdict"]["verdict"] == "passed" else "standby")

@@ -17,7 +17,7 @@ from app.verdicts.gate import Gate
 from app.verdicts.judge import Judge, pictures
 from converter.contract import BadOptions
 from tests.support.app import jpegs
-from tests.support.app.comparing import FOLDER, Bench, boxes, numbered, takes, verdict
+from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, takes, verdict
 from tests.support.app.converting import Programs
 from tests.support.app.pairing import add, window
 from tests.support.fakes import FakeBackend, FakeStarter, until
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 SOON_S = 0.01
 
 
-class Judging(Bench):
+class Judging(ServerSetup):
     """Native, and fresh copies of it that are not published yet."""
 
     def __init__(self, model: Path, **changes: Any) -> None:

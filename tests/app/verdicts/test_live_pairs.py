@@ -9,7 +9,7 @@ from app.verdicts.gate import Word
 from app.verdicts.live_pairs import FEWEST_FOR_ROLLBACK
 from app.verdicts.window import FEWEST_FOR_RATIO
 from converter.model.detections import Detections
-from tests.support.app.comparing import CAT, DOG, Bench, verdict
+from tests.support.app.comparing import CAT, DOG, ServerSetup, verdict
 from tests.support.app.pairing import add, failed, pair, window, wrong
 from tests.support.converter.rows import Row, answer
 
@@ -19,21 +19,21 @@ WINDOW = 30
 
 
 @pytest.fixture
-async def bench(saved_model: Path) -> AsyncIterator[Bench]:
+async def bench(saved_model: Path) -> AsyncIterator[ServerSetup]:
     """Native and a frozen copy that passed, which answers; one pair in ten may be bad."""
-    made = Bench(saved_model, rollback_window=WINDOW)
+    made = ServerSetup(saved_model, rollback_window=WINDOW)
     await made.open("native", "frozen", verdicts={"frozen": verdict("passed")})
     yield made
     await made.close()
 
 
 def test_without_pairs_there_are_no_numbers(saved_model: Path) -> None:
-    told = window(Bench(saved_model))
+    told = window(ServerSetup(saved_model))
     assert (told["pairs"], told["disagree"], told["errors"], told["native_over_copy"]) == (0, 0, 0, None)
     assert (told["worst"], told["agreement"]["mean_iou"]) == ([], None)
 
 
-async def test_pairs_are_counted_by_copy_source_and_result(bench: Bench) -> None:
+async def test_pairs_are_counted_by_copy_source_and_result(bench: ServerSetup) -> None:
     for each in (pair(), pair(source="both"), wrong(), failed(), pair(copy="trt")):
         bench.live_pairs.add(each)
     for result, source, copy in (
@@ -50,7 +50,7 @@ async def test_pairs_are_counted_by_copy_source_and_result(bench: Bench) -> None
     assert window(bench, "trt")["pairs"] == 1
 
 
-async def test_boxes_are_observed_by_how_they_differ(bench: Bench) -> None:
+async def test_boxes_are_observed_by_how_they_differ(bench: ServerSetup) -> None:
     bird: Row = (70, 70, 90, 90, 0.7, 16)
     moved: Row = (10, 10, 50, 37, 0.87, 18)  # nine tenths of the dog, 0.03 less sure
     flipped: Row = (*CAT[:5], 16)
@@ -65,7 +65,7 @@ async def test_boxes_are_observed_by_how_they_differ(bench: Bench) -> None:
     assert (agreement["native_boxes"], agreement["matched_share"]) == (2, 0.3333)
 
 
-async def test_a_single_box_is_enough_to_agree_or_not(bench: Bench) -> None:
+async def test_a_single_box_is_enough_to_agree_or_not(bench: ServerSetup) -> None:
     for each, agree in ((pair(), True), (wrong(), False), (pair(answer(), answer()), True)):
         told = bench.live_pairs.judge(each).to_json()
         assert (told["agree"], told["reason"] == "") == (agree, agree)
@@ -73,7 +73,7 @@ async def test_a_single_box_is_enough_to_agree_or_not(bench: Bench) -> None:
         assert bench.live_pairs.judge(pair(answer(DOG), answer((*DOG[:4], score, DOG[5])))).agrees == agree
 
 
-async def test_only_pairs_that_were_timed_tell_of_speed(bench: Bench) -> None:
+async def test_only_pairs_that_were_timed_tell_of_speed(bench: ServerSetup) -> None:
     for _ in range(FEWEST_FOR_RATIO - 1):
         bench.live_pairs.add(pair(native_s=0.02, copy_s=0.01))
     add(bench, good=5, failing=2)
@@ -84,7 +84,7 @@ async def test_only_pairs_that_were_timed_tell_of_speed(bench: Bench) -> None:
     assert bench.counted("compare_latency_ratio_sum", copy="frozen") == 2 * FEWEST_FOR_RATIO
 
 
-async def test_a_copy_is_not_rolled_back_on_few_pairs(bench: Bench) -> None:
+async def test_a_copy_is_not_rolled_back_on_few_pairs(bench: ServerSetup) -> None:
     add(bench, bad=FEWEST_FOR_ROLLBACK - 1)
     assert bench.routing.active == "frozen"
     add(bench, bad=1)
@@ -105,7 +105,9 @@ async def test_a_copy_is_not_rolled_back_on_few_pairs(bench: Bench) -> None:
         ({"bad": 3, "failing": 3}, "errors"),
     ],
 )
-async def test_a_share_over_the_limit_rolls_back(kinds: dict[str, int], rolled_back: str | None, bench: Bench) -> None:
+async def test_a_share_over_the_limit_rolls_back(
+    kinds: dict[str, int], rolled_back: str | None, bench: ServerSetup
+) -> None:
     add(bench, **kinds)
     add(bench, good=20 - sum(kinds.values()))
     assert bench.routing.active == ("native" if rolled_back else "frozen")
@@ -114,14 +116,14 @@ async def test_a_share_over_the_limit_rolls_back(kinds: dict[str, int], rolled_b
         assert bench.counted("rollbacks_total", copy="frozen", reason=rolled_back) == 1
 
 
-async def test_a_copy_that_fails_says_how(bench: Bench) -> None:
+async def test_a_copy_that_fails_says_how(bench: ServerSetup) -> None:
     add(bench, failing=20)
     assert bench.told("frozen")[1] == (
         "rolled back: it failed in 20 of the last 20 pairs (10 % are borne), last: the copy failed: out of memory"
     )
 
 
-async def test_only_the_last_pairs_count(bench: Bench) -> None:
+async def test_only_the_last_pairs_count(bench: ServerSetup) -> None:
     add(bench, good=17, bad=2)
     for _ in range(5):
         add(bench, good=WINDOW - 2, bad=2)
@@ -131,7 +133,7 @@ async def test_only_the_last_pairs_count(bench: Bench) -> None:
     assert bench.routing.active == "native", "4 of the last 30"
 
 
-async def test_every_copy_has_its_own_window(bench: Bench) -> None:
+async def test_every_copy_has_its_own_window(bench: ServerSetup) -> None:
     await bench.open("trt", verdicts={"trt": verdict("passed", low=1.1)})
     add(bench, good=20)
     add(bench, bad=20, copy="trt")
@@ -144,7 +146,7 @@ async def test_every_copy_has_its_own_window(bench: Bench) -> None:
     [(1.5, answer(DOG, CAT), "passed"), (0.9, answer(DOG, CAT), "slower"), (1.5, answer(DOG), "disagrees")],
 )
 async def test_live_pairs_finish_a_verdict_that_was_left_open(
-    low: float, found: Detections, word: Word, bench: Bench
+    low: float, found: Detections, word: Word, bench: ServerSetup
 ) -> None:
     bench.routing.record_verdict("frozen", verdict("undecided", low=low, boxes=10))
     for _ in range(4):
@@ -158,14 +160,14 @@ async def test_live_pairs_finish_a_verdict_that_was_left_open(
     assert bench.counted("gate_verdict", copy="frozen", verdict=word) == 1
 
 
-async def test_pictures_without_boxes_decide_nothing(bench: Bench) -> None:
+async def test_pictures_without_boxes_decide_nothing(bench: ServerSetup) -> None:
     bench.routing.record_verdict("frozen", verdict("undecided", boxes=0))
     for _ in range(50):
         bench.live_pairs.add(pair(answer(), answer()))
     assert bench.told("frozen")[1].startswith("undecided: ")
 
 
-async def test_a_verdict_that_was_finished_may_be_rolled_back_later(bench: Bench) -> None:
+async def test_a_verdict_that_was_finished_may_be_rolled_back_later(bench: ServerSetup) -> None:
     bench.routing.record_verdict("frozen", verdict("undecided", boxes=0))
     add(bench, good=20)
     assert bench.routing.active == "frozen"

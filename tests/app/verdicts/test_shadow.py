@@ -10,14 +10,14 @@ import pytest
 from app.backends.backend import BatchFailed, Spec
 from app.images import Image
 from app.verdicts.shadow import MOST_BYTES, MOST_WAITING
-from tests.support.app.comparing import FOLDER, Bench, boxes, numbered, verdict
+from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, verdict
 from tests.support.app.pairing import window
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
 
-class Shadowed(Bench):
+class Shadowed(ServerSetup):
     """Native, and copies whose pairs agree; what they run is noted in order."""
 
     def __init__(self, model: Path) -> None:

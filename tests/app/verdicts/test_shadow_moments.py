@@ -9,7 +9,7 @@ import pytest
 from app.images import Image
 from app.lanes.batching import Answer
 from app.verdicts.shadow import MOST_TRIES
-from tests.support.app.comparing import Bench, numbered, verdict
+from tests.support.app.comparing import ServerSetup, numbered, verdict
 from tests.support.app.pairing import window
 from tests.support.app.queueing import submit
 from tests.support.fakes import FakeBackend, until
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 SOON_S = 0.01
 
 
-class Busy(Bench):
+class Busy(ServerSetup):
     """Native and a frozen copy, one picture that waits to be run again, and requests."""
 
     def __init__(self, model: Path, street: Image) -> None:

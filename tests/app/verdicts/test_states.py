@@ -7,20 +7,20 @@ import pytest
 
 from app.lanes.phase import Vacancy
 from app.verdicts.states import STATES, State, state_of
-from tests.support.app.comparing import Bench, verdict
+from tests.support.app.comparing import ServerSetup, verdict
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(saved_model: Path) -> AsyncIterator[Bench]:
-    made = Bench(saved_model)
+async def bench(saved_model: Path) -> AsyncIterator[ServerSetup]:
+    made = ServerSetup(saved_model)
     yield made
     await made.close()
 
 
-def shown(bench: Bench, name: str) -> str:
+def shown(bench: ServerSetup, name: str) -> str:
     """The one state that the metrics show; `backend_active` and `backend_ready` go with it."""
     every = [state for state in STATES if bench.counted("backend_state", backend=name, state=state)]
     assert bench.counted("backend_active", backend=name) == (every == ["active"])
@@ -29,19 +29,19 @@ def shown(bench: Bench, name: str) -> str:
     return state
 
 
-async def assert_state(bench: Bench, name: str, state: State) -> None:
+async def assert_state(bench: ServerSetup, name: str, state: State) -> None:
     assert state_of(bench.routing, name) == state
     assert shown(bench, name) == state.name
 
 
 @pytest.mark.parametrize("why", ["unavailable", "converting", "refused"])
-async def test_while_nobody_serves_the_state_is_the_slots(why: Vacancy, bench: Bench) -> None:
+async def test_while_nobody_serves_the_state_is_the_slots(why: Vacancy, bench: ServerSetup) -> None:
     await assert_state(bench, "frozen", State("loading", "the server is starting"))
     bench.routing.lanes["frozen"].slot.stay_vacant(why, "of a reason")
     await assert_state(bench, "frozen", State(why, "of a reason"))
 
 
-async def test_who_serves_is_active_or_stands_by(bench: Bench) -> None:
+async def test_who_serves_is_active_or_stands_by(bench: ServerSetup) -> None:
     await bench.open("native", "frozen", verdicts={"frozen": verdict("passed")})
     await assert_state(bench, "frozen", State("active", "passed: for reasons of passed"))
     await assert_state(bench, "native", State("standby", "frozen agrees with native and is faster"))
@@ -50,7 +50,7 @@ async def test_who_serves_is_active_or_stands_by(bench: Bench) -> None:
     await assert_state(bench, "native", State("active", ""))
 
 
-async def test_a_crash_is_the_state_at_once(bench: Bench) -> None:
+async def test_a_crash_is_the_state_at_once(bench: ServerSetup) -> None:
     await bench.open("native")
     bench.backend("native").die()
     await until(lambda: shown(bench, "native") == "crashed")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.verdicts.window import WORST
-from tests.support.app.comparing import CAT, DOG, Bench, boxes, verdict
+from tests.support.app.comparing import CAT, DOG, ServerSetup, boxes, verdict
 from tests.support.app.pairing import add, failed, pair, window, wrong
 from tests.support.converter.rows import answer
 
@@ -16,15 +16,15 @@ WINDOW = 30
 
 
 @pytest.fixture
-async def bench(saved_model: Path) -> AsyncIterator[Bench]:
+async def bench(saved_model: Path) -> AsyncIterator[ServerSetup]:
     """Native and a frozen copy that passed, which answers."""
-    made = Bench(saved_model, rollback_window=WINDOW)
+    made = ServerSetup(saved_model, rollback_window=WINDOW)
     await made.open("native", "frozen", verdicts={"frozen": verdict("passed")})
     yield made
     await made.close()
 
 
-async def test_the_worst_come_first(bench: Bench) -> None:
+async def test_the_worst_come_first(bench: ServerSetup) -> None:
     small = answer((*DOG[:4], 0.8, DOG[5]))
     smaller = answer((*DOG[:4], 0.5, DOG[5]))
     lost = pair(answer(DOG, CAT), answer(), request_id="two are missing")
@@ -50,7 +50,7 @@ async def test_the_worst_come_first(bench: Bench) -> None:
     assert "largest score difference" in worst[3]["reason"]
 
 
-async def test_the_last_disagreements_are_kept_even_when_they_left_the_window(bench: Bench) -> None:
+async def test_the_last_disagreements_are_kept_even_when_they_left_the_window(bench: ServerSetup) -> None:
     for number in range(WORST + 5):
         bench.live_pairs.add(wrong(request_id=str(number)))
     add(bench, good=2 * WINDOW)
@@ -59,7 +59,7 @@ async def test_the_last_disagreements_are_kept_even_when_they_left_the_window(be
     assert {each["request_id"] for each in told["worst"]} == {str(number) for number in range(5, WORST + 5)}
 
 
-async def test_another_model_under_the_name_begins_anew(bench: Bench) -> None:
+async def test_another_model_under_the_name_begins_anew(bench: ServerSetup) -> None:
     add(bench, bad=19)
     bench.live_pairs.forget("frozen")
     assert window(bench)["pairs"] == 0
@@ -67,7 +67,7 @@ async def test_another_model_under_the_name_begins_anew(bench: Bench) -> None:
     assert bench.routing.active == "frozen"
 
 
-async def test_another_chance_is_for_copies_that_were_rolled_back(bench: Bench) -> None:
+async def test_another_chance_is_for_copies_that_were_rolled_back(bench: ServerSetup) -> None:
     await bench.open("trt", verdicts={"trt": verdict("slower")})
     bench.live_pairs.add(pair(copy="trt"))
     add(bench, bad=20)
@@ -75,7 +75,7 @@ async def test_another_chance_is_for_copies_that_were_rolled_back(bench: Bench) 
     assert (window(bench)["pairs"], window(bench, "trt")["pairs"]) == (0, 1)
 
 
-async def test_a_look_is_by_the_threshold_and_the_classes_asked_for_and_is_not_counted(bench: Bench) -> None:
+async def test_a_look_is_by_the_threshold_and_the_classes_asked_for_and_is_not_counted(bench: ServerSetup) -> None:
     ours, theirs = answer(DOG, CAT), answer(DOG)
     assert not bench.live_pairs.judge(pair(ours, theirs)).agrees
     assert bench.live_pairs.judge(pair(ours, theirs), classes=frozenset({18})).agrees

@@ -12,6 +12,7 @@ from converter.contract import ConversionFailed, Options
 from converter.machine.child import Limits
 from converter.progress import Progress
 from converter.targets import making
+from tests.converter.disk.conftest import assert_only_the_old_copy_is_there
 from tests.support.converter.disk import LEFT, run_on_small_disk
 from tests.support.converter.made import OddModels
 from tests.support.converter.readonly import obeying_permissions
@@ -23,24 +24,8 @@ from tests.support.converter.running import (
     held,
     let_go,
     machine,
-    names,
     sentence,
 )
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A model whose copy, an old one, stands in its place."""
-    old = tmp_path / "copies" / "1_trt" / "saved_model.pb"
-    old.parent.mkdir(parents=True)
-    old.write_text("old")
-    return fake_model(tmp_path)
-
-
-def assert_only_the_old_copy_is_there(model: Path) -> None:
-    assert names(model.parent / "copies") == ["1_trt"]
-    assert names(model.parent / "copies" / "1_trt") == ["saved_model.pb"]
-
 
 # It takes too much
 

@@ -14,13 +14,13 @@ import pytest
 from benchmarks.serving import clean_environ
 from converter.contract import Report
 from converter.disk import publish
+from tests.converter.disk.conftest import assert_only_the_old_copy_is_there
 from tests.support.converter.made import OddModels
 from tests.support.converter.running import (
     Process,
     all_gone,
     convert,
     converting,
-    fake_model,
     names,
     running,
     sentence,
@@ -39,20 +39,6 @@ POINTS = {
     "verify": "run TRTEngineOp_000_000",
     "yardstick": "run frozen",
 }
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A model whose copy, an old one, stands in its place."""
-    old = tmp_path / "copies" / "1_trt" / "saved_model.pb"
-    old.parent.mkdir(parents=True)
-    old.write_text("old")
-    return fake_model(tmp_path)
-
-
-def assert_only_the_old_copy_is_there(model: Path) -> None:
-    assert names(model.parent / "copies") == ["1_trt"]
-    assert names(model.parent / "copies" / "1_trt") == ["saved_model.pb"]
 
 
 def assert_cancelled(process: Process) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from app.detection.detector import Query
 from app.detection.side_by_side import SideBySide, SideBySideResult
 from app.errors import ServiceError
-from tests.support.app.comparing import CAT, DOG, Bench, verdict
+from tests.support.app.comparing import CAT, DOG, ServerSetup, verdict
 from tests.support.converter.rows import answer
 from tests.support.fakes import FakeBackend
 
 
-class SideBySideSetup(Bench):
+class SideBySideSetup(ServerSetup):
     """Native finds a dog and a cat, frozen the dog alone."""
 
     def __init__(self, model: Path) -> None:

@@ -11,13 +11,13 @@ from app.api.dialects import Dialect
 from app.main import assemble
 from app.verdicts.gate import Verdict
 from tests.support.agreeing import assert_same
-from tests.support.app.comparing import Bench
+from tests.support.app.comparing import ServerSetup
 from tests.support.fakes import until
 
 ADMIN = {"Authorization": "Bearer sesame"}
 
 
-class Compared(Bench):
+class Compared(ServerSetup):
     """A bench whose app runs; `client` speaks to it."""
 
     client: httpx.AsyncClient

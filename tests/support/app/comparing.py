@@ -72,7 +72,7 @@ def numbered(count: int) -> list[Image]:
     return [Image(jpegs.photo(), 100 + number, 50) for number in range(count)]
 
 
-class Bench:
+class ServerSetup:
     """The server's parts for the model at `model`; nothing runs until it is opened."""
 
     def __init__(self, model: Path, **changes: Any) -> None:

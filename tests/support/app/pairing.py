@@ -5,7 +5,7 @@ from typing import Any
 
 from app.verdicts.live_pairs import Pair
 from converter.model.detections import Detections
-from tests.support.app.comparing import CAT, DOG, Bench
+from tests.support.app.comparing import CAT, DOG, ServerSetup
 from tests.support.converter.rows import answer
 
 
@@ -27,13 +27,13 @@ def wrong(**changes: Any) -> Pair:
     return pair(answer(DOG), answer(CAT), **changes)
 
 
-def add(bench: Bench, *, good: int = 0, bad: int = 0, failing: int = 0, **changes: Any) -> None:
+def add(bench: ServerSetup, *, good: int = 0, bad: int = 0, failing: int = 0, **changes: Any) -> None:
     """So many pairs of each kind."""
     for make, count in ((pair, good), (wrong, bad), (failed, failing)):
         for _ in range(count):
             bench.live_pairs.add(make(**changes))
 
 
-def window(bench: Bench, copy: str = "frozen") -> dict[str, Any]:
+def window(bench: ServerSetup, copy: str = "frozen") -> dict[str, Any]:
     """What is told of the copy's last pairs."""
     return bench.live_pairs.to_json(copy)
