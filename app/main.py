@@ -19,7 +19,7 @@ from app.api.limits import BodyLimit
 from app.api.pipeline import Pipeline
 from app.api.requests import Requests
 from app.backends.backend import ModelRefused, Starter, WorkerDied
-from app.copy_names import NATIVE
+from app.choices import NATIVE
 from app.detection.side_by_side import SideBySide
 from app.metrics import Metrics
 from app.settings import Settings

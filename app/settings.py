@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -15,9 +15,8 @@ from pydantic import (
     field_validator,
 )
 
-from app.copy_names import CopyName, Precision, wanted_on
+from app.choices import Boxes, CopyName, Fit, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
-from converter.description import BOXES, FITS, SCALES
 from converter.tolerance import Tolerance
 
 PREFIX = "DETECTOR_"
@@ -44,12 +43,6 @@ def _split(value: object) -> object:
 
 
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
-if TYPE_CHECKING:
-    Boxes = str
-    Scale = str
-    Fit = str
-else:
-    Boxes, Scale, Fit = Literal[BOXES], Literal[tuple(SCALES)], Literal[FITS]
 Names = Annotated[tuple[CopyName, ...], BeforeValidator(_split)]
 
 

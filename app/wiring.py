@@ -12,12 +12,12 @@ from app import model_folder
 from app.backends.backend import Backend, Spec, Starter
 from app.backends.served import Served
 from app.backends.worker import start_worker
+from app.choices import NATIVE
 from app.copies.conversions import Conversions, JobLimits
 from app.copies.copies import Copies
 from app.copies.folders import CopyFolders, Plan
 from app.copies.jobs import JobFiles
 from app.copies.versions import Versions
-from app.copy_names import NATIVE
 from app.detection.detector import Detector
 from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane

@@ -10,9 +10,9 @@ from app.api.conversions import ADMIN_ERRORS, BODY_ERRORS
 from app.api.errors import described
 from app.api.ops import backend_answer
 from app.api.schemas import BackendAnswer
+from app.choices import NATIVE
 from app.copies.copies import Copies
 from app.copies.versions import Versions
-from app.copy_names import NATIVE
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import AUTO, Routing
 from app.verdicts.shadow import Shadow

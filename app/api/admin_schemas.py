@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.choices import AutoName, CopyName, ModelName, Precision, Strategy
 from app.copies.jobs import Job
-from app.copy_names import AutoName, CopyName, ModelName, Precision, Strategy
 from converter.contract import BadOptions, Options
 from converter.targets import kind
 

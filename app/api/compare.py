@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from app.api.schemas import CompareAnswer, InferHistogram
-from app.copy_names import NATIVE
+from app.choices import NATIVE
 from app.metrics import BUCKETS, Metrics
 from app.rules import GateRules
 from app.verdicts.gate import rules_json

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
 from app.backends.served import Served
-from app.copy_names import NATIVE
+from app.choices import NATIVE
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
 from app.model_folder import id_space

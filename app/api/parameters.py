@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.copy_names import BackendName, CopyName
+from app.choices import BackendName, CopyName
 from app.detection.side_by_side import BOTH
 from app.errors import BadParameter
 from converter.tolerance import Tolerance

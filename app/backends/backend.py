@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.copy_names import NATIVE
+from app.choices import NATIVE
 from app.images import Image
 from converter.description import Declared
 from converter.model.detections import Detections

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.backends.backend import Spec
 from app.backends.served import Served
-from app.copy_names import in_order, wanted_on
+from app.choices import in_order, wanted_on
 from converter.comparison import probe
 from converter.contract import CopyRefused, Options, Report
 from converter.disk import publish

@@ -7,8 +7,8 @@ from pathlib import Path
 from app import model_folder
 from app.backends.backend import Backend, ModelRefused, NoRoom, WorkerDied
 from app.backends.served import Served
+from app.choices import NATIVE
 from app.copies.copies import Copies
-from app.copy_names import NATIVE
 from app.errors import ConversionRunning, NotLoaded
 from app.model_folder import Model, NoModel
 from app.verdicts.routing import AUTO, Routing

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.copy_names import NATIVE
+from app.choices import NATIVE
 from app.detection.detector import Detector, Query, Result
 from app.errors import ServiceError
 from app.metrics import NO_BACKEND

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.backends.backend import Backend, BatchFailed, ModelRefused, Spec, Starter, WorkerDied
 from app.backends.served import Served
-from app.copy_names import NATIVE
+from app.choices import NATIVE
 from app.errors import ServiceError
 from app.images import Image, check
 from app.verdicts.gate import Gate, Verdict

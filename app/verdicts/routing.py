@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.copy_names import NATIVE
+from app.choices import NATIVE
 from app.errors import BackendUnavailable
 from app.lanes.lane import Lane
 from app.metrics import Metrics

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import cast
 
 from app.backends.backend import Backend, BatchFailed, WorkerDied
-from app.copy_names import NATIVE
+from app.choices import NATIVE
 from app.images import Image
 from app.lanes.batching import MicroBatcher
 from app.lanes.quiet import wait_until_idle

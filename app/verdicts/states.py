@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
 
-from app.copy_names import NATIVE
+from app.choices import NATIVE
 from app.lanes.lane import Lane
 from app.metrics import Metrics
 from app.verdicts.gate import WORDS

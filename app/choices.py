@@ -1,9 +1,10 @@
-"""The names of copies, backends and precisions, as settings and the API check them: from the converter's lists."""
+"""What may be chosen in settings and over the API: copies and backends by name, precisions, forms of boxes."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from converter.contract import PRECISIONS, STRATEGIES
+from converter.description import BOXES, FITS, SCALES
 from converter.targets import KINDS
 
 NATIVE = "native"
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     BackendName = str
     Precision = str
     Strategy = str
+    Boxes = str
+    Scale = str
+    Fit = str
 else:
     CopyName = Literal[_NAMES]
     ModelName = Literal[(NATIVE, *_NAMES)]  # of one that can be loaded
@@ -24,6 +28,9 @@ else:
     BackendName = Literal[("auto", NATIVE, *_NAMES, "both")]  # of one that can be asked
     Precision = Literal[PRECISIONS]
     Strategy = Literal[STRATEGIES]
+    Boxes = Literal[BOXES]
+    Scale = Literal[tuple(SCALES)]
+    Fit = Literal[FITS]
 
 
 def wanted_on(machine: str) -> tuple[str, ...]:
