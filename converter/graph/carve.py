@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from converter.model.onnx_layout import COUNT
 
 _READ, _WRITTEN = "values_read/", "values_written/"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +35,28 @@ class Carved:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A graph from which parts are taken."""
+
+    graph: Any  # tf.Graph
+    functions: Mapping[str, Any] = _NOTHING  # the FunctionDefs of its loops and branches, by name
+
+
 def carve(
-    graph: Any,
+    whole: Whole,
     feeds: Mapping[str, str],
     fetches: Mapping[str, str],
     *,
-    functions: Mapping[str, Any] | None = None,
-    instead: Mapping[str, Sequence[Any]] | None = None,
+    instead: Mapping[str, Sequence[Any]] = _NOTHING,
     ordered: bool = False,
 ) -> Carved:
     """What computes the values `fetches` (name -> tensor) from the tensors in `feeds` (tensor -> name).
 
-    `functions` has the graph's FunctionDefs, `instead` the NodeDefs that take the place of an operation, by its name.
+    `instead` has the NodeDefs that take the place of an operation, by its name.
     Without `ordered`, operations that others only wait for are left out: ONNX has no such thing.
     """
-    instead = {} if instead is None else instead
+    graph = whole.graph
     kept = _needed(graph, feeds, fetches.values(), instead, ordered)
     read = dict(_read(graph, kept, feeds, fetches.values()))
     if any(_counts(instead[each.name]) for each in kept if each.name in instead):
@@ -57,17 +66,9 @@ def carve(
     definition.node.extend(read.values())
     for operation in kept:
         definition.node.extend(instead.get(operation.name) or [_rewired(operation, renamed, ordered)])
-    for name, tensor in fetches.items():
-        definition.node.append(
-            _passed_on(_WRITTEN + name, renamed.get(tensor, tensor), graph.get_tensor_by_name(tensor))
-        )
-    definition.library.function.extend(_called(functions or {}, definition))
-    return Carved(
-        definition,
-        {name: f"{_READ}{name}:0" for name in read},
-        {name: f"{_WRITTEN}{name}:0" for name in fetches},
-        _counted(kept),
-    )
+    definition.node.extend(_written(graph, fetches, renamed))
+    definition.library.function.extend(_called(whole.functions, definition))
+    return Carved(definition, _tensors(_READ, read), _tensors(_WRITTEN, fetches), _counted(kept))
 
 
 def counting(operation: Any) -> list[Any]:
@@ -111,6 +112,16 @@ def _called(functions: Mapping[str, Any], definition: Any) -> list[Any]:
                 named[name] = functions[name]
                 waiting += functions[name].node_def
     return list(named.values())
+
+
+def _tensors(prefix: str, names: Iterable[str]) -> dict[str, str]:
+    return {name: f"{prefix}{name}:0" for name in names}
+
+
+def _written(graph: Any, fetches: Mapping[str, str], renamed: Mapping[str, str]) -> Iterator[Any]:
+    """What passes each of these tensors on under the name of its value."""
+    for name, tensor in fetches.items():
+        yield _passed_on(_WRITTEN + name, renamed.get(tensor, tensor), graph.get_tensor_by_name(tensor))
 
 
 def _passed_on(name: str, source: str, tensor: Any) -> Any:

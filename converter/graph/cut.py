@@ -10,7 +10,7 @@ from typing import Any
 
 from converter.contract import UnusableModel
 from converter.graph import loops, to_onnx
-from converter.graph.carve import Carved, carve, counting
+from converter.graph.carve import Carved, Whole, carve, counting
 from converter.graph.flat import Flat
 from converter.graph.passes.faster import move_orders
 from converter.graph.reach import Reach
@@ -74,7 +74,7 @@ def _with_head(flat: Flat, reach: Reach, runs: Runs, why: str) -> Cut:
     begins = _values("head", sorted(left), flat.outputs)
     files = flat.graph.get_operation_by_name(flat.strings).outputs[0].name
     fetches = {value: tensor for tensor, value in begins.items()}
-    head = carve(flat.graph, {files: flat.input_name}, fetches, functions=flat.functions, ordered=True)
+    head = carve(Whole(flat.graph, flat.functions), {files: flat.input_name}, fetches, ordered=True)
     made = _network(flat, reach, runs, begins)
     return Cut(head=head, begins=begins, **{**made, "why": {"head": why, **made["why"]}})
 
@@ -95,33 +95,48 @@ def _head(reach: Reach, runs: Runs, names: Iterable[str]) -> set[str]:
 
 def _network(flat: Flat, reach: Reach, runs: Runs, begins: Mapping[str, str]) -> dict[str, Any]:
     """The network from these tensors on, as far as it can be converted, and the tail, if there is one."""
-    instead = {each.name: counting(each) for each in flat.counting}
-    tail: set[str] = set()
-    failed: set[str] = set()
     start = _inside(reach, begins, flat.outputs.values())
-    failed |= {name for name in reach.inconvertible if name in start}
+    failed = {name for name in reach.inconvertible if name in start}
+    tail: set[str] = set()
     for _ in range(_MOST_ROUNDS):
         if failed - tail:
             tail = _tail(reach, runs, failed, start)
         ends = _ends(flat, reach, tail, begins)
-        network = carve(flat.graph, begins, ends, functions=flat.functions, instead=instead)
+        network = _carved(flat, begins, ends)
         try:
             model = to_onnx.convert(network, "network")
-            break
         except to_onnx.Unconvertible as error:
-            found = {owner for name in error.names for owner in reach.owners(name)} & start
-            if not found - failed:
-                raise UnusableModel(f"ONNX has no counterpart for {error}, in the middle of its network") from error
-            failed |= found
-    else:
-        raise UnusableModel("too many of its operations have no counterpart in ONNX")
-    made: dict[str, Any] = {"network": network, "network_model": model, "ends": ends, "why": {}}
-    if tail:
-        feeds = {**begins, **{tensor: value for value, tensor in ends.items() if value not in flat.outputs}}
-        fetches = {name: t for name, t in flat.outputs.items() if flat.graph.get_tensor_by_name(t).op.name in tail}
-        made["tail"] = carve(flat.graph, feeds, fetches, functions=flat.functions, instead=instead)
-        made["why"] = {"tail": f"ONNX has no counterpart for {_some(reach, sorted(failed))}"}
-    return made
+            failed |= _failed_too(reach, error, start, failed)
+            continue
+        found = {"network": network, "network_model": model, "ends": ends}
+        return {**found, **_after(reach, tail, failed, begins, ends)}
+    raise UnusableModel("too many of its operations have no counterpart in ONNX")
+
+
+def _failed_too(reach: Reach, error: to_onnx.Unconvertible, start: set[str], failed: set[str]) -> set[str]:
+    """The operations that have just been found to have no counterpart; UnusableModel if none of them is new."""
+    found = {owner for name in error.names for owner in reach.owners(name)} & start
+    if not found - failed:
+        raise UnusableModel(f"ONNX has no counterpart for {error}, in the middle of its network") from error
+    return found
+
+
+def _after(
+    reach: Reach, tail: set[str], failed: set[str], begins: Mapping[str, str], ends: Mapping[str, str]
+) -> dict[str, Any]:
+    """The tail, if there is one, and why it is needed."""
+    if not tail:
+        return {"why": {}}
+    flat = reach.flat
+    feeds = {**begins, **{tensor: value for value, tensor in ends.items() if value not in flat.outputs}}
+    fetches = {name: t for name, t in flat.outputs.items() if flat.graph.get_tensor_by_name(t).op.name in tail}
+    why = {"tail": f"ONNX has no counterpart for {_some(reach, sorted(failed))}"}
+    return {"tail": _carved(flat, feeds, fetches), "why": why}
+
+
+def _carved(flat: Flat, feeds: Mapping[str, str], fetches: Mapping[str, str]) -> Carved:
+    instead = {each.name: counting(each) for each in flat.counting}
+    return carve(Whole(flat.graph, flat.functions), feeds, fetches, instead=instead)
 
 
 def _inside(reach: Reach, begins: Mapping[str, str], outputs: Iterable[str]) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
-from converter.graph.carve import Carved, carve, constant
+from converter.graph.carve import Carved, Whole, carve, constant
 from converter.graph.flat import Flat, imported, origin
 from converter.model.onnx_layout import Decode
 
@@ -65,10 +65,9 @@ def pictures(flat: Flat) -> Pictures:
     names = {tensor: f"picture_{number}" for number, tensor in enumerate(written)}
     try:
         graph = carve(
-            loop.body,
+            Whole(loop.body, flat.functions),
             {decoder.outputs[0].name: PIXELS},
             {names[tensor]: inner.name for tensor, inner in written.items()},
-            functions=flat.functions,
             instead=dict(_constants(loop)),
         )
     except ValueError as error:
@@ -117,19 +116,30 @@ def _check_reads(flat: Flat, loop: _Loop, decoder: Any) -> int:
     item = origin(decoder.inputs[0])
     if item.op.type != "TensorListGetItem":
         raise Uncut("its decoder reads something else than the files as they came")
+    files, index = _files_and_index(loop, item)
+    if {each.type for each in _consumers(item)} - {"DecodeJpeg", "Identity"}:
+        raise Uncut("its loop reads the files in other ways too")
+    _check_files(flat, origin(loop.operation.inputs[files]).op)
+    return index
+
+
+def _files_and_index(loop: _Loop, item: Any) -> tuple[int, int]:
+    """The numbers of the variables that are the files and the picture's number."""
     files, index = loop.variable(item.op.inputs[0]), loop.variable(item.op.inputs[1])
     if files is None or index is None or not loop.stays(files) or not loop.counts(index):
         raise Uncut("its loop doesn't go through the files one after the other")
-    if any(each.type not in ("DecodeJpeg", "Identity") for each in _consumers(item)):
-        raise Uncut("its loop reads the files in other ways too")
-    made = origin(loop.operation.inputs[files]).op
-    if made.type != "TensorListFromTensor" or made.inputs[0].name not in [each.name for each in flat.files]:
+    return files, index
+
+
+def _check_files(flat: Flat, listed: Any) -> None:
+    """Uncut if the list that the loop goes through is not that of the files, or they are read elsewhere too."""
+    files = [each.name for each in flat.files]
+    if listed.type != "TensorListFromTensor" or listed.inputs[0].name not in files:
         raise Uncut("its loop goes through something else than the files as they came")
     readers = {each.name for tensor in flat.files for each in tensor.consumers()}
-    expected = {made.name, *(each.name for each in flat.counting), *(each.op.name for each in flat.files)}
-    if readers - expected:
-        raise Uncut(f"other operations read the files too: {', '.join(sorted(readers - expected))}")
-    return index
+    others = readers - {listed.name} - {each.op.name for each in flat.files} - {each.name for each in flat.counting}
+    if others:
+        raise Uncut(f"other operations read the files too: {', '.join(sorted(others))}")
 
 
 def _check_ends(flat: Flat, loop: _Loop) -> None:

@@ -95,16 +95,23 @@ def _ask() -> None:
 
     _tell(tensorflow=tf.__version__)
     _tell(tensorflow_build=_build(tf.version.GIT_VERSION, tf.sysconfig.get_build_info()))
+    _ask_tftrt()
+    _ask_gpus(tf)
+
+
+def _ask_tftrt() -> None:
     try:
         from tensorflow.compiler.tf2tensorrt import _pywrap_py_utils as tftrt
     except ImportError:
-        tftrt = None
-    if tftrt is not None and tuple(tftrt.get_linked_tensorrt_version()) != (0, 0, 0):
+        return
+    if tuple(tftrt.get_linked_tensorrt_version()) != (0, 0, 0):
         _tell(tensorrt_linked=tftrt.get_linked_tensorrt_version())
         if tftrt.is_tensorrt_enabled():  # without this question first, the next one may end the process
             _tell(tensorrt_loaded=tftrt.get_loaded_tensorrt_version())
-    gpus = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+
+
+def _ask_gpus(tf: Any) -> None:
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     capability = details[0].get("compute_capability") if details else None
     _tell(
         gpus=[detail.get("device_name", "unknown") for detail in details],

@@ -61,23 +61,30 @@ def infer_box_form(description: Description, answers: Sequence[tuple[Outputs, Pl
 
     UnusableModel if that tells too little and the kind of outputs has no reading of its own.
     """
-    readings = [each for each in READINGS[description.convention] if _possible(each, description)]
     found = [(_counting(_found(outputs, description, 0)), placed) for outputs, placed in answers]
-    count = sum(len(each.scores) for each, _ in found)
-    photos = f"{count} boxes on {len(found)} photos"
-    if not count:
-        return _by_itself(description, readings, "it finds nothing in the probe photos")
-    fits = sorted((_fit(each, found) for each in readings), key=lambda fit: -fit.reach)
+    boxes = sum(len(each.scores) for each, _ in found)
+    if not boxes:
+        return _by_itself(description, "it finds nothing in the probe photos")
+    return _best(description, found, photos=f"{boxes} boxes on {len(found)} photos")
+
+
+def _best(description: Description, found: Sequence[tuple[_Found, Placed]], *, photos: str) -> Description:
+    """The description with the reading that fits best; `photos` is what there is to go by, in words."""
+    fits = _fits(_readings(description), found)
     good = [fit for fit in fits if fit.wrong <= _FEW]
     if not good:
-        return _by_itself(description, readings, f"none fits its {photos} ({'; '.join(map(str, fits))})")
+        return _by_itself(description, f"none fits its {photos} ({'; '.join(map(str, fits))})")
     equal = [fit.reading for fit in good if fit.reach >= _NEAR * good[0].reach]
-    best = next(each for each in readings if each in equal)
-    if len({_shape(each, found) for each in equal}) > 1 and description.convention != API:
-        return _by_itself(description, readings, f"its {photos} fit several ({'; '.join(map(str, good))})")
-    chosen = next(fit for fit in good if fit.reading == best)
+    if description.convention != API and _differ(equal, found):
+        return _by_itself(description, f"its {photos} fit several ({'; '.join(map(str, good))})")
+    best = min(equal, key=_readings(description).index)
+    return replace(description, boxes=best, evidence=_evidence(photos, best, fits))
+
+
+def _evidence(photos: str, best: str, fits: Sequence[_Fit]) -> str:
+    chosen = next(fit for fit in fits if fit.reading == best)
     others = "; ".join(str(fit) for fit in fits if fit.reading != best)
-    return replace(description, boxes=best, evidence=f"{photos} as {chosen}" + (f" (as {others})" if others else ""))
+    return f"{photos} as {chosen}" + (f" (as {others})" if others else "")
 
 
 def corners(found: _Found, reading: str, placed: Placed) -> NDArray[np.float64]:
@@ -132,14 +139,26 @@ def _counting(found: _Found) -> _Found:
     return replace(found, boxes=found.boxes[kept], scores=found.scores[kept], classes=found.classes[kept])
 
 
-def _possible(reading: str, description: Description) -> bool:
-    return not reading.endswith("_scaled") or INFO in description.outputs
+def _readings(description: Description) -> list[str]:
+    """Those that are possible, likelier ones first."""
+    scaled = INFO in description.outputs
+    return [each for each in READINGS[description.convention] if scaled or not each.endswith("_scaled")]
 
 
 def _shares(reading: str, found: Sequence[tuple[_Found, Placed]]) -> Iterator[NDArray[np.float64]]:
     """The boxes of each photo in shares of it."""
     for each, placed in found:
         yield corners(each, reading, placed) / np.tile(placed.size, 2)
+
+
+def _fits(readings: Sequence[str], found: Sequence[tuple[_Found, Placed]]) -> list[_Fit]:
+    """How well each reading fits, the one with the farthest boxes first."""
+    return sorted((_fit(each, found) for each in readings), key=lambda fit: -fit.reach)
+
+
+def _differ(readings: Sequence[str], found: Sequence[tuple[_Found, Placed]]) -> bool:
+    """Whether these readings say different things of the photos."""
+    return len({_shape(each, found) for each in readings}) > 1
 
 
 def _fit(reading: str, found: Sequence[tuple[_Found, Placed]]) -> _Fit:
@@ -155,12 +174,13 @@ def _shape(reading: str, found: Sequence[tuple[_Found, Placed]]) -> bytes:
     return bytes(np.round(boxes, 2).tobytes())
 
 
-def _by_itself(description: Description, readings: Sequence[str], why: str) -> Description:
+def _by_itself(description: Description, why: str) -> Description:
     """The reading that the kind of outputs documents; UnusableModel where there are several."""
     if description.convention == API:
         evidence = f"{why}; normalised boxes are what the object detection API gives"
         return replace(description, boxes=READINGS[API][0], evidence=evidence)
     names = ", ".join(repr(name) for role, name in description.outputs.items() if role in (BOXES, ROWS))
     raise UnusableModel(
-        f"what the boxes in {names} mean can't be read: {why}; say it by DETECTOR_BOXES ({', '.join(readings)})"
+        f"what the boxes in {names} mean can't be read: {why}; say it by DETECTOR_BOXES "
+        f"({', '.join(_readings(description))})"
     )

@@ -36,6 +36,10 @@ class Spec:
     shape: tuple[int | None, ...] | None
     text: str  # the shape as TensorFlow writes it
 
+    def sides(self, rank: int) -> tuple[int | None, ...]:
+        """The shape, of this rank where it is not known."""
+        return self.shape or (None,) * rank
+
     def fits(self, rank: int) -> bool:
         """Whether it may have this rank."""
         return self.shape is None or len(self.shape) == rank
@@ -60,18 +64,18 @@ def _input(takes: Mapping[str, Spec], declared: Declared) -> Input:
         raise UnusableModel(f"the signature takes {len(takes)} inputs ({', '.join(sorted(takes))}), not one")
     name, spec = next(iter(takes.items()))
     kind = _KINDS.get(spec.dtype)
-    if kind is None or not spec.fits(1 if kind == JPEG else 4):
-        raise UnusableModel(_strange(name, spec))
-    if kind == JPEG:
-        return Input(name=name, batch=spec.shape[0] if spec.shape else None)
-    batch, height, width, channels = spec.shape or (None,) * 4
+    if kind == JPEG and spec.fits(1):
+        return Input(name=name, batch=spec.sides(1)[0])
+    if kind in (UINT8, FLOAT32) and spec.fits(4):
+        return _pictures(name, spec, kind, declared)
+    raise UnusableModel(_strange(name, spec))
+
+
+def _pictures(name: str, spec: Spec, kind: str, declared: Declared) -> Input:
+    batch, height, width, channels = spec.sides(4)
     if channels not in (None, 3) or (height is None) != (width is None):
         raise UnusableModel(_strange(name, spec))
-    if kind == FLOAT32 and declared.input_scale is None:
-        raise UnusableModel(
-            f"the input {name!r} takes float32 pictures, and on which scale can't be read: "
-            f"say it by DETECTOR_INPUT_SCALE ({', '.join(SCALES)})"
-        )
+    _check_scale(name, kind, declared)
     return Input(
         name=name,
         kind=kind,
@@ -83,6 +87,14 @@ def _input(takes: Mapping[str, Spec], declared: Declared) -> Input:
     )
 
 
+def _check_scale(name: str, kind: str, declared: Declared) -> None:
+    if kind == FLOAT32 and declared.input_scale is None:
+        raise UnusableModel(
+            f"the input {name!r} takes float32 pictures, and on which scale can't be read: "
+            f"say it by DETECTOR_INPUT_SCALE ({', '.join(SCALES)})"
+        )
+
+
 def _strange(name: str, spec: Spec) -> str:
     return (
         f"the input {name!r} is {spec.dtype} {spec.text}; JPEG files as strings of shape (N,) are needed, "
@@ -92,18 +104,22 @@ def _strange(name: str, spec: Spec) -> str:
 
 def _outputs(gives: Mapping[str, Spec]) -> tuple[str, dict[str, str]]:
     """Which kind of outputs a signature has, and what of it is read, by role."""
-    if not any(name in gives for name in _API):
+    if not gives.keys() & set(_API):
         if rows := _rows(gives):
             return TPU, {ROWS: rows, **_info(gives)}
         if keras := _keras(gives):
             return KERAS, keras
+    return API, {**_api(gives), **_info(gives)}
+
+
+def _api(gives: Mapping[str, Spec]) -> dict[str, str]:
     if missing := [name for name in _API if name not in gives]:
         raise UnusableModel(
             f"the signature lacks the output {', '.join(map(repr, missing))}; it gives: {', '.join(sorted(gives))}"
         )
     for name in _API:
         _check(name, gives[name], _RANKS[name])
-    return API, {**{name: name for name in _API}, **_info(gives)}
+    return {name: name for name in _API}
 
 
 def _check(name: str, spec: Spec, rank: int) -> None:

@@ -51,17 +51,32 @@ def _learn_sizes(nodes: Nodes, name: str, sizes: tuple[int | None, ...]) -> None
 
 def _order(nodes: Nodes, name: str) -> tuple[str, int, list[int]] | None:
     """What makes an output, apart from a transposition, if it changes the order of an axis; the axis and the order."""
-    node, turned = nodes.made[name], None
-    if node.op_type == "Transpose":
-        turned = attribute(node, "perm")
-        source = node.input[0]
-        if turned is None or nodes.reader(source) is None or source not in nodes.made:
-            return None
-        node = nodes.made[source]
-    elif nodes.readers.get(name):
+    found = _before_turning(nodes, name)
+    if found is None:
         return None
+    node, turned = found
+    gathered = _gathered(nodes, node)
+    if gathered is None:
+        return None
+    axis, places = gathered
+    return node.output[0], turned.index(axis) if turned else axis, places
+
+
+def _before_turning(nodes: Nodes, name: str) -> tuple[Any, list[int] | None] | None:
+    """What makes a tensor, apart from a transposition, and how that turns the axes; None if others read it too."""
+    node = nodes.made[name]
+    if node.op_type != "Transpose":
+        return None if nodes.readers.get(name) else (node, None)
+    turned, source = attribute(node, "perm"), node.input[0]
+    if turned is None or nodes.reader(source) is None or source not in nodes.made:
+        return None
+    return nodes.made[source], turned
+
+
+def _gathered(nodes: Nodes, node: Any) -> tuple[int, list[int]] | None:
+    """The axis whose order a Gather changes, and the order; None if it does something else."""
     places = order(nodes.constant(node.input[1])) if node.op_type == "Gather" else None
     axis = attribute(node, "axis", 0)
     if places is None or same(places) or nodes.size(node.output[0], axis) != len(places):
         return None
-    return node.output[0], turned.index(axis) if turned else axis, places
+    return axis, places

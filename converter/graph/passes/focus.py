@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from converter.graph.passes.nodes import Nodes, attribute, same
 
 _TO_NCHW = [0, 3, 1, 2]
+_ROWS_AND_COLUMNS = {1: (2, 3), 3: (1, 2)}  # axes, by that of the channels
 _PHASES = [(0, 0), (0, 1), (1, 0), (1, 1)]  # row and column where one begins, in SpaceToDepth's order
 
 
@@ -22,21 +23,33 @@ def focus(nodes: Nodes) -> None:
 
 
 def _rewrite(nodes: Nodes, concat: Any) -> None:
-    axis, last = attribute(concat, "axis") % 4, concat
-    if axis == 3:  # (N, H, W, C), which the next operation turns into (N, C, H, W)
-        last = nodes.reader(concat.output[0])
-        if last is None or last.op_type != "Transpose" or attribute(last, "perm") != _TO_NCHW:
-            return
+    axis = attribute(concat, "axis") % 4
+    last = _channels_first(nodes, concat, axis)
     source = _source(nodes, concat.input[0])
-    channels = nodes.size(source, axis)
-    rows, columns = (1, 2) if axis == 3 else (2, 3)
-    phases = [_phase(nodes, each, source, rows, columns) for each in concat.input]
-    flat = len(nodes.sizes.get(source, ())) == 4 and nodes.types.get(source) == TensorProto.FLOAT
-    if not channels or axis not in (1, 3) or not flat:
+    if last is None or len(nodes.sizes.get(source, ())) != 4 or nodes.types.get(source) != TensorProto.FLOAT:
         return
-    if sorted(each for each in phases if each) == _PHASES:
-        order = [_PHASES.index(each) * channels + channel for each in phases if each for channel in range(channels)]
+    order = _order(nodes, concat, source, axis)
+    if order:
         nodes.replace(last, _made(nodes, source, last.output[0], order, turn=axis == 3))
+
+
+def _channels_first(nodes: Nodes, concat: Any, axis: int) -> Any:
+    """What makes (N, C, H, W) of the slices: the concatenation, or the transposition behind it; or None."""
+    if axis == 1:
+        return concat
+    last = nodes.reader(concat.output[0]) if axis == 3 else None
+    if last is None or last.op_type != "Transpose" or attribute(last, "perm") != _TO_NCHW:
+        return None
+    return last
+
+
+def _order(nodes: Nodes, concat: Any, source: str, axis: int) -> list[int] | None:
+    """Where SpaceToDepth has each of the channels; None if they are not the four strided slices of a picture."""
+    channels, (rows, columns) = nodes.size(source, axis), _ROWS_AND_COLUMNS[axis]
+    phases = [_phase(nodes, each, source, rows, columns) for each in concat.input]
+    if not channels or set(phases) != set(_PHASES):
+        return None
+    return [_PHASES.index(each) * channels + channel for each in phases if each for channel in range(channels)]
 
 
 def _made(nodes: Nodes, source: str, result: str, order: list[int], *, turn: bool) -> list[Any]:
@@ -59,26 +72,33 @@ def _source(nodes: Nodes, name: str) -> str:
 
 def _phase(nodes: Nodes, name: str, source: str, rows: int, columns: int) -> tuple[int, int] | None:
     """Where slices take every second row and column from, of an even number, if that is all they do."""
-    height, width = nodes.size(source, rows), nodes.size(source, columns)
-    if not height or not width or height % 2 or width % 2:
+    sides = {axis: nodes.size(source, axis) or 0 for axis in (rows, columns)}
+    chain = _chain(nodes, name, source)
+    if chain is None or any(side == 0 or side % 2 for side in sides.values()):
         return None
+    left = _taken(chain, {axis: range(side) for axis, side in sides.items()})
+    for row, column in _PHASES:
+        if left == {rows: range(row, sides[rows], 2), columns: range(column, sides[columns], 2)}:
+            return row, column
+    return None
+
+
+def _chain(nodes: Nodes, name: str, source: str) -> list[dict[int, slice]] | None:
+    """What the slices between a source and a tensor take, the last one first; None if something else is between."""
     chain = []
     while name != source:
         node = nodes.made.get(name)
-        if node is None or node.op_type != "Slice":
+        if node is None or node.op_type != "Slice" or (taken := nodes.slices(node)) is None:
             return None
-        chain.append(nodes.slices(node))
+        chain.append(taken)
         name = node.input[0]
-    left = {rows: range(height), columns: range(width)}
+    return chain
+
+
+def _taken(chain: list[dict[int, slice]], left: dict[int, range]) -> dict[int, range] | None:
+    """What such slices leave of the axes; None if they take of others too."""
     for taken in reversed(chain):
-        if taken is None or set(taken) - set(left):
+        if set(taken) - set(left):
             return None
-        left |= {axis: left[axis][each] for axis, each in taken.items()}
-    return next(
-        (
-            (row, column)
-            for row, column in _PHASES
-            if left == {rows: range(row, height, 2), columns: range(column, width, 2)}
-        ),
-        None,
-    )
+        left = left | {axis: left[axis][each] for axis, each in taken.items()}
+    return left

@@ -128,16 +128,11 @@ class _Halving:
         """All nodes in order, with the casts they need."""
         results = {each.name for each in self.graph.output}
         for node in self.graph.node:
-            chosen = node.output[0] in self.chosen
             new = onnx.NodeProto()
             new.CopyFrom(node)
             for number, name in enumerate(node.input):
-                wanted = chosen and not (node.op_type == "Resize" and number > 0)
-                yield from self._read(new, number, name, wanted)
-            for number, name in enumerate(node.output):
-                if chosen and self.types.get(name) == TensorProto.FLOAT:
-                    self.half.add(name)
-                    new.output[number] = f"{name}/half"
+                yield from self._read(new, number, name, self._wants_half(node, number))
+            self._rename_results(new)
             yield new
             yield from (self._cast(name, TensorProto.FLOAT) for name in node.output if name in self.half & results)
 
@@ -146,18 +141,33 @@ class _Halving:
         yield from self.made.values()
         yield from (weight for name, weight in self.weights.items() if name in self.whole)
 
+    def _wants_half(self, node: Any, number: int) -> bool:
+        """Whether a node reads this input in FP16, if it is a float."""
+        return node.output[0] in self.chosen and not (node.op_type == "Resize" and number > 0)
+
+    def _rename_results(self, node: Any) -> None:
+        if node.output[0] not in self.chosen:
+            return
+        for number, name in enumerate(node.output):
+            if self.types.get(name) == TensorProto.FLOAT:
+                self.half.add(name)
+                node.output[number] = f"{name}/half"
+
     def _read(self, node: Any, number: int, name: str, wanted: bool) -> Iterator[Any]:
-        if name in self.weights and not (wanted and self.types[name] == TensorProto.FLOAT):
+        """Name the input as it is in the precision that is wanted; the cast that this needs, once for all readers."""
+        half = wanted and self.types.get(name) == TensorProto.FLOAT
+        needed = f"{name}/half" if half else name
+        node.input[number] = needed
+        if name in self.weights:
+            self._read_weight(name, needed)
+        elif half != (name in self.half) and needed not in self.cast:
+            yield self._cast(needed, TensorProto.FLOAT16 if half else TensorProto.FLOAT)
+
+    def _read_weight(self, name: str, needed: str) -> None:
+        if needed == name:
             self.whole.add(name)
-        elif name in self.weights:
-            node.input[number] = f"{name}/half"
-            self.made.setdefault(name, _rounded(self.weights[name], node.input[number]))
-        elif wanted and self.types.get(name) == TensorProto.FLOAT:
-            node.input[number] = f"{name}/half"
-            if name not in self.half and f"{name}/half" not in self.cast:
-                yield self._cast(f"{name}/half", TensorProto.FLOAT16)
-        elif name in self.half and name not in self.cast:
-            yield self._cast(name, TensorProto.FLOAT)
+        else:
+            self.made.setdefault(name, _rounded(self.weights[name], needed))
 
     def _cast(self, name: str, kind: int) -> Any:
         given = name.removesuffix("/half") if kind == TensorProto.FLOAT16 else f"{name}/half"

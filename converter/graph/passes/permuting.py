@@ -27,15 +27,24 @@ def fold(nodes: Nodes, name: str, axis: int, places: list[int]) -> bool:
     none, or something else reads it.
     """
     while (node := nodes.reader(name)) is not None:
-        if node.op_type == "Transpose" and (turned := attribute(node, "perm")):
-            axis = turned.index(axis)
-        elif node.op_type == "SpaceToDepth" and axis == 1:
-            blocks = attribute(node, "blocksize") ** 2
-            places = [block * len(places) + each for block in range(blocks) for each in places]
-        elif not _treats_alike(nodes, node, name, axis):
+        behind = _behind(nodes, node, name, axis, places)
+        if behind is None:
             return node.op_type == "Conv" and axis == 1 and node.input[0] == name and _fold(nodes, node, places)
-        name = node.output[0]
+        (axis, places), name = behind, node.output[0]
     return False
+
+
+def _behind(nodes: Nodes, node: Any, name: str, axis: int, places: list[int]) -> tuple[int, list[int]] | None:
+    """The axis and the places behind an operation that passes an order on; None if it doesn't."""
+    if node.op_type == "Transpose" and (turned := attribute(node, "perm")):
+        return turned.index(axis), places
+    if node.op_type == "SpaceToDepth" and axis == 1:
+        return axis, _spread(places, attribute(node, "blocksize") ** 2)
+    return (axis, places) if _treats_alike(nodes, node, name, axis) else None
+
+
+def _spread(places: list[int], blocks: int) -> list[int]:
+    return [block * len(places) + each for block in range(blocks) for each in places]
 
 
 def _treats_alike(nodes: Nodes, node: Any, name: str, axis: int) -> bool:
@@ -44,11 +53,19 @@ def _treats_alike(nodes: Nodes, node: Any, name: str, axis: int) -> bool:
         return True
     others = [nodes.constant(each) for each in node.input if each != name]
     if node.op_type in ("Add", "Div", "Mul", "Sub"):
-        return all(each is not None and each.ndim == 0 for each in others)
-    if node.op_type == "Pad" and len(node.input) <= 3 and node.input[0] == name and others[0] is not None:
-        pads = others[0].reshape(2, -1)  # before and after each axis
-        return not pads[:, axis].any()
-    return False
+        return all(map(_is_number, others))
+    return node.op_type == "Pad" and node.input[0] == name and _leaves(axis, others)
+
+
+def _is_number(constant: Any) -> bool:
+    return constant is not None and constant.ndim == 0
+
+
+def _leaves(axis: int, pads: list[Any]) -> bool:
+    """Whether a Pad with these constants adds nothing to an axis; what is added is 0 or one number."""
+    if len(pads) > 2 or pads[0] is None:
+        return False
+    return not pads[0].reshape(2, -1)[:, axis].any()  # before and after each axis
 
 
 def _fold(nodes: Nodes, conv: Any, places: list[int]) -> bool:

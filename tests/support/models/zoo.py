@@ -37,7 +37,7 @@ class Parts:
         cut = loops.pictures(self._flat)
         self._picture: Carved = cut.graph
         self._names = dict(cut.stacked)
-        self.network = carve(self._flat.graph, self._names, dict(self._flat.outputs))
+        self.network = carve(Whole(self._flat.graph), self._names, dict(self._flat.outputs))
 
     def found(self, pictures: Tensor, *, one: bool = False) -> Outputs:
         """The bundled model's outputs for pictures (N, height, width, 3), uint8; `one`: N is 1."""
