@@ -40,7 +40,7 @@ class Whole:
     """A graph from which parts are taken."""
 
     graph: Any  # tf.Graph
-    functions: Mapping[str, Any] = _NOTHING  # the FunctionDefs of its loops and branches, by name
+    functions: Mapping[str, Any] = field(default_factory=dict)  # the FunctionDefs of its loops and branches, by name
 
 
 def carve(

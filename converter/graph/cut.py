@@ -51,10 +51,10 @@ def cut(flat: Flat, runs: Runs) -> Cut:
         model = to_onnx.convert(pictures.graph, "picture graph")
     except (loops.Uncut, to_onnx.Unconvertible) as error:
         return _with_head(flat, reach, runs, _reason(error))
-    made = _network(flat, reach, runs, pictures.stacked)
-    read_later = made["tail"].feeds if "tail" in made else ()
-    move_orders(model, made["network_model"], kept={*flat.outputs, *read_later})
-    return Cut(pictures=pictures, picture_model=model, begins=pictures.stacked, **made)
+    parts = _network(flat, reach, runs, pictures.stacked)
+    read_later = parts["tail"].feeds if "tail" in parts else ()
+    move_orders(model, parts["network_model"], kept={*flat.outputs, *read_later})
+    return Cut(pictures=pictures, picture_model=model, begins=pictures.stacked, **parts)
 
 
 def _reason(error: Exception) -> str:
@@ -75,8 +75,8 @@ def _with_head(flat: Flat, reach: Reach, runs: Runs, why: str) -> Cut:
     files = flat.graph.get_operation_by_name(flat.strings).outputs[0].name
     fetches = {value: tensor for tensor, value in begins.items()}
     head = carve(Whole(flat.graph, flat.functions), {files: flat.input_name}, fetches, ordered=True)
-    made = _network(flat, reach, runs, begins)
-    return Cut(head=head, begins=begins, **{**made, "why": {"head": why, **made["why"]}})
+    parts = _network(flat, reach, runs, begins)
+    return Cut(head=head, begins=begins, **{**parts, "why": {"head": why, **parts["why"]}})
 
 
 def _head(reach: Reach, runs: Runs, names: Iterable[str]) -> set[str]:
@@ -173,9 +173,9 @@ def _ends(flat: Flat, reach: Reach, tail: set[str], begins: Mapping[str, str]) -
     return {**outputs, **{value: tensor for tensor, value in _values("network", handed, flat.outputs).items()}}
 
 
-def _values(prefix: str, tensors: Sequence[str], taken: Iterable[str]) -> dict[str, str]:
+def _values(prefix: str, tensors: Sequence[str], others: Iterable[str]) -> dict[str, str]:
     """A name for each of these tensors, which none of the outputs has."""
-    while any(name.startswith(prefix) for name in taken):
+    while any(name.startswith(prefix) for name in others):
         prefix += "_"
     return {tensor: f"{prefix}_{number}" for number, tensor in enumerate(tensors)}
 

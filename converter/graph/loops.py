@@ -131,14 +131,18 @@ def _files_and_index(loop: _Loop, item: Any) -> tuple[int, int]:
     return files, index
 
 
-def _check_files(flat: Flat, listed: Any) -> None:
-    """Uncut if the list that the loop goes through is not that of the files, or they are read elsewhere too."""
+def _check_listed(flat: Flat, listed: Any) -> None:
     files = [each.name for each in flat.files]
     if listed.type != "TensorListFromTensor" or listed.inputs[0].name not in files:
         raise Uncut("its loop goes through something else than the files as they came")
+
+
+def _check_files(flat: Flat, listed: Any) -> None:
+    """Uncut if the list that the loop goes through is not that of the files, or they are read elsewhere too."""
+    _check_listed(flat, listed)
     readers = {each.name for tensor in flat.files for each in tensor.consumers()}
-    others = readers - {listed.name} - {each.op.name for each in flat.files} - {each.name for each in flat.counting}
-    if others:
+    known = {each.op.name for each in flat.files} | {each.name for each in flat.counting}
+    if others := readers - known - {listed.name}:
         raise Uncut(f"other operations read the files too: {', '.join(sorted(others))}")
 
 

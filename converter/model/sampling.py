@@ -28,17 +28,21 @@ def pictures(folder: Path | None) -> list[bytes]:
     if folder is None:
         photos = packaged()
         return [*photos, *(varied for photo in photos for varied in variations(photo))]
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-        found = {path: data for path in paths if (data := path.read_bytes()).startswith(_JPEG)}
-    except OSError as error:
-        raise BadOptions(f"the pictures in {folder} can't be read: {error.strerror}") from error
+    found = _jpegs(folder)
     if not found:
         raise BadOptions(f"{folder} has no JPEG file (*.jpg, *.jpeg)")
-    broken = next((path for path, data in found.items() if not _has_size(data)), None)
-    if broken:
-        raise BadOptions(f"{broken} is a broken JPEG file")
+    for path, data in found.items():
+        if not _has_size(data):
+            raise BadOptions(f"{path} is a broken JPEG file")
     return list(found.values())
+
+
+def _jpegs(folder: Path) -> dict[Path, bytes]:
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+        return {path: data for path in paths if (data := path.read_bytes()).startswith(_JPEG)}
+    except OSError as error:
+        raise BadOptions(f"the pictures in {folder} can't be read: {error.strerror}") from error
 
 
 def variations(photo: bytes) -> Iterator[bytes]:

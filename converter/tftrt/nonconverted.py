@@ -5,7 +5,7 @@ operation, how many it left out, and how many of them for which reason.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _BEGIN, _END = "TensorRT unsupported/non-converted OP Report:", "- Total nonconverted OPs:"
@@ -19,16 +19,23 @@ def read(lines: Iterable[str]) -> list[dict[str, Any]]:
     A graph that is converted in several passes has several reports: they are added up.
     """
     found: dict[str, dict[str, Any]] = {}
-    current: dict[str, Any] | None = None
+    current: dict[str, Any] = {"count": 0, "reasons": {}}  # nobody's
+    for line in _inside(lines):
+        if operation := _OPERATION.fullmatch(line):
+            current = found.setdefault(operation[1], {"operation": operation[1], "count": 0, "reasons": {}})
+            current["count"] += int(operation[2])
+        elif reason := _REASON.fullmatch(line):
+            current["reasons"][reason[2]] = current["reasons"].get(reason[2], 0) + int(reason[1])
+    return list(found.values())
+
+
+def _inside(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of the reports."""
     inside = False
     for line in lines:
         if _BEGIN in line:
             inside = True
         elif _END in line:
             inside = False
-        elif inside and (operation := _OPERATION.fullmatch(line)):
-            current = found.setdefault(operation[1], {"operation": operation[1], "count": 0, "reasons": {}})
-            current["count"] += int(operation[2])
-        elif inside and current is not None and (reason := _REASON.fullmatch(line)):
-            current["reasons"][reason[2]] = current["reasons"].get(reason[2], 0) + int(reason[1])
-    return list(found.values())
+        elif inside:
+            yield line

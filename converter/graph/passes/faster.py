@@ -27,7 +27,7 @@ def move_orders(picture: Any, network: Any, *, kept: Collection[str] = ()) -> No
     nothing else may read them.
     """
     before, after = Nodes(picture), Nodes(network)
-    for name in [each.name for each in network.graph.input if each.name not in kept and each.name in before.made]:
+    for name in [each.name for each in network.graph.input if each.name not in kept and each.name in before.producers]:
         _learn_sizes(before, name, after.sizes[name][1:])
         reversing(before)
         found = _order(before, name)
@@ -43,7 +43,7 @@ def _learn_sizes(nodes: Nodes, name: str, sizes: tuple[int | None, ...]) -> None
     if not sizes:
         return
     nodes.sizes[name] = sizes
-    node = nodes.made[name]
+    node = nodes.producers[name]
     turned = attribute(node, "perm") if node.op_type == "Transpose" else None
     if turned and len(turned) == len(sizes):
         nodes.sizes[node.input[0]] = tuple(sizes[turned.index(axis)] for axis in range(len(sizes)))
@@ -64,13 +64,13 @@ def _order(nodes: Nodes, name: str) -> tuple[str, int, list[int]] | None:
 
 def _before_turning(nodes: Nodes, name: str) -> tuple[Any, list[int] | None] | None:
     """What makes a tensor, apart from a transposition, and how that turns the axes; None if others read it too."""
-    node = nodes.made[name]
+    node = nodes.producers[name]
     if node.op_type != "Transpose":
         return None if nodes.readers.get(name) else (node, None)
     turned, source = attribute(node, "perm"), node.input[0]
-    if turned is None or nodes.reader(source) is None or source not in nodes.made:
+    if turned is None or nodes.reader(source) is None or source not in nodes.producers:
         return None
-    return nodes.made[source], turned
+    return nodes.producers[source], turned
 
 
 def _gathered(nodes: Nodes, node: Any) -> tuple[int, list[int]] | None:

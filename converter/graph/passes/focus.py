@@ -65,7 +65,7 @@ def _made(nodes: Nodes, source: str, result: str, order: list[int], *, turn: boo
 
 def _source(nodes: Nodes, name: str) -> str:
     """What a chain of slices starts from."""
-    while (node := nodes.made.get(name)) is not None and node.op_type == "Slice":
+    while (node := nodes.producers.get(name)) is not None and node.op_type == "Slice":
         name = node.input[0]
     return name
 
@@ -77,17 +77,19 @@ def _phase(nodes: Nodes, name: str, source: str, rows: int, columns: int) -> tup
     if chain is None or any(side == 0 or side % 2 for side in sides.values()):
         return None
     left = _taken(chain, {axis: range(side) for axis, side in sides.items()})
-    for row, column in _PHASES:
-        if left == {rows: range(row, sides[rows], 2), columns: range(column, sides[columns], 2)}:
-            return row, column
-    return None
+    return next((each for each in _PHASES if left == _every_second(sides, each)), None)
+
+
+def _every_second(sides: dict[int, int], begins: tuple[int, int]) -> dict[int, range]:
+    """Rows and columns, by their axes, from where each begins."""
+    return {axis: range(begin, side, 2) for (axis, side), begin in zip(sides.items(), begins, strict=True)}
 
 
 def _chain(nodes: Nodes, name: str, source: str) -> list[dict[int, slice]] | None:
     """What the slices between a source and a tensor take, the last one first; None if something else is between."""
     chain = []
     while name != source:
-        node = nodes.made.get(name)
+        node = nodes.producers.get(name)
         if node is None or node.op_type != "Slice" or (taken := nodes.slices(node)) is None:
             return None
         chain.append(taken)

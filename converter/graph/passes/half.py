@@ -66,12 +66,12 @@ def halved(model: Any) -> tuple[Any, int]:
     shallow = KEPT * max(depths.values(), default=0)
     nodes = {name for name in _between_learnt(list(typed.graph.node)) if depths[name] > shallow}
     graph = _Halving(typed.graph, frozenset(nodes))
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    del made.graph.node[:], made.graph.initializer[:], made.graph.value_info[:]
-    made.graph.node.extend(graph.nodes())
-    made.graph.initializer.extend(graph.initializers())
-    return made, len(nodes)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.node[:], result.graph.initializer[:], result.graph.value_info[:]
+    result.graph.node.extend(graph.nodes())
+    result.graph.initializer.extend(graph.initializers())
+    return result, len(nodes)
 
 
 def _between_learnt(nodes: list[Any]) -> Iterator[str]:
@@ -115,7 +115,7 @@ class _Halving:
     weights: dict[str, Any] = field(init=False)
     half: set[str] = field(default_factory=set)  # tensors that are made in FP16
     cast: dict[str, Any] = field(default_factory=dict)  # by what they make
-    made: dict[str, Any] = field(default_factory=dict)  # initializers in FP16
+    rounded: dict[str, Any] = field(default_factory=dict)  # initializers in FP16
     whole: set[str] = field(default_factory=set)  # initializers that are still read in FP32
 
     def __post_init__(self) -> None:
@@ -138,7 +138,7 @@ class _Halving:
 
     def initializers(self) -> Iterator[Any]:
         """The constants that the nodes read."""
-        yield from self.made.values()
+        yield from self.rounded.values()
         yield from (weight for name, weight in self.weights.items() if name in self.whole)
 
     def _wants_half(self, node: Any, number: int) -> bool:
@@ -167,7 +167,7 @@ class _Halving:
         if needed == name:
             self.whole.add(name)
         else:
-            self.made.setdefault(name, _rounded(self.weights[name], needed))
+            self.rounded.setdefault(name, _rounded(self.weights[name], needed))
 
     def _cast(self, name: str, kind: int) -> Any:
         given = name.removesuffix("/half") if kind == TensorProto.FLOAT16 else f"{name}/half"

@@ -1,7 +1,7 @@
 """An ONNX model's graph to look around in and to change: what makes and what reads each tensor, constants, sizes."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class Nodes:
 
     def _look(self) -> None:
         self.nodes = _needed(self.nodes, self._results)
-        self.made = {name: node for node in self.nodes for name in node.output}
+        self.producers = {name: node for node in self.nodes for name in node.output}
         self.readers: dict[str, list[Any]] = {}
         for node in self.nodes:
             for name in _reads(node):
@@ -57,7 +57,7 @@ class Nodes:
 
     def keep(self, values: NDArray[Any], name: str) -> str:
         """A new constant's name."""
-        while name in self._constants or name in self.made:
+        while name in self._constants or name in self.producers:
             name += "_"
         self._graph.initializer.append(numpy_helper.from_array(values, name))
         self._constants[name] = self._graph.initializer[-1]
@@ -71,7 +71,7 @@ class Nodes:
 
     def drop(self, name: str) -> None:
         """Hand the first input of the node that makes a tensor on in its place."""
-        node = self.made[name]
+        node = self.producers[name]
         self.replace(node, [helper.make_node("Identity", [node.input[0]], [name], f"{name}/same")])
 
     def declare(self, name: str, order: Sequence[int]) -> None:
@@ -97,16 +97,18 @@ class Nodes:
     def slices(self, node: Any) -> dict[int, slice] | None:
         """What a Slice takes of each axis, without those of which it takes all in their order; None if that varies."""
         given = [self.constant(name) for name in node.input[1:]]
-        known = [each.tolist() for each in given if each is not None]
-        if len(known) < len(given):
+        if any(each is None for each in given):
             return None
-        starts, ends = known[:2]
-        axes: list[int] = known[2] if len(known) > 2 else list(range(len(starts)))
-        steps: list[int] = known[3] if len(known) > 3 else [1] * len(starts)
-        if min(axes) < 0:
-            return None
-        taken = {a: _slice(s, e, p) for a, s, e, p in zip(axes, starts, ends, steps, strict=True)}
-        return {axis: each for axis, each in taken.items() if (each.start or 0, each.stop, each.step) != (0, None, 1)}
+        starts, ends, *more = [each.tolist() for each in given if each is not None]
+        axes = more[0] if more else [*range(len(starts))]
+        steps = more[1] if len(more) > 1 else [1] * len(starts)
+        return None if min(axes) < 0 else _by_axis(axes, map(_slice, starts, ends, steps))
+
+
+def _by_axis(axes: Iterable[int], slices: Iterable[slice]) -> dict[int, slice]:
+    """Without those that take all of an axis in its order."""
+    taken = dict(zip(axes, slices, strict=True))
+    return {axis: each for axis, each in taken.items() if (each.start or 0, each.stop, each.step) != (0, None, 1)}
 
 
 def attribute(node: Any, name: str, default: Any = None) -> Any:

@@ -14,7 +14,7 @@ _BYTES = (TensorProto.UINT8, TensorProto.INT8, TensorProto.BOOL)
 def turning(nodes: Nodes) -> None:
     """Each transposition of what has just been cast from bytes, before the cast: a quarter of the memory."""
     for turn in nodes.of("Transpose"):
-        cast = nodes.made.get(turn.input[0])
+        cast = nodes.producers.get(turn.input[0])
         if cast is None or cast.op_type != "Cast" or nodes.reader(turn.input[0]) is None:
             continue
         if nodes.types.get(cast.input[0]) in _BYTES and attribute(turn, "perm"):
@@ -23,17 +23,21 @@ def turning(nodes: Nodes) -> None:
 
 def undo(before: Nodes, after: Nodes, name: str) -> None:
     """Leave out the transposition that makes a picture graph's output, if all that the network does is to undo it."""
-    made, readers = before.made[name], after.readers.get(name, [])
+    made, readers = before.producers[name], after.readers.get(name, [])
     turned = attribute(made, "perm") if made.op_type == "Transpose" else None
-    if turned is None or before.readers.get(name) or not readers:
+    if turned is None or before.readers.get(name):
         return
     stacked = [0, *(axis + 1 for axis in turned)]  # the network reads several pictures
-    if all(_undoes(node, stacked) for node in readers):
+    if readers and all(_undoes(node, stacked) for node in readers):
         before.drop(name)
         before.declare(name, np.argsort(turned).tolist())
-        for node in readers:
-            after.drop(node.output[0])
+        _drop_all(after, readers)
         after.declare(name, np.argsort(stacked).tolist())
+
+
+def _drop_all(nodes: Nodes, those: Sequence[Any]) -> None:
+    for node in those:
+        nodes.drop(node.output[0])
 
 
 def _undoes(node: Any, turned: Sequence[int]) -> bool:

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from app.settings import bundled_model
 from converter.graph import loops
-from converter.graph.carve import Carved, carve
+from converter.graph.carve import Carved, Whole, carve
 from converter.graph.flat import Flat, flatten
 from converter.model.detections import BOXES, CLASSES, SCORES
 from converter.model.signature import load
