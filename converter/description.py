@@ -83,9 +83,12 @@ class Input:
         if self.kind == JPEG:
             return f"{self.name}: JPEG files as strings ({self.batch or 'N'},)"
         shape = f"({self.batch or 'N'}, {self.height or 'height'}, {self.width or 'width'}, 3)"
+        return f"{self.name}: {self.kind} pictures {shape}, decoded by the worker{self._how()}"
+
+    def _how(self) -> str:
         scaled = f", scaled to {self.scale}" if self.scale else ""
         fitted = f", fitted by {self.fit}" if self.fit else ""
-        return f"{self.name}: {self.kind} pictures {shape}, decoded by the worker{scaled}{fitted}"
+        return scaled + fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,17 +48,17 @@ def unknown(node: Any) -> bool:
 
 def convert(part: Carved, name: str) -> Any:
     """The part as an ONNX ModelProto; Unconvertible names the operations at fault."""
-    said: list[str] = []
-    with _listening(said):
+    unconverted: list[str] = []
+    with _listening(unconverted):
         try:
             model = _converted(part, name)
         # tf2onnx, and the optimisers that it calls, raise whatever they come across.
         except Exception as error:
-            if said:
-                raise Unconvertible(said) from error
+            if unconverted:
+                raise Unconvertible(unconverted) from error
             raise ConversionFailed(f"tf2onnx could not convert the {name}: {first_line(error)}") from error
-    if said:
-        raise Unconvertible(said)
+    if unconverted:
+        raise Unconvertible(unconverted)
     _name_resizes_as_onnx_does(model)
     make_faster(model)
     _check(model, name)
@@ -70,7 +70,7 @@ def _converted(part: Carved, name: str) -> Any:
     renamed = {tensor: value for value, tensor in (*part.feeds.items(), *part.fetches.items())}
     with tf.device("/CPU:0"), tf.Graph().as_default() as graph:
         tf.import_graph_def(_with_float_resizes(part.definition), name="")
-        made = process_tf_graph(
+        found = process_tf_graph(
             graph,
             continue_on_error=True,
             opset=OPSET,
@@ -79,8 +79,8 @@ def _converted(part: Carved, name: str) -> Any:
             tensors_to_rename=renamed,
         )
     known = optimizer._get_optimizers()
-    made = optimizer.optimize_graph(made, catch_errors=False, optimizers={each: known[each] for each in _OPTIMISERS})
-    return made.make_model(name)
+    found = optimizer.optimize_graph(found, catch_errors=False, optimizers={each: known[each] for each in _OPTIMISERS})
+    return found.make_model(name)
 
 
 def _check(model: Any, name: str) -> None:
@@ -142,18 +142,18 @@ def _name_resizes_as_onnx_does(model: Any) -> None:
 class _Listener(logging.Handler):
     """Hears which operations tf2onnx names as not converted: it goes on without them and only writes it to its log."""
 
-    def __init__(self, said: list[str]) -> None:
+    def __init__(self, unconverted: list[str]) -> None:
         super().__init__(logging.ERROR)
-        self._said = said
+        self._unconverted = unconverted
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.msg.startswith(("Tensorflow op", "Failed to convert node")) and isinstance(record.args, tuple):
-            self._said.append(str(record.args[0]))
+            self._unconverted.append(str(record.args[0]))
 
 
 @contextmanager
-def _listening(said: list[str]) -> Iterator[None]:
-    logger, listener = logging.getLogger("tf2onnx"), _Listener(said)
+def _listening(unconverted: list[str]) -> Iterator[None]:
+    logger, listener = logging.getLogger("tf2onnx"), _Listener(unconverted)
     propagated, logger.propagate = logger.propagate, False
     logger.addHandler(listener)
     try:

@@ -52,7 +52,7 @@ def probe(environ: Mapping[str, str] | None = None, *, timeout_s: float = TIMEOU
         ended = child.run("converter.machine.environment", limits=child.Limits.within(timeout_s), environ=environ)
     except child.OverLimit:
         return Environment(crash=f"it did not answer in {timeout_s:g} s")
-    return _understand(ended)
+    return _parse(ended)
 
 
 def dotted(version: tuple[int, int, int] | None) -> str | None:
@@ -67,21 +67,23 @@ def library_name(found: Environment) -> str:
     return f"libnvinfer.so.{dotted(linked) if release >= (2, 15) else linked[0]}"
 
 
-def _understand(ended: child.Ended) -> Environment:
-    facts: dict[str, Any] = {}
-    for line in ended.stdout.splitlines():
-        if line.startswith("{"):
-            with contextlib.suppress(ValueError):  # cut off by a crash, or somebody else's
-                facts.update(json.loads(line))
-    names = facts.keys() & {item.name for item in fields(Environment)}
-    known: dict[str, Any] = {
-        name: tuple(facts[name]) if isinstance(facts[name], list) else facts[name] for name in names
-    }
-    found = Environment(**known)
+def _parse(ended: child.Ended) -> Environment:
+    known = {item.name for item in fields(Environment)}
+    found = Environment(**{name: fact for name, fact in _facts(ended.stdout).items() if name in known})
     if ended.returncode == 0:
         return found
     how = ended.signal_name or f"exit code {ended.returncode}"
     return replace(found, crash=f"it ended by {how}", log=tuple(ended.stderr.splitlines()[-5:]))
+
+
+def _facts(stdout: str) -> dict[str, Any]:
+    """Those that were told, by name; what else is in the output is somebody else's, or was cut off by a crash."""
+    facts: dict[str, Any] = {}
+    for line in stdout.splitlines():
+        if line.startswith("{"):
+            with contextlib.suppress(ValueError):
+                facts.update(json.loads(line))
+    return {name: tuple(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}
 
 
 def _tell(**facts: object) -> None:
@@ -95,16 +97,23 @@ def _ask() -> None:
 
     _tell(tensorflow=tf.__version__)
     _tell(tensorflow_build=_build(tf.version.GIT_VERSION, tf.sysconfig.get_build_info()))
+    _ask_tftrt()
+    _ask_gpus(tf)
+
+
+def _ask_tftrt() -> None:
     try:
         from tensorflow.compiler.tf2tensorrt import _pywrap_py_utils as tftrt
     except ImportError:
-        tftrt = None
-    if tftrt is not None and tuple(tftrt.get_linked_tensorrt_version()) != (0, 0, 0):
+        return
+    if tuple(tftrt.get_linked_tensorrt_version()) != (0, 0, 0):
         _tell(tensorrt_linked=tftrt.get_linked_tensorrt_version())
         if tftrt.is_tensorrt_enabled():  # without this question first, the next one may end the process
             _tell(tensorrt_loaded=tftrt.get_loaded_tensorrt_version())
-    gpus = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+
+
+def _ask_gpus(tf: Any) -> None:
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     capability = details[0].get("compute_capability") if details else None
     _tell(
         gpus=[detail.get("device_name", "unknown") for detail in details],

@@ -1,6 +1,5 @@
-"""Detections: what a model found in one picture, and how a model's raw outputs become that."""
+"""Detections: what a model found in one picture (of its raw outputs: see `converter.model.box_forms`)."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,19 +32,6 @@ class Detections:
         return Detections(self.boxes[keep], self.scores[keep], self.classes[keep], self.dropped)
 
 
-def from_outputs(outputs: Mapping[str, NDArray[np.float32]], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
-    """The outputs of one batch, split by picture and scaled to pixels.
-
-    `outputs` has the four tensors of the object detection API: boxes (N, M, 4) as ymin, xmin, ymax, xmax
-    in fractions of the image, scores and classes (N, M), counts (N,). `sizes` has width and height of each
-    picture; pictures beyond it are padding and are left out. Other outputs: see `converter.model.box_forms`.
-    """
-    return [
-        _one(outputs[BOXES][i], outputs[SCORES][i], outputs[CLASSES][i], outputs[COUNT][i], size)
-        for i, size in enumerate(sizes)
-    ]
-
-
 def finished(corners: NDArray[Any], scores: NDArray[Any], classes: NDArray[Any], size: tuple[int, int]) -> Detections:
     """Detections from rows in any order: best first, cut off at the picture's edges, without what is not finite.
 
@@ -60,15 +46,3 @@ def finished(corners: NDArray[Any], scores: NDArray[Any], classes: NDArray[Any],
         classes=classes[order].astype(np.int32),
         dropped=len(scores) - len(order),
     )
-
-
-def _one(
-    boxes: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    classes: NDArray[np.float32],
-    count: np.float32,
-    size: tuple[int, int],
-) -> Detections:
-    rows = int(np.clip(np.nan_to_num(count), 0, len(scores)))  # the count comes from the model as the rest does
-    corners = boxes[:rows][:, [1, 0, 3, 2]] * np.tile(size, 2)
-    return finished(corners, scores[:rows], classes[:rows], size)

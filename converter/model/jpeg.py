@@ -157,23 +157,35 @@ def _without_black(inks: Pixels, *, inverted: bool) -> Pixels:
 
 def _frame(data: bytes) -> _Frame:
     """What the segments up to the first scan say."""
-    if not data.startswith(_START):
-        raise NotReproducible("it does not begin as a JPEG file does")
+    _check_start(data)
     found: tuple[int, int, int, bool] | None = None
     adobe = False
     for marker, at, end in segments(data):
+        adobe |= _is_adobe(data, marker, at)
         if marker in _FRAMES:
-            if len(names := data[at + 8 : end : 3]) > len(set(names)):
-                raise NotReproducible("two of its components have one name")
-            height, width = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (3, 5))
-            found = (width, height, int.from_bytes(data[at + 7 : at + 8], "big"), marker in _PROGRESSIVE)
-        elif marker == _ADOBE and data[at + 2 : at + 7] == b"Adobe" and int.from_bytes(data[at : at + 2], "big") >= 14:
-            adobe = True
+            found = (*_sides_and_components(data, at, end), marker in _PROGRESSIVE)
         elif marker == START_OF_SCAN and found:
             return _Frame(*found, adobe=adobe)
         elif marker in _ENDS_BADLY:
             break
     raise Undecodable("Invalid JPEG data: its header ends without a picture that can be decoded")
+
+
+def _check_start(data: bytes) -> None:
+    if not data.startswith(_START):
+        raise NotReproducible("it does not begin as a JPEG file does")
+
+
+def _sides_and_components(data: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Of a frame's segment: width, height and the number of components."""
+    if len(names := data[at + 8 : end : 3]) > len(set(names)):
+        raise NotReproducible("two of its components have one name")
+    height, width = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (3, 5))
+    return width, height, int.from_bytes(data[at + 7 : at + 8], "big")
+
+
+def _is_adobe(data: bytes, marker: int, at: int) -> bool:
+    return marker == _ADOBE and data[at + 2 : at + 7] == b"Adobe" and int.from_bytes(data[at : at + 2], "big") >= 14
 
 
 def _has_an_end(data: bytes) -> bool:
@@ -189,14 +201,16 @@ def _complete(data: bytes) -> bool:
     missing: set[tuple[int, int]] = set()
     for marker, at, end in segments(data):
         if marker in _PROGRESSIVE:
-            components = data[at + 8 : end : 3]
-            missing = {(component, frequency) for component in components for frequency in _SMOOTHED}
+            missing = _pairs(data[at + 8 : end : 3], _SMOOTHED)
         elif marker == START_OF_SCAN:
             first, last, bits = data[end - 3 : end]
             if not bits & 15:
-                done = range(first, last + 1)
-                missing -= {(component, frequency) for component in data[at + 3 : end - 3 : 2] for frequency in done}
+                missing -= _pairs(data[at + 3 : end - 3 : 2], range(first, last + 1))
     return not missing
+
+
+def _pairs(components: bytes, frequencies: range) -> set[tuple[int, int]]:
+    return {(component, frequency) for component in components for frequency in frequencies}
 
 
 def _tidied(data: bytes) -> bytes:

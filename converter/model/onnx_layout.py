@@ -54,11 +54,6 @@ class Layout:
     pixels: str | None = None  # the value that is the pictures, (N, height, width, 3), in place of a decoder or a head
     tail: Part | None = None
 
-    @property
-    def needs_tensorflow(self) -> bool:
-        """Whether a part of it is a SavedModel."""
-        return self.head is not None or self.tail is not None
-
     def write(self, folder: Path) -> None:
         """Put it into the copy's folder."""
         (folder / LAYOUT_NAME).write_text(stored.to_json(self, indent=2) + "\n", encoding="utf-8")

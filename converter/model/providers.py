@@ -95,19 +95,19 @@ def judged(nodes: Mapping[str, int], names: Sequence[str], *, work_on_cpu: int =
     Beside a GPU's provider ONNX Runtime puts operations on shapes and a few numbers on the CPU of its own accord; only
     `work_on_cpu`, the number of those that carry the work, tells of a fallback.
     """
-    told = {_short(name): count for name, count in nodes.items() if count}
-    total = sum(told.values())
+    counts = {_short(name): count for name, count in nodes.items() if count}
+    total = sum(counts.values())
     best = next((name for name in names if name != CPU), CPU)
     if not nodes.get(best):
-        instead = " and ".join(told) or "nothing"
+        instead = " and ".join(counts) or "nothing"
         return Assigned(
-            told, "none_there", f"{_short(best)} was asked for and runs none of {total} nodes, {instead} does"
+            counts, "none_there", f"{_short(best)} was asked for and runs none of {total} nodes, {instead} does"
         )
     if best != CPU and work_on_cpu:
         return Assigned(
-            told, "some_elsewhere", f"{work_on_cpu} convolutions or products run on the CPU, not on {_short(best)}"
+            counts, "some_elsewhere", f"{work_on_cpu} convolutions or products run on the CPU, not on {_short(best)}"
         )
-    return Assigned(told)
+    return Assigned(counts)
 
 
 def _short(name: str) -> str:

@@ -15,8 +15,8 @@ from converter import targets
 from converter.contract import Report
 from converter.disk import publish
 from converter.model import sampling
-from converter.model.detections import from_outputs
 from tests.support.converter.made import Made, OddModels, program
+from tests.support.converter.reading import from_outputs
 from tests.support.converter.running import sentence
 from tests.support.places import ROOT
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from converter.model.detections import BOXES, CLASSES, COUNT, SCORES, Detections, from_outputs
+from converter.model.detections import BOXES, CLASSES, COUNT, SCORES, Detections
+from tests.support.converter.reading import from_outputs
 
 Row = tuple[tuple[float, float, float, float], float, float]  # ymin, xmin, ymax, xmax; score; class
 

@@ -10,11 +10,12 @@ import pytest
 
 from converter.description import DESCRIPTION_NAME
 from converter.model import jpeg
-from converter.model.detections import BOXES, COUNT, SCORES, from_outputs
+from converter.model.detections import BOXES, COUNT, SCORES
 from converter.model.onnx_copy import OnnxCopy
 from converter.model.onnx_layout import LAYOUT_NAME, NETWORK, Decode
 from converter.model.providers import CPU
 from tests.support.converter import graphs, pictures
+from tests.support.converter.reading import from_outputs
 
 FILES = [pictures.jpeg(), pictures.jpeg(64, 48, 1), pictures.jpeg(9, 5, 4)]
 

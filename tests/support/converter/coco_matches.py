@@ -19,8 +19,9 @@ from pycocotools.coco import COCO  # type: ignore[import-untyped]  # not install
 from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 
 from app.settings import bundled_model
-from converter.model.detections import Detections, from_outputs
+from converter.model.detections import Detections
 from converter.model.signature import load
+from tests.support.converter.reading import from_outputs
 from tests.support.places import ROOT
 
 LABELS = ROOT / "tests" / "data" / "photo_labels.json"

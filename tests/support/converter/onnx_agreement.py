@@ -21,10 +21,10 @@ from converter.graph.cut import cut
 from converter.graph.flat import flatten
 from converter.graph.rows import Runs
 from converter.model import sampling
-from converter.model.detections import from_outputs
 from converter.model.onnx_copy import OnnxCopy
 from converter.model.signature import load
 from converter.tolerance import Tolerance
+from tests.support.converter.reading import from_outputs
 from tests.support.models import cuts, ssd
 
 LIMITS = Tolerance(margin=0.01)  # rounding errors move no score that far
