@@ -32,10 +32,10 @@ class DrainingServer(uvicorn.Server):
         self._health, self._drain_seconds = api.state.health, settings.drain_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def serve(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    async def serve(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # uvicorn says socket.socket
         """Serve until told to stop."""
         self._loop = asyncio.get_running_loop()
-        await super().serve(sockets)  # type: ignore[arg-type]
+        await super().serve(sockets)  # type: ignore[arg-type]  # likewise
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM drains first; a second one, or SIGINT, ends at once."""

@@ -13,6 +13,7 @@ from tests.support.places import ROOT
 
 PARTS = ("app", "converter", "tests", "benchmarks", "deploy", "models")
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 250, 40
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 # The API process imports these, and all that they import when they are imported.
 API_PROCESS = ("app.__main__", "app.main", "app.server")
 # Where a library may be imported, in whatever place of the module; a library not named here: anywhere.
@@ -175,6 +176,24 @@ def test_a_module_and_all_that_is_public_in_it_says_what_it_is(module: str) -> N
 def test_files_and_functions_are_short(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) <= MOST_LINES
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, Function)]
     long = {f.name: f.end_lineno - f.lineno + 1 for f in functions if f.end_lineno}
     assert {name: lines for name, lines in long.items() if lines > MOST_LINES_OF_A_FUNCTION} == {}
+
+
+BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.IfExp, ast.comprehension)
+
+
+def complexity(function: ast.AST) -> int:
+    """1, and 1 for each branch, loop, handler and further operand of `and` or `or`."""
+    inside = list(ast.walk(function))
+    operands = sum(len(node.values) - 1 for node in inside if isinstance(node, ast.BoolOp))
+    return 1 + operands + sum(isinstance(node, BRANCHES) for node in inside)
+
+
+def test_functions_are_simple() -> None:
+    trees = [ast.parse(path.read_text()) for path in sources("app", "converter")]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
+    found = sorted(complexity(node) for node in functions)
+    assert found[-1] <= 10
+    assert found[int(0.95 * len(found))] <= 6

@@ -1,10 +1,9 @@
 """For ops: health, metrics, and what is served."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 
-from app.api.schemas import BackendAnswer, ErrorAnswer, ModelAnswer
+from app.api.errors import described
+from app.api.schemas import BackendAnswer, ModelAnswer
 from app.backends.served import Served
 from app.choices import NATIVE
 from app.errors import BackendUnavailable
@@ -18,7 +17,21 @@ from app.verdicts.states import state_of
 def routes(routing: Routing, served: Served, metrics: Metrics, health: Health) -> APIRouter:
     """The router; nothing here needs a token."""
     router = APIRouter(tags=["operations"])
-    not_yet: dict[int | str, dict[str, Any]] = {503: {"model": ErrorAnswer, "description": "Not yet, and why."}}
+    _add_probes(router, health)
+
+    @router.get("/metrics", summary="Prometheus' text format", response_class=Response)
+    async def show_metrics() -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @router.get("/model", summary="What is served, and every backend's state with its reason")
+    async def show_model() -> ModelAnswer:
+        return _model_answer(routing, served)
+
+    return router
+
+
+def _add_probes(router: APIRouter, health: Health) -> None:
+    not_yet = described({503: "Not yet, and why."})
 
     @router.get("/healthz", summary="Is the process alive?")
     async def healthz() -> dict[str, str]:
@@ -36,16 +49,6 @@ def routes(routing: Routing, served: Served, metrics: Metrics, health: Health) -
         if not health.started:
             raise BackendUnavailable(reason or "the server is starting", retry_after_s=2)
         return {"status": "started"}
-
-    @router.get("/metrics", summary="Prometheus' text format", response_class=Response)
-    async def show_metrics() -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    @router.get("/model", summary="What is served, and every backend's state with its reason")
-    async def show_model() -> ModelAnswer:
-        return _model_answer(routing, served)
-
-    return router
 
 
 def _model_answer(routing: Routing, served: Served) -> ModelAnswer:

@@ -169,7 +169,7 @@ def test_int8_with_pictures_is_well() -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Settings().max_batch = 1  # type: ignore[misc]
+        Settings().max_batch = 1  # type: ignore[misc]  # it must not work
 
 
 def test_every_setting_is_described() -> None:

@@ -108,6 +108,10 @@ def run(server: Server, photos: dict[str, bytes], tmp_path_factory: pytest.TempP
     server.admin("PUT", "/admin/backend", json={"shadow_share": 0.02}).raise_for_status()
 
 
+def more_pairs(server: Server, before: float) -> bool:
+    return server.metric("detector_compare_latency_ratio_count") > before
+
+
 def send(server: Server, photos: dict[str, bytes]) -> dict[str, list[float]]:
     """When each answer came, by backend."""
     answered: dict[str, list[float]] = {"native": [], "frozen": []}
@@ -125,7 +129,7 @@ def send(server: Server, photos: dict[str, bytes]) -> dict[str, list[float]]:
         before = server.metric("detector_compare_latency_ratio_count")
         assert server.detect(photo, backend="native").status_code == 200
         answered["native"].append(time.time())
-        server.wait_until(lambda: server.metric("detector_compare_latency_ratio_count") > before, within_s=20)  # noqa: B023
+        server.wait_until(partial(more_pairs, server, before), within_s=20)
     time.sleep(2 * SCRAPE_S)
     return answered
 

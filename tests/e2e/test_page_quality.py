@@ -142,7 +142,7 @@ def test_the_first_load_is_small_and_fast_and_little_is_asked(browser: Browser, 
     visit.requests.clear()
     page.wait_for_timeout(2500)
     assert visit.requests == [], "nobody looks"
-    print(f"first load: {loaded:.0f} bytes, usable after {usable_s:.2f} s, {asked / 5:.1f} requests a second")  # noqa: T201
+    print(f"first load: {loaded:.0f} bytes, usable after {usable_s:.2f} s, {asked / 5:.1f} requests a second")  # noqa: T201  # for whoever measures it
     page.close()
     assert visit.complaints == []
 

@@ -56,11 +56,11 @@ async def test_progress_rises_with_the_steps(converting: Converting, programs: P
     programs.order("save: wait")
     job = converting.convert(FROZEN)
     seen = [job.progress]
-    await until(lambda: seen.append(job.progress) or job.step == "save")  # type: ignore[func-returns-value]
+    await until(lambda: seen.append(job.progress) or job.step == "save")  # type: ignore[func-returns-value]  # append
     assert job.doing == "saving"
     assert job.progress == 0.571  # 4 of 7 steps
     programs.go()
-    await until(lambda: seen.append(job.progress) or not job.running)  # type: ignore[func-returns-value]
+    await until(lambda: seen.append(job.progress) or not job.running)  # type: ignore[func-returns-value]  # append
     assert seen == sorted(seen)
     assert (seen[0], seen[-1], job.doing) == (0, 1, "")
 

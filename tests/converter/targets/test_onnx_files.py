@@ -19,7 +19,8 @@ BOTH = ("network.onnx", "picture.onnx")
 
 def written(folder: Path, parts: dict[str, object], *files: str) -> Path:
     """A copy with this layout and these files."""
-    Layout(input_name="jpegs", outputs=("detection_boxes",), network=NETWORK, **parts).write(folder)  # type: ignore[arg-type]
+    layout = Layout(input_name="jpegs", outputs=("detection_boxes",), network=NETWORK, **parts)  # type: ignore[arg-type]  # any
+    layout.write(folder)
     for file in files:
         (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).write_bytes(b"a graph")

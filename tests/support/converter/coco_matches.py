@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from pycocotools.coco import COCO  # type: ignore[import-untyped]  # not installed by us
-from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
+from pycocotools.coco import COCO  # type: ignore[import-untyped]  # no types  # not installed by us
+from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]  # no types
 
 from app.settings import bundled_model
 from converter.model.detections import Detections
