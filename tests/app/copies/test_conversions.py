@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from app.copies.conversions import Allowed
 from app.copies.jobs import KEPT_JOBS
 from app.errors import ConversionRunning, NotFound
 from converter.contract import Options, Report
+from converter.tolerance import Tolerance
 from tests.support.app.converting import FROZEN, GATE, TRT, Converting, Programs, contents
 from tests.support.fakes import until
 
@@ -50,6 +52,20 @@ async def test_a_conversion_puts_a_copy_in_place_and_has_it_loaded(converting: C
     assert job.report["gate"] == GATE
     assert set(job.seconds) == {"check", "native", "load", "convert", "save", "verify", "publish"}
     assert list(job.log) == [f"TensorFlow says something in {step}" for step in ("load", "convert", "save")]
+
+
+@pytest.mark.parametrize(("fewest_boxes", "verdict"), [(1, "agrees"), (20, "undecided")])
+async def test_the_report_judges_by_the_servers_tolerance_and_has_what_it_makes_by_itself(
+    tmp_path: Path, programs: Programs, fewest_boxes: int, verdict: str
+) -> None:
+    tolerance = Tolerance(fewest_boxes=fewest_boxes)
+    converting = Converting(tmp_path, allowed=Allowed(seconds=60, tolerance=tolerance))
+    converting.put_model()
+    converting.conversions.start(replace(FROZEN, batch_sizes=(2,)))
+    await converting.conversions.finished()
+    report = Report.read(converting.place)
+    assert report is not None
+    assert (report.agreement["2"]["verdict"], report.standard) == (verdict, FROZEN)
 
 
 async def test_progress_rises_with_the_steps(converting: Converting, programs: Programs) -> None:
