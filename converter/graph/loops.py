@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -90,12 +91,16 @@ def _decoding(flat: Flat) -> Any:
         raise Uncut(f"it has {len(kinds)} operations that decode pictures")
     if kinds[0] != "DecodeJpeg":
         raise Uncut(f"its pictures are decoded by {kinds[0]}")
-    for operation in flat.graph.get_operations():
-        if any(node.op == "DecodeJpeg" for node in flat.inside(operation)):
-            if operation.type not in ("While", "StatelessWhile"):
-                raise Uncut(f"its pictures are decoded in a branch ({operation.type})")
-            return operation
-    raise Uncut("its pictures are decoded outside of any loop that tf.map_fn makes today")
+    operation = next(filter(partial(_decodes, flat), flat.graph.get_operations()), None)
+    if operation is None:
+        raise Uncut("its pictures are decoded outside of any loop that tf.map_fn makes today")
+    if operation.type not in ("While", "StatelessWhile"):
+        raise Uncut(f"its pictures are decoded in a branch ({operation.type})")
+    return operation
+
+
+def _decodes(flat: Flat, operation: Any) -> bool:
+    return any(node.op == "DecodeJpeg" for node in flat.inside(operation))
 
 
 def _loop(flat: Flat, operation: Any) -> _Loop:
@@ -155,18 +160,21 @@ def _check_ends(flat: Flat, loop: _Loop) -> None:
 def _written(flat: Flat, loop: _Loop, index: int) -> Iterator[tuple[str, Any]]:
     """What the graph makes of all that the loop writes, and what it writes in one round."""
     for number, (output, left) in enumerate(zip(loop.operation.outputs, loop.left, strict=True)):
-        consumers = list(_consumers(output))
-        if not consumers:
-            continue
-        write = origin(left).op
-        if write.type != "TensorListSetItem" or loop.variable(write.inputs[0]) != number:
-            raise Uncut("its loop hands on something else than a value for each picture")
-        if loop.variable(write.inputs[1]) != index:
-            raise Uncut("its loop writes in another order than it reads")
+        consumers, write = list(_consumers(output)), origin(left).op
+        if consumers:
+            _check_write(loop, number, write, index)
         if any(each.type != "TensorListStack" for each in consumers):
             raise Uncut("the values of its loop are not simply stacked")
         for each in consumers:
             yield each.outputs[0].name, write.inputs[2]
+
+
+def _check_write(loop: _Loop, number: int, write: Any, index: int) -> None:
+    """Uncut if a variable of the loop is not a list that gets one value in each round."""
+    if write.type != "TensorListSetItem" or loop.variable(write.inputs[0]) != number:
+        raise Uncut("its loop hands on something else than a value for each picture")
+    if loop.variable(write.inputs[1]) != index:
+        raise Uncut("its loop writes in another order than it reads")
 
 
 def _constants(loop: _Loop) -> Iterator[tuple[str, list[Any]]]:

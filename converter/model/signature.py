@@ -69,10 +69,7 @@ def read(model: Any, declared: Declared | None = None) -> Signature:
         raise UnusableModel(f"the model has no signature {name!r}; it has: {names}")
     function = model.signatures[name]
     inputs: Mapping[str, tf.TensorSpec] = function.structured_input_signature[1]
-    takes, gives = (
-        {key: _spec(spec) for key, spec in specs.items()} for specs in (inputs, function.structured_outputs)
-    )
-    description = described(takes, gives, declared)
+    description = described(_specs(inputs), _specs(function.structured_outputs), declared)
     return Signature(description, function, inputs[description.input.name])
 
 
@@ -88,6 +85,10 @@ def _loaded(folder: Path) -> Any:
         if _MANY_GRAPHS not in str(error):
             raise
         return tf.saved_model.load(str(folder), tags=list(_SERVE))
+
+
+def _specs(specs: Mapping[str, "tf.TensorSpec"]) -> dict[str, Spec]:
+    return {key: _spec(spec) for key, spec in specs.items()}
 
 
 def _spec(spec: "tf.TensorSpec") -> Spec:

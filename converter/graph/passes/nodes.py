@@ -97,9 +97,10 @@ class Nodes:
     def slices(self, node: Any) -> dict[int, slice] | None:
         """What a Slice takes of each axis, without those of which it takes all in their order; None if that varies."""
         given = [self.constant(name) for name in node.input[1:]]
-        if any(each is None for each in given):
+        known = [each.tolist() for each in given if each is not None]
+        if len(known) < len(given):
             return None
-        starts, ends, *more = [each.tolist() for each in given if each is not None]
+        starts, ends, *more = known
         axes = more[0] if more else [*range(len(starts))]
         steps = more[1] if len(more) > 1 else [1] * len(starts)
         return None if min(axes) < 0 else _by_axis(axes, map(_slice, starts, ends, steps))
