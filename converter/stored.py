@@ -25,15 +25,10 @@ def from_json(kind: type[Read], text: str | bytes, name: str) -> Read:
     No name that the dataclass does not have, no type that is not the field's; what is left out is as by default.
     """
     try:
-        found: Read = _adapter(cast(Hashable, kind)).validate_json(text, strict=True, extra="forbid")
-    except ValidationError as error:
+        found: Read = _validated(_adapter(cast(Hashable, kind)), text)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} can't be understood: {_first(error)}") from error
     return found
-
-
-def from_data(kind: type[Read], raw: Any, name: str) -> Read:
-    """The same from what `json.loads` made of it."""
-    return from_json(kind, json.dumps(raw), name)
 
 
 def without_defaults(schema: Any, names: Set[str]) -> Any:
@@ -49,7 +44,19 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _first(error: ValidationError) -> str:
+def _validated(adapter: TypeAdapter[Any], text: str | bytes) -> Any:
+    try:
+        return adapter.validate_json(text, strict=True, extra="forbid")
+    except ValidationError as error:
+        if "surrogate" not in error.errors()[0]["msg"]:
+            raise
+    # A path that is no UTF-8: Python has an escape for it, which pydantic's own reader of JSON refuses.
+    return adapter.validate_python(json.loads(text), extra="forbid")
+
+
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))
     message = first["msg"].removeprefix("Value error, ")

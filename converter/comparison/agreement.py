@@ -162,14 +162,16 @@ def box_pairs(native: Detections, copy: Detections, tolerance: Tolerance) -> lis
 def total(comparisons: Iterable[Comparison]) -> Agreement:
     """The comparisons of several pictures, added up."""
     every = list(comparisons)
+    counts = ("pictures", "missing", "extra", "class_flips")
     return Agreement(
-        pictures=sum(each.pictures for each in every),
-        missing=sum(each.missing for each in every),
-        extra=sum(each.extra for each in every),
-        class_flips=sum(each.class_flips for each in every),
-        ious=np.concatenate([np.empty(0), *[each.ious for each in every]]),
-        score_diffs=np.concatenate([np.empty(0), *[each.score_diffs for each in every]]),
+        **{name: sum(getattr(each, name) for each in every) for name in counts},
+        ious=_joined(each.ious for each in every),
+        score_diffs=_joined(each.score_diffs for each in every),
     )
+
+
+def _joined(parts: Iterable[Numbers]) -> Numbers:
+    return np.concatenate([np.empty(0), *parts])
 
 
 def differences(native: Detections, copy: Detections, tolerance: Tolerance) -> Differences:

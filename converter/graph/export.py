@@ -94,6 +94,12 @@ def _part(part: Carved) -> Part:
     return Part(reads=tuple(part.feeds), writes=tuple(part.fetches))
 
 
+def _where(parts: Cut) -> str:
+    if parts.pictures:
+        return "at the decoder"
+    return "nowhere" if parts.pixels else "before the network"
+
+
 def _facts(parts: Cut) -> dict[str, Any]:
     """Where it was cut and why not elsewhere, and what is in each part."""
     carved = {
@@ -104,7 +110,7 @@ def _facts(parts: Cut) -> dict[str, Any]:
     }
     found = {name: part for name, part in carved.items() if part is not None}
     return {
-        "cut": "at the decoder" if parts.pictures else "nowhere" if parts.pixels else "before the network",
+        "cut": _where(parts),
         "why": dict(parts.why),
         "operations": {name: sum(part.operations.values()) for name, part in found.items()},
         "operations_by_type": {name: dict(part.operations) for name, part in found.items()},

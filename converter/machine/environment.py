@@ -1,4 +1,4 @@
-"""What can be made and served on this machine, and one sentence why not. Asked in a child process.
+"""What this machine has for making and serving copies. Asked in a child process.
 
 The questions have an order that must be kept: asking TensorFlow for the loaded TensorRT version without the library
 ends the process by SIGABRT, although `is_tensorrt_enabled()` said False before. So the child prints each fact as it

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from converter.contract import REPORT_NAME, Options, Report
 from tests.support.converter.reports import IDENTITY, REPORT
+from tests.support.places import DATA
 
 
 def test_a_report_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
@@ -27,6 +28,11 @@ def test_the_folder_of_its_pictures_comes_back() -> None:
 def test_any_report_comes_back(sizes: list[int], gpu: str | None, seconds: float) -> None:
     report = replace(REPORT, batch_sizes=tuple(sizes), identity=replace(IDENTITY, gpu=gpu), seconds={"build": seconds})
     assert Report.from_json(report.to_json()) == report
+
+
+def test_a_report_of_an_older_version_is_read() -> None:
+    report = Report.from_json((DATA / "reports" / "frozen.json").read_bytes())
+    assert (report.target, report.standard) == ("frozen", None)
 
 
 def test_what_the_server_would_have_made_comes_back() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import ModelRefused
+from app.copies.conversions import JobLimits
 from app.copies.jobs import KEPT_JOBS
 from app.errors import ConversionRunning, NotFound
 from converter.contract import Options, Report
+from converter.tolerance import Tolerance
 from tests.support.app.converting import FROZEN, TRT, Converting, Programs
 from tests.support.fakes import until
 
@@ -50,6 +52,22 @@ async def test_a_conversion_puts_a_copy_in_place_and_has_it_loaded(converting: C
     assert job.report["gate"] == {"verdict": None, "rolled_back": None}
     assert set(job.seconds) == {"check", "native", "load", "convert", "save", "verify", "publish"}
     assert list(job.log) == [f"TensorFlow says something in {step}" for step in ("load", "convert", "save")]
+
+
+@pytest.mark.parametrize(("fewest_boxes", "verdict"), [(1, "agrees"), (20, "undecided")])
+async def test_the_report_judges_by_the_servers_tolerance_and_has_what_it_makes_by_itself(
+    tmp_path: Path, programs: Programs, fewest_boxes: int, verdict: str
+) -> None:
+    tolerance = Tolerance(fewest_boxes=fewest_boxes)
+    converting = Converting(tmp_path, allowed=JobLimits(seconds=60, tolerance=tolerance))
+    converting.put_model()
+    converting.convert(replace(FROZEN, batch_sizes=(2,)))
+    await converting.finished()
+    report = Report.read(converting.place)
+    assert report is not None
+    standard = converting.copies.folders.default_options("frozen")
+    assert (report.agreement["2"]["verdict"], report.standard) == (verdict, standard)
+    await converting.close()
 
 
 async def test_progress_rises_with_the_steps(converting: Converting, programs: Programs) -> None:
