@@ -47,10 +47,17 @@ OPTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ALL = {name: value for sent, _ in OPTIONS[3:] for name, value in sent.items()} | {"calibration": True}
 
 
+@pytest.fixture(scope="module")
+async def shared_admin(start_shared: Start) -> Admin:
+    return Admin(await start_shared(admin_token="sesame", max_batch=4, calibration_images=PHOTOS))
+
+
 @pytest.mark.parametrize(("sent", "becomes"), OPTIONS, ids=lambda value: "+".join(value))
-async def test_an_option_reaches_the_conversion(sent: dict[str, Any], becomes: dict[str, Any], start: Start) -> None:
-    admin = Admin(await start(admin_token="sesame", max_batch=4, calibration_images=PHOTOS))
-    job = await admin.convert(**sent)
+async def test_an_option_reaches_the_conversion(
+    sent: dict[str, Any], becomes: dict[str, Any], shared_admin: Admin
+) -> None:
+    job = await shared_admin.convert(**sent)
+    await shared_admin.client.delete(f"/convert/jobs/{job['id']}")
     assert job["options"] == {**AS_AT_START, **becomes}
     assert job["target"] == job["options"]["target"]
 
