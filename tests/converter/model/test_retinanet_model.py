@@ -21,7 +21,7 @@ PHOTOS = Path("converter", "photos")
 def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `converter.model.signature` reads of the model, built small, and its outputs for the packaged photos."""
     folder = tmp_path_factory.mktemp("retinanet") / "1"
-    command = [sys.executable, "-m", "tests.support.models.retinanet", str(folder), "--size", "128"]
+    command = [sys.executable, "-m", "benchmarks.retinanet", str(folder), "--size", "128"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{folder}: 38299854 parameters\n"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from benchmarks import retinanet
 from converter.description import Description, Input
 from converter.graph import export
 from converter.graph.cut import cut
@@ -20,7 +21,7 @@ from converter.graph.rows import Runs
 from converter.model import sampling
 from converter.model.detections import BOXES
 from converter.model.signature import Signature
-from tests.support.models import retinanet, retinanet_raw
+from tests.support.models import retinanet_raw
 from tests.support.models.retinanet_raw import ALL_SCORES
 
 SIZE = 256

@@ -8,10 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from benchmarks import retinanet
+from benchmarks.retinanet import Tensor
 from converter.model import sampling
 from converter.model.detections import BOXES, CLASSES, COUNT, SCORES
-from tests.support.models import retinanet
-from tests.support.models.retinanet import Tensor
 
 ALL_SCORES = "all_scores"
 DEPTH = 1  # of the heads: each of the five levels gets weights of its own when their normalisation is folded in

@@ -10,10 +10,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from benchmarks import retinanet
+from benchmarks.retinanet import Tensor
 from converter.model import sampling
 from converter.model.detections import BOXES, CLASSES, SCORES
-from tests.support.models import retinanet
-from tests.support.models.retinanet import Tensor
 
 SIZE = 128
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from benchmarks import retinanet
+from benchmarks.retinanet import ANCHORS, KINDS, STRIDES, WIDTH, Tensor
 from converter.model import sampling
-from tests.support.models import retinanet
-from tests.support.models.retinanet import ANCHORS, KINDS, STRIDES, WIDTH, Tensor
 
 NARROW = (16, 24, 32, 64, 96, 128, 128)  # channels after each halving of the picture
 

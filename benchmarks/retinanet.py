@@ -1,6 +1,6 @@
 """Builds a RetinaNet-R50-FPN with stand-in weights: as large and as slow as a trained one, and served alike.
 
-    python -m tests.support.models.retinanet FOLDER [--size 640]
+    python -m benchmarks.retinanet FOLDER [--size 640]
 
 A SavedModel that takes JPEG files and gives the object detection API's four tensors, prepared and decoded as the
 RetinaNet of tensorflow/tpu does (models/official/detection): the longer side scaled to SIZE, the rest padded below or
@@ -48,6 +48,7 @@ CONTRAST[1, 1] += 1
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Build it and save it in the folder that the command line names."""
     args = _parse(argv)
     tf.config.set_visible_devices([], "GPU")  # the same weights whatever the card, and no memory taken from a server
     tf.keras.utils.set_random_seed(0)
