@@ -12,6 +12,7 @@ from app.lanes.batching import MicroBatcher
 from app.metrics import Metrics
 from tests.support.app import jpegs
 from tests.support.app.converting import Programs
+from tests.support.app.phases import Phases
 from tests.support.app.queueing import Make, QueuedModel
 from tests.support.fakes import FakeBackend
 
@@ -73,3 +74,9 @@ def make(backend: FakeBackend, executor: ThreadPoolExecutor) -> Make:
         return MicroBatcher(model, Metrics(), limit=limit, executor=executor)
 
     return batcher
+
+
+@pytest.fixture
+def phases(caplog: pytest.LogCaptureFixture) -> Phases:
+    """What slots go through from now on."""
+    return Phases(caplog)

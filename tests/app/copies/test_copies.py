@@ -1,6 +1,5 @@
 """Copies at start: each is loaded, refused or said not to be possible, with the reason."""
 
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,25 +11,10 @@ from converter.comparison import probe
 from converter.contract import Options
 from converter.machine.environment import Environment
 from converter.targets import KINDS
-from tests.support.app.copying import GPU, PLAIN, Copying
+from tests.support.app.copying import GPU, PLAIN, Copying, Make
 from tests.support.programs.without_tensorflow import ENGINE
 
 pytestmark = pytest.mark.anyio
-
-Make = Callable[..., Copying]
-
-
-@pytest.fixture
-async def make(tmp_path: Path) -> AsyncIterator[Make]:
-    made: list[Copying] = []
-
-    def bench(found: Environment = PLAIN, *, wanted: tuple[str, ...] = ("frozen",), convert: bool = False) -> Copying:
-        made.append(Copying(tmp_path, found, wanted=wanted, convert=convert))
-        return made[-1]
-
-    yield bench
-    for each in made:
-        await each.close()
 
 
 async def test_a_copy_that_is_not_wanted_is_never_looked_at(make: Make) -> None:

@@ -1,13 +1,9 @@
 """Copies where nobody has said which: the machine decides; and how an ONNX copy is asked for."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from converter.contract import Options
-from converter.machine.environment import Environment
-from tests.support.app.copying import GPU, PLAIN, Copying
+from tests.support.app.copying import GPU, PLAIN, Copying, Make
 
 pytestmark = pytest.mark.anyio
 
@@ -15,11 +11,8 @@ NOT_WANTED = "it is not among the copies asked for (DETECTOR_COPIES)"
 
 
 @pytest.fixture(params=[PLAIN, GPU], ids=["without a GPU", "with a GPU"])
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Copying]:
-    found: Environment = request.param
-    made = Copying(tmp_path, found, wanted=None, convert=False)
-    yield made
-    await made.close()
+def bench(request: pytest.FixtureRequest, make: Make) -> Copying:
+    return make(request.param, wanted=None)
 
 
 async def test_without_a_gpu_it_is_the_onnx_copy_and_with_one_it_is_all(bench: Copying) -> None:

@@ -1,8 +1,6 @@
 """Copies that are made, or loaded again, while the server runs: what serves serves on until the new one is warm."""
 
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -13,35 +11,13 @@ from app.images import Image
 from converter.disk import publish
 from converter.machine.environment import Environment
 from tests.support.app.converting import Programs
-from tests.support.app.copying import CARD, GPU, PLAIN, Copying, ReplacingStarter
+from tests.support.app.copying import GPU, PLAIN, Copying, Make, ReplacingStarter
 from tests.support.app.phases import Phases
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
-Make = Callable[..., Copying]
 NO_ROOM = "there is not enough memory for two: the worker that serves now holds 700 MiB and 300 MiB are free"
-
-
-@pytest.fixture
-def phases(caplog: pytest.LogCaptureFixture) -> Phases:
-    return Phases(caplog)
-
-
-@pytest.fixture
-async def make(tmp_path: Path, programs: Programs) -> AsyncIterator[Make]:
-    """Copies of a model that can be converted without TensorFlow."""
-    made: list[Copying] = []
-
-    def bench(found: Environment = PLAIN, *, wanted: tuple[str, ...] = ("frozen",), convert: bool = False) -> Copying:
-        if found.gpus:
-            programs.on_a_gpu(CARD)
-        made.append(Copying(tmp_path, found, wanted=wanted, convert=convert))
-        return made[-1]
-
-    yield bench
-    for each in made:
-        await each.close()
 
 
 async def converted(bench: Copying, target: str = "frozen") -> Job:

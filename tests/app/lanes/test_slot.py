@@ -18,11 +18,6 @@ OLD, NEW = (Spec("trt", Path(f"street/{version}_trt"), max_batch=8) for version 
 
 
 @pytest.fixture
-def phases(caplog: pytest.LogCaptureFixture) -> Phases:
-    return Phases(caplog)
-
-
-@pytest.fixture
 async def bench(phases: Phases) -> SlotSetup:
     return SlotSetup(phases)
 

@@ -1,6 +1,5 @@
 """The window of live pairs: what it tells, when it decides, and when it takes a copy out of `auto`."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,22 +8,12 @@ from app.verdicts.gate import Word
 from app.verdicts.live_pairs import FEWEST_FOR_ROLLBACK
 from app.verdicts.window import FEWEST_FOR_RATIO
 from converter.model.detections import Detections
+from tests.app.verdicts.conftest import WINDOW
 from tests.support.app.comparing import CAT, DOG, ServerSetup, verdict
 from tests.support.app.pairing import add, failed, pair, window, wrong
 from tests.support.converter.rows import Row, answer
 
 pytestmark = pytest.mark.anyio
-
-WINDOW = 30
-
-
-@pytest.fixture
-async def bench(saved_model: Path) -> AsyncIterator[ServerSetup]:
-    """Native and a frozen copy that passed, which answers; one pair in ten may be bad."""
-    made = ServerSetup(saved_model, rollback_window=WINDOW)
-    await made.open("native", "frozen", verdicts={"frozen": verdict("passed")})
-    yield made
-    await made.close()
 
 
 def test_without_pairs_there_are_no_numbers(saved_model: Path) -> None:
@@ -33,9 +22,9 @@ def test_without_pairs_there_are_no_numbers(saved_model: Path) -> None:
     assert (told["worst"], told["agreement"]["mean_iou"]) == ([], None)
 
 
-async def test_pairs_are_counted_by_copy_source_and_result(bench: ServerSetup) -> None:
+async def test_pairs_are_counted_by_copy_source_and_result(answering: ServerSetup) -> None:
     for each in (pair(), pair(source="both"), wrong(), failed(), pair(copy="trt")):
-        bench.live_pairs.add(each)
+        answering.live_pairs.add(each)
     for result, source, copy in (
         ("agree", "shadow", "frozen"),
         ("agree", "both", "frozen"),
@@ -43,53 +32,53 @@ async def test_pairs_are_counted_by_copy_source_and_result(bench: ServerSetup) -
         ("error", "shadow", "frozen"),
         ("agree", "shadow", "trt"),
     ):
-        assert bench.counted("compare_pairs_total", copy=copy, source=source, result=result) == 1
-    assert bench.counted("compare_pairs_total") == 5
-    told = window(bench)
+        assert answering.counted("compare_pairs_total", copy=copy, source=source, result=result) == 1
+    assert answering.counted("compare_pairs_total") == 5
+    told = window(answering)
     assert (told["pairs"], told["disagree"], told["errors"]) == (4, 1, 1)
-    assert window(bench, "trt")["pairs"] == 1
+    assert window(answering, "trt")["pairs"] == 1
 
 
-async def test_boxes_are_observed_by_how_they_differ(bench: ServerSetup) -> None:
+async def test_boxes_are_observed_by_how_they_differ(answering: ServerSetup) -> None:
     bird: Row = (70, 70, 90, 90, 0.7, 16)
     moved: Row = (10, 10, 50, 37, 0.87, 18)  # nine tenths of the dog, 0.03 less sure
     flipped: Row = (*CAT[:5], 16)
-    bench.live_pairs.add(pair(answer(DOG, CAT), answer(moved, flipped, bird)))
-    kinds = {kind: bench.counted("compare_boxes_total", kind=kind) for kind in ("matched", "missing", "extra")}
+    answering.live_pairs.add(pair(answer(DOG, CAT), answer(moved, flipped, bird)))
+    kinds = {kind: answering.counted("compare_boxes_total", kind=kind) for kind in ("matched", "missing", "extra")}
     assert kinds == {"matched": 1, "missing": 0, "extra": 1}
-    assert bench.counted("compare_boxes_total", kind="class_flip") == 1
-    assert bench.counted("compare_iou_sum", copy="frozen") == pytest.approx(0.9)
-    assert bench.counted("compare_score_abs_diff_sum", copy="frozen") == pytest.approx(0.03, abs=1e-6)
-    assert bench.counted("compare_iou_count") == bench.counted("compare_score_abs_diff_count") == 1
-    agreement = window(bench)["agreement"]
+    assert answering.counted("compare_boxes_total", kind="class_flip") == 1
+    assert answering.counted("compare_iou_sum", copy="frozen") == pytest.approx(0.9)
+    assert answering.counted("compare_score_abs_diff_sum", copy="frozen") == pytest.approx(0.03, abs=1e-6)
+    assert answering.counted("compare_iou_count") == answering.counted("compare_score_abs_diff_count") == 1
+    agreement = window(answering)["agreement"]
     assert (agreement["native_boxes"], agreement["matched_share"]) == (2, 0.3333)
 
 
-async def test_a_single_box_is_enough_to_agree_or_not(bench: ServerSetup) -> None:
+async def test_a_single_box_is_enough_to_agree_or_not(answering: ServerSetup) -> None:
     for each, agree in ((pair(), True), (wrong(), False), (pair(answer(), answer()), True)):
-        told = bench.live_pairs.judge(each).to_json()
+        told = answering.live_pairs.judge(each).to_json()
         assert (told["agree"], told["reason"] == "") == (agree, agree)
     for score, agree in ((0.86, True), (0.84, False)):
-        assert bench.live_pairs.judge(pair(answer(DOG), answer((*DOG[:4], score, DOG[5])))).agrees == agree
+        assert answering.live_pairs.judge(pair(answer(DOG), answer((*DOG[:4], score, DOG[5])))).agrees == agree
 
 
-async def test_only_pairs_that_were_timed_tell_of_speed(bench: ServerSetup) -> None:
+async def test_only_pairs_that_were_timed_tell_of_speed(answering: ServerSetup) -> None:
     for _ in range(FEWEST_FOR_RATIO - 1):
-        bench.live_pairs.add(pair(native_s=0.02, copy_s=0.01))
-    add(bench, good=5, failing=2)
-    assert window(bench)["native_over_copy"] is None, "too few"
-    bench.live_pairs.add(pair(native_s=0.02, copy_s=0.01))
-    assert window(bench)["native_over_copy"] == {"value": 2, "low": 2, "high": 2, "pairs": FEWEST_FOR_RATIO}
-    assert bench.counted("compare_latency_ratio_count", copy="frozen") == FEWEST_FOR_RATIO
-    assert bench.counted("compare_latency_ratio_sum", copy="frozen") == 2 * FEWEST_FOR_RATIO
+        answering.live_pairs.add(pair(native_s=0.02, copy_s=0.01))
+    add(answering, good=5, failing=2)
+    assert window(answering)["native_over_copy"] is None, "too few"
+    answering.live_pairs.add(pair(native_s=0.02, copy_s=0.01))
+    assert window(answering)["native_over_copy"] == {"value": 2, "low": 2, "high": 2, "pairs": FEWEST_FOR_RATIO}
+    assert answering.counted("compare_latency_ratio_count", copy="frozen") == FEWEST_FOR_RATIO
+    assert answering.counted("compare_latency_ratio_sum", copy="frozen") == 2 * FEWEST_FOR_RATIO
 
 
-async def test_a_copy_is_not_rolled_back_on_few_pairs(bench: ServerSetup) -> None:
-    add(bench, bad=FEWEST_FOR_ROLLBACK - 1)
-    assert bench.routing.active == "frozen"
-    add(bench, bad=1)
-    assert bench.routing.active == "native"
-    assert bench.told("frozen")[1].startswith(
+async def test_a_copy_is_not_rolled_back_on_few_pairs(answering: ServerSetup) -> None:
+    add(answering, bad=FEWEST_FOR_ROLLBACK - 1)
+    assert answering.routing.active == "frozen"
+    add(answering, bad=1)
+    assert answering.routing.active == "native"
+    assert answering.told("frozen")[1].startswith(
         "rolled back: it disagreed in 20 of the last 20 pairs (10 % are borne), last: 0 % of 2 boxes matched"
     )
 
@@ -106,39 +95,39 @@ async def test_a_copy_is_not_rolled_back_on_few_pairs(bench: ServerSetup) -> Non
     ],
 )
 async def test_a_share_over_the_limit_rolls_back(
-    kinds: dict[str, int], rolled_back: str | None, bench: ServerSetup
+    kinds: dict[str, int], rolled_back: str | None, answering: ServerSetup
 ) -> None:
-    add(bench, **kinds)
-    add(bench, good=20 - sum(kinds.values()))
-    assert bench.routing.active == ("native" if rolled_back else "frozen")
-    assert bench.counted("rollbacks_total") == (rolled_back is not None)
+    add(answering, **kinds)
+    add(answering, good=20 - sum(kinds.values()))
+    assert answering.routing.active == ("native" if rolled_back else "frozen")
+    assert answering.counted("rollbacks_total") == (rolled_back is not None)
     if rolled_back:
-        assert bench.counted("rollbacks_total", copy="frozen", reason=rolled_back) == 1
+        assert answering.counted("rollbacks_total", copy="frozen", reason=rolled_back) == 1
 
 
-async def test_a_copy_that_fails_says_how(bench: ServerSetup) -> None:
-    add(bench, failing=20)
-    assert bench.told("frozen")[1] == (
+async def test_a_copy_that_fails_says_how(answering: ServerSetup) -> None:
+    add(answering, failing=20)
+    assert answering.told("frozen")[1] == (
         "rolled back: it failed in 20 of the last 20 pairs (10 % are borne), last: the copy failed: out of memory"
     )
 
 
-async def test_only_the_last_pairs_count(bench: ServerSetup) -> None:
-    add(bench, good=17, bad=2)
+async def test_only_the_last_pairs_count(answering: ServerSetup) -> None:
+    add(answering, good=17, bad=2)
     for _ in range(5):
-        add(bench, good=WINDOW - 2, bad=2)
-    assert bench.routing.active == "frozen"
-    assert (window(bench)["pairs"], window(bench)["disagree"]) == (WINDOW, 2)
-    add(bench, bad=2)
-    assert bench.routing.active == "native", "4 of the last 30"
+        add(answering, good=WINDOW - 2, bad=2)
+    assert answering.routing.active == "frozen"
+    assert (window(answering)["pairs"], window(answering)["disagree"]) == (WINDOW, 2)
+    add(answering, bad=2)
+    assert answering.routing.active == "native", "4 of the last 30"
 
 
-async def test_every_copy_has_its_own_window(bench: ServerSetup) -> None:
-    await bench.open("trt", verdicts={"trt": verdict("passed", low=1.1)})
-    add(bench, good=20)
-    add(bench, bad=20, copy="trt")
-    assert bench.routing.standing("frozen").rolled_back is None
-    assert bench.routing.standing("trt").rolled_back
+async def test_every_copy_has_its_own_window(answering: ServerSetup) -> None:
+    await answering.open("trt", verdicts={"trt": verdict("passed", low=1.1)})
+    add(answering, good=20)
+    add(answering, bad=20, copy="trt")
+    assert answering.routing.standing("frozen").rolled_back is None
+    assert answering.routing.standing("trt").rolled_back
 
 
 @pytest.mark.parametrize(
@@ -146,30 +135,30 @@ async def test_every_copy_has_its_own_window(bench: ServerSetup) -> None:
     [(1.5, answer(DOG, CAT), "passed"), (0.9, answer(DOG, CAT), "slower"), (1.5, answer(DOG), "disagrees")],
 )
 async def test_live_pairs_finish_a_verdict_that_was_left_open(
-    low: float, found: Detections, word: Word, bench: ServerSetup
+    low: float, found: Detections, word: Word, answering: ServerSetup
 ) -> None:
-    bench.routing.record_verdict("frozen", verdict("undecided", low=low, boxes=10))
+    answering.routing.record_verdict("frozen", verdict("undecided", low=low, boxes=10))
     for _ in range(4):
-        bench.live_pairs.add(pair(answer(DOG, CAT), found))
-    assert bench.told("frozen")[1].startswith("undecided: ")
-    bench.live_pairs.add(pair(answer(DOG, CAT), found))  # 10 boxes and 5 times 2
-    told = bench.routing.standing("frozen").verdict
+        answering.live_pairs.add(pair(answer(DOG, CAT), found))
+    assert answering.told("frozen")[1].startswith("undecided: ")
+    answering.live_pairs.add(pair(answer(DOG, CAT), found))  # 10 boxes and 5 times 2
+    told = answering.routing.standing("frozen").verdict
     assert told is not None
     assert (told.word, told.agreement["8"].native_boxes, told.ratios["1"].low) == (word, 20, low)
-    assert bench.told("frozen") == ("active" if word == "passed" else "standby", f"{word}: {told.reason}")
-    assert bench.counted("gate_verdict", copy="frozen", verdict=word) == 1
+    assert answering.told("frozen") == ("active" if word == "passed" else "standby", f"{word}: {told.reason}")
+    assert answering.counted("gate_verdict", copy="frozen", verdict=word) == 1
 
 
-async def test_pictures_without_boxes_decide_nothing(bench: ServerSetup) -> None:
-    bench.routing.record_verdict("frozen", verdict("undecided", boxes=0))
+async def test_pictures_without_boxes_decide_nothing(answering: ServerSetup) -> None:
+    answering.routing.record_verdict("frozen", verdict("undecided", boxes=0))
     for _ in range(50):
-        bench.live_pairs.add(pair(answer(), answer()))
-    assert bench.told("frozen")[1].startswith("undecided: ")
+        answering.live_pairs.add(pair(answer(), answer()))
+    assert answering.told("frozen")[1].startswith("undecided: ")
 
 
-async def test_a_verdict_that_was_finished_may_be_rolled_back_later(bench: ServerSetup) -> None:
-    bench.routing.record_verdict("frozen", verdict("undecided", boxes=0))
-    add(bench, good=20)
-    assert bench.routing.active == "frozen"
-    add(bench, bad=3)
-    assert bench.routing.active == "native"
+async def test_a_verdict_that_was_finished_may_be_rolled_back_later(answering: ServerSetup) -> None:
+    answering.routing.record_verdict("frozen", verdict("undecided", boxes=0))
+    add(answering, good=20)
+    assert answering.routing.active == "frozen"
+    add(answering, bad=3)
+    assert answering.routing.active == "native"

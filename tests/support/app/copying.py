@@ -143,3 +143,6 @@ class Copying:
             latency={},
             agreement={},
         )
+
+
+Make = Callable[..., Copying]
