@@ -3,13 +3,12 @@
     python -m benchmarks.retinanet FOLDER [--size 640]
 
 A SavedModel that takes JPEG files and gives the object detection API's four tensors, prepared and decoded as the
-RetinaNet of tensorflow/tpu does (models/official/detection): the longer side scaled to SIZE, the rest padded below or
-to the right, nine anchors a place on P3 to P7, 90 classes, NMS by class.
+RetinaNet of tensorflow/tpu does (models/official/detection): the longer side scaled to SIZE, the rest padded, nine
+anchors a place on P3 to P7, 90 classes, NMS by class.
 
 The weights are random, the same in each run, and each layer is scaled by what it gives for the packaged photos: its
 outputs stay near 1, and FP16 holds them. The last layer of the classes is solved for, so that each of its channels
-answers to one place in one of these photos. Each of them has some dozens of detections, which rounding errors hardly
-move; other photos have a few.
+answers to one place in one of these photos: some dozens of detections each, which rounding errors hardly move.
 """
 
 import argparse

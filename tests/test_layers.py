@@ -123,6 +123,15 @@ def test_a_room_imports_the_rooms_below_it(room: str) -> None:
     assert used - allowed - {"app", "converter"} == set()
 
 
+def test_what_every_room_may_import_imports_no_room() -> None:
+    """Of the modules that stand outside of rooms only those that build or run the whole look down."""
+    builders = {"app.__main__", "app.main", "app.server", "app.wiring"}
+    for module in {name for name in MODULES if room_of(name) == "app"} - builders:
+        assert {room_of(name) for name in imported(module) if name in MODULES} & {*ROOMS} <= {
+            name for name in ROOMS if name.startswith("converter.")
+        }, module
+
+
 def test_the_converter_stands_alone() -> None:
     for module in MODULES:
         if module.partition(".")[0] == "converter":
