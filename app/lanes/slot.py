@@ -32,7 +32,8 @@ def room_for_two(backend: Backend) -> str | None:
 class Slot:
     """The place of one backend. It has one replica for now; nobody else writes its phase.
 
-    `room` says why a second worker can't be started beside the one that serves, or None.
+    `room` says why a second worker can't be started beside the one that serves, or None. `pause_s` goes by before
+    the next start of a worker that died, and doubles each time.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Slot:
         self._lease: Lease | None = None
         self._retiring: set[Lease] = set()  # swapped out, with batches still in them
         self._opening = asyncio.Lock()
-        self._pause_s = FIRST_PAUSE_S
+        self.pause_s = FIRST_PAUSE_S
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -173,14 +174,14 @@ class Slot:
             return  # it was swapped out and closed
         self._lease = None
         if time.monotonic() - lease.since > STEADY_S:
-            self._pause_s = FIRST_PAUSE_S
+            self.pause_s = FIRST_PAUSE_S
         pause_s = self._crashed(death)
         await lease.backend.close()
         await self._restart(lease.spec, death, pause_s)
 
     def _crashed(self, death: WorkerDied) -> float:
         """Say so; the pause before the next start, which doubles each time."""
-        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
+        pause_s, self.pause_s = self.pause_s, min(2 * self.pause_s, LONGEST_PAUSE_S)
         self._enter("crashed", f"{death}; it is started again after {pause_s:g} s")
         return pause_s
 

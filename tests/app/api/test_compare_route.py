@@ -95,11 +95,9 @@ async def test_every_state_is_told_alike_from_start_to_end(server: Compared) -> 
         await server.same_everywhere()
     add(server, bad=20)
     assert (await server.same_everywhere())["active"] == "trt"
-    server.backend("native").die()
-    await until(lambda: server.told("native")[0] == "crashed")
+    await server.crash("native")
     await server.same_everywhere()
-    server.backend("trt").die()
-    await until(lambda: server.told("trt")[0] == "crashed")
+    await server.crash("trt")
     assert (await server.same_everywhere())["active"] is None
     await until(lambda: native.ready)
     assert (await server.same_everywhere())["active"] == "native"

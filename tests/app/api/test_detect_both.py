@@ -15,7 +15,6 @@ from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 from tests.support.app.comparing import verdict
 from tests.support.converter.rows import answer
-from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
@@ -170,8 +169,7 @@ async def test_a_native_that_fails_is_an_error(server: Compared) -> None:
 
 async def test_without_a_warm_copy_it_is_503_with_the_reason(server: Compared) -> None:
     server.starter.open_gate.clear()
-    server.backend("frozen").die()
-    await until(lambda: server.told("frozen")[0] == "crashed")
+    await server.crash("frozen")
     response = await send(server, "raw", [PHOTO])
     sentence = assert_is_error(response, 503, "backend_unavailable")
     assert (

@@ -137,8 +137,7 @@ async def test_without_a_copy_nobody_is_asked(saved_model: Path) -> None:
 
 async def test_without_native_there_is_no_answer(bench: SideBySideSetup) -> None:
     bench.starter.open_gate.clear()
-    bench.native.die()
-    await until(lambda: bench.told("native")[0] == "crashed")
+    await bench.crash("native")
     with pytest.raises(BackendUnavailable, match="'native' is crashed"):
         await bench.ask([PHOTO])
     assert bench.frozen.batches == []
@@ -180,8 +179,7 @@ async def test_native_answers_alone_if_the_copy_is_gone_by_then(bench: SideBySid
     bench.native.open_gate.clear()
     asked = asyncio.create_task(bench.ask([PHOTO, PHOTO]))
     await until(lambda: len(bench.native.batches) == 1)
-    bench.frozen.die()
-    await until(lambda: bench.told("frozen")[0] == "crashed")
+    await bench.crash("frozen")
     bench.native.open_gate.set()
     for twin in await asked:
         assert_alone(twin, bench, BackendUnavailable)

@@ -89,6 +89,7 @@ async def test_one_that_is_given_up_while_it_is_looked_at_is_ended(bench: Inspec
 async def test_a_restart_is_not_looked_at_again(bench: InspectedSlot) -> None:
     bench.may_go_on.set()
     await bench.slot.open(OLD, inspect=bench.inspect)
+    bench.slot.pause_s = 0.01
     bench.starter.started[0].die()
     await until(lambda: len(bench.starter.started) == 2 and bench.slot.ready)
     assert len(bench.seen) == 1

@@ -40,12 +40,10 @@ async def test_the_next_best_copy_takes_its_place(answering: ServerSetup) -> Non
 
 async def test_neither_a_restart_nor_a_crash_of_native_brings_it_back(answering: ServerSetup) -> None:
     roll_back(answering)
-    answering.backend("frozen").die()
-    await until(lambda: answering.told("frozen")[0] == "crashed")
+    await answering.crash("frozen", pause_s=0.01)
     await until(lambda: answering.routing.lanes["frozen"].slot.ready)
     assert answering.told("frozen") == ("standby", f"rolled back: {WHY}")
-    answering.backend("native").die()
-    await until(lambda: answering.told("native")[0] == "crashed")
+    await answering.crash("native")
     assert answering.routing.active is None
 
 

@@ -78,8 +78,7 @@ async def test_of_two_that_passed_the_faster_answers(
 async def test_when_native_crashes_a_copy_that_agrees_answers_at_once(parts: ServerSetup) -> None:
     await parts.open("native", "frozen", verdicts={"frozen": verdict("slower")})
     assert active(parts) == "native"
-    parts.backend("native").die()
-    await until(lambda: parts.told("native")[0] == "crashed")
+    await parts.crash("native", pause_s=0.01)
     assert active(parts) == "frozen"
     assert parts.told("frozen") == ("active", "it stands in for native; slower: for reasons of slower")
     await until(lambda: parts.routing.lanes["native"].slot.ready)
@@ -92,8 +91,7 @@ async def test_when_native_crashes_a_copy_that_may_differ_does_not_answer(
     word: Word | None, parts: ServerSetup
 ) -> None:
     await parts.open("native", "frozen", verdicts={"frozen": verdict(word)} if word else None)
-    parts.backend("native").die()
-    await until(lambda: parts.told("native")[0] == "crashed")
+    await parts.crash("native")
     assert active(parts) is None
     with pytest.raises(BackendUnavailable, match="'native' is crashed: its process ended by SIGKILL"):
         parts.routing.route(AUTO)
@@ -102,8 +100,7 @@ async def test_when_native_crashes_a_copy_that_may_differ_does_not_answer(
 
 async def test_when_the_active_copy_crashes_native_answers_at_once_until_it_is_back(parts: ServerSetup) -> None:
     await parts.open("native", "frozen", verdicts={"frozen": verdict("passed")})
-    parts.backend("frozen").die()
-    await until(lambda: parts.told("frozen")[0] == "crashed")
+    await parts.crash("frozen", pause_s=0.01)
     assert active(parts) == "native"
     assert parts.told("native") == ("active", "")
     await until(lambda: parts.routing.lanes["frozen"].slot.ready)
@@ -136,8 +133,7 @@ async def test_a_backend_that_is_not_warm_can_not_be_chosen(parts: ServerSetup) 
 async def test_a_chosen_backend_that_crashes_is_stood_in_for(parts: ServerSetup) -> None:
     await parts.open("native", "frozen", verdicts={"frozen": verdict("slower")})
     parts.routing.choose("frozen")
-    parts.backend("frozen").die()
-    await until(lambda: parts.told("frozen")[0] == "crashed")
+    await parts.crash("frozen", pause_s=0.01)
     assert (active(parts), parts.told("native")) == ("native", ("active", ""))
     await until(lambda: parts.routing.lanes["frozen"].slot.ready)
     assert parts.told("frozen") == ("active", "an admin chose it")

@@ -148,8 +148,7 @@ async def test_without_a_copy_nothing_is_taken(saved_model: Path) -> None:
 async def test_a_copy_that_has_gone_meanwhile_is_not_asked(bench: Shadowed) -> None:
     bench.offer(1)
     bench.starter.open_gate.clear()
-    bench.backend("frozen").die()
-    await until(lambda: bench.told("frozen")[0] == "crashed")
+    await bench.crash("frozen")
     bench.begin()
     await bench.ended(1)
     assert (bench.dropped(reason="no_copy"), bench.ran) == (1, [])

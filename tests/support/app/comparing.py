@@ -9,6 +9,7 @@ import numpy as np
 
 from app.backends.backend import Spec
 from app.images import Image
+from app.lanes.slot import FIRST_PAUSE_S
 from app.settings import Settings
 from app.verdicts.gate import Verdict, Word
 from app.verdicts.states import state_of
@@ -18,7 +19,7 @@ from converter.comparison.timing import Ratio
 from converter.model.detections import Detections
 from tests.support.app import jpegs
 from tests.support.converter.rows import Row, answer
-from tests.support.fakes import FakeBackend, FakeStarter
+from tests.support.fakes import FakeBackend, FakeStarter, until
 
 DOG: Row = (10, 10, 50, 40, 0.9, 18)
 CAT: Row = (5, 5, 30, 30, 0.8, 17)
@@ -88,6 +89,12 @@ class ServerSetup:
             if verdicts and name in verdicts:
                 self.routing.record_verdict(name, verdicts[name])
             await self.routing.lanes[name].slot.open(Spec(name, FOLDER, max_batch=8))
+
+    async def crash(self, name: str, *, pause_s: float = FIRST_PAUSE_S) -> None:
+        """The worker under this name dies, and is started again after the pause."""
+        self.routing.lanes[name].slot.pause_s = pause_s
+        self.backend(name).die()
+        await until(lambda: self.told(name)[0] == "crashed")
 
     async def close(self) -> None:
         for lane in self.routing.lanes.values():

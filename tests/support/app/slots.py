@@ -30,6 +30,11 @@ class SlotSetup:
         labels = {"backend": "trt", "reason": reason}
         return self.metrics.registry.get_sample_value("detector_worker_restarts_total", labels) or 0
 
+    def die(self, *, pause_s: float) -> None:
+        """The newest worker dies; after the pause the same model is started again."""
+        self.slot.pause_s = pause_s
+        self.newest.die()
+
     @property
     def newest(self) -> FakeBackend:
         return self.starter.started[-1]
