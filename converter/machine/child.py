@@ -89,8 +89,9 @@ def _follow(process: "subprocess.Popen[str]", limits: Limits, on_line: Callable[
         on_line(line)
 
     readers = [_reader(process.stdout, out.append), _reader(process.stderr, keep)]
+    waiting = _thread(process.wait)  # with a timeout it would look at the child now and then, up to 50 ms too late
     try:
-        while not _has_ended(process):
+        while _goes_on(waiting):
             _check(process.pid, limits)
     finally:
         _end(process)
@@ -99,12 +100,9 @@ def _follow(process: "subprocess.Popen[str]", limits: Limits, on_line: Callable[
     return Ended(process.returncode, "\n".join(out), "\n".join(last))
 
 
-def _has_ended(process: "subprocess.Popen[str]") -> bool:
-    try:
-        process.wait(timeout=_LOOK_S)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+def _goes_on(waiting: threading.Thread) -> bool:
+    waiting.join(_LOOK_S)
+    return waiting.is_alive()
 
 
 def _reader(stream: IO[str] | None, take: Callable[[str], None]) -> threading.Thread:
@@ -113,7 +111,11 @@ def _reader(stream: IO[str] | None, take: Callable[[str], None]) -> threading.Th
             for line in lines:
                 take(line.rstrip("\n"))
 
-    thread = threading.Thread(target=read, daemon=True)
+    return _thread(read)
+
+
+def _thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
 
@@ -145,7 +147,7 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 def end_with_stdin() -> None:
     """In the child: from now on end at once when standard input does, so when the parent is gone."""
-    threading.Thread(target=_wait_for_the_end, daemon=True).start()
+    _thread(_wait_for_the_end)
 
 
 def _wait_for_the_end() -> None:
