@@ -1,6 +1,7 @@
 """One conversion from beginning to end: can it be, make it, run it, compare it, publish it.
 
 This process loads no TensorFlow: every step that needs it runs in a child (see `making`, `probe`, `environment`).
+What numpy is needed for is imported when it is known that there can be a copy.
 """
 
 import shutil
@@ -10,11 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter import targets
-from converter.comparison import agreement, probe
-from converter.comparison.probe import Probed
 from converter.contract import (
     BadOptions,
     ConversionFailed,
@@ -31,10 +30,13 @@ from converter.disk import publish
 from converter.kind import Kind
 from converter.machine import environment
 from converter.machine.child import Limits
-from converter.model import engines, files, sampling
+from converter.model import engines, files
 from converter.progress import Progress
 from converter.targets import making, yardstick
 from converter.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    from converter.comparison.probe import Probed
 
 LONGEST_S = 3600.0
 
@@ -127,6 +129,8 @@ def _checked(source: Path, options: Options, folder: Path | None) -> tuple[Path,
     if not (source / "saved_model.pb").is_file():
         raise UnusableModel(f"{source} is no SavedModel: it has no saved_model.pb")
     if options.images is not None:  # the packaged ones are good
+        from converter.model import sampling
+
         sampling.pictures(options.images)
     source = source.resolve()
     if problem := engines.no_original(source):
@@ -169,8 +173,10 @@ def _make(work: Work) -> Report:
 
 def _measured(
     work: Work, folder: Path, target: str | None, otherwise: tuple[str, type[ConverterError]] | None = None
-) -> Probed:
+) -> "Probed":
     """Run what is in `folder`; `otherwise` is what it is called and what is raised where a copy would be refused."""
+    from converter.comparison import probe
+
     request = probe.Request(
         folder=folder,
         target=target,
@@ -187,7 +193,7 @@ def _measured(
         raise kind_of_error(str(error).replace("the copy", name)) from error
 
 
-def _yardstick(work: Work, native: Probed) -> dict[str, Any]:
+def _yardstick(work: Work, native: "Probed") -> dict[str, Any]:
     """The latency of the copy that this one must beat too, by its name; empty where there is none."""
     name = work.kind.yardstick
     if name is None:
@@ -200,8 +206,10 @@ def _yardstick(work: Work, native: Probed) -> dict[str, Any]:
         return {name: _measured(work, folder, name, otherwise).latency}
 
 
-def _agreement(native: Probed, copy: Probed, tolerance: Tolerance) -> dict[str, Any]:
+def _agreement(native: "Probed", copy: "Probed", tolerance: Tolerance) -> dict[str, Any]:
     """How far the two agree on the pictures, by batch size."""
+    from converter.comparison import agreement
+
     found = {}
     for size, pictures in native.detections.items():
         pairs = zip(pictures, copy.detections[size], strict=True)
