@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.app.api.conftest import Admin, assert_is_error
+from tests.support.app.copying import PLAIN, Copying
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def copied(admin: Admin) -> Admin:
-    """A frozen copy was made and serves."""
-    assert (await admin.ended(await admin.convert(target="frozen")))["state"] == "succeeded"
+async def copied(admin: Admin, saved_model: Path) -> Admin:
+    """A frozen copy lies there and serves."""
+    Copying(saved_model, PLAIN, wanted=(), convert=False).put("frozen")
+    assert (await admin.post("/admin/reload", backend="frozen")).status_code == 200
     return admin
 
 

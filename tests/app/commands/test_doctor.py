@@ -3,15 +3,17 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import onnxruntime
 import pytest
 
+from app.__main__ import main
 from app.commands import doctor
 from benchmarks.serving import clean_environ
 from converter.machine.environment import Environment
@@ -34,17 +36,15 @@ WHOLE = replace(
 def run(*options: str, environ: dict[str, str] | None = None, faked: bool = True, **says: Any) -> str:
     """What the command writes; with a fake TensorFlow, which says this, unless `faked` is False."""
     fake = {"PYTHONPATH": f"{FAKED}:{ROOT}", "FAKE_TENSORFLOW": json.dumps(says)} if faked else {}
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "doctor", *options],
-        cwd=ROOT,
-        env=clean_environ({**fake, **(environ or {})}),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    with (
+        patch.dict(os.environ, clean_environ({**fake, **(environ or {})}), clear=True),
+        redirect_stdout(TextIOWrapper(BytesIO(), "utf-8")) as written,  # strict, as a terminal is
+        redirect_stderr(StringIO()) as errors,
+    ):
+        assert main(["doctor", *options]) == 0
+    assert errors.getvalue() == ""
+    written.seek(0)
+    return written.read()
 
 
 def examine(model: Path, found: Environment = PLAIN, **settings: Any) -> doctor.Diagnosis:
