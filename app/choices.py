@@ -7,7 +7,7 @@ from converter.contract import PRECISIONS, STRATEGIES
 from converter.description import BOXES, FITS, SCALES
 from converter.targets import KINDS
 
-NATIVE = "native"
+NATIVE, AUTO, BOTH = "native", "auto", "both"
 # First those that must beat another one too; otherwise in the order of the list.
 _NAMES = tuple(sorted(KINDS, key=lambda name: KINDS[name].yardstick is None))
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 else:
     CopyName = Literal[_NAMES]
     ModelName = Literal[(NATIVE, *_NAMES)]  # of one that can be loaded
-    AutoName = Literal[("auto", NATIVE, *_NAMES)]  # of one that can answer `auto`
-    BackendName = Literal[("auto", NATIVE, *_NAMES, "both")]  # of one that can be asked
+    AutoName = Literal[(AUTO, NATIVE, *_NAMES)]  # of one that can answer `auto`
+    BackendName = Literal[(AUTO, NATIVE, *_NAMES, BOTH)]  # of one that can be asked
     Precision = Literal[PRECISIONS]
     Strategy = Literal[STRATEGIES]
     Boxes = Literal[BOXES]

@@ -1,4 +1,4 @@
-"""The only wiring: `create_app` has all parts built and the server put over them; its lifespan starts and ends them."""
+"""The server as an app: `create_app` has its parts built and routes put over them; its lifespan starts them."""
 
 import asyncio
 import logging

@@ -54,7 +54,7 @@ def bundled_model() -> Path:
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
-    """Everything that can be set. Only `main` sees it; below, constructors take plain values."""
+    """Everything that can be set. Only what builds the server sees it; below, constructors take plain values."""
 
     model: Path = Field(
         default_factory=bundled_model,

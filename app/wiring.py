@@ -73,9 +73,9 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
     gate = _gate(settings, routing, measuring)
     rule = RollbackRule(pairs=settings.rollback_window, share=settings.rollback_share)
     live_pairs = LivePairs(routing, gate, metrics, rule=rule)
-    verdicts = Judge(routing, live_pairs, gate, start=start, served=served)
-    conversions = _conversions(settings, served, metrics)
-    copies = _copies(_folders(settings, served), routing, verdicts, conversions, metrics)
+    fresh_judge = Judge(routing, live_pairs, gate, start=start, served=served)
+    conversions = _conversions(settings, served, gate.rules.tolerance, metrics)
+    copies = _copies(_folders(settings, served), routing, fresh_judge, conversions, metrics)
     return Parts(
         metrics=metrics,
         executor=executor,
@@ -85,7 +85,7 @@ def build(settings: Settings, start_backend: Starter | None) -> Parts:
         live_pairs=live_pairs,
         shadow=Shadow(routing, live_pairs, metrics, share=settings.shadow_share, measuring=measuring),
         detector=_detector(settings, routing, executor, metrics),
-        judge=verdicts,
+        judge=fresh_judge,
         conversions=conversions,
         copies=copies,
         versions=Versions(served, routing, copies, versions=settings.model, labels=settings.labels),
@@ -124,16 +124,13 @@ def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, m
 
 
 def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock) -> Gate:
-    rules = GateRules(tolerance=_tolerance(settings), speedup=settings.gate_speedup, seconds=settings.gate_seconds)
+    tolerance = Tolerance(
+        matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
+    )
+    rules = GateRules(tolerance=tolerance, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
     load = partial(judge.pictures, settings.gate_images, max_pixels=settings.max_pixels)
     quiet = Quiet([lane.batcher for lane in routing.lanes.values()], measuring=measuring)
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet)
-
-
-def _tolerance(settings: Settings) -> Tolerance:
-    return Tolerance(
-        matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
-    )
 
 
 def _detector(settings: Settings, routing: Routing, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
@@ -142,19 +139,17 @@ def _detector(settings: Settings, routing: Routing, executor: ThreadPoolExecutor
     )
 
 
-def _conversions(settings: Settings, served: Served, metrics: Metrics) -> Conversions:
+def _conversions(settings: Settings, served: Served, tolerance: Tolerance, metrics: Metrics) -> Conversions:
     files = JobFiles(publish.location(served.now.folder, "jobs", cache=settings.cache))
-    allowed = JobLimits(
-        seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib, tolerance=_tolerance(settings)
-    )
-    return Conversions(files=files, metrics=metrics, allowed=allowed)
+    allowed = JobLimits(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
+    return Conversions(files=files, metrics=metrics, allowed=allowed, tolerance=tolerance)
 
 
 def _copies(
-    folders: CopyFolders, routing: Routing, verdicts: Judge, conversions: Conversions, metrics: Metrics
+    folders: CopyFolders, routing: Routing, fresh_judge: Judge, conversions: Conversions, metrics: Metrics
 ) -> Copies:
     slots = {name: routing.lanes[name].slot for name in routing.copies}
-    return Copies(slots, folders, conversions, verdicts, metrics)
+    return Copies(slots, folders, conversions, fresh_judge, metrics)
 
 
 def _folders(settings: Settings, served: Served) -> CopyFolders:

@@ -4,13 +4,12 @@ import argparse
 from pathlib import Path
 
 from converter import targets
-from converter.contract import PRECISIONS, STRATEGIES, Options, Order
+from converter.contract import LONGEST_S, PRECISIONS, STRATEGIES, Options, Order
 from converter.description import BOXES, FITS, SCALES
 from converter.machine import child
 from converter.machine.child import Limits
 
 _DEFAULTS = Options()
-_LONGEST_S = 3600.0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,7 +105,7 @@ def _add_declared(group: "argparse._ArgumentGroup") -> None:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--time-limit-seconds", type=float, default=_LONGEST_S, metavar="S", help="it is ended after this long"
+        "--time-limit-seconds", type=float, default=LONGEST_S, metavar="S", help="it is ended after this long"
     )
     parser.add_argument(
         "--memory-limit-mib",

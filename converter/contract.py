@@ -10,6 +10,7 @@ from converter.description import BOXES, FITS, SCALES, Declared
 from converter.tolerance import Tolerance
 
 REPORT_NAME = "report.json"
+LONGEST_S = 3600.0  # that a conversion may take where nobody says otherwise
 PRECISIONS = ("FP32", "FP16", "INT8")
 STRATEGIES = ("Optimal", "Range", "Range+Optimal", "ImplicitBatchModeCompatible")
 _ALWAYS_STORED = frozenset({"target", "images", "batch_sizes", "denylist"})  # options that no file lacks

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter import targets
 from converter.contract import (
+    LONGEST_S,
     BadOptions,
     ConversionFailed,
     ConverterError,
@@ -37,8 +38,6 @@ from converter.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from converter.comparison.probe import Probed
-
-LONGEST_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +150,9 @@ def _place(source: Path, folder: Path) -> Path:
 def _make(work: Work) -> Report:
     with work.progress.step("native"):
         native = _measured(work, work.source, None, ("the model itself", UnusableModel))
+    ordered = work.options
     # A batch size that is fixed in the graph is found out only by running it.
-    options = replace(work.options, batch_sizes=tuple(sorted(map(int, native.latency))))
+    options = replace(ordered, batch_sizes=tuple(sorted(map(int, native.latency))))
     work = replace(work, order=replace(work.order, options=options))
     with publish.written_beside(work.place) as partial:
         facts = making.make(work.source, partial, options, progress=work.progress, limits=work.limits)
@@ -168,7 +168,8 @@ def _make(work: Work) -> Report:
                 raise ConversionFailed("the model changed while it was converted: the copy is not of what is there now")
             facts = {**facts, "model": asdict(native.description), "batch_sizes_left_out": native.left_out}
             agreed = _agreement(native, copy, work.order.tolerance)
-            return publish.add_report(partial, _report(work, facts, latency, agreed))
+            report = _report(work, facts, latency, agreed)
+            return publish.add_report(partial, replace(report, options=ordered))
 
 
 def _measured(

@@ -10,11 +10,11 @@ from app.api.conversions import ADMIN_ERRORS, BODY_ERRORS
 from app.api.errors import described
 from app.api.ops import backend_answer
 from app.api.schemas import BackendAnswer
-from app.choices import NATIVE
+from app.choices import AUTO, NATIVE
 from app.copies.copies import Copies
 from app.copies.versions import Versions
 from app.verdicts.live_pairs import LivePairs
-from app.verdicts.routing import AUTO, Routing
+from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 
 _RELOAD_ERRORS = {**BODY_ERRORS, 409: "It can't be loaded; what served serves on.", 422: "There is no such copy."}

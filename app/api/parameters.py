@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.choices import BackendName, CopyName
-from app.detection.side_by_side import BOTH
+from app.choices import AUTO, BOTH, BackendName, CopyName
 from app.errors import BadParameter
 from converter.tolerance import Tolerance
 
@@ -43,7 +42,7 @@ class Parameters(BaseModel):
         "`yxyx_norm` corners in fractions of the picture.",
     )
     backend: BackendName = Field(
-        default="auto",
+        default=AUTO,
         description="Who answers: `auto` is the active backend, `both` is native and the best copy, compared.",
     )
     compare_with: CopyName | None = Field(

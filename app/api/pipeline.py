@@ -15,12 +15,12 @@ from app.api import parameters
 from app.api.departures import unless_gone
 from app.api.parameters import Parameters
 from app.backends.served import Served
+from app.choices import AUTO, BOTH
 from app.detection.detector import Detector, Query, Result
-from app.detection.side_by_side import BOTH, SideBySide, SideBySideResult
+from app.detection.side_by_side import SideBySide, SideBySideResult
 from app.errors import ServiceError
 from app.metrics import NO_BACKEND
 from app.model_folder import Model
-from app.verdicts.routing import AUTO
 from app.verdicts.shadow import Shadow
 
 Found = Result | SideBySideResult | ServiceError

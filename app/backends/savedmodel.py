@@ -63,10 +63,8 @@ class SavedModel:
     def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         try:
             return predict(self._model, jpegs, sizes, pool=self._pool)
-        except (
-            Undecodable,
-            NotReproducible,
-        ) as error:  # of decoding here: as native it is the measure, and can't leave it
+        # Of decoding here: as native it is the measure, and can't leave it to another.
+        except (Undecodable, NotReproducible) as error:
             raise BatchFailed("undecodable", str(error)) from error
         except WrongBatch as error:
             raise BatchFailed("other", str(error)) from error

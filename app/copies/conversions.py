@@ -8,22 +8,36 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.copies.jobs import KEPT_JOBS, LOADING, Job, JobFiles
 from app.errors import ConversionRunning, NotFound
 from app.metrics import Metrics
 from app.streams import lines
-from converter.contract import Options, Order
+from converter.contract import (
+    BadOptions,
+    ConversionFailed,
+    CopyRefused,
+    Options,
+    Order,
+    TargetUnavailable,
+    UnusableModel,
+)
 from converter.disk import publish
 from converter.progress import STARTED, in_words, parse
 from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
-# What the converter's exit codes say (converter/contract.py).
-_RESULTS = {2: "failed", 3: "refused", 4: "unavailable", 5: "failed", 6: "refused"}
+# What a job is that the converter ended with one of its exit codes.
+_RESULTS = {
+    BadOptions.exit_code: "failed",
+    UnusableModel.exit_code: "refused",
+    TargetUnavailable.exit_code: "unavailable",
+    ConversionFailed.exit_code: "failed",
+    CopyRefused.exit_code: "refused",
+}
 _CANCELLED = "cancelled by an admin"
 _STOPPED = "interrupted: the server was stopped"
 _GRACE_S = 10.0  # for a converter that was told to end: it removes what it has written
@@ -31,18 +45,21 @@ _GRACE_S = 10.0  # for a converter that was told to end: it removes what it has 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLimits:
-    """What one conversion may take, and how far its copy may be from native."""
+    """What one conversion may take."""
 
     seconds: float
     memory_mib: int | None = None  # None: what there is
-    tolerance: Tolerance = field(default_factory=Tolerance)
 
 
 class Conversions:
-    """Runs conversions and remembers them; what becomes of the copies is not its business."""
+    """Runs conversions and remembers them; what becomes of the copies is not its business.
 
-    def __init__(self, *, files: JobFiles, metrics: Metrics, allowed: JobLimits) -> None:
-        self._files, self._metrics, self._allowed = files, metrics, allowed
+    `tolerance` is what their reports judge the copies by.
+    """
+
+    def __init__(self, *, files: JobFiles, metrics: Metrics, allowed: JobLimits, tolerance: Tolerance) -> None:
+        self._files, self._metrics = files, metrics
+        self._allowed, self._tolerance = allowed, tolerance
         self._jobs = {job.id: job for job in files.read()}
         metrics.conversion_in_progress.set_function(lambda: float(self.running is not None))
 
@@ -119,7 +136,7 @@ class Conversions:
 
         `standard`: what this server would make by itself, which the report keeps.
         """
-        order = Order(options=job.options, tolerance=self._allowed.tolerance, standard=standard)
+        order = Order(options=job.options, tolerance=self._tolerance, standard=standard)
         process = await asyncio.create_subprocess_exec(
             *self._command(order, source, place),
             stdin=asyncio.subprocess.PIPE,  # the converter ends itself when this closes: no orphan if we are killed

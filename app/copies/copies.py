@@ -21,6 +21,7 @@ from converter.targets import kind
 log = logging.getLogger(__name__)
 
 UNVERIFIED = "unverified: it has no report.json that says what it was made from"
+_COMPARING = "it is loaded, and is being compared with native"
 _LOOKS = 3  # at a copy that another server replaces while it is loaded
 
 
@@ -116,8 +117,10 @@ class Copies:
         for _ in range(_LOOKS):
             report = await self.folders.check(options)
             inspect = partial(self._judge_fresh, report)
-            await self._slots[target].open(self.folders.spec(target, report), inspect=inspect)
-            if await self.folders.unchanged(options, report):
+            spec = self.folders.spec(target, report)
+            await self._slots[target].open(spec, inspect=inspect, inspecting=_COMPARING)
+            if await self.folders.unchanged(target, report):
+                self.folders.keep(options)
                 break  # else another server put a new copy there meanwhile, and which files were loaded nobody knows
         self._show(target, report)
         return self._judge.standing(target).to_json()

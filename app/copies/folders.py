@@ -63,9 +63,9 @@ class CopyFolders:
         """
         standard = self.default_options(target)
         report = await asyncio.to_thread(read_report, self.location(target))
-        if report is None:
-            return self._kept.get(target, standard)
-        return report.options if report.standard == standard else standard
+        if report is not None and report.options.target == target and report.standard == standard:
+            return report.options
+        return self._kept.get(target, standard) if report is None or report.standard is None else standard
 
     def default_options(self, target: str) -> Options:
         """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
@@ -94,15 +94,13 @@ class CopyFolders:
 
         return await asyncio.to_thread(checked)
 
-    async def unchanged(self, options: Options, report: Report | None) -> bool:
-        """Whether the copy is still the one with this report; then it is the one that was loaded, and is kept in mind.
+    async def unchanged(self, target: str, report: Report | None) -> bool:
+        """Whether the copy is still the one with this report: servers that share a cache may replace it at any time."""
+        return await asyncio.to_thread(read_report, self.location(target)) == report
 
-        Servers that share a cache may replace it at any time.
-        """
-        if await asyncio.to_thread(read_report, self.location(options.target)) != report:
-            return False
+    def keep(self, options: Options) -> None:
+        """A copy made with these options has been loaded: the next version's is to be made so, too."""
         self._kept[options.target] = options
-        return True
 
     async def recover(self, target: str) -> None:
         """Remove what a conversion that was killed left behind."""

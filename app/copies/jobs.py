@@ -90,7 +90,7 @@ class Job:
         """The job that `to_json` wrote; ValueError if it is none."""
         try:
             raw = json.loads(text)
-            raw.pop("defaults", None)  # servers of before 0.2 kept them
+            raw.pop("defaults", None)  # older servers kept them
             job = _FORM.validate_python(raw)
         except (AttributeError, TypeError, ValueError, RecursionError, ConverterError) as error:
             raise ValueError(f"it is no job: {error}") from error

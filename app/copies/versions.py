@@ -7,11 +7,11 @@ from pathlib import Path
 from app import model_folder
 from app.backends.backend import Backend, ModelRefused, NoRoom, WorkerDied
 from app.backends.served import Served
-from app.choices import NATIVE
+from app.choices import AUTO, NATIVE
 from app.copies.copies import Copies
 from app.errors import ConversionRunning, NotLoaded
 from app.model_folder import Model, NoModel
-from app.verdicts.routing import AUTO, Routing
+from app.verdicts.routing import Routing
 from converter.disk import publish
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class Versions:
             raise NotLoaded(f"version {model.version} can't be loaded: {error}; {before} serves on") from error
         self._served.switch_to(model, digest)
         log.info("version loaded version=%s before=%s", model.version, before)
+        await self.close()  # what was being made of the version before
         self._making = asyncio.create_task(self._make_copies())
 
     async def _set_copies_aside(self) -> None:
@@ -71,8 +72,8 @@ class Versions:
             self._routing.choose(AUTO)
         for name in self._routing.copies:
             lane = self._routing.lanes[name]
+            self._routing.record_verdict(name, None, _LATER)
             if lane.slot.ready:
-                self._routing.record_verdict(name, None, _LATER)
                 await lane.batcher.wait_until_idle()
             await lane.slot.clear("unavailable", _LATER)
 

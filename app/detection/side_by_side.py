@@ -13,8 +13,6 @@ from app.verdicts.live_pairs import LivePairs, Pair
 from app.verdicts.routing import Routing
 from converter.comparison.agreement import BoxPair
 
-BOTH = "both"
-
 
 @dataclass(frozen=True, slots=True)
 class SideBySideResult:

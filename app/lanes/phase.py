@@ -17,4 +17,3 @@ class Phase:
 
 
 STARTING = Phase("loading", "the server is starting")
-COMPARING = Phase("loading", "it is loaded, and is being compared with native")

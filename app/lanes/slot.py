@@ -11,7 +11,7 @@ from app.backends.backend import Backend, Facts, ModelRefused, NoRoom, Spec, Sta
 from app.errors import BackendUnavailable
 from app.images import Image
 from app.lanes.lease import Lease
-from app.lanes.phase import COMPARING, STARTING, Phase, PhaseName, Vacancy
+from app.lanes.phase import STARTING, Phase, PhaseName, Vacancy
 from app.metrics import Metrics
 from converter.model.detections import Detections
 
@@ -51,6 +51,7 @@ class Slot:
         self._lease: Lease | None = None
         self._retiring: set[Lease] = set()  # swapped out, with batches still in them
         self._opening = asyncio.Lock()
+        self._cleared = 0  # times
         self.pause_s = FIRST_PAUSE_S
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -91,15 +92,17 @@ class Slot:
         if self._lease is None:
             self._enter(why, reason)
 
-    async def open(self, spec: Spec, *, inspect: Inspect | None = None) -> None:
+    async def open(self, spec: Spec, *, inspect: Inspect | None = None, inspecting: str = "") -> None:
         """Start a worker for `spec`, let `inspect` look at it, publish it, then drain and end the one before it.
+
+        `inspecting` is the reason that an empty slot gives meanwhile.
 
         ModelRefused or WorkerDied if it does not start, NoRoom if there is not enough memory for two: then the old
         one, if there is one, serves on.
         """
         async with self._opening:
             try:
-                await self._open(spec, inspect)
+                await self._open(spec, inspect, inspecting)
             except (ModelRefused, WorkerDied) as error:
                 if self._lease is None:
                     self._enter("refused" if isinstance(error, ModelRefused) else "crashed", str(error))
@@ -108,7 +111,7 @@ class Slot:
                 self.stay_vacant("unavailable", "loading it was given up")
                 raise
 
-    async def _open(self, spec: Spec, inspect: Inspect | None = None) -> None:
+    async def _open(self, spec: Spec, inspect: Inspect | None = None, inspecting: str = "") -> None:
         if self._lease is None:
             self._enter("loading", f"the model in {spec.folder.name} is being loaded and warmed up")
         elif lacking := await asyncio.to_thread(self._room, self._lease.backend):
@@ -116,7 +119,9 @@ class Slot:
         fresh = Lease(await self._start(spec), spec)
         try:
             if inspect is not None:
-                await self._inspect(inspect, fresh.backend)
+                if inspecting and self._lease is None:
+                    self._enter("loading", inspecting)
+                await inspect(fresh.backend)
         except BaseException:
             await fresh.backend.close()
             raise
@@ -124,15 +129,11 @@ class Slot:
         if stale is not None:
             await asyncio.shield(self._spawn(self._retire(stale)))  # also when who asked for the swap gives up
 
-    async def _inspect(self, inspect: Inspect, fresh: Backend) -> None:
-        if self._lease is None:
-            self._enter(COMPARING.name, COMPARING.reason)
-        await inspect(fresh)
-
     async def clear(self, why: Vacancy, reason: str) -> None:
         """Nobody serves here any more; the worker ends when it has answered what it was given."""
         async with self._opening:
             stale, self._lease = self._lease, None
+            self._cleared += 1  # what waits to be started again is not wanted any more
             self._enter(why, reason)
             if stale is not None:
                 await self._retire(stale)
@@ -187,11 +188,12 @@ class Slot:
 
     async def _restart(self, spec: Spec, death: WorkerDied, pause_s: float) -> None:
         """Start the same model again until one serves or it is refused."""
+        cleared = self._cleared
         while self._lease is None:
             await asyncio.sleep(pause_s)
             async with self._opening:
-                if self._lease is not None:
-                    return  # a swap put another model here meanwhile
+                if self._lease is not None or cleared != self._cleared:
+                    return  # a swap put another model here meanwhile, or none is wanted
                 self._metrics.worker_restarts.labels(self.name, "hung" if death.hung else "crashed").inc()
                 try:
                     await self._open(spec)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.choices import NATIVE
+from app.choices import AUTO, NATIVE
 from app.errors import BackendUnavailable
 from app.lanes.lane import Lane
 from app.metrics import Metrics
@@ -13,7 +13,6 @@ from app.verdicts.gate import Verdict
 
 log = logging.getLogger(__name__)
 
-AUTO = "auto"
 UNCOMPARED = "it has not been compared with native yet"
 
 

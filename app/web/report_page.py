@@ -1,4 +1,4 @@
-"""A conversion's report as a page for people: its shape is prepared here, web/report.html lays it out.
+"""A conversion's report as a page for people: its shape is prepared here, app/web/report.html lays it out.
 
 A report may be old, partial or hostile. Here lists are made lists and objects objects, whatever they were; what is left
 out or odd inside them is a dash on the page; the template escapes everything.

@@ -1,4 +1,4 @@
-"""Makes a copy's files in this process: `python -m converter.targets.making SOURCE INTO OPTIONS`, run by converter.run.
+"""Makes a copy's files in this process: `python -m converter.targets.making SOURCE INTO OPTIONS`.
 
 It is a process of its own because TensorRT's builder may end it, because TensorFlow never gives GPU memory back, and
 because a frozen copy is made without the GPU. Progress goes to standard error; the last line of standard output is

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converter.contract import LONGEST_S
 from converter.progress import DONE, RUNNING, STARTED, Event, Progress, in_words, parse
-from converter.run import LONGEST_S
 
 
 class Shown:

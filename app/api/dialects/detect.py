@@ -18,9 +18,10 @@ from app.api.dialects import answers, bodies
 from app.api.dialects.examples import detect_body, detect_responses
 from app.api.parameters import Parameters
 from app.api.pipeline import Answered, Asked, Found, Pipeline
+from app.choices import BOTH
 from app.detection import draw
 from app.detection.detector import Result
-from app.detection.side_by_side import BOTH, SideBySideResult
+from app.detection.side_by_side import SideBySideResult
 from app.errors import BadParameter, ServiceError
 
 

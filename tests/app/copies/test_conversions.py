@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import ModelRefused
-from app.copies.conversions import JobLimits
 from app.copies.jobs import KEPT_JOBS
 from app.errors import ConversionRunning, NotFound
 from converter.contract import Options, Report
@@ -59,7 +58,7 @@ async def test_the_report_judges_by_the_servers_tolerance_and_has_what_it_makes_
     tmp_path: Path, programs: Programs, fewest_boxes: int, verdict: str
 ) -> None:
     tolerance = Tolerance(fewest_boxes=fewest_boxes)
-    converting = Converting(tmp_path, allowed=JobLimits(seconds=60, tolerance=tolerance))
+    converting = Converting(tmp_path, tolerance=tolerance)
     converting.put_model()
     converting.convert(replace(FROZEN, batch_sizes=(2,)))
     await converting.finished()

@@ -167,6 +167,19 @@ async def test_what_an_admin_had_made_is_loaded_at_the_next_start(make: Make) ->
     assert again.starter.asked[0].batch_sizes == (2,)
 
 
+async def test_a_copy_of_a_model_with_a_fixed_batch_belongs_here_at_the_next_start_too(
+    make: Make, programs: Programs
+) -> None:
+    programs.fix_batch(1)
+    bench = make(GPU, wanted=("trt",), convert=True)
+    await bench.prepare()
+    await bench.copies.reload("trt")
+    again = make(GPU, wanted=("trt",))
+    await again.prepare()
+    assert again.told("trt") == ("ready", ""), "though it was asked for batches of 8 as well"
+    assert again.starter.asked[0].batch_sizes == (1,)
+
+
 @pytest.mark.parametrize(("times", "loaded"), [(1, 2), (9, 3)])
 async def test_a_copy_replaced_by_another_server_while_it_is_loaded_is_loaded_again(
     times: int, loaded: int, make: Make

@@ -202,6 +202,17 @@ async def test_the_death_of_one_that_was_swapped_out_changes_nothing(bench: Slot
     await bench.slot.close()
 
 
+async def test_what_is_cleared_while_it_waits_for_its_restart_stays_vacant(bench: SlotSetup) -> None:
+    before = asyncio.all_tasks()
+    await bench.slot.open(OLD)
+    watching = asyncio.all_tasks() - before
+    bench.newest.die()
+    await until(lambda: bench.phase == "crashed")
+    await bench.slot.clear("unavailable", "a new version has been loaded")
+    await asyncio.wait(watching)
+    assert (bench.phase, len(bench.starter.started)) == ("unavailable", 1)
+
+
 @pytest.mark.parametrize("crashed", [False, True], ids=["serving", "crashed"])
 async def test_closing_ends_everything(crashed: bool, bench: SlotSetup) -> None:
     await bench.slot.open(OLD)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from app.choices import AUTO
 from app.verdicts.gate import Word
-from app.verdicts.routing import AUTO
 from tests.support.app.comparing import ServerSetup, verdict
 from tests.support.fakes import until
 

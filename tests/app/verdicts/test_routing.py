@@ -2,9 +2,10 @@
 
 import pytest
 
+from app.choices import AUTO
 from app.errors import BackendUnavailable
 from app.verdicts.gate import WORDS, Word
-from app.verdicts.routing import AUTO, UNCOMPARED
+from app.verdicts.routing import UNCOMPARED
 from tests.support.app.comparing import ServerSetup, verdict
 from tests.support.fakes import until
 

@@ -13,6 +13,7 @@ from app.lanes.slot import Slot
 from app.metrics import Metrics
 from benchmarks.serving import descendants, lives
 from converter.contract import Options
+from converter.tolerance import Tolerance
 from tests.support.app.copying import PLAIN, Lenient, served_model
 from tests.support.fakes import FakeStarter, until
 from tests.support.places import PROGRAMS
@@ -39,6 +40,10 @@ class Programs:
         """Those that wait go on."""
         self._go.touch()
 
+    def fix_batch(self, size: int) -> None:
+        """The model takes batches of this size alone."""
+        self._environ.setenv("BATCH", str(size))
+
     def on_a_gpu(self, name: str) -> None:
         """They find TensorRT and this GPU."""
         self._environ.setenv("GPU", name)
@@ -47,11 +52,11 @@ class Programs:
 class Converting:
     """A server's conversions of a model, and its copies; `starter` can hold back loading, or make it fail."""
 
-    def __init__(self, root: Path, *, model: str = "model", allowed: JobLimits | None = None) -> None:
+    def __init__(self, root: Path, *, model: str = "model", tolerance: Tolerance | None = None) -> None:
         self.source = root / model / "1"
         self.source.mkdir(parents=True)
         self.place = self.location("frozen")
-        self.allowed = allowed or JobLimits(seconds=60)
+        self.allowed, self.tolerance = JobLimits(seconds=60), tolerance or Tolerance()
         self.starter = FakeStarter()
         self.conversions = self.server()
         self.copies = self.over(self.conversions)
@@ -60,7 +65,7 @@ class Converting:
     def server(self) -> Conversions:
         """The conversions of a server that starts now."""
         files, self.metrics = JobFiles(self.location("jobs")), Metrics()
-        return Conversions(files=files, metrics=self.metrics, allowed=self.allowed)
+        return Conversions(files=files, metrics=self.metrics, allowed=self.allowed, tolerance=self.tolerance)
 
     def over(self, conversions: Conversions, *, max_batch: int = 8) -> Copies:
         """The copies that these conversions are for; they are judged by nobody."""

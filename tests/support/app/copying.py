@@ -21,6 +21,7 @@ from converter.contract import Report
 from converter.disk import publish
 from converter.machine.environment import Environment
 from converter.run import identify
+from converter.tolerance import Tolerance
 from tests.support.fakes import FakeBackend, FakeStarter
 from tests.support.programs.without_tensorflow import ENGINE, FOUND, ON_A_GPU
 
@@ -84,7 +85,7 @@ class Copying:
         plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, cache=None)
         self.folders = CopyFolders(served_model(self.source, self.metrics), plan, ask=self._ask)
         files, allowed = JobFiles(self.location("jobs")), JobLimits(seconds=60)
-        self.conversions = Conversions(files=files, metrics=self.metrics, allowed=allowed)
+        self.conversions = Conversions(files=files, metrics=self.metrics, allowed=allowed, tolerance=Tolerance())
         self.copies = Copies(self.slots, self.folders, self.conversions, self.judge, self.metrics)
         self.asked = 0
 

@@ -1,8 +1,8 @@
 """The converter's own programs on a machine without a GPU, which take it for one with a GPU; no engine can be built.
 
-TensorFlow and TF-TRT are the real ones. With libraries that stand in for TensorRT's (see converter/standin.c) along
-LD_LIBRARY_PATH, all of a conversion happens that comes before engines are built; there the process ends as it does
-where TensorRT's builder crashes.
+TensorFlow and TF-TRT are the real ones. With libraries that stand in for TensorRT's (standin.c in
+tests/support/converter) along LD_LIBRARY_PATH, all of a conversion happens that comes before engines are built; there
+the process ends as it does where TensorRT's builder crashes.
 """
 
 import signal
