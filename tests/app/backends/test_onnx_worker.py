@@ -17,9 +17,9 @@ pytestmark = pytest.mark.anyio
 PICTURES = [check(pictures.jpeg(*size), max_pixels=10_000) for size in ((33, 31), (64, 48, 1), (9, 5, 4))]
 
 
-@pytest.fixture
-async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
-    started = await start_worker(spec(graphs.copy(tmp_path / "1_onnx")))
+@pytest.fixture(scope="module")
+async def worker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worker]:
+    started = await start_worker(spec(graphs.copy(tmp_path_factory.mktemp("copies") / "1_onnx")))
     yield started
     await started.close()
 

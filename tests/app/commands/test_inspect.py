@@ -1,13 +1,12 @@
 """What `python -m app inspect` tells of a model that can be served, and of one that can't."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from app import commands
+from app.__main__ import main
 from app.commands.inspect import Inspection, as_json, as_text
 from converter.description import API, Description, Input
 from tests.support.converter.running import fake_model, machine
@@ -29,11 +28,6 @@ FOUND = Inspection(
     label_ids="3 classes, 1 to 3, no gaps",
     copies={"frozen": None, "trt": "there is no GPU"},
 )
-
-
-def inspect(model: Path, *options: str, **says: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app", "inspect", str(model), *options]
-    return subprocess.run(command, env=machine(**says), capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_table_says_all_of_it() -> None:
@@ -58,17 +52,23 @@ def test_the_same_for_programs() -> None:
     assert facts["signature"]["boxes"] == "yxyx"
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_the_command_looks_at_a_model(form: str, tmp_path: Path) -> None:
-    done = inspect(fake_model(tmp_path), *(["--json"] if form == "json" else []), onnx=None)
-    assert done.returncode == 0, done.stderr
-    if form == "json":
-        assert json.loads(done.stdout)["copies"]["frozen"] == {"can_be_made": True, "reason": None}
-    else:
-        assert "boxes          yxyx_norm, known by: 5 boxes on 5 photos" in done.stdout
+def test_the_command_looks_at_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(fake_model(tmp_path))
+    for name, value in machine(onnx=None).items():
+        monkeypatch.setenv(name, value)
+    assert main(["inspect", model, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["copies"]["frozen"] == {"can_be_made": True, "reason": None}
+    assert facts["signature"]["boxes_evidence"].startswith("5 boxes on 5 photos as yxyx_norm: ")
+    monkeypatch.setattr(commands.inspect, "inspect", lambda *_: FOUND)
+    assert main(["inspect", model]) == 0
+    assert capsys.readouterr().out == f"{as_text(FOUND)}\n"
 
 
-def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    done = inspect(tmp_path / "none")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("inspect: there is no model at ")
+def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(tmp_path / "none")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("inspect: there is no model at ")

@@ -21,20 +21,18 @@ OTHERS = [TRT, replace(FROZEN, batch_sizes=(1, 8)), replace(FROZEN, precision="F
 
 
 @pytest.fixture
-async def converting(tmp_path: Path, programs: Programs) -> AsyncIterator[Converting]:
-    """Conversions of a model that has files."""
-    made = Converting(tmp_path)
-    made.put_model()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 async def refusing(tmp_path: Path) -> AsyncIterator[Converting]:
     """Conversions of a folder that is no SavedModel: each is refused in a moment."""
     made = Converting(tmp_path)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def converting(refusing: Converting, programs: Programs) -> Converting:
+    """Conversions of a model that has files."""
+    refusing.put_model()
+    return refusing
 
 
 async def test_a_conversion_puts_a_copy_in_place_and_has_it_loaded(converting: Converting) -> None:

@@ -124,21 +124,13 @@ async def test_forgetting_what_has_ended_leaves_what_runs(converting: Converting
     ("order", "allowed", "reason"),
     [
         ("native: wait", JobLimits(seconds=1), "running the model took longer than it may, and was ended"),
-        (
-            "load: wait",
-            JobLimits(seconds=3),
-            "the converter took longer than it may while loading the model, and was",
-        ),
+        ("load: wait", JobLimits(seconds=2), "the converter took longer than it may while loading the model, and was"),
         (
             "save: take memory",
             JobLimits(seconds=60, memory_mib=100),
             "MiB of memory, 100 are allowed while saving, and",
         ),
-        (
-            "verify: take memory",
-            JobLimits(seconds=60, memory_mib=100),
-            "MiB of memory, 100 are allowed, and was ended",
-        ),
+        ("verify: take memory", JobLimits(seconds=60, memory_mib=100), "MiB of memory, 100 are allowed, and was ended"),
     ],
 )
 async def test_over_its_limits(

@@ -105,7 +105,7 @@ def test_rules_and_verdict_are_plain_data() -> None:
 
 async def test_a_copy_that_is_faster_and_agrees_passes() -> None:
     bench = GateSetup()
-    found = await bench.gate().judge(bench.backend("native", seconds=0.002), bench.backend("frozen", seconds=0.0002))
+    found = await bench.gate().judge(bench.backend("native", seconds=0.001), bench.backend("frozen", seconds=0.0001))
     assert found.word == "passed"
     assert {size: each.native_boxes for size, each in found.agreement.items()} == {"1": 40, "8": 40}
     assert all(each.value > 2 for each in found.ratios.values())
@@ -114,15 +114,15 @@ async def test_a_copy_that_is_faster_and_agrees_passes() -> None:
 async def test_a_copy_that_runs_elsewhere_is_judged_as_what_it_got_and_says_so() -> None:
     bench = GateSetup()
     fallen = replace(FACTS, fallback="CUDA was asked for and runs none of 20 nodes, CPU does")
-    copy = bench.backend("onnx", seconds=0.0002, facts=fallen)
-    found = await bench.gate().judge(bench.backend("native", seconds=0.002), copy)
+    copy = bench.backend("onnx", seconds=0.0001, facts=fallen)
+    found = await bench.gate().judge(bench.backend("native", seconds=0.001), copy)
     assert found.word == "passed"
     assert found.reason.endswith("; CUDA was asked for and runs none of 20 nodes, CPU does")
 
 
 async def test_a_copy_that_takes_longer_is_slower() -> None:
     bench = GateSetup()
-    found = await bench.gate().judge(bench.backend("native", seconds=0.0002), bench.backend("frozen", seconds=0.002))
+    found = await bench.gate().judge(bench.backend("native", seconds=0.0001), bench.backend("frozen", seconds=0.001))
     assert found.word == "slower"
     assert all(each.value < 0.5 for each in found.ratios.values())
 
@@ -143,7 +143,7 @@ async def test_pictures_without_boxes_leave_it_undecided_but_timed() -> None:
 
 async def test_a_yardstick_is_timed_against_tf_trt_too() -> None:
     bench = GateSetup()
-    native, frozen = bench.backend("native", seconds=0.004), bench.backend("frozen", seconds=0.0001)
+    native, frozen = bench.backend("native", seconds=0.002), bench.backend("frozen", seconds=0.0001)
     found = await bench.gate().judge(native, bench.backend("trt", seconds=0.0008), frozen)
     assert found.word == "slower"
     assert "frozen ÷ trt" in found.reason

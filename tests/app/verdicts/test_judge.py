@@ -76,7 +76,7 @@ async def bench(saved_model: Path, gate_images: Path) -> AsyncIterator[Judging]:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "count", "word"), [(0.0001, 20, "passed"), (0.005, 20, "slower"), (0, 3, "disagrees")]
+    ("seconds", "count", "word"), [(0.0001, 20, "passed"), (0.002, 20, "slower"), (0, 3, "disagrees")]
 )
 async def test_the_verdict_is_noted(seconds: float, count: int, word: str, bench: Judging) -> None:
     await bench.judge.judge(bench.fresh("frozen", seconds=seconds, count=count))
@@ -160,7 +160,7 @@ async def test_that_native_crashes_over_it_is_not_the_copys_fault(bench: Judging
 async def test_tf_trt_is_measured_against_the_frozen_copy_that_serves(bench: Judging) -> None:
     await bench.open("frozen", verdicts={"frozen": verdict("disagrees")})
     bench.backend("frozen").answer = takes(0.0001, lambda image: boxes(20))
-    bench.native(seconds=0.004)
+    bench.native(seconds=0.002)
     await bench.judge.judge(bench.fresh("trt", seconds=0.0008))
     found = bench.routing.standing("trt").verdict
     assert found is not None
