@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from app.metrics import Metrics
 from app.rules import GateRules, RollbackRule
 from app.settings import Settings
 from app.verdicts import judge, states
-from app.verdicts.gate import Gate
+from app.verdicts.gate import Clock, Gate
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
 from app.verdicts.live_pairs import LivePairs
@@ -62,15 +63,18 @@ class Parts:
     health: Health
 
 
-def build(settings: Settings, start_backend: Starter | None) -> Parts:
-    """All parts, put together; nothing runs yet. NoModel if there is no model where the settings say."""
+def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = time.perf_counter) -> Parts:
+    """All parts, put together; nothing runs yet. The gate times by `clock`.
+
+    NoModel if there is no model where the settings say.
+    """
     metrics = Metrics()
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
     start = _counting_fallbacks(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
     served = _served(settings, metrics)
     routing = _routing(settings, start, executor, metrics)
     measuring = asyncio.Lock()  # one measures at a time
-    gate = _gate(settings, routing, measuring)
+    gate = _gate(settings, routing, measuring, clock)
     rule = RollbackRule(pairs=settings.rollback_window, share=settings.rollback_share)
     live_pairs = LivePairs(routing, gate, metrics, rule=rule)
     fresh_judge = Judge(routing, live_pairs, gate, start=start, served=served)
@@ -123,14 +127,14 @@ def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, m
     return routing
 
 
-def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock) -> Gate:
+def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: Clock) -> Gate:
     tolerance = Tolerance(
         matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
     )
     rules = GateRules(tolerance=tolerance, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
     load = partial(judge.pictures, settings.gate_images, max_pixels=settings.max_pixels)
     quiet = Quiet([lane.batcher for lane in routing.lanes.values()], measuring=measuring)
-    return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet)
+    return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet, clock=clock)
 
 
 def _detector(settings: Settings, routing: Routing, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:

@@ -24,6 +24,7 @@ FEWEST_PAIRS, MOST_PAIRS = 12, 60
 NOT_SLOWER = 0.95  # what the interval's lower bound must be above at the batch size where the gain is smaller
 BEATS_FROZEN = 1.0  # likewise at the better one, of frozen ÷ trt
 
+Clock = Callable[[], float]  # seconds since some moment; never goes back
 Agreed = Literal["agrees", "disagrees", "undecided"]
 Word = Literal["passed", "disagrees", "slower", "undecided"]
 WORDS: tuple[Word, ...] = ("passed", "disagrees", "slower", "undecided")
@@ -56,10 +57,12 @@ class Verdict:
 
 
 class Gate:
-    """Judges copies on `pictures`, in quiet moments."""
+    """Judges copies on `pictures`, in quiet moments; `clock` tells the seconds by which calls are timed."""
 
-    def __init__(self, rules: GateRules, *, pictures: Callable[[], Awaitable[Sequence[Image]]], quiet: Quiet) -> None:
-        self.rules, self._pictures, self._quiet = rules, pictures, quiet
+    def __init__(
+        self, rules: GateRules, *, pictures: Callable[[], Awaitable[Sequence[Image]]], quiet: Quiet, clock: Clock
+    ) -> None:
+        self.rules, self._pictures, self._quiet, self._clock = rules, pictures, quiet, clock
 
     async def judge(self, native: Backend, copy: Backend, yardstick: Backend | None = None) -> Verdict:
         """The verdict on `copy`; `yardstick` is a frozen copy that it must beat. WorkerDied and BatchFailed pass."""
@@ -123,15 +126,15 @@ class Gate:
             batch = list(islice(cycle(pictures), pair, pair + size))
             async with self._quiet.moment():
                 for role in order(pair):
-                    seconds[role].append(await seconds_of(backends[role], batch))
+                    seconds[role].append(await seconds_of(backends[role], batch, self._clock))
         return paired_ratio(seconds["native"], seconds["copy"])
 
 
-async def seconds_of(backend: Backend, batch: Sequence[Image]) -> float:
+async def seconds_of(backend: Backend, batch: Sequence[Image], clock: Clock = time.perf_counter) -> float:
     """Seconds of one call."""
-    start = time.perf_counter()
+    start = clock()
     await backend.detect(batch)
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def _too_slow(what: str, ratios: Mapping[str, Ratio], needed: float) -> str:

@@ -17,7 +17,7 @@ from app.verdicts.gate import Gate
 from app.verdicts.judge import Judge, pictures
 from converter.contract import BadOptions
 from tests.support.app import jpegs
-from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, takes, verdict
+from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, verdict
 from tests.support.app.converting import Programs
 from tests.support.app.pairing import add, window
 from tests.support.fakes import FakeBackend, FakeStarter, until
@@ -36,7 +36,7 @@ class Judging(ServerSetup):
 
     def fresh(self, name: str, *, seconds: float = 0, count: int = 20) -> FakeBackend:
         made = FakeBackend(Spec(name, FOLDER, max_batch=8))
-        made.answer = takes(seconds, lambda image: boxes(count))
+        made.answer = self.clock.work(seconds, lambda image: boxes(count))
         return made
 
     def another(self, native: Spec, start: FakeStarter) -> Judge:
@@ -47,14 +47,14 @@ class Judging(ServerSetup):
 
         batchers = [lane.batcher for lane in self.routing.lanes.values()]
         restless = Quiet(batchers, measuring=asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S)
-        gate = Gate(GateRules(seconds=1e-9), pictures=load, quiet=restless)
+        gate = Gate(GateRules(seconds=1e-9), pictures=load, quiet=restless, clock=self.clock)
         served = replace(self.parts.served, run=native)
         return Judge(self.routing, self.live_pairs, gate, start=start, served=served)
 
     def native(self, *, seconds: float) -> FakeBackend:
         """Native, that takes so long from now on."""
         found = self.backend("native")
-        found.answer = takes(seconds, lambda image: boxes(20))
+        found.answer = self.clock.work(seconds, lambda image: boxes(20))
         return found
 
 
@@ -159,7 +159,7 @@ async def test_that_native_crashes_over_it_is_not_the_copys_fault(bench: Judging
 
 async def test_tf_trt_is_measured_against_the_frozen_copy_that_serves(bench: Judging) -> None:
     await bench.open("frozen", verdicts={"frozen": verdict("disagrees")})
-    bench.backend("frozen").answer = takes(0.0001, lambda image: boxes(20))
+    bench.backend("frozen").answer = bench.clock.work(0.0001, lambda image: boxes(20))
     bench.native(seconds=0.002)
     await bench.judge.judge(bench.fresh("trt", seconds=0.0008))
     found = bench.routing.standing("trt").verdict

@@ -11,7 +11,7 @@ from app.images import Image
 from app.lanes.quiet import Quiet
 from app.rules import GateRules
 from app.verdicts.gate import Gate
-from tests.support.app.comparing import FOLDER, boxes, numbered, takes
+from tests.support.app.comparing import FOLDER, Clock, boxes, numbered
 from tests.support.fakes import FACTS, FakeBackend
 
 QUICK = GateRules(seconds=1e-9)
@@ -37,12 +37,13 @@ class GateSetup:
 
     rules: GateRules = QUICK
     pictures: int = 20
+    clock: Clock = field(default_factory=Clock)
     events: list[tuple[str, int]] = field(default_factory=list)  # a backend's name and the size of its batch
 
     def backend(self, name: str, *, seconds: float = 0, facts: Facts = FACTS, count: int = 2) -> FakeBackend:
         """One that finds so many boxes in each picture and takes so long for it."""
         made = FakeBackend(Spec(name, FOLDER, max_batch=8), facts)
-        made.answer = takes(seconds, lambda image: boxes(count))
+        made.answer = self.clock.work(seconds, lambda image: boxes(count))
 
         def noted(images: Sequence[Image]) -> None:
             self.events.append((name, len(images)))
@@ -54,7 +55,7 @@ class GateSetup:
         async def pictures() -> Sequence[Image]:
             return numbered(self.pictures)
 
-        return Gate(self.rules, pictures=pictures, quiet=NotedQuiet(self.events))
+        return Gate(self.rules, pictures=pictures, quiet=NotedQuiet(self.events), clock=self.clock)
 
     def moments(self) -> list[list[tuple[str, int]]]:
         """What was run in each quiet moment; everything must have been."""
