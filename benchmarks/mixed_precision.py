@@ -10,4 +10,4 @@ import tensorflow as tf
 
 if __name__ == "__main__":
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision": True})
-    runpy.run_module("converter.comparison.probe", run_name="__main__")
+    runpy.run_module("converter.comparison.probing", run_name="__main__")

@@ -208,7 +208,7 @@ class Report:
     batch_sizes: tuple[int, ...]  # that were run, each
     facts: Mapping[str, Any]  # the target's own: engines, operations converted and why not the rest, …
     probe: Mapping[str, Any]  # how the copy was run before it was published
-    latency: Mapping[str, Any]  # seconds by native, frozen and the copy, by batch size: see converter.comparison.probe
+    latency: Mapping[str, Any]  # seconds by native, frozen and the copy, by batch size: see comparison.probe.Probed
     agreement: Mapping[str, Any]  # with native on the images, by batch size: see converter.comparison.agreement
     files: Mapping[str, str] = field(default_factory=dict)  # relative name -> sha256
     standard: Options | None = None  # what the server that asked would have made by itself; None: no server asked

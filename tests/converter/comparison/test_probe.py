@@ -9,6 +9,7 @@ import pytest
 from app.settings import bundled_model
 from converter.comparison import probe
 from converter.comparison.probe import Probed
+from converter.comparison.probing import FEWEST_RUNS, MOST_RUNS
 from converter.contract import ConversionFailed, CopyRefused
 from converter.machine.child import Limits
 from converter.model import sampling
@@ -81,7 +82,7 @@ def test_the_bundled_model_finds_the_same_in_batches_of_either_size(bundled: Pro
 def test_its_latency_is_told_by_batch_size_without_the_first_run(bundled: Probed) -> None:
     assert list(bundled.latency) == ["1", "3"]
     for figures in bundled.latency.values():
-        assert probe.FEWEST_RUNS <= figures["runs"] <= probe.MOST_RUNS
+        assert FEWEST_RUNS <= figures["runs"] <= MOST_RUNS
         assert 0 < figures["min_s"] <= figures["p50_s"] <= figures["p95_s"] <= figures["p99_s"] <= figures["max_s"]
         assert figures["min_s"] <= figures["mean_s"] <= figures["max_s"]
     assert bundled.latency["1"]["first_s"] > bundled.latency["1"]["p50_s"], (

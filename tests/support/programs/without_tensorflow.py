@@ -49,7 +49,7 @@ def environment() -> None:
 
 
 def probe(request: str) -> None:
-    """`python -m converter.comparison.probe`."""
+    """`python -m converter.comparison.probing`."""
     asked = json.loads(request)
     obey("verify" if ".partial-" in asked["folder"] else "native")
     fixed = os.environ.get("BATCH")  # the only one that the model takes
@@ -121,7 +121,7 @@ def wait() -> None:
 
 PROGRAMS: dict[str, Callable[..., None]] = {
     "converter.machine.environment": environment,
-    "converter.comparison.probe": probe,
+    "converter.comparison.probing": probe,
     "converter.targets.making": making,
 }
 if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2] in PROGRAMS:
