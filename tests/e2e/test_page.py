@@ -169,6 +169,7 @@ def test_differences_are_marked(visit: Visit, photos: dict[str, bytes]) -> None:
     assert kinds[1] >= {"moved", "score", "flip", "extra"}
     visit.page.get_by_role("radio", name="Overlaid").check()
     expect(visit.page.locator("#answer figure")).to_have_count(1)
+    expect(visit.page.locator("#answer .box").first).to_be_attached()  # they are drawn once the picture is there
     assert {"missing", "extra"} <= {each["kind"] for each in visit.boxes(0)}
 
 
