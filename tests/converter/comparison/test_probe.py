@@ -85,9 +85,7 @@ def test_its_latency_is_told_by_batch_size_without_the_first_run(bundled: Probed
         assert FEWEST_RUNS <= figures["runs"] <= MOST_RUNS
         assert 0 < figures["min_s"] <= figures["p50_s"] <= figures["p95_s"] <= figures["p99_s"] <= figures["max_s"]
         assert figures["min_s"] <= figures["mean_s"] <= figures["max_s"]
-    assert bundled.latency["1"]["first_s"] > bundled.latency["1"]["p50_s"], (
-        "the first run does what the others need not"
-    )
+    assert bundled.latency["1"]["first_s"] > bundled.latency["1"]["p50_s"], "it does what the others need not"
 
 
 # How it fails
