@@ -12,8 +12,9 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.main import create_app
+from app.main import assemble
 from app.settings import Settings
+from app.wiring import build
 from tests.support.app.converting import Programs
 from tests.support.fakes import FakeBackend, FakeStarter, until
 
@@ -126,7 +127,9 @@ async def starting(model: Path) -> AsyncIterator[Start]:
             made = starter or FakeStarter()
             settings = Settings.model_validate({"model": model, "copies": (), **changes})
             failures: list[str] = []
-            app = create_app(settings, start_backend=made, fail=failures.append)
+            parts = build(settings, made)
+            parts.routing.lanes["native"].slot.pause_s = 0.05
+            app = assemble(parts, settings, fail=failures.append)
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx.ASGITransport(app=app)
             client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://server"))

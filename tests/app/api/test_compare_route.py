@@ -95,7 +95,7 @@ async def test_every_state_is_told_alike_from_start_to_end(server: Compared) -> 
         await server.same_everywhere()
     add(server, bad=20)
     assert (await server.same_everywhere())["active"] == "trt"
-    await server.crash("native")
+    await server.crash("native", pause_s=0.2)
     await server.same_everywhere()
     await server.crash("trt")
     assert (await server.same_everywhere())["active"] is None
