@@ -102,7 +102,7 @@ class Description:
     ignored: tuple[str, ...] = ()  # names of the other outputs
     boxes: str = ""  # one of BOXES
     evidence: str = ""  # how that is known
-    notes: tuple[str, ...] = field(default=())  # what else is to be told
+    notes: tuple[str, ...] = field(default=())  # nothing writes any; copies made before have the name in their files
 
     def to_json(self) -> str:
         """As indented JSON."""
