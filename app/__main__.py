@@ -57,18 +57,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(settings: Settings) -> int:
     from app import logs, memory, server
+    from app.environ import forget_secrets
     from app.main import create_app
+    from converter.machine.confine import close_to_others
 
     memory.give_back_early()
     logs.set_up(settings.log_level)
     for sentence in misspelt(os.environ):
         log.warning("setting unknown text=%r", sentence)
+    if "*" in settings.names:
+        log.info("hosts unrestricted bind=%s restrict_by=DETECTOR_ALLOWED_HOSTS", settings.bind)
     failures: list[str] = []
 
     def fail(sentence: str) -> None:
         failures.append(sentence)
         draining.should_exit = True
 
+    forget_secrets(os.environ, but=settings.child_environment)
+    close_to_others()
     api = create_app(settings, fail=fail)
     draining = server.DrainingServer(api, settings)
     log.info("listening bind=%s model=%s version=%s", settings.bind, settings.model, app.__version__)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -19,12 +19,14 @@ STATUS: dict[type[ServiceError], int] = {
     errors.BadRequest: 400,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
+    errors.CrossSite: 403,
     errors.NotFound: 404,
     errors.ConversionRunning: 409,
     errors.NotLoaded: 409,
     errors.BodyTooLarge: 413,
     errors.ImageTooLarge: 413,
     errors.NotAJpeg: 415,
+    errors.WrongHost: 421,
     errors.BadParameter: 422,
     errors.InvalidImage: 422,
     errors.CrashedTheModel: 422,
@@ -37,7 +39,7 @@ STATUS: dict[type[ServiceError], int] = {
 _CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
-Handler = Callable[[Request, Any], Awaitable[Response]]
+Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 
 
 def answer(

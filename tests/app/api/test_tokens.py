@@ -117,6 +117,6 @@ async def test_a_wrong_token_is_told_before_anything_of_the_body_is_read(guarded
 @pytest.mark.parametrize("path", ["/convert/", "/convert//jobs", "//convert", "/./convert", "/detect/"])
 async def test_other_spellings_of_a_path_open_nothing(path: str, guarded: Api) -> None:
     guarded.native.batches.clear()
-    status = await send(guarded, "POST", f"http://server{path}")
+    status = await send(guarded, "POST", f"http://localhost{path}")
     assert status in (307, 401, 403, 404, 405)
     assert not guarded.native.batches
