@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from app import errors
 from app.api.departures import ClientGone
+from app.api.discretion import discreet
 from app.api.schemas import ErrorAnswer
 from app.errors import ServiceError
 
@@ -59,7 +60,7 @@ def error_response(request_id: str, error: ServiceError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.BodyTooLarge):
         headers["Connection"] = "close"  # the rest of the body is not read
-    return answer(request_id, STATUS[type(error)], error.code, str(error), headers=headers)
+    return answer(request_id, STATUS[type(error)], error.code, discreet(str(error)), headers=headers)
 
 
 def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:

@@ -55,6 +55,7 @@ async def test_without_an_admin_token_the_admin_routes_are_off(authorization: st
     [
         (None, 401),
         ("", 401),
+        ("Bearer " + "s" * 1_000_000, 403),
         ("Bearer", 401),
         ("Bearer ", 401),
         ("Basic c2VzYW1l", 401),
@@ -79,6 +80,13 @@ async def test_the_admin_routes_need_the_admin_token(
 async def test_the_admin_token_opens_the_admin_routes(authorization: str, guarded: Api) -> None:
     assert await send(guarded, "GET", "/convert/jobs", authorization) == 200
     assert await send(guarded, "GET", "/convert/jobs/x", authorization) == 404
+
+
+@pytest.mark.parametrize("path", ["/convert/jobs", "/detect", "/model"])
+@pytest.mark.parametrize("tokens", [("sesame", "wrong"), ("wrong", "sesame"), ("other", "other")])
+async def test_of_two_tokens_none_counts(path: str, tokens: tuple[str, str], guarded: Api) -> None:
+    headers = [("Authorization", f"Bearer {token}") for token in tokens]
+    assert_is_error(await guarded.client.post(path, headers=headers), 400, "bad_request")
 
 
 async def test_detect_is_free_without_a_token(shared: Api) -> None:
