@@ -120,6 +120,6 @@ class JobAnswer(BaseModel):
             seconds=job.seconds,
             created=job.created,
             finished=job.finished,
-            log=discreet_in(job.log),
+            log=discreet_in(list(job.log)),
             report=discreet_in(job.report),
         )
