@@ -14,7 +14,7 @@ from benchmarks.serving import Server, copied, descendants, free_port, serving
 pytestmark = pytest.mark.tensorflow
 
 SECRETS = {
-    "DETECTOR_ADMIN_TOKEN": "secret",
+    "DETECTOR_ADMIN_TOKEN": "canary-0",
     "DETECTOR_TOKEN": "canary-1",
     "AWS_SECRET_ACCESS_KEY": "canary-2",
     "NVIDIA_API_KEY": "canary-3",
@@ -100,6 +100,15 @@ def test_who_gets_in_on_the_wire(head: str, statuses: set[int], guarded: Server)
     with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
         connection.sendall(head.encode("latin-1") + b"\r\n\r\n")
         assert int(connection.recv(1000).split()[1]) in statuses
+
+
+def test_no_secret_is_in_the_log_or_the_metrics(guarded: Server) -> None:
+    with guarded.client as client:
+        for token in ("canary-0", "canary-1", "wrong canary-1"):
+            for path in ("/detect", "/convert", "/admin/backend", "/canary"):
+                client.put(path, headers={"Authorization": f"Bearer {token}"})
+    told = guarded.log.read_text() + guarded.get("/metrics").text
+    assert "canary-" not in told
 
 
 @pytest.mark.system
