@@ -57,18 +57,27 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(settings: Settings) -> int:
     from app import logs, memory, server
+    from app.environ import forget_secrets
     from app.main import create_app
+    from converter.disk.opening import open_to_others
+    from converter.machine.confine import close_to_others
 
     memory.give_back_early()
     logs.set_up(settings.log_level)
     for sentence in misspelt(os.environ):
         log.warning("setting unknown text=%r", sentence)
+    if settings.cache is not None and (opened := open_to_others(settings.cache)):
+        log.warning("cache open text=%r", opened)
+    if "*" in settings.names:
+        log.info("hosts unrestricted bind=%s restrict_by=DETECTOR_ALLOWED_HOSTS", settings.bind)
     failures: list[str] = []
 
     def fail(sentence: str) -> None:
         failures.append(sentence)
         draining.should_exit = True
 
+    forget_secrets(os.environ, but=settings.child_environment)
+    close_to_others()
     api = create_app(settings, fail=fail)
     draining = server.DrainingServer(api, settings)
     log.info("listening bind=%s model=%s version=%s", settings.bind, settings.model, app.__version__)
@@ -93,6 +102,7 @@ def _inspect(settings: Settings, *, as_json: bool) -> int:
 
 def _doctor(*, as_json: bool) -> int:
     from app.commands import doctor
+    from converter.disk.opening import open_to_others
 
     problems = misspelt(os.environ)
     try:
@@ -101,6 +111,8 @@ def _doctor(*, as_json: bool) -> int:
         problems.insert(0, str(error))
         names = [PREFIX + name.upper() for name in LOOKED_AT]
         settings = Settings.from_env({name: os.environ[name] for name in names if name in os.environ})
+    if settings.cache is not None and (sentence := open_to_others(settings.cache)):
+        problems.append(sentence)
     diagnosis = doctor.examine(
         model=settings.model,
         cache=settings.cache,

@@ -58,6 +58,18 @@ class Forbidden(ServiceError):
     code = "forbidden"
 
 
+class CrossSite(ServiceError):
+    """A browser sends it on behalf of another site's page."""
+
+    code = "cross_site"
+
+
+class WrongHost(ServiceError):
+    """It asks for a host that is not this server."""
+
+    code = "wrong_host"
+
+
 class NotFound(ServiceError):
     """There is nothing of this name."""
 

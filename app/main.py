@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from fastapi_offline import FastAPIOffline
 from pydantic import SecretStr
 
 import app
-from app.api import admin, compare, conversions, ops, web
+from app.api import admin, compare, conversions, docs, ops, web
 from app.api.access import Access, Keys
 from app.api.dialects import Dialect, dialects
 from app.api.errors import HANDLERS
+from app.api.hosts import Allowed, Hosts
 from app.api.limits import BodyLimit
 from app.api.pipeline import Pipeline
 from app.api.requests import Requests
@@ -60,8 +60,10 @@ def assemble(
         finally:
             await _end(parts, tasks)
 
-    api = FastAPIOffline(
+    api = FastAPI(
+        docs_url=None,  # ours, see below
         redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
         redirect_slashes=False,
         title="Detection server",
         version=app.__version__,
@@ -72,6 +74,8 @@ def assemble(
     routers = list(_routers(parts, settings, dialects() if protocols is None else protocols))
     for router in routers:
         api.include_router(router)
+    if settings.docs:
+        docs.add_docs(api)
     _add_layers(api, settings, parts.metrics, plain_paths=_plain_paths(routers))
     api.state.health = parts.health
     return api
@@ -121,7 +125,7 @@ def _plain_paths(routers: Sequence[APIRouter]) -> frozenset[str]:
     """The documented ones that have no name in them."""
     routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
     documented = {route.path for route in routes if route.include_in_schema}
-    return frozenset(path for path in {*documented, "/docs", "/openapi.json"} if "{" not in path)
+    return frozenset(path for path in documented | docs.PATHS if "{" not in path)
 
 
 def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics, *, plain_paths: frozenset[str]) -> None:
@@ -129,6 +133,7 @@ def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics, *, plain_pat
     keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     api.add_middleware(Access, keys=keys)
+    api.add_middleware(Hosts, allowed=Allowed(settings.names))
     api.add_middleware(Requests, metrics=metrics, plain_paths=plain_paths)
 
 

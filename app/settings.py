@@ -3,23 +3,22 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     Field,
-    SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
 
-from app.choices import Boxes, CopyName, Fit, Precision, Scale, wanted_on
+from app.choices import Boxes, Fit, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
+from app.setting_types import PREFIX as PREFIX
+from app.setting_types import Bind, HostNames, Names, Token, VariableNames, is_loopback
 from converter.tolerance import Tolerance
 
-PREFIX = "DETECTOR_"
 # Set to nothing is not set: an empty path would be the current folder.
 _NOT_EMPTY = (
     "model",
@@ -38,12 +37,7 @@ class WrongSetting(Exception):
     """A setting's value can't be used; the message is one sentence for the person who set it."""
 
 
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
-Names = Annotated[tuple[CopyName, ...], BeforeValidator(_split)]
 
 
 def bundled_model() -> Path:
@@ -82,7 +76,13 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="A file with the names of the classes: lines of an id and a name, or of names alone. Default: the "
         "model's `assets.extra/labels.txt`.",
     )
-    bind: str = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
+    bind: Bind = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
+    allowed_hosts: HostNames | None = Field(
+        default=None,
+        description="Names under which the server answers besides its addresses and `localhost`, separated by commas; "
+        "`.example.com` is it and all below, `*` is any. Default: none where it listens on loopback, else any.",
+    )
+    docs: bool = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
     cache: Path | None = Field(
         default=None, description="Folder for copies when the model's own folder can't be written to."
     )
@@ -140,13 +140,18 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     rollback_window: int = Field(
         default=_ROLLBACK.pairs, ge=20, description="How many compared pictures count as the last ones."
     )
-    token: SecretStr | None = Field(
+    token: Token = Field(
         default=None,
         description="If set, `/detect` needs it as `Authorization: Bearer …`, and so does every path that is neither "
         "public nor an admin's.",
     )
-    admin_token: SecretStr | None = Field(
+    admin_token: Token = Field(
         default=None, description="Token for `/convert` and `/admin`; these routes are off without it."
+    )
+    child_environment: VariableNames = Field(
+        default=(),
+        description="Environment variables that workers and conversions get besides those they are known to need, "
+        "separated by commas.",
     )
     max_batch: int = Field(default=8, ge=1, le=256, description="Most images in one call of the model.")
     batches_in_flight: int | None = Field(
@@ -181,14 +186,6 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         default="info", description="Least important log lines to write."
     )
 
-    @field_validator("bind")
-    @classmethod
-    def _has_a_port(cls, value: str) -> str:
-        _, colon, port = value.rpartition(":")
-        if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
-            raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000")
-        return value
-
     @field_validator("calibration_images")
     @classmethod
     def _calibrates(cls, value: Path | None, info: ValidationInfo) -> Path | None:
@@ -196,19 +193,17 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("DETECTOR_PRECISION=INT8 needs a folder of JPEG files to calibrate on")
         return value
 
-    @field_validator("token", "admin_token")
-    @classmethod
-    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None or not value.get_secret_value():
-            return None
-        if not value.get_secret_value().isprintable():
-            raise ValueError("it has characters that no HTTP header can carry")
-        return value
-
     @property
     def host(self) -> str:
         """The address to listen on; brackets of an IPv6 address removed."""
         return self.bind.rpartition(":")[0].strip("[]") or "127.0.0.1"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which the server answers besides addresses and `localhost`; `*` is any."""
+        if self.allowed_hosts is not None:
+            return self.allowed_hosts
+        return () if is_loopback(self.host) else ("*",)
 
     @property
     def port(self) -> int:

@@ -8,12 +8,16 @@ from types import FrameType
 
 from converter import bar, command
 from converter.contract import ConverterError
+from converter.disk.publish import size_bytes
 from converter.machine import child
+from converter.machine.confine import SPARE_BYTES, confine
 
 _CANCELLED = 130
 # Of a conversion beside a server, and inherited by its children: a quarter of a core of which a worker wants all
 # (man 7 sched). At 19 it would get a seventieth, and hardly ever end beside a busy server.
 _NICE = 5
+# Most bytes that a file of a copy may have for each byte of its source: engines hold weights once for each batch size.
+_COPY_PER_SOURCE = 16
 
 
 class _Ended(BaseException):
@@ -26,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _end)
     if args.ends_with_stdin:
         child.end_with_stdin()  # a pipe from the server that started this: it closes when the server is gone
+        confine(largest_file=_COPY_PER_SOURCE * size_bytes(args.model) + SPARE_BYTES)
     if args.background:
         os.nice(_NICE)
     try:

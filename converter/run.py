@@ -139,7 +139,8 @@ def _checked(source: Path, options: Options, folder: Path | None) -> tuple[Path,
 
 def _place(source: Path, folder: Path) -> Path:
     """`folder`; BadOptions if a copy put there would replace the source or anything else that is no copy."""
-    place = folder.resolve()
+    # A link in the copy's place is replaced: nothing is written to where it leads.
+    place = folder.parent.resolve() / folder.name if folder.is_symlink() else folder.resolve()
     if place == source or place in source.parents or source in place.parents:
         raise BadOptions(f"the copy can't be put at {folder}: it must lie outside its source and not around it")
     if place.exists() and not files.may_be_replaced(place):

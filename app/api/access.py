@@ -8,7 +8,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import error_response
-from app.errors import Forbidden, ServiceError, Unauthorized
+from app.errors import BadRequest, Forbidden, ServiceError, Unauthorized
 
 # Tells the OpenAPI page that a token goes here; the layer below has checked it already.
 TOKEN = Depends(HTTPBearer(auto_error=False, description="Only needed where a token is set."))
@@ -18,7 +18,6 @@ PUBLIC = (
     "/",
     "/compare",
     "/docs",
-    "/docs/",
     "/healthz",
     "/metrics",
     "/model",
@@ -59,6 +58,14 @@ def covers(paths: tuple[str, ...], path: str) -> bool:
     return path in paths or any(path.startswith(each) for each in paths if each.endswith("/") and each != "/")
 
 
+def _authorization(scope: Scope) -> bytes:
+    """The header's value, empty without one. Of two, a proxy in front may have looked at the other one: BadRequest."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(given) > 1:
+        raise BadRequest("the request has more than one Authorization header")
+    return given[0] if given else b""
+
+
 def _check_token(token: str, authorization: bytes) -> None:
     """The header must have the token, in UTF-8; compared in constant time."""
     scheme, _, given = authorization.partition(b" ")
@@ -78,7 +85,7 @@ class Access:
         """The layer (https://asgi.readthedocs.io)."""
         if scope["type"] == "http":
             try:
-                self._keys.check(scope["path"], dict(scope["headers"]).get(b"authorization", b""))
+                self._keys.check(scope["path"], _authorization(scope))
             except ServiceError as error:
                 await error_response(scope["state"]["request_id"], error)(scope, receive, send)
                 return

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.discretion import discreet, discreet_in
 from app.choices import AutoName, CopyName, ModelName, Precision, Strategy
 from app.copies.jobs import Job
 from converter.contract import BadOptions, Options
@@ -110,15 +111,15 @@ class JobAnswer(BaseModel):
         return cls(
             id=job.id,
             target=job.options.target,
-            options=asdict(job.options),
+            options=discreet_in(asdict(job.options)),
             state=job.state,
-            reason=job.reason,
+            reason=discreet(job.reason),
             step=job.step,
             doing=job.doing,
             progress=job.progress,
             seconds=job.seconds,
             created=job.created,
             finished=job.finished,
-            log=list(job.log),
-            report=job.report,
+            log=discreet_in(list(job.log)),
+            report=discreet_in(job.report),
         )

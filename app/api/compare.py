@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from app.api.discretion import discreet_in
 from app.api.schemas import CompareAnswer, InferHistogram
 from app.choices import NATIVE
 from app.metrics import BUCKETS, Metrics
@@ -29,10 +30,10 @@ def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Met
             active=routing.active,
             shadow_share=shadow.share,
             rules=rules_json(rules),
-            native={"state": native.name, "reason": native.reason},
+            native=discreet_in({"state": native.name, "reason": native.reason}),
             infer_ms={name: _latency(metrics, name) for name in routing.lanes},
             infer_histogram=_histogram(metrics, routing),
-            copies={copy: _copy(routing, live_pairs, copy) for copy in routing.copies},
+            copies=discreet_in({copy: _copy(routing, live_pairs, copy) for copy in routing.copies}),
         )
 
     return router

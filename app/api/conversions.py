@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Request, Response
 from app.api.accept import wants_page
 from app.api.access import TOKEN
 from app.api.admin_schemas import ConvertRequest, JobAnswer
+from app.api.discretion import discreet_in
 from app.api.errors import described
 from app.copies.conversions import Conversions
 from app.copies.copies import Copies
@@ -76,9 +77,10 @@ def _add_report(router: APIRouter, conversions: Conversions) -> None:
         found = conversions.job(job_id)
         if found.report is None:
             raise NotFound(f"the conversion {job_id} has no report: it is {found.state}{_because(found.reason)}")
+        told = discreet_in(found.report)
         if wants_page(request.headers.get("accept", "")):
-            return Response(page(found.report), media_type="text/html")
-        return found.report
+            return Response(page(told), media_type="text/html")
+        return told
 
 
 def _because(reason: str) -> str:

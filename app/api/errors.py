@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from app import errors
 from app.api.departures import ClientGone
+from app.api.discretion import discreet
 from app.api.schemas import ErrorAnswer
 from app.errors import ServiceError
 
@@ -19,12 +20,14 @@ STATUS: dict[type[ServiceError], int] = {
     errors.BadRequest: 400,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
+    errors.CrossSite: 403,
     errors.NotFound: 404,
     errors.ConversionRunning: 409,
     errors.NotLoaded: 409,
     errors.BodyTooLarge: 413,
     errors.ImageTooLarge: 413,
     errors.NotAJpeg: 415,
+    errors.WrongHost: 421,
     errors.BadParameter: 422,
     errors.InvalidImage: 422,
     errors.CrashedTheModel: 422,
@@ -37,7 +40,7 @@ STATUS: dict[type[ServiceError], int] = {
 _CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
-Handler = Callable[[Request, Any], Awaitable[Response]]
+Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 
 
 def answer(
@@ -57,7 +60,7 @@ def error_response(request_id: str, error: ServiceError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.BodyTooLarge):
         headers["Connection"] = "close"  # the rest of the body is not read
-    return answer(request_id, STATUS[type(error)], error.code, str(error), headers=headers)
+    return answer(request_id, STATUS[type(error)], error.code, discreet(str(error)), headers=headers)
 
 
 def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:

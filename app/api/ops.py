@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from app.api.discretion import discreet_in
 from app.api.errors import described
 from app.api.schemas import BackendAnswer, ModelAnswer
 from app.backends.served import Served
@@ -68,7 +69,8 @@ def _model_answer(routing: Routing, served: Served) -> ModelAnswer:
 def backend_answer(routing: Routing, name: str) -> BackendAnswer:
     """The backend's state, its verdict, and what its worker says of itself."""
     state = state_of(routing, name)
-    answer = BackendAnswer(state=state.name, reason=state.reason, **routing.standing(name).to_json())
+    told = {"reason": state.reason, **routing.standing(name).to_json()}
+    answer = BackendAnswer(state=state.name, **discreet_in(told))
     facts = routing.lanes[name].slot.facts
     if facts is None:
         return answer
@@ -76,7 +78,7 @@ def backend_answer(routing: Routing, name: str) -> BackendAnswer:
         update={
             "device": facts.device,
             "providers": dict(facts.providers) or None,
-            "fallback": facts.fallback,
+            "fallback": discreet_in(facts.fallback),
             "batch_sizes": list(facts.batch_sizes),
             "load_seconds": facts.load_seconds,
             "warm_seconds": facts.warm_seconds,

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from converter.description import Declared
+from converter.machine.confine import SPARE_BYTES, confine
 from converter.model.detections import Detections
 
 
@@ -48,6 +49,7 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
     The socket is read from the start, in a thread of its own: when its other end is gone the process ends, whatever
     it does, so that no worker outlives its server.
     """
+    confine(largest_file=SPARE_BYTES)
     # Ctrl-C reaches the whole group and systemd's stop the whole service; the server decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

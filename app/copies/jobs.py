@@ -16,12 +16,14 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 
 from converter.contract import ConverterError, Options
+from converter.disk.opening import make_folder, open_file, read_file, replace_file
 from converter.progress import DONE, Event, in_words
 
 log = logging.getLogger(__name__)
 
 KEPT_JOBS = 100
 LOG_LINES = 50
+_LARGEST = 16 << 20  # bytes of a job's file, most of which is its report
 RUNNING, LOADING = "running", "loading"
 
 
@@ -122,12 +124,10 @@ class JobFiles:
         """Keep the job as it is now; while it runs, other servers see that it does."""
         path = self._path(job.id)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             if job.running:
                 self._lock(job.id)
-            beside = path.with_suffix(".part")
-            beside.write_text(job.to_json(), encoding="utf-8")
-            beside.replace(path)
+            replace_file(path, job.to_json().encode(), beside=path.with_suffix(".part"))
         except OSError as error:
             if not self._warned:
                 log.warning("jobs are not kept: %s can't be written: %s", self._folder, error.strerror)
@@ -142,9 +142,10 @@ class JobFiles:
         self._unlock(job.id)
 
     def _readable(self) -> Iterator[Job]:
-        for path in self._folder.glob("*.json") if self._folder.is_dir() else ():
+        followed = self._folder.is_dir() and not self._folder.is_symlink()
+        for path in self._folder.glob("*.json") if followed else ():
             try:
-                job = Job.from_json(path.read_text(encoding="utf-8"))
+                job = Job.from_json(read_file(path, most=_LARGEST).decode())
                 if job.id != path.stem:
                     raise ValueError(f"it is the job {job.id!r}")
             except (OSError, ValueError) as error:
@@ -156,7 +157,7 @@ class JobFiles:
     def _runs_elsewhere(self, job_id: str) -> bool:
         """Whether another server that shares the folder holds the job's lock."""
         try:
-            handle = os.open(self._lock_path(job_id), os.O_RDONLY)  # it may be another user's
+            handle = open_file(self._lock_path(job_id), os.O_RDONLY)  # it may be another user's
         except OSError:
             return False
         try:
@@ -169,7 +170,7 @@ class JobFiles:
 
     def _lock(self, job_id: str) -> None:
         if job_id not in self._handles:
-            handle = os.open(self._lock_path(job_id), os.O_RDWR | os.O_CREAT, 0o644)
+            handle = open_file(self._lock_path(job_id), os.O_RDWR | os.O_CREAT)
             self._handles[job_id] = handle
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -1,5 +1,6 @@
 """Copies on disk: where they go, written beside and renamed so that what exists is complete, checked before use."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from converter.contract import REPORT_NAME, ConversionFailed, CopyRefused, Identity, Report
 from converter.disk.names import is_left_over, partial_prefix, stale_prefix
+from converter.disk.opening import open_file, open_folder
 from converter.kind import Kind
 
 
@@ -34,11 +36,12 @@ def exclusive(folder: Path, *, until: float, waiting: Callable[[], AbstractConte
 
     `waiting` is entered while it waits; ConversionFailed if that takes until `until`, of time.monotonic.
     """
+    lock = folder.with_name(f".{folder.name}.lock")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder.parent / f".{folder.name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        handle = open_file(lock, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise ConversionFailed(f"the copy can't be written to {folder.parent}: {error.strerror}") from error
+        raise _not_written(folder, error) from error
     try:
         waited = not _try_lock(handle)
         if waited:
@@ -65,7 +68,7 @@ def written_beside(folder: Path) -> Iterator[Path]:
             _sweep(folder)
             partial, handle = _locked(folder)
     except OSError as error:
-        raise ConversionFailed(f"the copy can't be written to {folder.parent}: {error.strerror}") from error
+        raise _not_written(folder, error) from error
     try:
         yield partial
         _put_in_place(partial, folder)
@@ -157,10 +160,17 @@ def _locked_parent(parent: Path) -> Iterator[int]:
         os.close(handle)
 
 
+def _not_written(folder: Path, error: OSError) -> ConversionFailed:
+    why = error.strerror
+    if error.errno in (0, errno.ELOOP):  # something that another put in the place of a file of ours
+        why = f"{Path(error.filename).name} is a link, or no file"
+    return ConversionFailed(f"the copy can't be written to {folder.parent}: {why}")
+
+
 def _locked(folder: Path) -> tuple[Path, int]:
     """A new folder for what becomes `folder`, and the handle that holds its lock."""
     partial = Path(tempfile.mkdtemp(prefix=partial_prefix(folder), dir=folder.parent))
-    handle = os.open(partial, os.O_RDONLY)
+    handle = open_folder(partial)
     fcntl.flock(handle, fcntl.LOCK_EX)
     return partial, handle
 
@@ -177,13 +187,13 @@ def _sweep(folder: Path) -> None:
     for left in folder.parent.iterdir():
         if not is_left_over(left, folder):
             continue
-        if (left / folder.name).is_dir() and not folder.exists():
-            (left / folder.name).rename(folder)  # set aside for a new one that never took its place
         try:
-            handle = os.open(left, os.O_RDONLY)
+            handle = open_folder(left)
         except OSError:
-            continue  # another user's
+            continue  # another user's, or no folder: nothing that a conversion left
         try:
+            if (left / folder.name).is_dir() and not os.path.lexists(folder):
+                (left / folder.name).rename(folder)  # set aside for a new one that never took its place
             if _try_lock(handle):  # else another process is writing it now
                 shutil.rmtree(left, ignore_errors=True)
         finally:
@@ -196,7 +206,7 @@ def _put_in_place(partial: Path, folder: Path) -> None:
         _fsync(path)
     with _locked_parent(folder.parent) as parent:
         try:
-            if folder.exists():
+            if os.path.lexists(folder):  # of a link the link itself: what it leads to stays as it is
                 stale = Path(tempfile.mkdtemp(prefix=stale_prefix(folder), dir=folder.parent))
                 folder.rename(stale / folder.name)
             partial.rename(folder)

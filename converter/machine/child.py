@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from converter.machine.confine import confine
+
 ENDS_WITH_STDIN = "--ends-with-stdin"
 _LAST_LINES = 50
 _LOOK_S = 0.1  # between two looks at the child's memory
@@ -146,7 +148,8 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 
 def end_with_stdin() -> None:
-    """In the child: from now on end at once when standard input does, so when the parent is gone."""
+    """In the child: from now on end at once when standard input does, so when the parent is gone; be confined."""
+    confine()
     _thread(_wait_for_the_end)
 
 

@@ -37,6 +37,9 @@ VALUES: dict[str, tuple[str, Any]] = {
     "batches_in_flight": ("3", 3),
     "queue_limit": ("10", 10),
     "timeout_seconds": ("2.5", 2.5),
+    "allowed_hosts": ("Detector., .Example.com", ("detector", ".example.com")),
+    "docs": ("false", False),
+    "child_environment": ("JAX_PLATFORMS,HF_HOME", ("JAX_PLATFORMS", "HF_HOME")),
     "max_body_bytes": ("1000", 1000),
     "max_pixels": ("1000000", 1_000_000),
     "load_seconds": ("60", 60.0),
@@ -49,6 +52,9 @@ VALUES: dict[str, tuple[str, Any]] = {
 # A wrong value, and words that the sentence about it must have.
 WRONG = {
     "bind": ("8000 please", "is not an address and a port, like 127.0.0.1:8000"),
+    "allowed_hosts": ("detector:8000", "is not a host's name without a port"),
+    "docs": ("perhaps", "boolean"),
+    "child_environment": ("DETECTOR_TOKEN", "is the server's own"),
     "copies": ("magic", "'trt', 'frozen' or 'onnx'"),
     "startup_conversion": ("later", "background"),
     "precision": ("INT16", "'FP32', 'FP16' or 'INT8'"),

@@ -153,5 +153,6 @@ def test_prometheus_scrapes_the_detector(compose: dict[str, Any]) -> None:
     assert host in compose["services"]
     assert f"127.0.0.1:{port}:{port}" in compose["services"][host]["ports"]
     assert f"EXPOSE {port}\n" in (ROOT / "Dockerfile").read_text()
+    assert host in compose["services"]["detector"]["environment"]["DETECTOR_ALLOWED_HOSTS"].split(",")
     assert job.get("metrics_path", "/metrics") == "/metrics"
     assert seconds(config["global"]["scrape_interval"]) <= 15

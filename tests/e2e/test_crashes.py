@@ -45,6 +45,7 @@ def on_a_gpu(folders: Path, standin_library: Path) -> Iterator[Server]:
         "PATH": f"{folders / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": f"{PROGRAMS}{os.pathsep}{Path.cwd()}",
         "STAND_IN": "on_a_gpu",
+        "DETECTOR_CHILD_ENVIRONMENT": "STAND_IN",
     }
     with serving(environ) as running:
         running.wait_until_ready()

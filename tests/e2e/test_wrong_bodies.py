@@ -94,7 +94,7 @@ def resident_mb(server: Server) -> float:
 def test_a_declared_100_gb_is_refused_before_it_is_sent(server: Server) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
-        connection.sendall(b"POST /detect HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n")
+        connection.sendall(b"POST /detect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000000\r\n\r\n")
         answer = b""
         while part := connection.recv(65536):  # to the end: the server closes
             answer += part

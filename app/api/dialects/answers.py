@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from app.api.discretion import discreet
 from app.api.errors import STATUS
 from app.detection.detector import Result
 from app.detection.draw import Labelled
@@ -86,7 +87,7 @@ def timing(result: Result, total_s: float) -> dict[str, float]:
 
 def failed_picture(error: ServiceError) -> dict[str, Any]:
     """A `FailedPicture`: one of several that has no answer."""
-    return {"status": STATUS[type(error)], "error": str(error), "code": error.code}
+    return {"status": STATUS[type(error)], "error": discreet(str(error)), "code": error.code}
 
 
 def labelled(result: Result, model: Model) -> list[Labelled]:

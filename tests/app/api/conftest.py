@@ -132,7 +132,9 @@ async def starting(model: Path) -> AsyncIterator[Start]:
             app = assemble(parts, settings, fail=failures.append)
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx.ASGITransport(app=app)
-            client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://server"))
+            client = await stack.enter_async_context(
+                httpx.AsyncClient(transport=transport, base_url="http://localhost")
+            )
             return Api(app, client, made, failures)
 
         yield api

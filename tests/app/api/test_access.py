@@ -43,7 +43,7 @@ async def test_each_route_is_public_or_needs_a_token(start: Start) -> None:
 @pytest.mark.parametrize("path", ["/nothing", "/v1/models/street:predict", "/healthz/", "/metricsx", "//model"])
 async def test_what_is_not_served_needs_the_token_too(path: str, start: Start) -> None:
     api = await start(token="sesame")
-    assert (await api.client.get(f"http://server{path}")).status_code == 401
+    assert (await api.client.get(f"http://localhost{path}")).status_code == 401
 
 
 async def test_the_detection_token_opens_no_admin_route_nor_the_admins_detections(start: Start) -> None:

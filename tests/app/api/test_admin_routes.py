@@ -34,8 +34,8 @@ OPTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"target": "frozen"}, {"target": "frozen"}),
     ({"batch_sizes": [8, 2, 8]}, {"batch_sizes": [2, 8]}),
     ({"precision": "FP16"}, {"precision": "FP16"}),
-    ({"precision": "INT8"}, {"precision": "INT8", "images": str(PHOTOS)}),
-    ({"precision": "INT8", "calibration": False}, {"precision": "INT8", "images": str(PHOTOS), "calibration": False}),
+    ({"precision": "INT8"}, {"precision": "INT8", "images": PHOTOS.name}),
+    ({"precision": "INT8", "calibration": False}, {"precision": "INT8", "images": PHOTOS.name, "calibration": False}),
     ({"minimum_segment_size": 3}, {"minimum_segment_size": 3}),
     ({"workspace_mib": 512}, {"workspace_bytes": 512 << 20}),
     ({"cached_engines": 5}, {"cached_engines": 5}),
@@ -81,7 +81,7 @@ async def test_all_options_reach_the_report(start: Start, programs: Programs, tm
 async def test_what_is_left_out_is_as_the_settings_have_it(start: Start) -> None:
     settings = {"precision": "INT8", "max_batch": 16, "calibration_images": PHOTOS}
     job = await Admin(await start(admin_token="sesame", **settings)).convert()
-    assert job["options"] == AS_AT_START | {"batch_sizes": [1, 16], "precision": "INT8", "images": str(PHOTOS)}
+    assert job["options"] == AS_AT_START | {"batch_sizes": [1, 16], "precision": "INT8", "images": PHOTOS.name}
 
 
 async def test_a_frozen_copy_has_the_precision_of_its_model_whatever_the_settings_say(start: Start) -> None:

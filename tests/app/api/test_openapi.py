@@ -7,7 +7,7 @@ import pytest
 from app.api.parameters import Parameters
 from app.main import create_app
 from app.settings import Settings
-from tests.app.api.conftest import Api
+from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.support.fakes import FakeStarter
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,17 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 async def test_the_document_is_served(api: Api, document: dict[str, Any]) -> None:
     served = (await api.client.get("/openapi.json")).json()
     assert served["paths"].keys() == document["paths"].keys()
-    assert (await api.client.get("/docs")).status_code == 200
+    page = await api.client.get("/docs")
+    policy = page.headers["Content-Security-Policy"]
+    assert page.status_code == 200
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+async def test_page_and_document_can_be_switched_off(start: Start) -> None:
+    api = await start(docs=False)
+    for path in ("/docs", "/openapi.json", "/static-offline-docs/swagger-ui.css"):
+        assert_is_error(await api.client.get(path), 404, "not_found")
 
 
 def test_it_has_every_route(document: dict[str, Any]) -> None:

@@ -55,6 +55,7 @@ async def test_without_an_admin_token_the_admin_routes_are_off(authorization: st
     [
         (None, 401),
         ("", 401),
+        ("Bearer " + "s" * 1_000_000, 403),
         ("Bearer", 401),
         ("Bearer ", 401),
         ("Basic c2VzYW1l", 401),
@@ -79,6 +80,13 @@ async def test_the_admin_routes_need_the_admin_token(
 async def test_the_admin_token_opens_the_admin_routes(authorization: str, guarded: Api) -> None:
     assert await send(guarded, "GET", "/convert/jobs", authorization) == 200
     assert await send(guarded, "GET", "/convert/jobs/x", authorization) == 404
+
+
+@pytest.mark.parametrize("path", ["/convert/jobs", "/detect", "/model"])
+@pytest.mark.parametrize("tokens", [("sesame", "wrong"), ("wrong", "sesame"), ("other", "other")])
+async def test_of_two_tokens_none_counts(path: str, tokens: tuple[str, str], guarded: Api) -> None:
+    headers = [("Authorization", f"Bearer {token}") for token in tokens]
+    assert_is_error(await guarded.client.post(path, headers=headers), 400, "bad_request")
 
 
 async def test_detect_is_free_without_a_token(shared: Api) -> None:
@@ -117,6 +125,6 @@ async def test_a_wrong_token_is_told_before_anything_of_the_body_is_read(guarded
 @pytest.mark.parametrize("path", ["/convert/", "/convert//jobs", "//convert", "/./convert", "/detect/"])
 async def test_other_spellings_of_a_path_open_nothing(path: str, guarded: Api) -> None:
     guarded.native.batches.clear()
-    status = await send(guarded, "POST", f"http://server{path}")
+    status = await send(guarded, "POST", f"http://localhost{path}")
     assert status in (307, 401, 403, 404, 405)
     assert not guarded.native.batches

@@ -57,6 +57,6 @@ async def compared(
     app = assemble(bench.parts, bench.settings, protocols=protocols)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://server") as bench.client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as bench.client:
             await until(lambda: bench.told("frozen")[0] == "unavailable")  # it has looked at all copies
             yield bench

@@ -1,0 +1,58 @@
+"""What single settings may be: each type takes the text of a variable, and refuses with a sentence."""
+
+import re
+from ipaddress import ip_address
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from app.choices import CopyName
+
+PREFIX = "DETECTOR_"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _has_a_port(value: str) -> str:
+    _, colon, port = value.rpartition(":")
+    if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000")
+    return value
+
+
+def _can_be_sent(value: SecretStr | None) -> SecretStr | None:
+    if value is None or not value.get_secret_value():
+        return None
+    if not value.get_secret_value().isprintable():
+        raise ValueError("it has characters that no HTTP header can carry")
+    return value
+
+
+def _is_a_host(value: str) -> str:
+    name = value.lower().removesuffix(".")
+    if not re.fullmatch(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name, re.ASCII):
+        raise ValueError(f"{value!r} is not a host's name without a port, like detector, .example.com or *")
+    return name
+
+
+def _is_not_ours(value: str) -> str:
+    if value.startswith(PREFIX):
+        raise ValueError(f"{value} is the server's own and not for its children")
+    return value
+
+
+Bind = Annotated[str, AfterValidator(_has_a_port)]
+Token = Annotated[SecretStr | None, AfterValidator(_can_be_sent)]
+Names = Annotated[tuple[CopyName, ...], BeforeValidator(_split)]
+HostNames = Annotated[tuple[Annotated[str, AfterValidator(_is_a_host)], ...], BeforeValidator(_split)]
+VariableNames = Annotated[tuple[Annotated[str, AfterValidator(_is_not_ours)], ...], BeforeValidator(_split)]

@@ -1,0 +1,39 @@
+"""What a process that runs a model may not do: gain privileges, leave its memory on the disk, write huge files.
+
+A SavedModel is a program. This is no sandbox: it reads what its user may read, and may use the network.
+"""
+
+import ctypes
+import resource
+
+_SET_DUMPABLE, _SET_NO_NEW_PRIVILEGES = 4, 38  # linux/prctl.h
+# For a worker, which writes nothing but kernels that CUDA's driver keeps (CUDA_CACHE_PATH), and beside a copy's files.
+SPARE_BYTES = 1 << 30
+
+
+def confine(*, largest_file: int | None = None) -> None:
+    """From now on, this process and its children: no new privileges, no core dumps, no file over `largest_file` bytes.
+
+    A file that grows beyond it is an OSError (EFBIG); what a system can't limit stays unlimited.
+    """
+    _prctl(_SET_NO_NEW_PRIVILEGES, 1)
+    _limit(resource.RLIMIT_CORE, 0)
+    if largest_file is not None:
+        _limit(resource.RLIMIT_FSIZE, largest_file)
+
+
+def close_to_others() -> None:
+    """No other process of this user may read this one's memory or its environment at start (man 2 prctl, dumpable)."""
+    _prctl(_SET_DUMPABLE, 0)
+
+
+def _limit(kind: int, most: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    lowest = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (lowest, lowest))
+
+
+def _prctl(option: int, value: int) -> None:
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux' own
+    if prctl is not None:
+        prctl(option, value, 0, 0, 0)
