@@ -180,6 +180,14 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least important log lines to write."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How log lines are written: `text`, or `json`: an object a line."
+    )
+    request_log: Literal["off", "text", "json"] = Field(
+        default="off",
+        description="One line a request, as `text` or as `json`, whatever the other lines are; of probes and "
+        "`/metrics` only if they fail, or at the level `debug`.",
+    )
 
     @field_validator("bind")
     @classmethod
