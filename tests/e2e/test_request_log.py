@@ -3,7 +3,6 @@
 import json
 import re
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -63,7 +62,7 @@ RAW = {
 
 
 @pytest.fixture(scope="module")
-def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
+def lines() -> list[dict[str, Any]]:
     environ = {"DETECTOR_ADMIN_TOKEN": "open-sesame", "DETECTOR_COPIES": ""}
     environ |= {"DETECTOR_LOG_FORMAT": "json", "DETECTOR_REQUEST_LOG": "json"}
     with serving(environ, program=["tests.support.programs.serve_fakes"]) as server:
@@ -73,13 +72,17 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, A
         text = server.log.read_bytes()
     assert not any(secret.encode() in text for secret in SECRETS)
     assert text.isascii()
-    yield [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
+    return [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
 
 
 def ask(server: Server) -> None:
     with server.client as client:
         for number, (method, path, how, _, _) in enumerate(ASKED):
-            headers = {**how.get("headers", {}), "X-Request-Id": f"r-{number}", "traceparent": f"00-{TRACE}-{'1' * 16}-01"}
+            headers = {
+                **how.get("headers", {}),
+                "X-Request-Id": f"r-{number}",
+                "traceparent": f"00-{TRACE}-{'1' * 16}-01",
+            }
             answer = client.request(method, path, **{**how, "headers": headers})
             assert re.fullmatch(f"00-{TRACE}-[0-9a-f]{{16}}-01", answer.headers["traceparent"])
     host, port = server.url.removeprefix("http://").split(":")

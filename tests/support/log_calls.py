@@ -13,7 +13,7 @@ METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 class LogCall:
     where: str
     method: str
-    text: ast.expr
+    text: str
     values: int
 
 
@@ -24,4 +24,4 @@ def log_calls() -> Iterator[LogCall]:
                 logger, method = ast.unparse(node.func.value), node.func.attr
                 if logger.endswith("log") or logger.startswith("logging.getLogger("):
                     text, *values = node.args[1:] if method == "log" else node.args
-                    yield LogCall(f"{path.name}:{node.lineno}", method, text, len(values))
+                    yield LogCall(f"{path.name}:{node.lineno}", method, ast.literal_eval(text), len(values))

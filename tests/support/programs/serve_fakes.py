@@ -1,4 +1,4 @@
-"""A program: the whole server over backends that answer without a model; settings as `python -m app serve` reads them."""
+"""A program: the whole server over backends that answer without a model; settings are read as ever."""
 
 import os
 
