@@ -4,12 +4,13 @@ A call gives the fixed text and then `name=%s` for each value: `log.info("backen
 whose names differ from line to line come by `extra={"fields": {…}}`.
 """
 
+import itertools
 import json
 import logging
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import TracebackType
@@ -113,20 +114,26 @@ def _parsed(text: str) -> tuple[str, tuple[str, ...]] | None:
 
 def _plain(value: object, depth: int = 0) -> Any:
     """What JSON can say of a value, cut where it is long."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value) if value.bit_length() <= 64 else _cut(hex(value), MOST_NESTED_TEXT)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(value)
-    if depth < DEEPEST and isinstance(value, Mapping):
-        items = list(value.items())[:MOST_ITEMS]
-        return {_plain(str(name), depth + 1): _plain(each, depth + 1) for name, each in items}
-    if depth < DEEPEST and isinstance(value, list | tuple):
-        return [_plain(each, depth + 1) for each in value[:MOST_ITEMS]]
+    if isinstance(value, Mapping | list | tuple) and depth < DEEPEST:
+        return _nested(value, depth + 1)
+    if isinstance(value, int | float | None):
+        return _number(value)
     most = MOST_NESTED_TEXT if depth else MOST_TEXT
     text = value[:most].decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     return _cut(text, most).encode("utf-8", "backslashreplace").decode()
+
+
+def _nested(value: Mapping[Any, Any] | Sequence[Any], depth: int) -> Any:
+    if isinstance(value, Mapping):
+        items = itertools.islice(value.items(), MOST_ITEMS)
+        return {_plain(str(name), depth): _plain(each, depth) for name, each in items}
+    return [_plain(each, depth) for each in value[:MOST_ITEMS]]
+
+
+def _number(value: float | None) -> float | str | None:
+    if isinstance(value, int) and value.bit_length() > 64:
+        return _cut(hex(value), MOST_NESTED_TEXT)
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cut(text: str, most: int) -> str:

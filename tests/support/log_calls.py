@@ -1,6 +1,7 @@
 """Every log line that the server can write, read from its sources."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,11 @@ class LogCall:
     method: str
     text: str
     values: int
+
+    @property
+    def fixed(self) -> str:
+        """The text before the values."""
+        return re.split(r" \w+=", self.text)[0]
 
 
 def log_calls() -> Iterator[LogCall]:
