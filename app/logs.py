@@ -10,6 +10,7 @@ import logging
 import math
 import re
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -61,7 +62,7 @@ def set_up(level: str, *, form: Form = "text", requests: Form | Literal["off"] =
     ours = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(ours, logging.WARNING), handlers=[_handler(form)], force=True)
     logging.captureWarnings(True)
-    sys.excepthook = _uncaught
+    sys.excepthook, threading.excepthook, sys.unraisablehook = _uncaught, _uncaught_in_thread, _uncaught_at_the_end
     logging.getLogger("app").setLevel(ours)
     logging.getLogger(AUDIT).setLevel(logging.INFO)
     _set_up_requests(logging.getLogger(REQUESTS), requests, min(ours, logging.INFO))
@@ -86,6 +87,15 @@ def _handler(form: Form) -> logging.Handler:
 def _uncaught(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     if not issubclass(kind, KeyboardInterrupt):  # somebody ended it, and knows
         logging.getLogger("app").critical("process failed", exc_info=(kind, error, where))
+
+
+def _uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
+    logging.getLogger("app").error("thread failed", exc_info=failed.exc_value)
+
+
+def _uncaught_at_the_end(failed: "sys.UnraisableHookArgs") -> None:
+    """Of an object that goes, where Python has nobody to raise it to."""
+    logging.getLogger("app").warning("exception ignored where=%r", str(failed.object), exc_info=failed.exc_value)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -129,7 +129,7 @@ def test_every_call_in_the_server_gives_a_fixed_text_and_names_its_values(call: 
 
 
 SCRIPT = """
-import logging, warnings
+import logging, threading, warnings
 from app import logs
 logs.set_up("{level}", form="{form}", requests="{requests}")
 logging.getLogger("app.lanes.slot").info("swapped")
@@ -139,13 +139,17 @@ logging.getLogger("PIL.TiffImagePlugin").debug("tag: Artist (315) - value: a str
 logging.getLogger("app.requests").info("request")
 logging.getLogger("app.audit").info("admin request")
 warnings.warn("it is old")
+threading.Thread(target=lambda: 1 / 0).start()
+type("Lost", (), {{"__del__": lambda self: 1 / 0}})()
 raise SystemError("it ends")
 """
-ALWAYS = ["admin request", "process failed"]
+ALWAYS = ["admin request", "thread failed", "process failed"]
 FROM_WARNING = [
     "Invalid HTTP request received.",
     "admin request",
     "<string>:11: UserWarning: it is old",
+    "thread failed",
+    "exception ignored",
     "process failed",
 ]
 
