@@ -63,13 +63,13 @@ def _serve(settings: Settings) -> int:
     from converter.machine.confine import close_to_others
 
     memory.give_back_early()
-    logs.set_up(settings.log_level)
+    logs.set_up(settings.log_level, form=settings.log_format, requests=settings.request_log)
     for sentence in misspelt(os.environ):
         log.warning("setting unknown text=%r", sentence)
     if settings.cache is not None and (opened := open_to_others(settings.cache)):
         log.warning("cache open text=%r", opened)
     if "*" in settings.names:
-        log.info("hosts unrestricted bind=%s restrict_by=DETECTOR_ALLOWED_HOSTS", settings.bind)
+        log.info("hosts unrestricted bind=%s restricted_by=%s", settings.bind, PREFIX + "ALLOWED_HOSTS")
     failures: list[str] = []
 
     def fail(sentence: str) -> None:
@@ -78,14 +78,23 @@ def _serve(settings: Settings) -> int:
 
     forget_secrets(os.environ, but=settings.child_environment)
     close_to_others()
-    api = create_app(settings, fail=fail)
+    try:
+        api = create_app(settings, fail=fail)
+    except NoModel as error:
+        return _ended(settings, str(error), 2)
     draining = server.DrainingServer(api, settings)
     log.info("listening bind=%s model=%s version=%s", settings.bind, settings.model, app.__version__)
     draining.run()
-    if failures:
-        print(f"serve: {failures[0]}", file=sys.stderr)
-        return 1
-    return 0
+    return _ended(settings, failures[0], 1) if failures else 0
+
+
+def _ended(settings: Settings, sentence: str, code: int) -> int:
+    """Say why the server ends, in a form that whatever reads the log can read."""
+    if settings.log_format == "json":
+        log.error("server ended reason=%r", sentence)
+    else:
+        print(f"serve: {sentence}", file=sys.stderr)
+    return code
 
 
 def _inspect(settings: Settings, *, as_json: bool) -> int:

@@ -15,6 +15,7 @@ from app.api.access import Access, Keys
 from app.api.dialects import Dialect, dialects
 from app.api.errors import HANDLERS
 from app.api.hosts import Allowed, Hosts
+from app.api.journal import Journal
 from app.api.limits import BodyLimit
 from app.api.pipeline import Pipeline
 from app.api.requests import Requests
@@ -76,7 +77,7 @@ def assemble(
         api.include_router(router)
     if settings.docs:
         docs.add_docs(api)
-    _add_layers(api, settings, parts.metrics, plain_paths=_plain_paths(routers))
+    _add_layers(api, settings, parts.metrics, _routes(routers))
     api.state.health = parts.health
     return api
 
@@ -121,20 +122,23 @@ async def _end(parts: Parts, tasks: Sequence[asyncio.Task[None]]) -> None:
     parts.executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _plain_paths(routers: Sequence[APIRouter]) -> frozenset[str]:
+def _routes(routers: Sequence[APIRouter]) -> list[APIRoute]:
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+
+
+def _plain_paths(routes: Sequence[APIRoute]) -> frozenset[str]:
     """The documented ones that have no name in them."""
-    routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
     documented = {route.path for route in routes if route.include_in_schema}
     return frozenset(path for path in documented | docs.PATHS if "{" not in path)
 
 
-def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics, *, plain_paths: frozenset[str]) -> None:
+def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics, routes: Sequence[APIRoute]) -> None:
     """The ASGI layers, innermost first."""
     keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     api.add_middleware(Access, keys=keys)
     api.add_middleware(Hosts, allowed=Allowed(settings.names))
-    api.add_middleware(Requests, metrics=metrics, plain_paths=plain_paths)
+    api.add_middleware(Requests, metrics=metrics, journal=Journal(routes), plain_paths=_plain_paths(routes))
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -25,6 +25,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
+        self._durations: dict[tuple[str, str, int], Histogram] = {}
         self._traffic()
         self._models()
         self._comparisons()
@@ -143,6 +144,13 @@ class Metrics:
             registry=self.registry,
         )
         self.conversion_in_progress = self._gauge("conversion_in_progress", "1 while a conversion runs.", [])
+
+    def observe_request(self, route: str, backend: str, status: int, seconds: float) -> None:
+        """Observe the duration of one request. Finding a series costs as much as observing: the few are kept."""
+        key = (route, backend, status)
+        if key not in self._durations:
+            self._durations[key] = self.request_duration.labels(*key)
+        self._durations[key].observe(seconds)
 
     def observe_stages(self, backend: str, stages: Iterable[tuple[str, float]], *, role: str = "serving") -> None:
         """Observe the timings in seconds that came with one image's answer."""

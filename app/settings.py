@@ -5,13 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import (
-    BaseModel,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from app.choices import Boxes, Fit, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
@@ -184,6 +178,14 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least important log lines to write."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How log lines are written: `text`, or `json`: an object a line."
+    )
+    request_log: Literal["off", "text", "json"] = Field(
+        default="off",
+        description="One line a request, as `text` or as `json`, whatever the other lines are; of probes and "
+        "`/metrics` only if they fail, or at the level `debug`.",
     )
 
     @field_validator("calibration_images")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Request
 
 from app.api.access import TOKEN
 from app.api.admin_schemas import AutoAnswer, AutoRequest, ReloadRequest
@@ -30,12 +30,14 @@ def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, copies: Copi
         summary="Load a copy again, or with `native` the newest version",
         responses=described(_RELOAD_ERRORS),
     )
-    async def reload(wanted: Annotated[ReloadRequest, Body()]) -> BackendAnswer:
+    async def reload(wanted: Annotated[ReloadRequest, Body()], request: Request) -> BackendAnswer:
+        request.state.asked = wanted.model_dump(exclude_unset=True)
         await (versions.load_newest() if wanted.backend == NATIVE else copies.reload(wanted.backend))
         return backend_answer(routing, wanted.backend)
 
     @router.put("/admin/backend", summary="Choose who answers `auto`", responses=described(_CHOICE_ERRORS))
-    async def choose(wanted: Annotated[AutoRequest, Body()]) -> AutoAnswer:
+    async def choose(wanted: Annotated[AutoRequest, Body()], request: Request) -> AutoAnswer:
+        request.state.asked = wanted.model_dump(exclude_unset=True)
         if wanted.backend is not None:
             if wanted.backend == AUTO:
                 live_pairs.forgive()

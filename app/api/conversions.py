@@ -35,12 +35,15 @@ def _add_convert(router: APIRouter, copies: Copies, calibration_images: Path | N
     @router.post(
         "/convert", status_code=202, summary="Make a copy and swap it in", responses=described(_CONVERT_ERRORS)
     )
-    async def convert(wanted: Annotated[ConvertRequest, Body()]) -> JobAnswer:
+    async def convert(wanted: Annotated[ConvertRequest, Body()], request: Request) -> JobAnswer:
+        request.state.asked = asked = wanted.model_dump(exclude_unset=True)
         try:
             options = wanted.options(copies.folders.default_options(wanted.target), calibration_images)
         except BadOptions as error:
             raise BadParameter(str(error)) from error
-        return JobAnswer.of(copies.convert(options))
+        job = copies.convert(options)
+        asked["job"] = job.id
+        return JobAnswer.of(job)
 
 
 def _add_jobs(router: APIRouter, copies: Copies, conversions: Conversions) -> None:

@@ -37,7 +37,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.BackendUnavailable: 503,
     errors.DeadlineExceeded: 504,
 }
-_CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
+CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
@@ -73,7 +73,7 @@ async def _service(request: Request, error: ServiceError) -> Response:
 
 
 async def _gone(request: Request, error: ClientGone) -> Response:
-    return Response(status_code=_CLIENT_CLOSED_REQUEST)
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def _validation(request: Request, error: RequestValidationError) -> Response:

@@ -62,12 +62,15 @@ class Pipeline:
         """
         wanted = asked.parameters
         request.state.backend = wanted.backend if wanted.backend != AUTO else NO_BACKEND
+        request.state.pictures = len(asked.pictures)
         query = _query(wanted, self._served.now)
         results = await unless_gone(request, self._of_one_version(asked, query, request.state.request_id))
         begun = time.perf_counter()
         good = answers_in(results)
         if good:
             request.state.backend = good[0].backend
+            request.state.queue_ms = round(1000 * max(each.queue_s for each in good), 2)
+            request.state.infer_ms = round(1000 * max(each.infer_s for each in good), 2)
         yield Answered(results, self._served.model_of(_version(results)), request.state.request_id)
         self._observe(good, time.perf_counter() - begun)
         for item in results:

@@ -110,7 +110,8 @@ class Conversions:
         self._metrics.conversions.labels(target, state).inc()
         for step, seconds in job.seconds.items():
             self._metrics.conversion_duration.labels(target, step).observe(seconds)
-        log.info("conversion ended job=%s target=%s state=%s reason=%r", job.id, target, job.state, job.reason)
+        level = logging.WARNING if state in ("failed", "refused") else logging.INFO
+        log.log(level, "conversion ended job=%s target=%s state=%s reason=%r", job.id, target, job.state, job.reason)
         self._files.write(job)
 
     def abandon(self, job: Job) -> None:

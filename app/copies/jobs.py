@@ -130,7 +130,7 @@ class JobFiles:
             replace_file(path, job.to_json().encode(), beside=path.with_suffix(".part"))
         except OSError as error:
             if not self._warned:
-                log.warning("jobs are not kept: %s can't be written: %s", self._folder, error.strerror)
+                log.warning("jobs are not kept folder=%r reason=%r", str(self._folder), error.strerror)
             self._warned = True
         if not job.running:
             self._unlock(job.id)
@@ -149,7 +149,7 @@ class JobFiles:
                 if job.id != path.stem:
                     raise ValueError(f"it is the job {job.id!r}")
             except (OSError, ValueError) as error:
-                log.warning("job unreadable file=%s reason=%r", path.name, str(error))
+                log.warning("job unreadable file=%r reason=%r", path.name, str(error))
                 continue
             if not (job.running and self._runs_elsewhere(job.id)):
                 yield job

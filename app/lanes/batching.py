@@ -5,6 +5,7 @@ text-embeddings-inference's queue). Fair: requests with several pictures and wit
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -20,6 +21,8 @@ from app.images import Image
 from app.lanes import repair
 from app.metrics import Metrics
 from converter.model.detections import Detections
+
+log = logging.getLogger(__name__)
 
 _DAMAGED = "the JPEG file can't be decoded: it is damaged or cut off"
 
@@ -187,7 +190,10 @@ class MicroBatcher:
             await self._again(innocent)
         elif len(innocent) == 1:
             self._count_repair("given_up")
-            _refuse(innocent, _of_one(error))
+            why = _of_one(error)
+            if isinstance(why, BackendUnavailable | ModelFailed):
+                log.warning("model failed backend=%s kind=%s reason=%r", self._model.name, error.kind, str(error))
+            _refuse(innocent, why)
         else:
             self._count_repair("halved" if error.kind == "exhausted" else "split")
             middle = (len(innocent) + 1) // 2

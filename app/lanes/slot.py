@@ -206,7 +206,8 @@ class Slot:
 
     def _enter(self, name: PhaseName, reason: str = "") -> None:
         self._phase = Phase(name, reason)
-        log.info("backend phase backend=%s phase=%s reason=%r", self.name, name, reason)
+        level = logging.WARNING if name in ("crashed", "refused") else logging.INFO
+        log.log(level, "backend phase backend=%s phase=%s reason=%r", self.name, name, reason)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

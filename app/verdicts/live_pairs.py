@@ -68,7 +68,7 @@ class LivePairs:
         judged = self.judge(pair)
         window.add(judged)
         if not judged.agrees:
-            log.info("pair disagrees copy=%s request=%s reason=%r", pair.copy, pair.request_id, judged.reason)
+            log.info("pair disagrees copy=%s request_id=%s reason=%r", pair.copy, pair.request_id, judged.reason)
         self._observe(pair, judged)
         self._finish_verdict(pair.copy, window)
         self._roll_back_if_needed(pair.copy, window)

@@ -1,18 +1,33 @@
+import json
 import logging
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.logs import LineFormatter
+from app.logs import MOST_TEXT, JsonFormatter, LineFormatter
+from tests.support.log_calls import LogCall, log_calls
 
 
-def line(message: str, *args: object, error: BaseException | None = None) -> str:
+def record(message: str, *args: object, error: BaseException | None = None, **fields: object) -> logging.LogRecord:
     info = (type(error), error, error.__traceback__) if error else None
-    record = logging.LogRecord("app.lanes.slot", logging.WARNING, "slot.py", 1, message, args, info)
-    record.created = 1_800_000_000.1234
-    return LineFormatter().format(record)
+    made = logging.LogRecord("app.lanes.slot", logging.WARNING, "slot.py", 1, message, args, info)
+    made.created, made.fields = 1_800_000_000.1234, fields
+    return made
+
+
+def line(message: str, *args: object, error: BaseException | None = None, **fields: object) -> str:
+    return LineFormatter().format(record(message, *args, error=error, **fields))
+
+
+def told(message: str, *args: object, error: BaseException | None = None, **fields: object) -> Any:
+    text = JsonFormatter().format(record(message, *args, error=error, **fields))
+    assert text.isascii()
+    assert text.isprintable()
+    return json.loads(text, parse_constant=pytest.fail)
 
 
 def test_a_line_has_time_level_logger_and_text() -> None:
@@ -38,6 +53,9 @@ def test_a_line_has_time_level_logger_and_text() -> None:
 def test_nothing_that_a_client_sends_can_forge_a_line(hostile: str, shown: str) -> None:
     assert line("request id=%s", hostile).endswith(f" request id={shown}")
     assert line(hostile.replace("%", "")).endswith(f" {shown}")
+    assert re.fullmatch(r".* request id='[^']* status=200'", line("request", id=f"{hostile} status=200"))
+    assert told("request id=%s", hostile)["id"] == hostile
+    assert told(hostile)["event"] == hostile
 
 
 def test_a_traceback_stays_on_the_line() -> None:
@@ -45,36 +63,116 @@ def test_a_traceback_stays_on_the_line() -> None:
         raise ValueError("first\nsecond\x1b[0m")
     except ValueError as error:
         text = line("request failed", error=error)
+        as_json = told("request failed request_id=%s", "r-1", error=error)
     assert len(text.splitlines()) == 1
     assert "\x1b" not in text
     assert re.search(r" request failed traceback='Traceback .*ValueError: first\\nsecond", text)
+    assert as_json["traceback"].endswith("ValueError: first\nsecond\x1b[0m")
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ("native", "native"),
+        (7, 7),
+        (0.5, 0.5),
+        (True, True),
+        (None, None),
+        ((1, 8), [1, 8]),
+        ({"a": {"b": ["c"]}}, {"a": {"b": ["c"]}}),
+        (Path("a/b"), "a/b"),
+        (b"a\xff\n", "a\\xff\n"),
+        ("\ud800", "\\ud800"),
+        ({"\udfff": "\ud800"}, {"\\udfff": "\\ud800"}),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+        ("x" * 10_000, "x" * MOST_TEXT + "…"),
+        (16**100, "0x1" + 100 * "0"),
+        pytest.param(1 << 80_000, "0x1" + 197 * "0" + "…", id="huge"),
+        ([[[["deep"]]]], [[["['deep']"]]]),
+        (["x" * 201] * 40, ["x" * 200 + "…"] * 32),
+        ({str(key): 0 for key in range(40)}, {str(key): 0 for key in range(32)}),
+    ],
+)
+def test_a_value_in_json_is_what_it_is_as_far_as_json_can_say(value: object, field: object) -> None:
+    assert told("backend ready backend=%r", value) == {
+        "time": "2027-01-15T08:00:00.123Z",
+        "level": "warning",
+        "logger": "app.lanes.slot",
+        "event": "backend ready",
+        "backend": field,
+    }
+    assert told("request", asked=value)["asked"] == field
+    assert len(line("request", asked=value)) < 20_000
+
+
+def test_a_line_of_another_form_is_told_whole() -> None:
+    assert told("Started server process [%d]", 7)["event"] == "Started server process [7]"
+    assert told("a%%b=%s", 1)["event"] == "a%b=1"
+
+
+@pytest.mark.parametrize("call", list(log_calls()), ids=lambda call: call.where)
+def test_every_call_in_the_server_gives_a_fixed_text_and_names_its_values(call: LogCall) -> None:
+    names = [f"value-{number}" for number in range(call.values)]
+    form = re.fullmatch(r"(\w[^%=]*\w)((?: [a-z_]+=%(?:[rsd]|\.\df))*)", call.text)
+    assert form
+    keys = re.findall(r" (\w+)=", form[2])
+    assert len({*keys}) == call.values
+    assert not {"time", "level", "logger", "event", "traceback"} & {*keys}
+    assert (
+        told(re.sub(r"%\.?\d?[rdf]", "%s", call.text), *names).items()
+        >= {
+            "event": form[1],
+            **dict(zip(keys, names, strict=True)),
+        }.items()
+    )
 
 
 SCRIPT = """
-import logging
+import logging, threading, warnings
 from app import logs
-logs.set_up("{level}")
+logs.set_up("{level}", form="{form}", requests="{requests}")
 logging.getLogger("app.lanes.slot").info("swapped")
 logging.getLogger("uvicorn.error").info("Started server process")
 logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
 logging.getLogger("PIL.TiffImagePlugin").debug("tag: Artist (315) - value: a stranger's words")
+logging.getLogger("app.requests").info("request")
+logging.getLogger("app.audit").info("admin request")
+warnings.warn("it is old")
+threading.Thread(target=lambda: 1 / 0).start()
+type("Lost", (), {{"__del__": lambda self: 1 / 0}})()
+raise SystemError("it ends")
 """
+ALWAYS = ["admin request", "thread failed", "process failed"]
+FROM_WARNING = [
+    "Invalid HTTP request received.",
+    "admin request",
+    "<string>:11: UserWarning: it is old",
+    "thread failed",
+    "exception ignored",
+    "process failed",
+]
 
 
 @pytest.mark.parametrize(
-    ("level", "texts"),
+    ("level", "form", "requests", "texts"),
     [
-        ("debug", ["swapped", "Invalid HTTP request received."]),
-        ("info", ["swapped", "Invalid HTTP request received."]),
-        ("error", []),
+        ("debug", "text", "off", ["swapped", *FROM_WARNING]),
+        ("info", "json", "off", ["swapped", *FROM_WARNING]),
+        ("error", "text", "json", ["request", *ALWAYS]),
+        ("error", "json", "text", ["request", *ALWAYS]),
     ],
 )
-def test_set_up_writes_to_standard_error_from_the_level_up(level: str, texts: list[str]) -> None:
+def test_set_up_writes_to_standard_error_from_the_level_up(
+    level: str, form: str, requests: str, texts: list[str]
+) -> None:
     """In a process of its own: it changes the root logger. What is in pictures is never logged, at any level."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(level=level)], capture_output=True, text=True, check=True
-    )
+    script = SCRIPT.format(level=level, form=form, requests=requests)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == ""
     lines = done.stderr.splitlines()
-    assert [text.split(maxsplit=3)[3] for text in lines] == texts
-    assert all(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z (info|warning) \S+ ", text) for text in lines)
+    for text, wanted in zip(lines, texts, strict=True):
+        if (requests if wanted == "request" else form) == "json":
+            assert json.loads(text)["event"].strip() == wanted
+        else:
+            assert re.match(rf"\d{{4}}-\d\d-\d\dT[\d:.]+Z [a-z]+ \S+ {re.escape(wanted)}", text)

@@ -48,6 +48,8 @@ VALUES: dict[str, tuple[str, Any]] = {
     "drain_seconds": ("0", 0.0),
     "hang_seconds": ("2.5", 2.5),
     "log_level": ("debug", "debug"),
+    "log_format": ("json", "json"),
+    "request_log": ("json", "json"),
 }
 # A wrong value, and words that the sentence about it must have.
 WRONG = {
@@ -81,6 +83,8 @@ WRONG = {
     "drain_seconds": ("-5", "greater than or equal to 0"),
     "hang_seconds": ("0", "greater than 0"),
     "log_level": ("loud", "info"),
+    "log_format": ("xml", "'text' or 'json'"),
+    "request_log": ("yes", "'off', 'text' or 'json'"),
 }
 
 

@@ -1,5 +1,6 @@
 """Starting: what can't work ends with one sentence and a code, what can is ready when it says so."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,12 @@ def test_a_folder_that_is_no_saved_model_is_one_sentence(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "is no SavedModel (no saved_model.pb)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_where_the_log_is_json_the_sentence_is_too() -> None:
+    done = serve(DETECTOR_MODEL="no/such/folder", DETECTOR_LOG_FORMAT="json")
+    assert done.returncode == 2
+    assert json.loads(done.stderr)["reason"] == "there is no model at no/such/folder: no such file or folder"
 
 
 @pytest.mark.tensorflow

@@ -149,7 +149,7 @@ def test_a_damaged_file_is_passed_over_with_a_line_in_the_log(
     assert JobFiles(folder).read() == [good]
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert f"job unreadable file={GOOD['id']}.json" in record.getMessage()
+    assert f"job unreadable file='{GOOD['id']}.json'" in record.getMessage()
 
 
 def test_what_is_forgotten_is_removed(folder: Path) -> None:
@@ -169,7 +169,7 @@ def test_where_nothing_can_be_written_it_is_said_once(tmp_path: Path, caplog: py
         files.forget(job)
     assert files.read() == []
     said = [record.getMessage() for record in caplog.records]
-    assert said == [f"jobs are not kept: {tmp_path}/file/1_jobs can't be written: Not a directory"]
+    assert said == [f"jobs are not kept folder='{tmp_path}/file/1_jobs' reason='Not a directory'"]
 
 
 def test_where_nothing_was_ever_written_there_are_none(folder: Path) -> None:

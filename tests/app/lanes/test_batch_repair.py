@@ -104,12 +104,15 @@ async def test_a_batch_without_culprit_is_split_until_the_picture_is_found(bench
     assert bench.repaired == {"split": 3, "given_up": 1}
 
 
-async def test_a_single_picture_that_the_model_fails_on_is_given_up(bench: HeldBatches) -> None:
+async def test_a_single_picture_that_the_model_fails_on_is_given_up_with_a_line_in_the_log(
+    bench: HeldBatches, caplog: pytest.LogCaptureFixture
+) -> None:
     bench.backend.fails = fails_on_cursed
     (failed,) = await bench.ask([Image(GOOD, CURSED, 50)])
     assert isinstance(failed, ModelFailed)
     assert "decodes well" in str(failed)
     assert bench.repaired == {"given_up": 1}
+    assert [record.msg.partition(" backend=")[0] for record in caplog.records] == ["model failed"]
 
 
 @pytest.mark.parametrize(("fits", "expected"), [(4, [8, 4, 4]), (2, [8, 4, 2, 2, 4, 2, 2])])
