@@ -25,6 +25,7 @@ from app.verdicts.shadow import Shadow
 
 Found = Result | SideBySideResult | ServiceError
 
+MAX_PICTURES = 32  # of one request
 _SWAPS = 2  # that may come between the pictures of one request
 
 

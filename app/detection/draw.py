@@ -8,7 +8,8 @@ from io import BytesIO
 import PIL.Image
 from PIL import ImageDraw, ImageFont
 
-from app.images import FORMATS, Image
+from app.images import Image
+from converter.model.jpeg_segments import bare
 
 QUALITY = 90
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -28,7 +29,7 @@ class Labelled:
 
 def annotate(image: Image, objects: Sequence[Labelled]) -> bytes:
     """The picture as a JPEG file with the objects drawn, the best (the first) on top. The EXIF orientation is kept."""
-    with PIL.Image.open(BytesIO(image.data), formats=FORMATS) as source:
+    with PIL.Image.open(BytesIO(bare(image.data)), formats=["JPEG"]) as source:
         picture = source.convert("RGB")
     draw = ImageDraw.Draw(picture)
     unit = max(1, round(max(picture.size) / 400))  # a line's width: 2 on a VGA picture

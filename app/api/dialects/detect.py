@@ -16,6 +16,7 @@ from app.api.accept import wants_picture
 from app.api.access import TOKEN
 from app.api.dialects import answers, bodies
 from app.api.dialects.examples import detect_body, detect_responses
+from app.api.dialects.steps import Steps
 from app.api.parameters import Parameters
 from app.api.pipeline import Answered, Asked, Found, Pipeline
 from app.choices import BOTH
@@ -24,10 +25,13 @@ from app.detection.detector import Result
 from app.detection.side_by_side import SideBySideResult
 from app.errors import BadParameter, ServiceError
 
+_MAX_QUERY_BYTES = 16_384
+
 
 def routes(pipeline: Pipeline) -> APIRouter:
     """The router of /detect."""
     router = APIRouter(tags=["detection"])
+    steps = Steps()
 
     @router.post(
         "/detect",
@@ -38,7 +42,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
         dependencies=[TOKEN],
     )
     async def detect(request: Request) -> Response:
-        body = await bodies.read(request)
+        body = await bodies.read(request, steps)
         started = time.perf_counter()
         timeout = request.headers.get(parameters.TIMEOUT_HEADER)
         wanted = parameters.read(_single_values(request), body.fields, timeout)
@@ -140,8 +144,11 @@ def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:
 
 def _single_values(request: Request) -> Mapping[str, str]:
     """The query; a parameter given more than once has its last value, but classes add up."""
-    if not request.url.query:
+    size = len(request.scope["query_string"])
+    if not size:
         return {}
+    if size > _MAX_QUERY_BYTES:
+        raise BadParameter(f"the query has more than {_MAX_QUERY_BYTES:,} bytes")
     values = dict(request.query_params)
     if "classes" in values:
         values["classes"] = ",".join(request.query_params.getlist("classes"))
