@@ -92,8 +92,13 @@ def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str 
 
 
 def _check_flat(body: Mapping[str, Any]) -> None:
-    """JSON may be nested deeper than can be shown in an error, and no parameter is: only classes are a list."""
+    """JSON may be nested deeper than can be shown in an error, and no parameter is: only classes are a list.
+
+    It may also name half of a surrogate pair, which is no text.
+    """
     for name, value in body.items():
+        if (text := name.encode("utf-8", "replace").decode()) != name:
+            raise BadParameter(f"{text[:40]!r} is no parameter; there are: {', '.join(_NAMES)}")
         inner = value if name == "classes" and isinstance(value, list) else [value]
         if any(isinstance(each, list | dict) for each in inner):
             raise BadParameter(f"{name[:40]}: it is a list or an object where a text or a number is needed")
