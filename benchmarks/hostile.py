@@ -161,7 +161,7 @@ def ask(address: str, method: str, path: str, body: bytes | None = None, kind: s
 
 
 def probe(address: str, pipe: Connection) -> None:
-    """In a process of its own: /healthz and good requests in turn until told to stop; then the seconds that each took."""
+    """In a process of its own: /healthz and good requests in turn until told to stop; then the seconds of each."""
     photo = GOOD.read_bytes()
     health: list[float] = []
     good: list[float] = []
@@ -192,6 +192,12 @@ def beside(address: str, work: Callable[[], int]) -> tuple[int, float, list[floa
     return status, seconds, health, good
 
 
+def pause() -> int:
+    """Nothing, for four seconds."""
+    time.sleep(4)
+    return 0
+
+
 def memory_mb(server: Server, name: str) -> float:
     """A line of the API process' status: VmRSS is what it holds, VmHWM the most it held."""
     lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
@@ -218,7 +224,7 @@ def main(wanted: str = "") -> int:
     broken = False
     with serving({"DETECTOR_COPIES": ""}) as server:
         server.wait_until_ready()
-        _, _, health, _ = beside(server.url.removeprefix("http://"), lambda: time.sleep(4) or 0)
+        _, _, health, _ = beside(server.url.removeprefix("http://"), pause)
         unloaded = sorted(health)[int(0.99 * len(health))]
         print(
             "| case | status | s | worst /healthz beyond its p99, ms | worst good request, ms | API peak / left, MB | |"

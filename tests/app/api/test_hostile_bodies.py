@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from app.api.dialects import forms, json_bodies
 from app.api.dialects.steps import STEP_BYTES, Steps
 from app.errors import BadRequest
-from tests.app.api.conftest import Api, assert_is_error
+from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.support.app import jpegs
 
 pytestmark = pytest.mark.anyio
@@ -117,3 +118,23 @@ async def test_others_have_a_turn_after_each_step_of_a_large_body(read: Callable
         await read(piece * (size // len(piece)) + b'"', Steps())
     beside.cancel()
     assert rounds >= size // STEP_BYTES
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/detect", "image/jpeg"), ("/convert", "application/json")])
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_gone(
+    path: str, kind: str, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = await start(admin_token="sesame")
+    messages = iter(({"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}))
+    headers = [(b"content-type", kind.encode()), (b"authorization", b"Bearer sesame")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        """Nobody reads it."""
+
+    await api.app({**scope, "http_version": "1.1", "asgi": {}, "root_path": ""}, receive, send)
+    assert await api.metric("detector_request_duration_seconds_count", route=path, code="499") == 1
+    assert "failed" not in caplog.text
