@@ -30,7 +30,8 @@ class Labelled:
 def annotate(image: Image, objects: Sequence[Labelled]) -> bytes:
     """The picture as a JPEG file with the objects drawn, the best (the first) on top. The EXIF orientation is kept."""
     with PIL.Image.open(BytesIO(bare(image.data)), formats=["JPEG"]) as source:
-        picture = source.convert("RGB")
+        source.load()
+        picture: PIL.Image.Image = source if source.mode == "RGB" else source.convert("RGB")  # which is a copy
     draw = ImageDraw.Draw(picture)
     unit = max(1, round(max(picture.size) / 400))  # a line's width: 2 on a VGA picture
     font = ImageFont.load_default(size=max(10, 7 * unit))

@@ -18,7 +18,7 @@ from app.errors import BadRequest, ServiceError
 _MAX_REST_BYTES = 64 << 10  # of all but the long strings
 _LONG_BYTES = 4_096  # a string of more must be a picture
 _STRINGS = 500  # that are passed over in one step
-_ESCAPED_BYTES = 64 << 10  # of a string with escapes: unescaping takes ten times as long as copying
+_ESCAPED_BYTES = 32 << 10  # of a string with escapes: unescaping takes ten times as long as copying
 _ESCAPE_BYTES = 6  # of the longest escape, like \u002f
 _SPACE = b" \t\n\r\x0b\x0c"
 _START = b"\xff\xd8\xff"  # of any JPEG file
