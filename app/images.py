@@ -5,34 +5,31 @@ The order and the limits answer known attacks: decoding is not bounded by the fi
 TensorFlow's `decode_jpeg` would hand a PNG or GIF to its own, unpatched decoders.
 """
 
-import struct
-import threading
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
-
-import PIL.Image
-import PIL.JpegImagePlugin
-import PIL.MpoImagePlugin  # both plugins now: Pillow would import them in the first request
+from typing import Literal
 
 from app.errors import BadRequest, ImageTooLarge, InvalidImage, NotAJpeg
-from converter.model.jpeg_segments import END_OF_IMAGE, START_OF_SCAN, segments
+from converter.model.jpeg_segments import END_OF_IMAGE, FRAMES, START_OF_SCAN, segments, sides_and_components
 
 MAX_SCANS = 64
-# Real files have up to 700 segments (a profile and metadata of several MB); Pillow takes microseconds for each.
-MAX_SEGMENTS = 2_000
-MAX_JUNK_BYTES = 1_000  # fill bytes and such between them: Pillow takes each one by itself
-# MPO: the pictures of many phones are a JPEG with a second one behind it; TensorFlow decodes the first.
-FORMATS = ("JPEG", "MPO")
+MAX_SEGMENTS = 2_000  # real files have up to 700: a profile and metadata of several MB
+MAX_JUNK_BYTES = 1_000  # fill bytes and such between them
+MAX_TABLE_BYTES = 64 << 10  # before the first scan: those that can be in use together have less than 3 kB
+MOST_PIXELS = (1 << 29) // 3  # TensorFlow's decoder and Pillow take no more, whatever is allowed here
 
-_ORIENTATION = 0x0112  # the EXIF tag
 _START = b"\xff\xd8\xff"
 _MARKER_BYTES = 2
-# Reserved, or of other standards: libjpeg ends at them, Pillow takes some to stand alone.
+# Reserved, or of other standards: libjpeg ends at them.
 _REFUSED = frozenset({*range(0x02, 0xC0), 0xC8, *range(0xF0, 0xFE)})
-_quiet = threading.Lock()
+_TABLES = frozenset({0xC4, 0xCC, 0xDB})
+_OTHER_FRAMES = frozenset(range(0xC0, 0xD0)) - FRAMES - _TABLES
+_COMPONENTS = (1, 3, 4)  # grey, colours, inks
+_METADATA, _EXIF = 0xE1, b"Exif\0\0"
+_ORIENTATION = 0x0112  # the tag
+_WHOLE_NUMBERS = {1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4}  # TIFF's types, and the bytes of each
+_MAX_ENTRIES = 1_000  # of a directory; cameras write a dozen
+_UNREADABLE = "the JPEG file's header can't be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +41,11 @@ class Image:
     height: int
     orientation: int | None = None  # the EXIF orientation that the file declares, 1 to 8
 
+    @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return self.width * self.height
+
 
 def check(data: bytes, *, max_pixels: int) -> Image:
     """The image in `data`; BadRequest, NotAJpeg, InvalidImage or ImageTooLarge if it is none that may pass."""
@@ -51,73 +53,96 @@ def check(data: bytes, *, max_pixels: int) -> Image:
         raise BadRequest("the body is empty; a JPEG file is needed")
     if not data.startswith(_START):
         raise NotAJpeg("the body is not a JPEG file: it does not begin with ff d8 ff")
-    if count_scans(data, limit=MAX_SCANS) > MAX_SCANS:
+    header = _Header(data)
+    if count_scans(data, limit=MAX_SCANS, header=header) > MAX_SCANS:
         raise InvalidImage(f"the JPEG file has more than {MAX_SCANS} scans")
-    width, height, orientation = _header(data)
-    if width * height > max_pixels:
-        raise ImageTooLarge(f"the picture has {width} x {height} pixels; the limit is {max_pixels:,} pixels")
-    return Image(data, width, height, orientation)
+    width, height = header.size
+    most = min(max_pixels, MOST_PIXELS)
+    if width * height > most:
+        raise ImageTooLarge(f"the picture has {width} x {height} pixels; the limit is {most:,} pixels")
+    return Image(data, width, height, header.orientation)
 
 
-def count_scans(data: bytes, *, limit: int) -> int:
+def count_scans(data: bytes, *, limit: int, header: "_Header | None" = None) -> int:
     """Scans of the first picture in `data`, found by walking its segments; stops at `limit` + 1.
 
     Raw `ff da` bytes are not counted: metadata has them too. InvalidImage if there is no end of segments.
     """
-    scans, junk, end = 0, 0, 2
+    scans, header = 0, header or _Header(data)
     for number, (marker, start, stop) in enumerate(segments(data), start=1):
-        if not scans:
-            junk += start - _MARKER_BYTES - end
-            _check_header(marker, junk)
-            end = stop
         if number > MAX_SEGMENTS:
             raise InvalidImage(f"the JPEG file has more than {MAX_SEGMENTS} segments")
+        if not scans:
+            header.add(marker, start, stop)
         scans += marker == START_OF_SCAN
         if marker == END_OF_IMAGE or scans > limit:
             break
-    if not scans:  # Pillow would look for one to the end, byte by byte
-        raise InvalidImage("the JPEG file's header can't be read: there is no scan behind it")
+    if not scans:
+        raise InvalidImage(f"{_UNREADABLE}: there is no scan behind it")
     return scans
 
 
-def _check_header(marker: int, junk_bytes: int) -> None:
-    if marker in _REFUSED:
-        raise InvalidImage(f"the JPEG file's header can't be read: no decoder takes its marker ff {marker:02x}")
-    if junk_bytes > MAX_JUNK_BYTES:
-        raise InvalidImage(f"the JPEG file's header has more than {MAX_JUNK_BYTES} bytes between its segments")
+class _Header:
+    """What the segments before the first scan say. Of metadata only the orientation is read, and nothing is refused."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._junk_bytes = self._table_bytes = 0
+        self._end = _MARKER_BYTES  # of the segment before
+        self._has_exif = False
+        self.size = (0, 0)  # width, height
+        self.orientation: int | None = None
+
+    def add(self, marker: int, start: int, stop: int) -> None:
+        """Read the next segment; InvalidImage if no decoder would go on behind it."""
+        self._junk_bytes += start - _MARKER_BYTES - self._end
+        self._end = stop
+        if marker in FRAMES:
+            self._read_frame(start, stop)
+        elif marker == _METADATA and not self._has_exif and self._data.startswith(_EXIF, start + 2):
+            self._has_exif, self.orientation = True, _orientation(self._data[start + 2 + len(_EXIF) : stop])
+        elif marker in _TABLES:
+            self._table_bytes += stop - start
+        elif marker in _REFUSED or marker in _OTHER_FRAMES:
+            raise InvalidImage(f"{_UNREADABLE}: no decoder takes its marker ff {marker:02x}")
+        elif marker == START_OF_SCAN and not all(self.size):
+            raise InvalidImage(f"{_UNREADABLE}: no size stands before its first scan")
+        self._check_amounts()
+
+    def _read_frame(self, start: int, stop: int) -> None:
+        width, height, components = sides_and_components(self._data, start)
+        bits = self._data[start + 2 : start + 3]
+        if any(self.size) or stop > len(self._data) or stop - start != 8 + 3 * components:
+            raise InvalidImage(f"{_UNREADABLE}: its frame is cut off, or there are two")
+        if bits != b"\x08" or components not in _COMPONENTS or not width or not height:
+            raise InvalidImage(
+                f"{_UNREADABLE}: it declares {width} x {height} pixels with {components} components of {bits[0]} bits"
+            )
+        self.size = width, height
+
+    def _check_amounts(self) -> None:
+        if self._junk_bytes > MAX_JUNK_BYTES:
+            raise InvalidImage(f"{_UNREADABLE}: it has more than {MAX_JUNK_BYTES:,} bytes between its segments")
+        if self._table_bytes > MAX_TABLE_BYTES:
+            raise InvalidImage(f"{_UNREADABLE}: it has more than {MAX_TABLE_BYTES:,} bytes of tables")
 
 
-def opened(data: bytes) -> PIL.Image.Image:
-    """The picture with its header read; whatever Pillow raises on a broken one."""
-    with _quietly():
-        return PIL.Image.open(BytesIO(data), formats=FORMATS)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Pillow warns of odd metadata, which is not our business; Python's filters are one list for all threads."""
-    with _quiet, warnings.catch_warnings(action="ignore"):
-        yield
-
-
-def _header(data: bytes) -> tuple[int, int, int | None]:
-    try:
-        with opened(data) as picture:
-            return *picture.size, _orientation(picture)
-    except PIL.Image.DecompressionBombError as error:
-        raise ImageTooLarge("the picture has far too many pixels") from error
-    # Pillow's readers raise all of these on broken headers (https://pillow.readthedocs.io, "Image.open").
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error) as error:
-        raise InvalidImage("the JPEG file's header can't be read") from error
-
-
-def _orientation(picture: PIL.Image.Image) -> int | None:
-    """What the EXIF block declares; a broken block declares nothing, which does not make the picture unusable."""
-    if "exif" not in picture.info:
+def _orientation(tiff: bytes) -> int | None:
+    """What an EXIF block declares; a broken block declares nothing, which does not make the picture unusable."""
+    order: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+    if (byteorder := order.get(tiff[:4])) is None:
         return None
-    try:
-        with _quietly():
-            value = picture.getexif().get(_ORIENTATION)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error):
-        return None
-    return value if isinstance(value, int) and 1 <= value <= 8 else None
+    found = None
+    for entry in _entries(tiff, byteorder):
+        tag, kind = (int.from_bytes(entry[i : i + 2], byteorder) for i in (0, 2))
+        if tag == _ORIENTATION and int.from_bytes(entry[4:8], byteorder) == 1:
+            found = int.from_bytes(entry[8 : 8 + _WHOLE_NUMBERS.get(kind, 0)], byteorder)
+    return found if found in range(1, 9) else None
+
+
+def _entries(tiff: bytes, byteorder: Literal["little", "big"]) -> Iterator[bytes]:
+    """The whole entries of a TIFF file's first directory."""
+    at = int.from_bytes(tiff[4:8], byteorder)
+    count = int.from_bytes(tiff[at : at + 2], byteorder)
+    last = min(at + 2 + 12 * min(count, _MAX_ENTRIES), len(tiff) - 11)
+    yield from (tiff[i : i + 12] for i in range(at + 2, last, 12))

@@ -84,7 +84,7 @@ def assemble(
 
 def _routers(parts: Parts, settings: Settings, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
     side_by_side = SideBySide(parts.detector, parts.routing, parts.live_pairs)
-    pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, parts.served, parts.executor)
+    pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, parts.served, parts.drawing)
     for protocol in protocols.values():
         yield protocol(pipeline)
     yield ops.routes(parts.routing, parts.served, parts.metrics, parts.health)
@@ -119,7 +119,8 @@ async def _end(parts: Parts, tasks: Sequence[asyncio.Task[None]]) -> None:
     await parts.versions.close()
     await parts.copies.close()
     await asyncio.gather(*(lane.slot.close() for lane in parts.routing.lanes.values()))
-    parts.executor.shutdown(wait=False, cancel_futures=True)
+    for executor in (parts.executor, parts.drawing):
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _routes(routers: Sequence[APIRouter]) -> list[APIRoute]:

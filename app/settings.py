@@ -163,6 +163,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     max_body_bytes: int = Field(default=20_000_000, ge=1, description="Largest request body.")
     max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels a picture may declare.")
+    max_pixels_in_flight: int | None = Field(
+        default=None, ge=1, description="Most pixels that a backend decodes at once; 16 times as many may wait."
+    )
     load_seconds: float = Field(
         default=600, gt=0, description="Longest a model may take to load and warm up before its worker is ended."
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,7 @@ class Parts:
 
     metrics: Metrics
     executor: ThreadPoolExecutor
+    drawing: ThreadPoolExecutor
     served: Served
     routing: Routing
     rules: GateRules
@@ -83,6 +85,7 @@ def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = t
     return Parts(
         metrics=metrics,
         executor=executor,
+        drawing=ThreadPoolExecutor(max_workers=1, thread_name_prefix="drawing"),
         served=served,
         routing=routing,
         rules=gate.rules,
@@ -120,11 +123,18 @@ def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, m
     lanes = {}
     for name in (NATIVE, *KINDS):
         slot = Slot(name, start, metrics)
-        batcher = MicroBatcher(slot, metrics, limit=settings.queue_limit, executor=executor)
+        batcher = MicroBatcher(
+            slot, metrics, limit=settings.queue_limit, executor=executor, max_pixels=_pixels_in_flight(settings)
+        )
         lanes[name] = Lane(slot, batcher)
     routing = Routing(lanes, metrics)
     states.expose(routing, metrics)
     return routing
+
+
+def _pixels_in_flight(settings: Settings) -> int:
+    """One of the largest pictures for each core keeps all of them busy, and two beside each other are always needed."""
+    return settings.max_pixels_in_flight or settings.max_pixels * max(2, len(os.sched_getaffinity(0)))
 
 
 def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: Clock) -> Gate:

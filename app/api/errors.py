@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app import errors
@@ -48,7 +49,8 @@ def answer(
 ) -> Response:
     """The response for one error."""
     body = json.dumps({"error": sentence, "code": code, "request_id": request_id}, ensure_ascii=False)
-    return Response(body, status, headers=headers, media_type="application/json")
+    # Half of a surrogate pair, which JSON can name and a sentence may quote, is no text that can be sent.
+    return Response(body.encode("utf-8", "replace"), status, headers=headers, media_type="application/json")
 
 
 def error_response(request_id: str, error: ServiceError) -> Response:
@@ -72,7 +74,7 @@ async def _service(request: Request, error: ServiceError) -> Response:
     return error_response(request.state.request_id, error)
 
 
-async def _gone(request: Request, error: ClientGone) -> Response:
+async def _gone(request: Request, error: ClientGone | ClientDisconnect) -> Response:
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
@@ -88,8 +90,11 @@ async def _validation(request: Request, error: RequestValidationError) -> Respon
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
-    if isinstance(error.__cause__, ServiceError):  # FastAPI wraps what reading the body raises
-        return await _service(request, error.__cause__)
+    cause = error.__cause__  # FastAPI wraps what reading the body raises
+    if isinstance(cause, ServiceError):
+        return await _service(request, cause)
+    if isinstance(cause, ClientDisconnect):
+        return await _gone(request, cause)
     code = _CODES.get(error.status_code, "bad_request")
     sentence = (
         f"{request.method} {request.url.path[:200]} is not served here" if code in _CODES.values() else error.detail
@@ -100,6 +105,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
 HANDLERS: dict[int | type[Exception], Handler] = {
     ServiceError: _service,
     ClientGone: _gone,
+    ClientDisconnect: _gone,  # in the middle of its body
     RequestValidationError: _validation,
     HTTPException: _http,
 }

@@ -12,12 +12,21 @@ from converter.tolerance import Tolerance
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xyxy_norm", "yxyx_norm"]
 TIMEOUT_HEADER = "x-request-timeout-ms"
+_MAX_CLASSES, _MAX_NAME = 1_000, 200  # classes in one request, characters of one
+_MAX_DIGITS = 9  # of a class' id: models count in 32 bits
+_MAX_MS = 2**31 - 1
+_MAX_NEAR = 60  # characters of what near names are looked for: the search takes time by the square of them
 
 
 def _words(value: object) -> object:
     """Names from "dog, cat", from ["dog", "cat"] and from [18, 17]."""
     parts = value if isinstance(value, list | tuple) else [value]
-    return [word.strip() for part in parts for word in str(part).split(",") if word.strip()]
+    words = [word.strip() for part in parts for word in str(part).split(",") if word.strip()]
+    if len(words) > _MAX_CLASSES:
+        raise ValueError(f"there are {len(words):,} of them, and at most {_MAX_CLASSES:,} may be asked for")
+    if any(len(word) > _MAX_NAME for word in words):
+        raise ValueError(f"a name has more than {_MAX_NAME} characters")
+    return words
 
 
 class Parameters(BaseModel):
@@ -55,6 +64,7 @@ class Parameters(BaseModel):
     timeout_ms: int | None = Field(
         default=None,
         ge=1,
+        le=_MAX_MS,
         description="Longest to wait for the answer; what is still queued then is never run. Also as the header "
         "`X-Request-Timeout-Ms`.",
     )
@@ -67,6 +77,7 @@ _NAMES = (*Parameters.model_fields, "confidence", "min_confidence")
 def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str | None = None) -> Parameters:
     """The parameters of a request; the query wins over the body. BadParameter with a sentence if one is wrong."""
     given = {**body, **query}
+    _check_flat(body)
     if timeout_header is not None:
         given.setdefault("timeout_ms", timeout_header)
     if not given:
@@ -80,6 +91,19 @@ def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str 
     return wanted
 
 
+def _check_flat(body: Mapping[str, Any]) -> None:
+    """JSON may be nested deeper than can be shown in an error, and no parameter is: only classes are a list.
+
+    It may also name half of a surrogate pair, which is no text.
+    """
+    for name, value in body.items():
+        if (text := name.encode("utf-8", "replace").decode()) != name:
+            raise BadParameter(f"{text[:40]!r} is no parameter; there are: {', '.join(_NAMES)}")
+        inner = value if name == "classes" and isinstance(value, list) else [value]
+        if any(isinstance(each, list | dict) for each in inner):
+            raise BadParameter(f"{name[:40]}: it is a list or an object where a text or a number is needed")
+
+
 def class_ids(names: Iterable[str], labels: Mapping[int, str]) -> frozenset[int] | None:
     """Ids of classes given by name (in any case) or id; None for no names. BadParameter names near ones."""
     by_name = {name.lower(): class_id for class_id, name in labels.items()}
@@ -87,9 +111,10 @@ def class_ids(names: Iterable[str], labels: Mapping[int, str]) -> frozenset[int]
 
 
 def _class_id(name: str, by_name: Mapping[str, int], labels: Mapping[int, str]) -> int:
-    class_id = int(name) if name.isascii() and name.isdigit() else by_name.get(name.lower())
+    is_id = name.isascii() and name.isdigit() and len(name) <= _MAX_DIGITS
+    class_id = int(name) if is_id else by_name.get(name.lower())
     if class_id is None or (labels and class_id not in labels):
-        near = difflib.get_close_matches(name.lower(), by_name, n=3)
+        near = difflib.get_close_matches(name.lower(), by_name, n=3) if len(name) <= _MAX_NEAR else []
         hint = f"; near names: {', '.join(near)}" if near else "; GET /model lists them"
         raise BadParameter(f"classes: the model has no class {name[:40]!r}{hint}")
     return class_id
@@ -120,4 +145,5 @@ def _sentence(error: ValidationError) -> str:
         return f"{name!r} is no parameter" + (
             f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(_NAMES)}"
         )
-    return f"{name}: {first['msg']}; it is {str(first['input'])[:40]!r}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}; it is {str(first['input'])[:40]!r}"

@@ -25,6 +25,7 @@ from app.verdicts.shadow import Shadow
 
 Found = Result | SideBySideResult | ServiceError
 
+MAX_PICTURES = 32  # of one request
 _SWAPS = 2  # that may come between the pictures of one request
 
 
@@ -49,9 +50,9 @@ class Pipeline:
     """Answers what any protocol has read."""
 
     def __init__(
-        self, detector: Detector, side_by_side: SideBySide, shadow: Shadow, served: Served, executor: Executor
+        self, detector: Detector, side_by_side: SideBySide, shadow: Shadow, served: Served, drawing: Executor
     ) -> None:
-        self.executor = executor  # for what is too slow for the event loop
+        self.drawing = drawing  # for answers that are too slow for the event loop; nobody else waits in it
         self._detector, self._side_by_side, self._shadow, self._served = detector, side_by_side, shadow, served
 
     @asynccontextmanager

@@ -17,9 +17,12 @@ from typing import Any, Protocol
 
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, ModelRefused
+from app.memory import give_back_now
 from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
 from converter.model.detections import Detections
+
+_LARGE_PIXELS = 8_000_000  # of a batch whose memory is worth the milliseconds that giving it back takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
         detections = runner.run(jpegs, [(width, height) for width, height, _ in header["images"]])
         fields, rows = wire.pack(detections)
         channel.send({"id": header["id"], "seconds": time.perf_counter() - started, **fields}, rows)
+        if sum(width * height for width, height, _ in header["images"]) > _LARGE_PIXELS:
+            give_back_now()
     except BatchFailed as error:
         channel.send({"id": header["id"], "failed": error.kind, "message": str(error)})
     # The edge of this process: whatever else the model raises is told to the server, which decides.

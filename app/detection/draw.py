@@ -8,7 +8,8 @@ from io import BytesIO
 import PIL.Image
 from PIL import ImageDraw, ImageFont
 
-from app.images import FORMATS, Image
+from app.images import Image
+from converter.model.jpeg_segments import bare
 
 QUALITY = 90
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -28,8 +29,9 @@ class Labelled:
 
 def annotate(image: Image, objects: Sequence[Labelled]) -> bytes:
     """The picture as a JPEG file with the objects drawn, the best (the first) on top. The EXIF orientation is kept."""
-    with PIL.Image.open(BytesIO(image.data), formats=FORMATS) as source:
-        picture = source.convert("RGB")
+    with PIL.Image.open(BytesIO(bare(image.data)), formats=["JPEG"]) as source:
+        source.load()
+        picture: PIL.Image.Image = source if source.mode == "RGB" else source.convert("RGB")  # which is a copy
     draw = ImageDraw.Draw(picture)
     unit = max(1, round(max(picture.size) / 400))  # a line's width: 2 on a VGA picture
     font = ImageFont.load_default(size=max(10, 7 * unit))

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from app.backends.backend import BatchFailed
-from app.errors import BackendUnavailable, InvalidImage, ModelFailed, NotReproducible, Overloaded, ServiceError
+from app.errors import InvalidImage, Overloaded
 from app.images import Image
 from app.lanes import repair
 from app.metrics import Metrics
@@ -24,7 +24,7 @@ from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 
-_DAMAGED = "the JPEG file can't be decoded: it is damaged or cut off"
+QUEUED_PIXELS = 16  # times as many may wait as may be in flight: 64 photos of a phone on two cores
 
 
 class BatchRunner(Protocol):
@@ -58,10 +58,16 @@ class QueuedImage:
 
 
 class MicroBatcher:
-    """Collects images into batches for a model, at most `limit` of them; `executor` looks for broken ones."""
+    """Collects images into batches for a model, at most `limit` of them; `executor` looks for broken ones.
 
-    def __init__(self, model: BatchRunner, metrics: Metrics, *, limit: int, executor: Executor) -> None:
+    Batches that run have at most `max_pixels` together, or one image each: what decoding takes goes with the pixels.
+    """
+
+    def __init__(
+        self, model: BatchRunner, metrics: Metrics, *, limit: int, executor: Executor, max_pixels: int = 1 << 62
+    ) -> None:
         self._model, self._metrics, self._limit, self._executor = model, metrics, limit, executor
+        self._max_pixels, self._pixels_running = max_pixels, 0
         self._sizes = metrics.batch_size.labels(model.name)
         self._requests: deque[deque[QueuedImage]] = deque()  # each request's images that wait
         self._running: set[asyncio.Task[None]] = set()
@@ -90,13 +96,15 @@ class MicroBatcher:
     def submit(self, images: Sequence[Image]) -> list[asyncio.Future[Answer]]:
         """Queue the images of one request; a future for each, to be cancelled by a caller who no longer waits.
 
-        Overloaded at once if they do not all fit. A future raises InvalidImage or ModelFailed if the model can't take
-        its image; whatever the model raises besides BatchFailed comes through as it is.
+        Overloaded at once if they do not all fit; by their pixels, they fit if nothing else waits. A future raises
+        InvalidImage or ModelFailed if the model can't take its image; whatever the model raises besides BatchFailed
+        comes through as it is.
         """
         waiting = self.depth
         if waiting + len(images) > self._limit:
             sentence = f"{waiting} pictures are waiting already; the limit is {self._limit}"
             raise Overloaded(sentence, retry_after_s=self.seconds_to_empty)
+        self._check_pixels(images)
         loop = asyncio.get_running_loop()
         request = deque(QueuedImage(image, loop.create_future()) for image in images)
         futures = [job.answer for job in request]
@@ -105,6 +113,13 @@ class MicroBatcher:
         self._requests.append(request)
         self._dispatch()
         return futures
+
+    def _check_pixels(self, images: Sequence[Image]) -> None:
+        waiting = sum(job.image.pixels for request in self._requests for job in request)
+        limit = QUEUED_PIXELS * self._max_pixels
+        if waiting and waiting + sum(image.pixels for image in images) > limit:
+            sentence = f"pictures of {waiting:,} pixels are waiting already; the limit is {limit:,} pixels"
+            raise Overloaded(sentence, retry_after_s=self.seconds_to_empty)
 
     async def wait_until_idle(self) -> None:
         """Wait until nothing waits and nothing runs."""
@@ -126,12 +141,15 @@ class MicroBatcher:
     def _dispatch(self) -> None:
         while not self._pauses and len(self._running) < self._model.max_in_flight and (batch := self._take()):
             self.batches_begun += 1
+            pixels = sum(job.image.pixels for job in batch)
+            self._pixels_running += pixels
             task = asyncio.create_task(self._answer(batch))
             self._running.add(task)
-            task.add_done_callback(self._finished)
+            task.add_done_callback(partial(self._finished, pixels))
         self._note_idleness()
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, pixels: int, task: asyncio.Task[None]) -> None:
+        self._pixels_running -= pixels
         self._running.discard(task)
         self._dispatch()
 
@@ -142,15 +160,20 @@ class MicroBatcher:
             self._idle.set()
 
     def _take(self) -> list[QueuedImage]:
-        """The next batch: one image of each request in turn; of callers who have left, none."""
+        """The next batch: one image of each request in turn, as far as pixels allow; of callers who have left, none."""
         batch: list[QueuedImage] = []
+        left = self._max_pixels - self._pixels_running
         while self._requests and len(batch) < self._model.max_batch:
-            request = self._requests.popleft()
+            request = self._requests[0]
+            if request and (batch or self._running) and request[0].image.pixels > left:
+                break  # it has its turn when others are done: those behind it would keep it waiting for ever
+            self._requests.popleft()
             if request:
                 job = request.popleft()
                 self._requests.append(request)
                 if not job.answer.done():
                     batch.append(job)
+                    left -= job.image.pixels
         return batch
 
     async def _answer(self, batch: list[QueuedImage]) -> None:
@@ -184,13 +207,13 @@ class MicroBatcher:
         broken = await repair.find_culprits([job.image for job in batch], self._executor)
         culprits = [job for job, is_broken in zip(batch, broken, strict=True) if is_broken]
         innocent = [job for job, is_broken in zip(batch, broken, strict=True) if not is_broken]
-        _refuse(culprits, InvalidImage(_DAMAGED))
+        _refuse(culprits, InvalidImage(repair.DAMAGED))
         if culprits:
             self._count_repair("culprits")
             await self._again(innocent)
         elif len(innocent) == 1:
             self._count_repair("given_up")
-            why = _of_one(error)
+            why = repair.of_one(error)
             if isinstance(why, BackendUnavailable | ModelFailed):
                 log.warning("model failed backend=%s kind=%s reason=%r", self._model.name, error.kind, str(error))
             _refuse(innocent, why)
@@ -213,18 +236,6 @@ def _forget(request: deque[QueuedImage], job: QueuedImage, _: object) -> None:
     """Drop an image whose caller no longer waits; it is not there any more if it was taken."""
     if job in request:
         request.remove(job)
-
-
-def _of_one(error: BatchFailed) -> ServiceError:
-    if error.kind == "exhausted":
-        return BackendUnavailable("the model ran out of memory on this picture alone", retry_after_s=1)
-    if error.kind == "undecodable":
-        return InvalidImage(_DAMAGED)
-    if error.kind == "colours":
-        return InvalidImage(str(error))
-    if error.kind == "unlike":
-        return NotReproducible(f"this copy can't decode the JPEG file as native does: {error}")
-    return ModelFailed("the model failed on this picture, which decodes well")
 
 
 def _refuse(batch: Sequence[QueuedImage], error: Exception) -> None:

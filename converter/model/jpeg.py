@@ -11,16 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.model.jpeg_segments import END_OF_IMAGE, START_OF_SCAN, segments
+from converter.model.jpeg_segments import (
+    END_OF_IMAGE,
+    FRAMES,
+    START_OF_SCAN,
+    bare,
+    is_adobe,
+    segments,
+    sides_and_components,
+)
 from converter.model.onnx_layout import Decode
 
 Pixels = NDArray[np.uint8]
 
 _START = b"\xff\xd8"
-_ADOBE = 0xEE
-# Baseline, extended and progressive, with Huffman's or arithmetic coding. Newer libraries know lossless ones too.
-_FRAMES, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA}), frozenset({0xC2, 0xCA})
-_ENDS_BADLY = frozenset({*range(0xC0, 0xD0), START_OF_SCAN, END_OF_IMAGE}) - _FRAMES - {0xC4, 0xCC}
+_PROGRESSIVE = frozenset({0xC2, 0xCA})
+_ENDS_BADLY = frozenset({*range(0xC0, 0xD0), START_OF_SCAN, END_OF_IMAGE}) - FRAMES - {0xC4, 0xCC}
 _SMOOTHED = range(1, 10)  # frequencies that libjpeg estimates from their neighbours where they are not known
 _MOST_SAMPLES = 1 << 29  # TensorFlow's limit
 _METHODS = {"": True, "INTEGER_FAST": True, "INTEGER_ACCURATE": False}
@@ -90,10 +96,15 @@ def decode(data: bytes, wanted: Decode) -> Pixels:
     """
     frame = _frame(data)
     space = _space(frame, wanted.channels)
+    size = frame.scaled(wanted.ratio)
     try:
-        pixels = _decoded(data, space, frame.scaled(wanted.ratio), wanted, strict=True)
-    except ValueError as error:
-        pixels = _forgiving(data, space, frame, wanted, str(error))
+        pixels = _decoded(data, space, size, wanted, strict=True)
+    except ValueError:
+        data = bare(data)  # simplejpeg stops at stray bytes in a header, which libjpeg passes over
+        try:
+            pixels = _decoded(data, space, size, wanted, strict=True)
+        except ValueError as error:
+            pixels = _forgiving(data, space, frame, wanted, str(error))
     if frame.progressive and not _complete(data):
         raise NotReproducible(
             "the file is progressive and lacks scans, which versions of libjpeg make up for in their own ways"
@@ -129,7 +140,7 @@ def _forgiving(data: bytes, space: str, frame: _Frame, wanted: Decode, complaint
             f"the file is progressive and damaged, and versions of libjpeg smooth it unlike: {complaint}"
         )
     try:
-        return _decoded(_tidied(data), space, frame.scaled(wanted.ratio), wanted, strict=False)
+        return _decoded(data, space, frame.scaled(wanted.ratio), wanted, strict=False)
     except ValueError as error:
         raise NotReproducible(f"the file is damaged or of a rare kind: {error}") from error
 
@@ -161,8 +172,8 @@ def _frame(data: bytes) -> _Frame:
     found: tuple[int, int, int, bool] | None = None
     adobe = False
     for marker, at, end in segments(data):
-        adobe |= _is_adobe(data, marker, at)
-        if marker in _FRAMES:
+        adobe |= is_adobe(data, marker, at)
+        if marker in FRAMES:
             found = (*_sides_and_components(data, at, end), marker in _PROGRESSIVE)
         elif marker == START_OF_SCAN and found:
             return _Frame(*found, adobe=adobe)
@@ -180,12 +191,7 @@ def _sides_and_components(data: bytes, at: int, end: int) -> tuple[int, int, int
     """Of a frame's segment: width, height and the number of components."""
     if len(names := data[at + 8 : end : 3]) > len(set(names)):
         raise NotReproducible("two of its components have one name")
-    height, width = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (3, 5))
-    return width, height, int.from_bytes(data[at + 7 : at + 8], "big")
-
-
-def _is_adobe(data: bytes, marker: int, at: int) -> bool:
-    return marker == _ADOBE and data[at + 2 : at + 7] == b"Adobe" and int.from_bytes(data[at : at + 2], "big") >= 14
+    return sides_and_components(data, at)
 
 
 def _has_an_end(data: bytes) -> bool:
@@ -202,8 +208,10 @@ def _complete(data: bytes) -> bool:
     for marker, at, end in segments(data):
         if marker in _PROGRESSIVE:
             missing = _pairs(data[at + 8 : end : 3], _SMOOTHED)
+        elif marker == END_OF_IMAGE:
+            break
         elif marker == START_OF_SCAN:
-            first, last, bits = data[end - 3 : end]
+            first, last, bits = data[end - 3 : end].rjust(3, b"\xff")  # cut off by the file's end, it refines nothing
             if not bits & 15:
                 missing -= _pairs(data[at + 3 : end - 3 : 2], range(first, last + 1))
     return not missing
@@ -211,14 +219,3 @@ def _complete(data: bytes) -> bool:
 
 def _pairs(components: bytes, frequencies: range) -> set[tuple[int, int]]:
     return {(component, frequency) for component in components for frequency in frequencies}
-
-
-def _tidied(data: bytes) -> bytes:
-    """The file without stray bytes between the segments of its header: libjpeg passes over them, simplejpeg doesn't."""
-    parts = [_START]
-    for marker, start, end in segments(data):
-        if marker == START_OF_SCAN:
-            parts.append(data[start - 2 :])
-            break
-        parts.append(data[start - 2 : end])
-    return b"".join(parts)

@@ -94,7 +94,7 @@ def _pixels(name: str) -> Step:
 def _pictures(graph: Path, part: Part, decode: Decode, threads: int) -> Step:
     """Decoding and the picture graph on the CPU: those of a batch side by side, as many as there are cores."""
     jpeg.check(decode)
-    session = providers.session(graph, [(CPU, {})], threads=threads)
+    session = providers.session(graph, [(CPU, {})], threads=threads, any_size=True)
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="pictures")
 
     def one(data: bytes) -> dict[str, NDArray[Any]]:

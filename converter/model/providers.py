@@ -66,9 +66,13 @@ def _kept(engines: Path) -> dict[str, Any]:
     }
 
 
-def session(graph: Path, wanted: Asked, *, threads: int) -> onnxruntime.InferenceSession:
-    """A session that records what it does with each node; `threads` compute one operation on a CPU."""
+def session(graph: Path, wanted: Asked, *, threads: int, any_size: bool = False) -> onnxruntime.InferenceSession:
+    """A session that records what it does with each node; `threads` compute one operation on a CPU.
+
+    `any_size`: its inputs are of any size. It then keeps no memory for the next call: that would be the largest's.
+    """
     settings = onnxruntime.SessionOptions()
+    settings.enable_cpu_mem_arena = settings.enable_mem_pattern = not any_size
     settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
     settings.log_severity_level = 3  # errors
     # Threads of several sessions that spin while they wait would take the cores from each other.

@@ -69,9 +69,9 @@ async def backend() -> FakeBackend:
 def make(backend: FakeBackend, executor: ThreadPoolExecutor) -> Make:
     """Makes a batcher in front of `backend`."""
 
-    def batcher(*, limit: int = 64, max_batch: int = 8, in_flight: int = 1) -> MicroBatcher:
+    def batcher(*, limit: int = 64, max_batch: int = 8, in_flight: int = 1, **how: int) -> MicroBatcher:
         model = QueuedModel(backend.detect, max_batch=max_batch, max_in_flight=in_flight)
-        return MicroBatcher(model, Metrics(), limit=limit, executor=executor)
+        return MicroBatcher(model, Metrics(), limit=limit, executor=executor, **how)
 
     return batcher
 

@@ -30,6 +30,11 @@ GOOD = {
     "scan markers in its metadata": jpegs.with_segment(PHOTO, 0xE1, EXIF + b"\xff\xda" * 273),
     "metadata in 300 segments": jpegs.with_bytes(PHOTO, jpegs.segment(0xE2, b"ICC_PROFILE\0more") * 300),
     "torn EXIF": jpegs.with_segment(PHOTO, 0xE1, TORN_EXIF),
+    "17 MB of Exif": jpegs.with_bytes(PHOTO, jpegs.segment(0xE1, EXIF + bytes(9_000)) * 1_900),
+    "a short JFIF": jpegs.with_segment(PHOTO, 0xE0, b"JFIF\0"),
+    "a short Adobe": jpegs.with_segment(PHOTO, 0xEE, b"Adobe"),
+    "half a profile": jpegs.with_segment(PHOTO, 0xE2, b"ICC_PROFILE\0\x01\x02" + bytes(20)),
+    "a cut Photoshop block": jpegs.with_segment(PHOTO, 0xED, b"Photoshop 3.0\x008BIM\x04\x04"),
     "a torn list of pictures": jpegs.with_segment(PHOTO, 0xE2, b"MPF\0nothing"),
     # Seen only when a batch fails: nothing is decoded here.
     "cut off in its scan": jpegs.cut(PHOTO, share=0.9),
@@ -46,6 +51,9 @@ BAD: dict[str, tuple[bytes, type[ServiceError], str]] = {
     "cut off in its header": (jpegs.cut_in_header(PHOTO), InvalidImage, "header"),
     "nothing but an end": (PHOTO[:2] + b"\xff\xd9", InvalidImage, "header"),
     "12 bits": (jpegs.with_precision(PHOTO, 12), InvalidImage, "header"),
+    "lossless": (PHOTO.replace(b"\xff\xc0", b"\xff\xc3", 1), InvalidImage, "header"),
+    "two components": (PHOTO.replace(b"\0\x40\x03\x01", b"\0\x40\x02\x01", 1), InvalidImage, "header"),
+    "megabytes of tables": (jpegs.with_bytes(PHOTO, jpegs.segment(0xDB, bytes(65_000)) * 2), InvalidImage, "tables"),
     "no width": (jpegs.with_size(PHOTO, 0, 48), InvalidImage, "header"),
     "no height": (jpegs.with_size(PHOTO, 64, 0), InvalidImage, "header"),
     "too many scans": (jpegs.with_scans(MAX_SCANS + 1), InvalidImage, "more than 64 scans"),
@@ -83,7 +91,8 @@ def test_scans_are_looked_at_before_pixels() -> None:
 
 def test_the_orientation_that_metadata_declares_does_not_turn_the_picture() -> None:
     turned = EXIF + b"II*\0\x08\0\0\0\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + bytes(4)
-    assert check(jpegs.with_segment(PHOTO, 0xE1, turned), max_pixels=MAX_PIXELS).width == 64
+    image = check(jpegs.with_segment(PHOTO, 0xE1, turned), max_pixels=MAX_PIXELS)
+    assert (image.width, image.orientation) == (64, 6)
 
 
 @pytest.mark.parametrize(

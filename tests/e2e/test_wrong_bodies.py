@@ -36,7 +36,7 @@ TABLE: list[tuple[str, dict[str, Any], int, str, str]] = [
     ("gzip", {"content": b"\x1f\x8b", "headers": {"Content-Encoding": "gzip"}}, 415, "not_a_jpeg", "compressed bodies"),
     ("cut header", {"content": b"\xff\xd8\xff\xe0"}, 422, "invalid_image", "the JPEG file's header can't be read"),
     ("broken json", {"content": b"{", "headers": JSON}, 400, "bad_request", "the body is not valid JSON"),
-    ("deep json", {"content": b"[" * 100_000, "headers": JSON}, 400, "bad_request", "the body is not valid JSON"),
+    ("deep json", {"content": b"[" * 10_000, "headers": JSON}, 400, "bad_request", "the body is not valid JSON"),
     (
         "nan",
         {"content": b'{"image": "", "threshold": NaN}', "headers": JSON},
@@ -69,7 +69,7 @@ TABLE: list[tuple[str, dict[str, Any], int, str, str]] = [
         "bad_request",
         "the form has no file",
     ),
-    ("33 files", {"files": [("f", b"x")] * 33}, 400, "bad_request", "the form can't be read: Too many files"),
+    ("33 files", {"files": [("f", b"x")] * 33}, 400, "bad_request", "the form has more than 32 files"),
     ("field of 2 MB", {"data": {"x": "y" * 2_000_000}, "files": {"a": b"b"}}, 400, "bad_request", "the form can't be"),
 ]
 

@@ -2,20 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
+from starlette.responses import StreamingResponse
 
 from app.api import parameters
 from app.api.accept import wants_picture
 from app.api.access import TOKEN
+from app.api.departures import unless_gone
 from app.api.dialects import answers, bodies
 from app.api.dialects.examples import detect_body, detect_responses
+from app.api.dialects.steps import Steps
 from app.api.parameters import Parameters
 from app.api.pipeline import Answered, Asked, Found, Pipeline
 from app.choices import BOTH
@@ -24,10 +26,15 @@ from app.detection.detector import Result
 from app.detection.side_by_side import SideBySideResult
 from app.errors import BadParameter, ServiceError
 
+T = TypeVar("T")
+
+_MAX_QUERY_BYTES = 16_384
+
 
 def routes(pipeline: Pipeline) -> APIRouter:
     """The router of /detect."""
     router = APIRouter(tags=["detection"])
+    steps = Steps()
 
     @router.post(
         "/detect",
@@ -38,17 +45,16 @@ def routes(pipeline: Pipeline) -> APIRouter:
         dependencies=[TOKEN],
     )
     async def detect(request: Request) -> Response:
-        body = await bodies.read(request)
+        body = await bodies.read(request, steps)
         started = time.perf_counter()
         timeout = request.headers.get(parameters.TIMEOUT_HEADER)
         wanted = parameters.read(_single_values(request), body.fields, timeout)
         picture = wants_picture(request.headers.get("accept", ""))
         _check_picture(picture, body, wanted)
         async with pipeline.answering(request, Asked(body.pictures, wanted)) as answered:
-            encoding = Encoding(answered, wanted, pipeline.executor, started)
-            if body.several:
-                return await encoding.several()
-            return await encoding.one(as_picture=picture)
+            encoding = Encoding(answered, wanted, pipeline.drawing, started)
+            work = encoding.several() if body.several else encoding.one(as_picture=picture)
+            return await (unless_gone(request, work) if picture or wanted.annotate else work)
 
     return router
 
@@ -66,7 +72,7 @@ class Encoding:
 
     answered: Answered
     wanted: Parameters
-    executor: Executor
+    drawing: Executor
     started: float  # when the body had been read, of time.perf_counter
 
     async def one(self, *, as_picture: bool) -> Response:
@@ -76,7 +82,7 @@ class Encoding:
             raise found
         result = _first(found)
         if as_picture:
-            drawn = await self._drawn(result)
+            drawn = await self._drawn(result, bytes)
             return Response(drawn, headers=_headers(result, self._timing(result)), media_type="image/jpeg")
         answer = {**self._frame(), **await self._item(found)}
         headers = _headers(result, answer["timing_ms"])
@@ -85,16 +91,20 @@ class Encoding:
     async def several(self) -> Response:
         """The response for several pictures: 200 if one has an answer, else the first one's status."""
         results = self.answered.results
-        items = [await self._item_or_error(result) for result in results]
+        # Each by itself: with pictures in it the answer is large, and is never built in one go.
+        items = [to_json(await self._item_or_error(result)) for result in results]
         good = next((_first(item) for item in results if not isinstance(item, ServiceError)), None)
-        headers = {}
-        if good is not None:
-            headers = _headers(good, self._timing(good))
-        answer = {**self._frame(), "results": items}
-        if good is None:
-            first = {"error": items[0]["error"], "code": items[0]["code"]}
-            answer = {**answer, **first, "request_id": self.answered.request_id}
-        return Response(to_json(answer), items[0]["status"] if good is None else 200, headers, "application/json")
+        headers = {} if good is None else _headers(good, self._timing(good))
+        end, status = b"]}", 200
+        if good is None and isinstance(results[0], ServiceError):
+            first = answers.failed_picture(results[0])
+            status = first.pop("status")
+            end = b"]," + to_json({**first, "request_id": self.answered.request_id})[1:]
+        pieces = [to_json(self._frame())[:-1] + b',"results":[', *_between(items), end]
+        if not self.wanted.annotate:
+            return Response(b"".join(pieces), status, headers, "application/json")
+        headers["Content-Length"] = str(sum(map(len, pieces)))
+        return StreamingResponse(_each(pieces), status, headers, "application/json")
 
     def _frame(self) -> dict[str, Any]:
         model = {"name": self.answered.model.name, "version": self.answered.model.version}
@@ -118,15 +128,28 @@ class Encoding:
     async def _picture(self, result: Result) -> dict[str, Any]:
         answer = answers.picture_answer(result, self.answered.model, self.wanted.box)
         if self.wanted.annotate:
-            answer["annotated"] = answers.data_uri(await self._drawn(result))
+            answer["annotated"] = await self._drawn(result, answers.data_uri)
         return {**answer, "timing_ms": self._timing(result)}
 
-    async def _drawn(self, result: Result) -> bytes:
-        work = partial(draw.annotate, result.image, answers.labelled(result, self.answered.model))
-        return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+    async def _drawn(self, result: Result, form: Callable[[bytes], T]) -> T:
+        def work() -> T:
+            return form(draw.annotate(result.image, answers.labelled(result, self.answered.model)))
+
+        return await asyncio.get_running_loop().run_in_executor(self.drawing, work)
 
     def _timing(self, result: Result) -> dict[str, float]:
         return answers.timing(result, time.perf_counter() - self.started)
+
+
+def _between(items: Sequence[bytes]) -> Iterator[bytes]:
+    """The items with commas between them."""
+    for number, item in enumerate(items):
+        yield b"," + item if number else item
+
+
+async def _each(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
 
 
 def _first(found: Result | SideBySideResult) -> Result:
@@ -140,8 +163,11 @@ def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:
 
 def _single_values(request: Request) -> Mapping[str, str]:
     """The query; a parameter given more than once has its last value, but classes add up."""
-    if not request.url.query:
+    size = len(request.scope["query_string"])
+    if not size:
         return {}
+    if size > _MAX_QUERY_BYTES:
+        raise BadParameter(f"the query has more than {_MAX_QUERY_BYTES:,} bytes")
     values = dict(request.query_params)
     if "classes" in values:
         values["classes"] = ",".join(request.query_params.getlist("classes"))

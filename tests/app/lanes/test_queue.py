@@ -148,3 +148,20 @@ async def test_several_pictures_count_each_and_are_taken_all_or_none(
     taken += batcher.submit(images[5:6])
     backend.open_gate.set()
     assert_answered([*images[:6]], await asyncio.gather(*taken))
+
+
+async def test_pixels_in_flight_are_bounded_and_those_that_wait_too(
+    make: Make, backend: FakeBackend, street: Image
+) -> None:
+    batcher = make(max_batch=4, in_flight=2, max_pixels=100)
+    large, small = Image(street.data, 25, 2), Image(street.data, 5, 2)
+    backend.open_gate.clear()
+    first = batcher.submit([Image(street.data, 1000, 1)])  # one alone may be larger
+    many = batcher.submit([large] * 33)  # more than may ever wait, but nothing else does
+    with pytest.raises(Overloaded, match="pictures of 1,650 pixels are waiting already; the limit is 1,600 pixels"):
+        batcher.submit([small])
+    backend.open_gate.set()
+    await asyncio.gather(*first, *many)
+    pixels = [sum(image.pixels for image in batch) for batch in backend.batches]
+    assert pixels[0] == 1000
+    assert max(pixels[1:]) <= 100

@@ -18,6 +18,8 @@ LOADS = {
     "two pictures in one file": jpegs.mpo(),
     "junk behind its end": PHOTO + b"junk",
     "junk before a marker": jpegs.with_bytes(PHOTO, b"\x12\x34"),
+    "a short Adobe": jpegs.with_segment(PHOTO, 0xEE, b"Adobe"),
+    "half a profile": jpegs.with_segment(PHOTO, 0xE2, b"ICC_PROFILE\0\x01\x02" + bytes(20)),
     "a torn list of pictures": jpegs.with_segment(PHOTO, 0xE2, b"MPF\0nothing"),
 }
 # All of them pass the checks of the header.

@@ -1,0 +1,193 @@
+"""JSON with pictures in base64: the pictures are cut out unread, and only the little that is left is parsed as JSON.
+
+A parser would build whatever the body says, for seconds and in one go: a million keys, or a list of lists.
+"""
+
+import binascii
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, NoReturn
+
+from app.api.dialects.steps import STEP_BYTES, Steps
+from app.api.pipeline import MAX_PICTURES
+from app.errors import BadRequest, ServiceError
+
+_MAX_REST_BYTES = 64 << 10  # of all but the long strings
+_LONG_BYTES = 4_096  # a string of more must be a picture
+_STRINGS = 500  # that are passed over in one step
+_ESCAPED_BYTES = 32 << 10  # of a string with escapes: unescaping takes ten times as long as copying
+_ESCAPE_BYTES = 6  # of the longest escape, like \u002f
+_SPACE = b" \t\n\r\x0b\x0c"
+_START = b"\xff\xd8\xff"  # of any JPEG file
+_INVALID = "the body is not valid JSON"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonBody:
+    """What the JSON has."""
+
+    pictures: Sequence[bytes | ServiceError]
+    several: bool
+    fields: Mapping[str, Any]
+
+
+async def read(body: bytes, steps: Steps) -> JsonBody:
+    """The JSON in `body`; BadRequest if it is none, or has more than it may."""
+    return await _Reader(body, steps).read()
+
+
+class _Reader:
+    """Reads one body."""
+
+    def __init__(self, body: bytes, steps: Steps) -> None:
+        self._body, self._steps = body, steps
+        self._mark = secrets.token_hex(8)  # no client can name a long string that it did not put there
+        self._long: dict[str, tuple[int, int]] = {}  # by what stands in its place in the rest; where it is in the body
+        self._used: set[str] = set()
+
+    async def read(self) -> JsonBody:
+        data = _parsed(await self._rest())
+        if not isinstance(data, dict) or ("image" in data) == ("images" in data):
+            raise BadRequest(
+                'the JSON must be an object with "image" or "images": base64 of a JPEG file, or a list of it'
+            )
+        several = "images" in data
+        encoded = _listed(data.pop("images")) if several else [data.pop("image")]
+        pictures = [await self._picture(item) for item in encoded]
+        if not several and isinstance(pictures[0], ServiceError):
+            raise pictures[0]
+        if self._used != self._long.keys():
+            raise BadRequest(f"the JSON has a string of more than {_LONG_BYTES:,} bytes that is no picture")
+        return JsonBody(pictures, several, data)
+
+    async def _rest(self) -> bytes:
+        """The body with a mark in the place of each long string."""
+        body, rest, at, count = self._body, bytearray(), 0, 0
+        while (quote := body.find(b'"', at, at + _MAX_REST_BYTES + 1)) >= 0:
+            end = await self._end_of_string(quote + 1)
+            if end < 0:
+                raise BadRequest(_INVALID)
+            rest += body[at:quote] + self._kept(quote, end)
+            if len(rest) > _MAX_REST_BYTES:
+                break
+            at, count = end + 1, count + 1
+            if count % _STRINGS == 0:
+                await self._steps.give_way()
+        rest += body[at : at + _MAX_REST_BYTES + 1]
+        if len(rest) > _MAX_REST_BYTES:
+            raise BadRequest(f"the JSON has more than {_MAX_REST_BYTES:,} bytes besides its pictures")
+        return bytes(rest)
+
+    def _kept(self, quote: int, end: int) -> bytes:
+        if end - quote <= _LONG_BYTES:
+            return self._body[quote : end + 1]
+        mark = f"{self._mark}-{len(self._long)}"
+        self._long[mark] = quote + 1, end
+        return f'"{mark}"'.encode()
+
+    async def _end_of_string(self, start: int) -> int:
+        """Where the quote is that ends a string; -1 if none does."""
+        body = self._body
+        end = await self._steps.find(body, b'"', start)
+        at = body.find(b"\\", start, end)
+        if end < 0 or at < 0:
+            return end
+        step = 256
+        while part := body[at : at + step]:
+            # What is escaped is put out of the way at the same length: only the quote that ends the string is left.
+            part = part.replace(rb"\\", b"__").replace(rb"\"", b"__")
+            if (found := part.find(b'"')) >= 0:
+                return at + found
+            if part == b"\\":
+                break
+            at += len(part) - part.endswith(b"\\")
+            step = min(2 * step, STEP_BYTES)
+            await self._steps.give_way()
+        return -1
+
+    async def _picture(self, text: object) -> bytes | ServiceError:
+        """The bytes of a base64 string, with or without `data:image/jpeg;base64,` before it."""
+        if not isinstance(text, str):
+            return BadRequest("the picture is not a string of base64")
+        self._used |= {text} & self._long.keys()
+        try:
+            return await _decoded(self._pieces(text))
+        except BadRequest as error:
+            return error
+        except ValueError:  # binascii.Error is one
+            return BadRequest("the picture is not valid base64")
+
+    async def _pieces(self, text: str) -> AsyncIterator[bytes]:
+        """The text of a string in pieces, without white space; ValueError where it has what no base64 has."""
+        if text not in self._long:
+            yield text.encode("ascii").translate(None, _SPACE)
+            return
+        at, end = self._long[text]
+        while at < end:
+            piece = self._body[at : min(at + STEP_BYTES, end)]
+            if b"\\" in piece:
+                piece = _whole_escapes(piece[:_ESCAPED_BYTES], is_last=end - at <= _ESCAPED_BYTES)
+                yield json.loads(b'"' + piece + b'"').encode("ascii").translate(None, _SPACE)
+            else:
+                yield piece.translate(None, b" ")  # JSON has other white space only as escapes
+            at += len(piece)
+            await self._steps.give_way()
+
+
+def _parsed(rest: bytes) -> Any:
+    try:
+        return json.loads(rest.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(_INVALID) from error
+
+
+def _listed(encoded: object) -> list[object]:
+    if not isinstance(encoded, list) or not encoded:
+        raise BadRequest('"images" must be a list of base64 strings, at least one')
+    if len(encoded) > MAX_PICTURES:
+        raise BadRequest(f"the request has {len(encoded)} pictures; the limit is {MAX_PICTURES}")
+    return encoded
+
+
+async def _decoded(pieces: AsyncIterator[bytes]) -> bytes:
+    """The bytes of base64 in pieces, or only the first of them if they are no JPEG file; ValueError if it is none."""
+    picture, left, begun, padded = BytesIO(), b"", False, False
+    async for piece in pieces:
+        if piece and padded:
+            raise ValueError("something follows the padding")
+        left += piece if begun else _behind_head(piece)
+        begun = begun or bool(piece)
+        whole = len(left) // 4 * 4
+        picture.write(binascii.a2b_base64(left[:whole], strict_mode=True))
+        padded = left[:whole].endswith(b"=")
+        left = left[whole:]
+        if picture.tell() >= len(_START) and picture.getbuffer()[: len(_START)] != _START:
+            return picture.getvalue()
+    if left:
+        raise ValueError("base64 comes in groups of four")
+    return picture.getvalue()
+
+
+def _behind_head(piece: bytes) -> bytes:
+    """The base64 of a data: URI (RFC 2397); of base64 alone, all of it."""
+    if not piece.startswith(b"data:"):
+        return piece
+    head, comma, encoded = piece.partition(b",")
+    if not comma or not head.endswith(b";base64"):
+        raise BadRequest("the data: URI of the picture is not base64")
+    return encoded
+
+
+def _whole_escapes(piece: bytes, *, is_last: bool) -> bytes:
+    """Up to an escape that the end of the piece may have cut; ValueError if it has a backslash, which no base64 has."""
+    if rb"\\" in piece:
+        raise ValueError("a backslash is not base64")
+    cut = -1 if is_last else piece.rfind(b"\\", len(piece) - _ESCAPE_BYTES + 1)
+    return piece if cut < 0 else piece[:cut]
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
