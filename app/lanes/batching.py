@@ -16,7 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from app.backends.backend import BatchFailed
-from app.errors import InvalidImage, Overloaded
+from app.errors import BackendUnavailable, InvalidImage, ModelFailed, Overloaded
 from app.images import Image
 from app.lanes import repair
 from app.metrics import Metrics

@@ -126,7 +126,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_gone(
 ) -> None:
     api = await start(admin_token="sesame")
     messages = iter(({"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}))
-    headers = [(b"content-type", kind.encode()), (b"authorization", b"Bearer sesame")]
+    headers = [(b"host", b"localhost"), (b"content-type", kind.encode()), (b"authorization", b"Bearer sesame")]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
 
     async def receive() -> Message:
