@@ -13,6 +13,7 @@ from pydantic import SecretStr
 import app
 from app.api import admin, compare, conversions, ops, web
 from app.api.access import Access, Keys
+from app.api.admission import Admission
 from app.api.dialects import Dialect, dialects
 from app.api.errors import HANDLERS
 from app.api.limits import BodyLimit
@@ -21,7 +22,6 @@ from app.api.requests import Requests
 from app.backends.backend import ModelRefused, Starter, WorkerDied
 from app.choices import NATIVE
 from app.detection.side_by_side import SideBySide
-from app.metrics import Metrics
 from app.settings import Settings
 from app.web.samples import Samples
 from app.wiring import Parts, build
@@ -69,19 +69,29 @@ def assemble(
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
-    routers = list(_routers(parts, settings, dialects() if protocols is None else protocols))
+    detecting = list(_detecting(parts, dialects() if protocols is None else protocols))
+    routers = [*detecting, *_others(parts, settings)]
     for router in routers:
         api.include_router(router)
-    _add_layers(api, settings, parts.metrics, plain_paths=_plain_paths(routers))
-    api.state.health = parts.health
+    _add_layers(
+        api,
+        settings,
+        parts,
+        detecting=_plain_paths(detecting),
+        plain_paths=_plain_paths(routers) | {"/docs", "/openapi.json"},
+    )
+    api.state.health, api.state.metrics = parts.health, parts.metrics
     return api
 
 
-def _routers(parts: Parts, settings: Settings, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
+def _detecting(parts: Parts, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
     side_by_side = SideBySide(parts.detector, parts.routing, parts.live_pairs)
     pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, parts.served, parts.executor)
     for protocol in protocols.values():
         yield protocol(pipeline)
+
+
+def _others(parts: Parts, settings: Settings) -> Iterator[APIRouter]:
     yield ops.routes(parts.routing, parts.served, parts.metrics, parts.health)
     yield compare.routes(parts.routing, parts.live_pairs, parts.shadow, parts.metrics, parts.rules)
     yield conversions.routes(parts.copies, parts.conversions, settings.calibration_images)
@@ -121,15 +131,18 @@ def _plain_paths(routers: Sequence[APIRouter]) -> frozenset[str]:
     """The documented ones that have no name in them."""
     routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
     documented = {route.path for route in routes if route.include_in_schema}
-    return frozenset(path for path in {*documented, "/docs", "/openapi.json"} if "{" not in path)
+    return frozenset(path for path in documented if "{" not in path)
 
 
-def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics, *, plain_paths: frozenset[str]) -> None:
+def _add_layers(
+    api: FastAPI, settings: Settings, parts: Parts, *, detecting: frozenset[str], plain_paths: frozenset[str]
+) -> None:
     """The ASGI layers, innermost first."""
     keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=detecting)
     api.add_middleware(Access, keys=keys)
-    api.add_middleware(Requests, metrics=metrics, plain_paths=plain_paths)
+    api.add_middleware(Requests, metrics=parts.metrics, plain_paths=plain_paths)
 
 
 def _plain(secret: SecretStr | None) -> str | None:

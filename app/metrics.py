@@ -63,6 +63,12 @@ class Metrics:
             "again), split (no culprit found), halved (out of memory), given_up (a single picture).",
             ["backend", "how"],
         )
+        self.connections_cut = self._counter(
+            "connections_cut_total",
+            "Connections that the server closed on a client, by reason: malformed, headers (too large), slow (request "
+            "or reader), bodies (too many bytes in memory), crowded (too many connections).",
+            ["reason"],
+        )
         self.not_finite = self._counter(
             "not_finite_total", "Detections left out because a number in them was NaN or infinite.", ["backend"]
         )

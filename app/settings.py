@@ -5,15 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from app.choices import Boxes, CopyName, Fit, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
@@ -21,17 +13,8 @@ from converter.tolerance import Tolerance
 
 PREFIX = "DETECTOR_"
 # Set to nothing is not set: an empty path would be the current folder.
-_NOT_EMPTY = (
-    "model",
-    "cache",
-    "calibration_images",
-    "gate_images",
-    "labels",
-    "signature",
-    "input_scale",
-    "input_fit",
-    "boxes",
-)
+_PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
+_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes")
 
 
 class WrongSetting(Exception):
@@ -163,7 +146,20 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         default=30, gt=0, description="Longest a request waits for its answer before it gets 504."
     )
     max_body_bytes: int = Field(default=20_000_000, ge=1, description="Largest request body.")
+    bodies_bytes: int = Field(
+        default=256_000_000, ge=1, description="Most bytes of bodies in memory at once; beyond it the slowest gets 429."
+    )
     max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels a picture may declare.")
+    connections: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most connections at once; one more takes the place of the idlest. Default: what the limit on open "
+        "files leaves, at most 4,096.",
+    )
+    keep_alive_seconds: float = Field(default=75, gt=0, description="Longest a connection is kept between requests.")
+    request_seconds: float = Field(
+        default=10, gt=0, description="Longest a request's headers may take, and its body fall behind 20,000 bytes/s."
+    )
     load_seconds: float = Field(
         default=600, gt=0, description="Longest a model may take to load and warm up before its worker is ended."
     )

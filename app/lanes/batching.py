@@ -65,7 +65,7 @@ class MicroBatcher:
         self.batches_begun = 0  # ever
         self._pauses = 0
         self._idle = asyncio.Event()
-        self._rate = 0.0  # images answered per second while busy, a moving average
+        self._rate = 0.0
         metrics.queue_depth.labels(model.name).set_function(lambda: self.depth)
         metrics.in_flight.labels(model.name).set_function(lambda: self.in_flight)
 
@@ -84,16 +84,32 @@ class MicroBatcher:
         """How long what waits now will take, by the rate of late; 1 while nobody knows."""
         return self.depth / self._rate if self._rate else 1.0
 
+    @property
+    def rate(self) -> float:
+        """Images answered per second while busy, a moving average; 0 before the first."""
+        return self._rate
+
+    @property
+    def full(self) -> bool:
+        """Whether one more image would be refused now."""
+        return self.depth >= self._limit
+
+    def overload(self, images: int = 1) -> Overloaded | None:
+        """The error with which so many images would be refused now, or None if they fit into the queue."""
+        waiting = self.depth
+        if waiting + images <= self._limit:
+            return None
+        sentence = f"{waiting} pictures are waiting already; the limit is {self._limit}"
+        return Overloaded(sentence, retry_after_s=self.seconds_to_empty)
+
     def submit(self, images: Sequence[Image]) -> list[asyncio.Future[Answer]]:
         """Queue the images of one request; a future for each, to be cancelled by a caller who no longer waits.
 
         Overloaded at once if they do not all fit. A future raises InvalidImage or ModelFailed if the model can't take
         its image; whatever the model raises besides BatchFailed comes through as it is.
         """
-        waiting = self.depth
-        if waiting + len(images) > self._limit:
-            sentence = f"{waiting} pictures are waiting already; the limit is {self._limit}"
-            raise Overloaded(sentence, retry_after_s=self.seconds_to_empty)
+        if overload := self.overload(len(images)):
+            raise overload
         loop = asyncio.get_running_loop()
         request = deque(QueuedImage(image, loop.create_future()) for image in images)
         futures = [job.answer for job in request]
