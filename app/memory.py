@@ -44,6 +44,12 @@ def give_back_early() -> None:
         set_option(_M_MMAP_THRESHOLD, 256 << 10)
 
 
+def give_back() -> None:
+    """Return what has been freed to the system, also from the middle of the heap; milliseconds for hundreds of MB."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def held_bytes(pid: int, *, root: Path = ROOT) -> int:
     """The memory that process `pid` holds (its resident set); OSError if there is no such process."""
     return _number(root / "proc" / str(pid) / "status", "VmRSS:") << 10

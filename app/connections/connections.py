@@ -7,12 +7,14 @@ import asyncio
 from enum import IntEnum
 from typing import Protocol
 
+from app import memory
 from app.connections.limits import Limits
 from app.errors import Overloaded, ServiceError
 from app.metrics import Metrics
 
 # Small bodies may use this much more than larger ones.
 _RESERVE = 1.25
+_WORTH_GIVING_BACK_BYTES = 32_000_000
 
 
 class Place(IntEnum):
@@ -48,7 +50,7 @@ class Connections:
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self.limits, self._metrics = limits, metrics
         self._at: dict[Place, dict[Connection, None]] = {place: {} for place in Place}  # each: longest there first
-        self._held = 0
+        self._held = self._most_held = 0  # now; since freed memory was last given back
         self._timer: asyncio.TimerHandle | None = None
 
     def opened(self, connection: Connection) -> None:
@@ -80,6 +82,7 @@ class Connections:
         """Count `size` more bytes of a body; where all are too many, the body that comes most slowly is refused."""
         connection.held += size
         self._held += size
+        self._most_held = max(self._most_held, self._held)
         while self._held > self.limits.body_bytes and (victim := self._slowest()):
             sentence = f"the bodies of unanswered requests have {self._held:,} bytes; the limit is "
             victim.refuse(Overloaded(f"{sentence}{self.limits.body_bytes:,}"), "bodies")
@@ -104,6 +107,11 @@ class Connections:
         self._timer = asyncio.get_running_loop().call_later(self.limits.check_s, self._look)
 
     def _look(self) -> None:
+        # A body is freed in pieces that the allocator would keep. Before the checks: what they refuse is freed later.
+        freed = self._most_held - self._held > _WORTH_GIVING_BACK_BYTES
+        if freed:
+            self._most_held = self._held
+            memory.give_back()
         now = asyncio.get_running_loop().time()
         everybody = [each for place in self._at.values() for each in place]
         for connection in everybody:
