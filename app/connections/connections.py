@@ -53,6 +53,15 @@ class Connections:
         self._held = self._most_held = 0  # now; since freed memory was last given back
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def held(self) -> int:
+        """Bytes of bodies in memory."""
+        return self._held
+
+    def all(self) -> list[Connection]:
+        """Every connection that is open."""
+        return [each for place in self._at.values() for each in place]
+
     def opened(self, connection: Connection) -> None:
         """Take in a new connection. If there are too many, the one that is needed least is closed for it."""
         if sum(map(len, self._at.values())) >= self.limits.connections:
@@ -113,7 +122,7 @@ class Connections:
             self._most_held = self._held
             memory.give_back()
         now = asyncio.get_running_loop().time()
-        everybody = [each for place in self._at.values() for each in place]
+        everybody = self.all()
         for connection in everybody:
             connection.check(now)
         self._timer = None

@@ -125,7 +125,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def check(self, now: float) -> None:
         """Close what is late: with an answer if a request has begun."""
-        if self._is_stuck(now) or (self.place is Place.LINGERING and now > self.deadline):
+        if self._is_stuck(now):
+            self._connections.count("slow")
+            self.abort()
+        elif self.place is Place.LINGERING and now > self.deadline:
             self.abort()
         elif now <= self.deadline or self.place is Place.ANSWERING:
             return
