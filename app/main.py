@@ -73,13 +73,7 @@ def assemble(
     routers = [*detecting, *_others(parts, settings)]
     for router in routers:
         api.include_router(router)
-    _add_layers(
-        api,
-        settings,
-        parts,
-        detecting=_plain_paths(detecting),
-        plain_paths=_plain_paths(routers) | {"/docs", "/openapi.json"},
-    )
+    _add_layers(api, settings, parts, detecting=_plain_paths(detecting), plain_paths=_plain_paths(routers))
     api.state.health, api.state.metrics = parts.health, parts.metrics
     return api
 
@@ -142,7 +136,7 @@ def _add_layers(
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=detecting)
     api.add_middleware(Access, keys=keys)
-    api.add_middleware(Requests, metrics=parts.metrics, plain_paths=plain_paths)
+    api.add_middleware(Requests, metrics=parts.metrics, plain_paths=plain_paths | {"/docs", "/openapi.json"})
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -26,6 +26,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
         self._traffic()
+        self._connections()
         self._models()
         self._comparisons()
         self._conversions()
@@ -63,14 +64,16 @@ class Metrics:
             "again), split (no culprit found), halved (out of memory), given_up (a single picture).",
             ["backend", "how"],
         )
+        self.not_finite = self._counter(
+            "not_finite_total", "Detections left out because a number in them was NaN or infinite.", ["backend"]
+        )
+
+    def _connections(self) -> None:
         self.connections_cut = self._counter(
             "connections_cut_total",
             "Connections that the server closed on a client, by reason: malformed, headers (too large), slow (request "
             "or reader), bodies (too many bytes in memory), crowded (too many connections).",
             ["reason"],
-        )
-        self.not_finite = self._counter(
-            "not_finite_total", "Detections left out because a number in them was NaN or infinite.", ["backend"]
         )
 
     def _models(self) -> None:

@@ -57,7 +57,8 @@ def measure(server: Server, seconds: int) -> dict[str, Any]:
 
 def cpu_ms(spent_s: float, found: dict[str, Any], alone: dict[str, Any]) -> float:
     """Milliseconds of the API's CPU that a refusal took; an answer takes what it takes without refusals."""
-    return 1000 * (spent_s - found["answers"] * alone["cpu_s"] / alone["answers"]) / max(1, found["refusals"])
+    beside: float = found["answers"] * alone["cpu_s"] / alone["answers"]
+    return 1000 * (spent_s - beside) / max(1, int(found["refusals"]))
 
 
 def load(server: Server, connections: int, seconds: int) -> dict[str, Any]:

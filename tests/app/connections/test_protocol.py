@@ -113,20 +113,19 @@ async def serve() -> AsyncIterator[Serve]:
 @pytest.mark.parametrize(
     ("pieces", "status", "code"),
     [
-        ([POST + b"X: " + BIG + b"\r\n\r\n"], 431, "headers_too_large"),
-        ([POST + b"X: ", *[BIG] * 20], 431, "headers_too_large"),
-        ([POST, *[b"X: y\r\n" * 1000] * 20], 431, "headers_too_large"),
-        ([b"GET /", *[BIG] * 20], 431, "headers_too_large"),
-        ([CHUNKED + b"0\r\n", *[b"X: y\r\n" * 1000] * 20], 431, "headers_too_large"),
-        ([CHUNKED + b"0\r\nX: ", *[BIG] * 20], 400, "bad_request"),
-        ([CHUNKED + b"5;", *[BIG] * 20], 400, "bad_request"),
-        ([CHUNKED, *[b"1\r\na\r\n" * 20_000] * 20], 400, "bad_request"),
-        ([CHUNKED + b"ZZ\r\n"], 400, "bad_request"),
-        ([b"\x16\x03\x01\x02\x00\x01"], 400, "bad_request"),
-        ([b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"], 400, "bad_request"),
-        ([POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"], 400, "bad_request"),
+        pytest.param([POST + b"X: " + BIG + b"\r\n\r\n"], 431, "headers_too_large", id="a header"),
+        pytest.param([POST + b"X: ", *[BIG] * 20], 431, "headers_too_large", id="an endless one"),
+        pytest.param([POST, *[b"X: y\r\n" * 1000] * 20], 431, "headers_too_large", id="many"),
+        pytest.param([b"GET /", *[BIG] * 20], 431, "headers_too_large", id="URL"),
+        pytest.param([CHUNKED + b"0\r\n", *[b"X: y\r\n" * 1000] * 20], 431, "headers_too_large", id="trailers"),
+        pytest.param([CHUNKED + b"0\r\nX: ", *[BIG] * 20], 400, "bad_request", id="an endless trailer"),
+        pytest.param([CHUNKED + b"5;", *[BIG] * 20], 400, "bad_request", id="an extension"),
+        pytest.param([CHUNKED, *[b"1\r\na\r\n" * 20_000] * 20], 400, "bad_request", id="chunks of a byte"),
+        pytest.param([CHUNKED + b"ZZ\r\n"], 400, "bad_request", id="a chunk's size"),
+        pytest.param([b"\x16\x03\x01\x02\x00\x01"], 400, "bad_request", id="TLS"),
+        pytest.param([b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"], 400, "bad_request", id="CONNECT"),
+        pytest.param([POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"], 400, "bad_request", id="a length"),
     ],
-    ids="header line lines url trailers trailer extension one-byte-chunks chunk tls connect length".split(),
 )
 async def test_what_is_too_much_or_no_http_is_refused_and_none_of_it_kept(
     pieces: list[bytes], status: int, code: str, serve: Serve, caplog: pytest.LogCaptureFixture
@@ -152,15 +151,15 @@ async def test_what_does_not_come_in_time_is_closed(sent: bytes, status: int, se
     client = await served.client()
     client.writer.write(sent)
     answer = await client.rest()
-    assert answer.startswith(b"HTTP/1.1 %d" % status if status else b"") and bool(answer) == bool(status)
-    assert served.cut("slow") == (1 if status == 408 else None if status == 0 or sent == GET else 1)
+    assert answer[:12] == (b"HTTP/1.1 %d" % status if status else b"")
+    assert served.cut("slow") == (None if sent == GET or not status else 1)
 
 
 async def test_a_client_that_does_not_read_its_answer_is_closed(serve: Serve) -> None:
     served = await serve(**SHORT)
     client = await served.client()
     (connection,) = await until_open(served, 1)
-    connection.transport.write(b"a" * 50_000_000)  # type: ignore[attr-defined]  # an answer larger than any buffer
+    connection.transport.write(b"a" * 50_000_000)  # an answer larger than any buffer
     await until_open(served, 0)
     assert len(await client.reader.read(1000)) > 0
 
