@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor test test-long lint types bench hostile swaps verify-trt lock clean
+.PHONY: help serve serve-gpu demo doctor test test-long lint types bench overload hostile swaps verify-trt lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ swaps: $(VENV)/test.done ## Swap a copy 100 times under load: no request may fai
 
 bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run
 	$(PY) -m benchmarks.throughput
+
+overload: $(VENV)/test.done ## Offer three times what the server can answer, and 256 clients that ask again at once
+	$(PY) -m benchmarks.overload
 
 hostile: $(VENV)/test.done ## Send bodies made to hurt, and measure what they do to others
 	$(PY) -m benchmarks.hostile

@@ -46,6 +46,18 @@ class BodyTooLarge(ServiceError):
     code = "body_too_large"
 
 
+class HeadersTooLarge(ServiceError):
+    """The headers have too many bytes or lines."""
+
+    code = "headers_too_large"
+
+
+class RequestTooSlow(ServiceError):
+    """The request did not arrive in time."""
+
+    code = "request_too_slow"
+
+
 class Unauthorized(ServiceError):
     """A token is needed and none was sent."""
 
@@ -101,7 +113,7 @@ class NotReproducible(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """The queue is full."""
+    """The queue is full, or too many bytes of bodies are in memory."""
 
     code = "overloaded"
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 import app
 from app.api import admin, compare, conversions, docs, ops, web
 from app.api.access import Access, Keys
+from app.api.admission import Admission
 from app.api.dialects import Dialect, dialects
 from app.api.errors import HANDLERS
 from app.api.hosts import Allowed, Hosts
@@ -22,7 +23,6 @@ from app.api.requests import Requests
 from app.backends.backend import ModelRefused, Starter, WorkerDied
 from app.choices import NATIVE
 from app.detection.side_by_side import SideBySide
-from app.metrics import Metrics
 from app.settings import Settings
 from app.web.samples import Samples
 from app.wiring import Parts, build
@@ -72,21 +72,25 @@ def assemble(
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
-    routers = list(_routers(parts, settings, dialects() if protocols is None else protocols))
+    detecting = list(_detecting(parts, dialects() if protocols is None else protocols))
+    routers = [*detecting, *_others(parts, settings)]
     for router in routers:
         api.include_router(router)
     if settings.docs:
         docs.add_docs(api)
-    _add_layers(api, settings, parts.metrics, _routes(routers))
-    api.state.health = parts.health
+    _add_layers(api, settings, parts, detecting=_plain_paths(_routes(detecting)), routes=_routes(routers))
+    api.state.health, api.state.metrics = parts.health, parts.metrics
     return api
 
 
-def _routers(parts: Parts, settings: Settings, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
+def _detecting(parts: Parts, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
     side_by_side = SideBySide(parts.detector, parts.routing, parts.live_pairs)
     pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, parts.served, parts.drawing)
     for protocol in protocols.values():
         yield protocol(pipeline)
+
+
+def _others(parts: Parts, settings: Settings) -> Iterator[APIRouter]:
     yield ops.routes(parts.routing, parts.served, parts.metrics, parts.health)
     yield compare.routes(parts.routing, parts.live_pairs, parts.shadow, parts.metrics, parts.rules)
     yield conversions.routes(parts.copies, parts.conversions, settings.calibration_images)
@@ -130,16 +134,20 @@ def _routes(routers: Sequence[APIRouter]) -> list[APIRoute]:
 def _plain_paths(routes: Sequence[APIRoute]) -> frozenset[str]:
     """The documented ones that have no name in them."""
     documented = {route.path for route in routes if route.include_in_schema}
-    return frozenset(path for path in documented | docs.PATHS if "{" not in path)
+    return frozenset(path for path in documented if "{" not in path)
 
 
-def _add_layers(api: FastAPI, settings: Settings, metrics: Metrics, routes: Sequence[APIRoute]) -> None:
+def _add_layers(
+    api: FastAPI, settings: Settings, parts: Parts, *, detecting: frozenset[str], routes: Sequence[APIRoute]
+) -> None:
     """The ASGI layers, innermost first."""
     keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=detecting)
     api.add_middleware(Access, keys=keys)
     api.add_middleware(Hosts, allowed=Allowed(settings.names))
-    api.add_middleware(Requests, metrics=metrics, journal=Journal(routes), plain_paths=_plain_paths(routes))
+    plain_paths = _plain_paths(routes) | docs.PATHS
+    api.add_middleware(Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths)
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -44,8 +44,11 @@ def give_back_early() -> None:
         set_option(_M_MMAP_THRESHOLD, 256 << 10)
 
 
-def give_back_now() -> None:
-    """Return to the system what this process has freed; it takes milliseconds. Without glibc it does nothing."""
+def give_back() -> None:
+    """Return what has been freed to the system, also from the middle of the heap; milliseconds for hundreds of MB.
+
+    Without glibc it does nothing.
+    """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
 

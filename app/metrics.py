@@ -27,6 +27,7 @@ class Metrics:
         self.registry = registry if registry is not None else CollectorRegistry()
         self._durations: dict[tuple[str, str, int], Histogram] = {}
         self._traffic()
+        self._connections()
         self._models()
         self._comparisons()
         self._conversions()
@@ -66,6 +67,14 @@ class Metrics:
         )
         self.not_finite = self._counter(
             "not_finite_total", "Detections left out because a number in them was NaN or infinite.", ["backend"]
+        )
+
+    def _connections(self) -> None:
+        self.connections_cut = self._counter(
+            "connections_cut_total",
+            "Connections that the server closed on a client, by reason: malformed, headers (too large), slow (request "
+            "or reader), bodies (too many bytes in memory), crowded (too many connections).",
+            ["reason"],
         )
 
     def _models(self) -> None:

@@ -1,12 +1,17 @@
 """uvicorn's server with a drain: after SIGTERM not ready at once, still accepting for a while, then the end."""
 
 import asyncio
+import math
 import signal
+from functools import partial
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
+from app.connections.connections import Connections
+from app.connections.limits import Limits, connections_by_handles
+from app.connections.protocol import BoundedProtocol
 from app.settings import Settings
 
 
@@ -22,6 +27,9 @@ class DrainingServer(uvicorn.Server):
                 api,
                 host=settings.host,
                 port=settings.port,
+                http=partial(BoundedProtocol, Connections(_limits(settings), api.state.metrics)),  # type: ignore[arg-type]  # uvicorn only calls it
+                ws="none",
+                timeout_keep_alive=math.ceil(settings.keep_alive_seconds),
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,  # nothing here asks who the client is
@@ -45,3 +53,13 @@ class DrainingServer(uvicorn.Server):
         self._health.draining = True
         end = super().handle_exit
         self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, end, sig, frame)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        connections=settings.connections or connections_by_handles(),
+        body_bytes=max(settings.bodies_bytes, settings.max_body_bytes),
+        seconds=settings.request_seconds,
+        keep_alive_s=settings.keep_alive_seconds,
+        linger_bytes=settings.max_body_bytes + 12_000_000,
+    )

@@ -14,17 +14,8 @@ from app.setting_types import Bind, HostNames, Names, Token, VariableNames, is_l
 from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
-_NOT_EMPTY = (
-    "model",
-    "cache",
-    "calibration_images",
-    "gate_images",
-    "labels",
-    "signature",
-    "input_scale",
-    "input_fit",
-    "boxes",
-)
+_PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
+_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes")
 
 
 class WrongSetting(Exception):
@@ -162,9 +153,19 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         default=30, gt=0, description="Longest a request waits for its answer before it gets 504."
     )
     max_body_bytes: int = Field(default=20_000_000, ge=1, description="Largest request body.")
+    bodies_bytes: int = Field(
+        default=256_000_000, ge=1, description="Most bytes of bodies in memory at once; beyond it the slowest gets 429."
+    )
     max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels a picture may declare.")
     max_pixels_in_flight: int | None = Field(
         default=None, ge=1, description="Most pixels that a backend decodes at once; 16 times as many may wait."
+    )
+    connections: int | None = Field(
+        default=None, ge=1, description="Most connections at once; one more takes the place of the idlest."
+    )
+    keep_alive_seconds: float = Field(default=75, gt=0, description="Longest a connection is kept between requests.")
+    request_seconds: float = Field(
+        default=10, gt=0, description="Longest a request's headers may take, and its body fall behind 20,000 bytes/s."
     )
     load_seconds: float = Field(
         default=600, gt=0, description="Longest a model may take to load and warm up before its worker is ended."

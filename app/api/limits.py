@@ -1,9 +1,24 @@
 """The ASGI layer that bounds request bodies: by Content-Length before reading, by count while reading."""
 
+from collections.abc import Iterable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import error_response
 from app.errors import BodyTooLarge
+
+_MOST_DIGITS = 18  # of a length; Python reads no number of more than 4,300, and no body is as long as this
+
+
+def content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """What Content-Length says; None without one. A number that no body can have is as good as any that large.
+
+    The server's parser lets digits pass alone.
+    """
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            return int(value) if len(value) <= _MOST_DIGITS else 10**_MOST_DIGITS
+    return None
 
 
 class BodyLimit:
@@ -17,8 +32,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._max_bytes:
+        if (content_length(scope["headers"]) or 0) > self._max_bytes:
             response = error_response(scope["state"]["request_id"], self._error())
             await response(scope, receive, send)
             return

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.memory import give_back_now
+from app.memory import give_back
 from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
 from converter.model.detections import Detections
@@ -109,7 +109,7 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
         fields, rows = wire.pack(detections)
         channel.send({"id": header["id"], "seconds": time.perf_counter() - started, **fields}, rows)
         if sum(width * height for width, height, _ in header["images"]) > _LARGE_PIXELS:
-            give_back_now()
+            give_back()
     except BatchFailed as error:
         channel.send({"id": header["id"], "failed": error.kind, "message": str(error)})
     # The edge of this process: whatever else the model raises is told to the server, which decides.

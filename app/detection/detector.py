@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from app.choices import AUTO
 from app.errors import CrashedTheModel, NotReproducible, ServiceError
 from app.images import Image, check
-from app.lanes.batching import Answer
 from app.lanes.lane import Deadline, Lane, crashed, submit_and_wait
+from app.lanes.queued import Answer
 from app.metrics import NO_BACKEND, Metrics
 from app.verdicts.routing import Routing
 from converter.model.detections import Detections

@@ -7,11 +7,9 @@ text-embeddings-inference's queue). Fair: requests with several pictures and wit
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -19,6 +17,8 @@ from app.backends.backend import BatchFailed
 from app.errors import BackendUnavailable, InvalidImage, ModelFailed, Overloaded
 from app.images import Image
 from app.lanes import repair
+from app.lanes.queued import Answer, QueuedImage, refuse
+from app.lanes.waiting import Waiting
 from app.metrics import Metrics
 from converter.model.detections import Detections
 
@@ -38,25 +38,6 @@ class BatchRunner(Protocol):
         """Run one batch; Detections in the images' order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One image's detections and how they came about."""
-
-    detections: Detections
-    batch_size: int
-    queue_s: float  # from submit to the hand-over of the batch
-    infer_s: float  # from the hand-over to the outputs
-
-
-@dataclass(slots=True, eq=False)
-class QueuedImage:
-    """An image in the queue and the caller's future."""
-
-    image: Image
-    answer: asyncio.Future[Answer]
-    arrived: float = field(default_factory=time.perf_counter)
-
-
 class MicroBatcher:
     """Collects images into batches for a model, at most `limit` of them; `executor` looks for broken ones.
 
@@ -66,22 +47,22 @@ class MicroBatcher:
     def __init__(
         self, model: BatchRunner, metrics: Metrics, *, limit: int, executor: Executor, max_pixels: int = 1 << 62
     ) -> None:
-        self._model, self._metrics, self._limit, self._executor = model, metrics, limit, executor
+        self._model, self._metrics, self._executor = model, metrics, executor
         self._max_pixels, self._pixels_running = max_pixels, 0
         self._sizes = metrics.batch_size.labels(model.name)
-        self._requests: deque[deque[QueuedImage]] = deque()  # each request's images that wait
+        self._waiting = Waiting(limit=limit, max_pixels=QUEUED_PIXELS * max_pixels)
         self._running: set[asyncio.Task[None]] = set()
         self.batches_begun = 0  # ever
         self._pauses = 0
         self._idle = asyncio.Event()
-        self._rate = 0.0  # images answered per second while busy, a moving average
+        self._rate = 0.0
         metrics.queue_depth.labels(model.name).set_function(lambda: self.depth)
         metrics.in_flight.labels(model.name).set_function(lambda: self.in_flight)
 
     @property
     def depth(self) -> int:
         """Images waiting; those whose callers have left are not among them."""
-        return sum(map(len, self._requests))
+        return len(self._waiting)
 
     @property
     def in_flight(self) -> int:
@@ -93,6 +74,20 @@ class MicroBatcher:
         """How long what waits now will take, by the rate of late; 1 while nobody knows."""
         return self.depth / self._rate if self._rate else 1.0
 
+    @property
+    def rate(self) -> float:
+        """Images answered per second while busy, a moving average; 0 before the first."""
+        return self._rate
+
+    @property
+    def full(self) -> bool:
+        """Whether one more image would be refused now."""
+        return self._waiting.full(1) is not None
+
+    def overload(self, images: int = 1) -> Overloaded | None:
+        """The error with which so many images would be refused now, or None if they fit by their number."""
+        return self._overloaded(self._waiting.full(images))
+
     def submit(self, images: Sequence[Image]) -> list[asyncio.Future[Answer]]:
         """Queue the images of one request; a future for each, to be cancelled by a caller who no longer waits.
 
@@ -100,26 +95,14 @@ class MicroBatcher:
         InvalidImage or ModelFailed if the model can't take its image; whatever the model raises besides BatchFailed
         comes through as it is.
         """
-        waiting = self.depth
-        if waiting + len(images) > self._limit:
-            sentence = f"{waiting} pictures are waiting already; the limit is {self._limit}"
-            raise Overloaded(sentence, retry_after_s=self.seconds_to_empty)
-        self._check_pixels(images)
-        loop = asyncio.get_running_loop()
-        request = deque(QueuedImage(image, loop.create_future()) for image in images)
-        futures = [job.answer for job in request]
-        for job in request:
-            job.answer.add_done_callback(partial(_forget, request, job))
-        self._requests.append(request)
+        if overload := self.overload(len(images)) or self._overloaded(self._waiting.full_of_pixels(images)):
+            raise overload
+        futures = self._waiting.add(images)
         self._dispatch()
         return futures
 
-    def _check_pixels(self, images: Sequence[Image]) -> None:
-        waiting = sum(job.image.pixels for request in self._requests for job in request)
-        limit = QUEUED_PIXELS * self._max_pixels
-        if waiting and waiting + sum(image.pixels for image in images) > limit:
-            sentence = f"pictures of {waiting:,} pixels are waiting already; the limit is {limit:,} pixels"
-            raise Overloaded(sentence, retry_after_s=self.seconds_to_empty)
+    def _overloaded(self, sentence: str | None) -> Overloaded | None:
+        return Overloaded(sentence, retry_after_s=self.seconds_to_empty) if sentence else None
 
     async def wait_until_idle(self) -> None:
         """Wait until nothing waits and nothing runs."""
@@ -154,27 +137,15 @@ class MicroBatcher:
         self._dispatch()
 
     def _note_idleness(self) -> None:
-        if self._running or self.depth:
+        if self._running or self._waiting:
             self._idle.clear()
         else:
             self._idle.set()
 
     def _take(self) -> list[QueuedImage]:
-        """The next batch: one image of each request in turn, as far as pixels allow; of callers who have left, none."""
-        batch: list[QueuedImage] = []
+        """The next batch; empty if nothing waits, or nothing that may be decoded beside what runs."""
         left = self._max_pixels - self._pixels_running
-        while self._requests and len(batch) < self._model.max_batch:
-            request = self._requests[0]
-            if request and (batch or self._running) and request[0].image.pixels > left:
-                break  # it has its turn when others are done: those behind it would keep it waiting for ever
-            self._requests.popleft()
-            if request:
-                job = request.popleft()
-                self._requests.append(request)
-                if not job.answer.done():
-                    batch.append(job)
-                    left -= job.image.pixels
-        return batch
+        return self._waiting.take(self._model.max_batch, pixels=left, busy=bool(self._running))
 
     async def _answer(self, batch: list[QueuedImage]) -> None:
         """Run a batch and answer everybody in it, whatever happens: nobody may wait for an answer that never comes."""
@@ -187,10 +158,10 @@ class MicroBatcher:
             try:
                 await self._repair(batch, error)
             except Exception as failure:
-                _refuse(batch, failure)
+                refuse(batch, failure)
         # Whatever else happens belongs to the callers.
         except Exception as error:
-            _refuse(batch, error)
+            refuse(batch, error)
 
     def _answered(self, batch: list[QueuedImage], detections: list[Detections], started: float) -> None:
         if len(detections) != len(batch):
@@ -207,7 +178,7 @@ class MicroBatcher:
         broken = await repair.find_culprits([job.image for job in batch], self._executor)
         culprits = [job for job, is_broken in zip(batch, broken, strict=True) if is_broken]
         innocent = [job for job, is_broken in zip(batch, broken, strict=True) if not is_broken]
-        _refuse(culprits, InvalidImage(repair.DAMAGED))
+        refuse(culprits, InvalidImage(repair.DAMAGED))
         if culprits:
             self._count_repair("culprits")
             await self._again(innocent)
@@ -216,7 +187,7 @@ class MicroBatcher:
             why = repair.of_one(error)
             if isinstance(why, BackendUnavailable | ModelFailed):
                 log.warning("model failed backend=%s kind=%s reason=%r", self._model.name, error.kind, str(error))
-            _refuse(innocent, why)
+            refuse(innocent, why)
         else:
             self._count_repair("halved" if error.kind == "exhausted" else "split")
             middle = (len(innocent) + 1) // 2
@@ -230,15 +201,3 @@ class MicroBatcher:
         batch = [job for job in batch if not job.answer.done()]
         if batch:
             await self._answer(batch)
-
-
-def _forget(request: deque[QueuedImage], job: QueuedImage, _: object) -> None:
-    """Drop an image whose caller no longer waits; it is not there any more if it was taken."""
-    if job in request:
-        request.remove(job)
-
-
-def _refuse(batch: Sequence[QueuedImage], error: Exception) -> None:
-    for job in batch:
-        if not job.answer.done():
-            job.answer.set_exception(error)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from app.backends.backend import WorkerDied
 from app.errors import BackendUnavailable, DeadlineExceeded, ServiceError
 from app.images import Image
-from app.lanes.batching import Answer, MicroBatcher
+from app.lanes.batching import MicroBatcher
+from app.lanes.queued import Answer
 from app.lanes.slot import Slot
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.choices import AUTO, NATIVE
+from app.choices import AUTO, BOTH, NATIVE
 from app.errors import BackendUnavailable
 from app.lanes.lane import Lane
 from app.metrics import Metrics
@@ -125,6 +125,18 @@ class Routing:
         if not lane.slot.ready:
             raise lane.slot.unavailable()
         return lane
+
+    def full(self, backend: str | None) -> Lane | None:
+        """The lane that would refuse a picture for `backend` because its queue is full, or None.
+
+        Without a name: the lane of `auto`, but only where the queue of every backend that could answer is full.
+        """
+        if backend is None:
+            queues = [lane.batcher for lane in self.lanes.values() if lane.slot.ready]
+            return self.full(AUTO) if all(queue.full for queue in queues) else None
+        name = {AUTO: self.active, BOTH: NATIVE}.get(backend, backend)
+        lane = self.lanes.get(name or NATIVE)
+        return lane if lane is not None and lane.slot.ready and lane.batcher.full else None
 
     def alternative(self, lane: Lane) -> Lane | None:
         """Another warm backend that finds the same objects, native first."""

@@ -10,6 +10,7 @@ SERIES = {
     "stage_duration_seconds": ("histogram", {"stage", "backend", "role"}),
     "images": ("counter", {"backend", "role", "result"}),
     "failures": ("counter", {"reason"}),
+    "connections_cut": ("counter", {"reason"}),
     "queue_depth": ("gauge", {"backend"}),
     "in_flight": ("gauge", {"backend"}),
     "batch_size": ("histogram", {"backend"}),

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.main import assemble
 from app.settings import Settings
-from app.wiring import build
+from app.wiring import Parts, build
 from tests.support.app.converting import Programs
 from tests.support.fakes import FakeBackend, FakeStarter, until
 
@@ -29,6 +29,7 @@ class Api:
     client: httpx.AsyncClient
     starter: FakeStarter
     failures: list[str]
+    parts: Parts
 
     @property
     def native(self) -> FakeBackend:
@@ -135,7 +136,7 @@ async def starting(model: Path) -> AsyncIterator[Start]:
             client = await stack.enter_async_context(
                 httpx.AsyncClient(transport=transport, base_url="http://localhost")
             )
-            return Api(app, client, made, failures)
+            return Api(app, client, made, failures, parts)
 
         yield api
 

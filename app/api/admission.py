@@ -1,0 +1,79 @@
+"""The ASGI layer that refuses what would find a full queue, by its headers: before its body is read or parsed."""
+
+import asyncio
+from collections.abc import Iterable
+from urllib.parse import parse_qsl
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.errors import error_response
+from app.api.limits import content_length
+from app.api.pace import Pace
+from app.choices import AUTO
+from app.detection.detector import Detector
+from app.errors import Overloaded
+from app.lanes.lane import Lane
+from app.verdicts.routing import Routing
+
+# Bodies that name a backend themselves; any other is a picture, whose backend the query names.
+_NAMING = (b"multipart/form-data", b"application/json")
+_MOST_PARAMETERS = 100
+# Up to this much of a body it costs less to read it to its end than to have the client connect again.
+_KEPT_BYTES = 256_000
+
+
+class Admission:
+    """Answers 429 to a POST to one of `paths` if its backend's queue is full, with the error that the queue gives."""
+
+    def __init__(self, app: ASGIApp, routing: Routing, detector: Detector, paths: frozenset[str]) -> None:
+        self._app, self._routing, self._detector, self._paths = app, routing, detector, paths
+        self._pace = Pace()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The layer (https://asgi.readthedocs.io)."""
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._paths:
+            backend = _backend(scope)
+            lane = self._routing.full(backend)
+            if lane and (overload := lane.batcher.overload()):
+                if backend not in (None, AUTO):
+                    scope["state"]["backend"] = backend
+                self._detector.failed(lane.slot.name, [overload])
+                await self._hold_back(lane)
+                await _refuse(scope, receive, send, overload)
+                return
+        await self._app(scope, receive, send)
+
+    async def _hold_back(self, lane: Lane) -> None:
+        seconds = self._pace.begin(lane.batcher.rate)
+        try:
+            if seconds > 0:
+                await asyncio.sleep(seconds)
+        finally:
+            self._pace.end()
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, overload: Overloaded) -> None:
+    response = error_response(scope["state"]["request_id"], overload)
+    headers = scope["headers"]
+    waits = _header(headers, b"expect")  # for our leave to send a body that nobody wants now
+    if waits or _header(headers, b"transfer-encoding") or (content_length(headers) or 0) > _KEPT_BYTES:
+        response.headers["Connection"] = "close"
+    await response(scope, receive, send)
+
+
+def _backend(scope: Scope) -> str | None:
+    """The backend that the headers name; None if the body may name it. The query wins over the body."""
+    query: bytes = scope["query_string"]
+    if b"backend" in query or b"%" in query:
+        try:
+            pairs = parse_qsl(query.decode("latin-1"), max_num_fields=_MOST_PARAMETERS)
+        except ValueError:
+            return None  # too many to be a request that is answered
+        if "backend" in (named := dict(pairs)):
+            return named["backend"]
+    kind = _header(scope["headers"], b"content-type").lower()
+    return None if kind.startswith(_NAMING) else AUTO
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
+    return next((value for each, value in headers if each == name), b"")

@@ -1,0 +1,240 @@
+"""uvicorn's protocol with bounds: on the bytes of a head, on the time a request takes to arrive, on what is held."""
+
+import asyncio
+import math
+from enum import Enum
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.api.limits import content_length
+from app.connections.answers import written
+from app.connections.connections import Connections, Place
+from app.connections.transport import PoliteTransport
+from app.errors import BadRequest, HeadersTooLarge, RequestTooSlow, ServiceError
+
+# Each chunk costs as much as 200 bytes of a body, so chunks of a byte or two are not for pictures.
+_WASTE_PER_BYTE = 1.0
+_RESET_BYTES = 2_000_000  # of a rest that is too long to be read to its end
+
+
+class Part(Enum):
+    """The part of a request that is being received."""
+
+    NONE = 0  # the next byte begins a request
+    HEAD = 1
+    BODY = 2
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. httptools delivers a header when it is complete, so the bytes that it is fed are counted too.
+
+    The deadline of a body is a budget of time: it runs out where the body pauses for too long, and what comes fills
+    it up again. A body that keeps up with the rate is never late, however large.
+    """
+
+    def __init__(self, connections: Connections, **given: Any) -> None:
+        super().__init__(**given)
+        self._connections, self._limits = connections, connections.limits
+        self.place, self.deadline, self.held = Place.FRESH, math.inf, 0
+        self._part = Part.NONE
+        self._begun = self._deaf = False  # a head began in what is being fed; nothing more is wanted
+        self._head_bytes = self._head_lines = self._fed_bytes = 0  # delivered; of them; fed since the head began
+        self._body_bytes = self._waste_bytes = 0  # of this request: delivered; fed and not delivered
+        self._got_bytes = 0  # of bodies, in what is being fed
+        self._unsent_bytes, self._unsent_until = 0, math.inf
+        self._rest_bytes = 0  # that are still read while lingering
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
+        """A client has connected; it has to send a head soon."""
+        polite = PoliteTransport(transport, sending=lambda: self._part is not Part.NONE, linger=self._linger)
+        super().connection_made(polite)  # type: ignore[arg-type]  # it is all of a transport that uvicorn uses
+        self.deadline = self.loop.time() + self._limits.seconds
+        self._connections.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._connections.closed(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and count what it was fed."""
+        if self.place is Place.LINGERING or self._deaf:
+            self._throw_away(len(data))
+            return
+        self._unset_keepalive_if_required()
+        self._begun, self._got_bytes, part = False, 0, self._part
+        if part is Part.NONE:  # so that empty lines before a request take none of its time
+            self.deadline = min(self.deadline, self.loop.time() + self._limits.seconds)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # nothing here speaks another protocol: the request is answered as it is
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            if isinstance(cause, HeadersTooLarge):
+                self.refuse(cause, "headers")
+            else:
+                self.refuse(BadRequest("the request is not valid HTTP"), "malformed")
+        else:
+            self._count(len(data), went_on=part is self._part and not self._begun)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._part, self._begun = Part.HEAD, True
+        self._head_bytes = self._head_lines = self._fed_bytes = 0
+        self._settle()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the URL."""
+        self._add_to_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; or a trailer, which is counted and thrown away, since the app has its headers already."""
+        self._head_lines += 1
+        self._add_to_head(len(name) + len(value))
+        if self._part is Part.HEAD:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The app begins with the request."""
+        super().on_headers_complete()
+        self._part = Part.BODY
+        self._body_bytes = self._waste_bytes = 0
+        self.deadline = self.loop.time() + self._limits.seconds
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._got_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The last byte of a request."""
+        super().on_message_complete()
+        self._part = Part.NONE
+        self._settle()
+
+    def on_response_complete(self) -> None:
+        """The last byte of an answer."""
+        self._connections.release(self)
+        super().on_response_complete()
+        self._settle()
+
+    def check(self, now: float) -> None:
+        """Close what is late: with an answer if a request has begun."""
+        if self._is_stuck(now):
+            self._connections.count("slow")
+            self.abort()
+        elif self.place is Place.LINGERING and now > self.deadline:
+            self.abort()
+        elif now <= self.deadline or self.place is Place.ANSWERING:
+            return
+        elif self._part is Part.NONE:
+            self.transport.close()
+        elif self.flow.read_paused:  # it is we who don't go on
+            self.deadline = now + self._limits.seconds
+        else:
+            sentence = f"the request did not come within {self._limits.seconds:g} s"
+            self.refuse(RequestTooSlow(f"{sentence}, or its body at {self._limits.body_rate:,.0f} bytes/s"), "slow")
+
+    def refuse(self, error: ServiceError, reason: str) -> None:
+        """Answer the request that is not complete with an error, and close.
+
+        If the request before it is still being answered, the client gets that answer alone.
+        """
+        self._connections.count(reason)
+        if self._part is Part.NONE:
+            self._part = Part.HEAD  # of something that can't be read; more of it may come
+        if self.pipeline:
+            self.abort()
+        elif self.place is Place.ANSWERING:
+            self._deaf, self.cycle.keep_alive = True, False
+        else:
+            if not (self._part is Part.BODY and self._leave_app()):
+                self.transport.write(written(error, self.server_state.default_headers))
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.transport.abort()
+
+    def _leave_app(self) -> bool:
+        """Tell the app that its client is gone; whether it has begun to answer."""
+        cycle = self.cycle
+        cycle.disconnected, cycle.body = not cycle.response_complete, bytearray()
+        cycle.message_event.set()
+        return cycle.response_started
+
+    def _add_to_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self._limits.head_bytes or self._head_lines > self._limits.head_lines:
+            raise self._too_large()
+
+    def _too_large(self) -> HeadersTooLarge:
+        limits = self._limits
+        return HeadersTooLarge(f"the limit on headers is {limits.head_bytes:,} bytes in {limits.head_lines} lines")
+
+    def _count(self, size: int, *, went_on: bool) -> None:
+        """Judge what was fed; `went_on`: all of it was of the same part of the same request."""
+        got = self._got_bytes
+        if got and not self.cycle.response_complete:
+            self._connections.hold(self, got)
+        if not went_on or self.place is Place.LINGERING:
+            return
+        if self._part is Part.HEAD:
+            self._fed_bytes += size
+            if self._fed_bytes > self._limits.head_bytes:
+                self.refuse(self._too_large(), "headers")
+        elif self._part is Part.BODY:
+            self._count_body(size, got)
+
+    def _count_body(self, size: int, got: int) -> None:
+        self._body_bytes += got
+        self._waste_bytes += size - got
+        self.deadline = min(self.loop.time() + self._limits.seconds, self.deadline + got / self._limits.body_rate)
+        if self._waste_bytes > self._limits.head_bytes + _WASTE_PER_BYTE * self._body_bytes:
+            sentence = f"{self._waste_bytes:,} bytes of chunks hold {self._body_bytes:,} bytes of a body"
+            self.refuse(BadRequest(f"{sentence}: send larger chunks, without extensions"), "malformed")
+        elif self.cycle.response_complete and self._body_bytes + self._waste_bytes > self._limits.drained_bytes:
+            self.transport.close()
+
+    def _settle(self) -> None:
+        """Find the place that the connection has now, and the deadline that goes with it."""
+        if self.place is Place.LINGERING:
+            return
+        working = self.cycle is not None and not self.cycle.response_complete
+        before, now = self.place, self.loop.time()
+        if working and (self._part is not Part.BODY or self.pipeline):
+            place, self.deadline = Place.ANSWERING, math.inf
+        elif self._part is Part.NONE:
+            place, self.deadline = Place.IDLE, now + self._limits.keep_alive_s
+        else:
+            place = Place.RECEIVING
+            if before is not Place.FRESH or self._part is Part.BODY:
+                self.deadline = now + self._limits.seconds
+        self._connections.moved(self, place)
+
+    def _is_stuck(self, now: float) -> bool:
+        """Whether the client has read nothing of its answer for too long."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self._unsent_bytes:
+            self._unsent_bytes = unsent
+            self._unsent_until = now + self._limits.seconds if unsent else math.inf
+        return now > self._unsent_until
+
+    def _linger(self) -> None:
+        """Read the rest of what the client sends, if it is not too much, and throw it away."""
+        rest = (content_length(self.headers) or 0) - self._body_bytes if self._part is Part.BODY else 0
+        self._rest_bytes = rest if 0 < rest <= self._limits.linger_bytes else _RESET_BYTES
+        self._connections.release(self)
+        self._connections.moved(self, Place.LINGERING)
+        self.deadline = self.loop.time() + self._limits.linger_s
+        self.flow.resume_reading()
+
+    def _throw_away(self, size: int) -> None:
+        self._rest_bytes -= size
+        if self.place is Place.LINGERING and self._rest_bytes <= 0:
+            self.transport.end()  # type: ignore[attr-defined]  # it is ours
