@@ -59,17 +59,11 @@ def _serve(settings: Settings) -> int:
     from app import logs, memory, server
     from app.environ import forget_secrets
     from app.main import create_app
-    from converter.disk.opening import open_to_others
     from converter.machine.confine import close_to_others
 
     memory.give_back_early()
     logs.set_up(settings.log_level, form=settings.log_format, requests=settings.request_log)
-    for sentence in misspelt(os.environ):
-        log.warning("setting unknown text=%r", sentence)
-    if settings.cache is not None and (opened := open_to_others(settings.cache)):
-        log.warning("cache open text=%r", opened)
-    if "*" in settings.names:
-        log.info("hosts unrestricted bind=%s restricted_by=%s", settings.bind, PREFIX + "ALLOWED_HOSTS")
+    _tell_of_doubts(settings)
     failures: list[str] = []
 
     def fail(sentence: str) -> None:
@@ -86,6 +80,18 @@ def _serve(settings: Settings) -> int:
     log.info("listening bind=%s model=%s version=%s", settings.bind, settings.model, app.__version__)
     draining.run()
     return _ended(settings, failures[0], 1) if failures else 0
+
+
+def _tell_of_doubts(settings: Settings) -> None:
+    """Log what is probably not as it was meant, though it can be served."""
+    from converter.disk.opening import open_to_others
+
+    for sentence in misspelt(os.environ):
+        log.warning("setting unknown text=%r", sentence)
+    if settings.cache is not None and (opened := open_to_others(settings.cache)):
+        log.warning("cache open text=%r", opened)
+    if "*" in settings.names:
+        log.info("hosts unrestricted bind=%s restricted_by=%s", settings.bind, PREFIX + "ALLOWED_HOSTS")
 
 
 def _ended(settings: Settings, sentence: str, code: int) -> int:

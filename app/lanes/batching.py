@@ -183,16 +183,19 @@ class MicroBatcher:
             self._count_repair("culprits")
             await self._again(innocent)
         elif len(innocent) == 1:
-            self._count_repair("given_up")
-            why = repair.of_one(error)
-            if isinstance(why, BackendUnavailable | ModelFailed):
-                log.warning("model failed backend=%s kind=%s reason=%r", self._model.name, error.kind, str(error))
-            refuse(innocent, why)
+            self._give_up(innocent, error)
         else:
             self._count_repair("halved" if error.kind == "exhausted" else "split")
             middle = (len(innocent) + 1) // 2
             await self._again(innocent[:middle])
             await self._again(innocent[middle:])
+
+    def _give_up(self, innocent: list[QueuedImage], error: BatchFailed) -> None:
+        self._count_repair("given_up")
+        why = repair.of_one(error)
+        if isinstance(why, BackendUnavailable | ModelFailed):
+            log.warning("model failed backend=%s kind=%s reason=%r", self._model.name, error.kind, str(error))
+        refuse(innocent, why)
 
     def _count_repair(self, how: str) -> None:
         self._metrics.batch_repairs.labels(self._model.name, how).inc()

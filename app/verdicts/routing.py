@@ -131,12 +131,11 @@ class Routing:
 
         Without a name: the lane of `auto`, but only where the queue of every backend that could answer is full.
         """
-        if backend is None:
-            queues = [lane.batcher for lane in self.lanes.values() if lane.slot.ready]
-            return self.full(AUTO) if all(queue.full for queue in queues) else None
-        name = {AUTO: self.active, BOTH: NATIVE}.get(backend, backend)
-        lane = self.lanes.get(name or NATIVE)
-        return lane if lane is not None and lane.slot.ready and lane.batcher.full else None
+        name = {None: self.active, AUTO: self.active, BOTH: NATIVE}.get(backend, backend)
+        full = {each: lane.batcher.full for each, lane in self.lanes.items() if lane.slot.ready}
+        if name is None or not full.get(name) or (backend is None and not all(full.values())):
+            return None
+        return self.lanes[name]
 
     def alternative(self, lane: Lane) -> Lane | None:
         """Another warm backend that finds the same objects, native first."""

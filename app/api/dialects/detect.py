@@ -94,17 +94,20 @@ class Encoding:
         # Each by itself: with pictures in it the answer is large, and is never built in one go.
         items = [to_json(await self._item_or_error(result)) for result in results]
         good = next((_first(item) for item in results if not isinstance(item, ServiceError)), None)
+        failed = [item for item in results if isinstance(item, ServiceError)]
         headers = {} if good is None else _headers(good, self._timing(good))
-        end, status = b"]}", 200
-        if good is None and isinstance(results[0], ServiceError):
-            first = answers.failed_picture(results[0])
-            status = first.pop("status")
-            end = b"]," + to_json({**first, "request_id": self.answered.request_id})[1:]
+        status, end = (200, b"]}") if good is not None else self._none_good(failed[0])
         pieces = [to_json(self._frame())[:-1] + b',"results":[', *_between(items), end]
         if not self.wanted.annotate:
             return Response(b"".join(pieces), status, headers, "application/json")
         headers["Content-Length"] = str(sum(map(len, pieces)))
         return StreamingResponse(_each(pieces), status, headers, "application/json")
+
+    def _none_good(self, error: ServiceError) -> tuple[int, bytes]:
+        """The status of a request that has no answer at all, and the end of its body: those of the first picture."""
+        first = answers.failed_picture(error)
+        status = first.pop("status")
+        return status, b"]," + to_json({**first, "request_id": self.answered.request_id})[1:]
 
     def _frame(self) -> dict[str, Any]:
         model = {"name": self.answered.model.name, "version": self.answered.model.version}
