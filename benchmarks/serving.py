@@ -115,14 +115,19 @@ class Server:
 
 
 @contextmanager
-def serving(environ: Mapping[str, str] | None = None, *, cwd: Path | None = None) -> Iterator[Server]:
-    """Start a server with these DETECTOR_* variables and none of ours; end it and all its processes at the end."""
+def serving(
+    environ: Mapping[str, str] | None = None, *, cwd: Path | None = None, module: str = "app"
+) -> Iterator[Server]:
+    """Start a server with these DETECTOR_* variables and none of ours; end it and all its processes at the end.
+
+    `module`: one that takes the command line of `app`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         port = free_port()
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", "--bind", f"127.0.0.1:{port}"],
+                [sys.executable, "-m", module, "serve", "--bind", f"127.0.0.1:{port}"],
                 cwd=cwd,
                 env=clean_environ(environ or {}),
                 stderr=stderr,
