@@ -15,16 +15,16 @@ _LOOKS = ("/convert/jobs", "/model", "/compare", "/metrics", "/readyz", "/", "/s
 
 
 class Admin:
-    """One for all clients: heavy acts come one at a time, and `rest_s` apart."""
+    """One for all clients: swaps and conversions come one at a time, `rest_s` apart, and none after `until`."""
 
     def __init__(self, copy: str, *, rest_s: float) -> None:
         self._copy, self._rest_s = copy, rest_s
         self._acting, self._next = threading.Lock(), 0.0
-        self.acts = 0
+        self.acts, self.until = 0, float("inf")  # `until`: a moment of time.monotonic
 
     def turn(self, client: Client, random: Random) -> None:
         """One look or one act."""
-        if time.monotonic() >= self._next and self._acting.acquire(blocking=False):
+        if self._next <= time.monotonic() < self.until and self._acting.acquire(blocking=False):
             try:
                 client.send(self.act(random))
                 self.acts += 1

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -28,21 +28,18 @@ class Requests:
 
     def __init__(self, photos: Sequence[bytes], *, copy: str) -> None:
         self._photos = photos
-        numbers = range(len(photos))
-        self._good = {
-            kind: [make(number) for number in numbers]
-            for kind, make in {
-                "raw": self._raw,
-                "form": self._form,
-                "JSON": self._json,
-                "several": self._several,
-                "both": lambda number: self._raw(number, "both", f"?backend=both&compare_with={copy}"),
-                "native": lambda number: self._raw(number, "native", "?backend=native"),
-                "copy": lambda number: self._raw(number, "copy", f"?backend={copy}"),
-                "annotate": lambda number: self._raw(number, "annotate", "?annotate=true"),
-                "picture": lambda number: self._raw(number, "picture", Accept="image/jpeg"),
-            }.items()
+        makers: dict[str, Callable[[int], Request]] = {
+            "raw": self._raw,
+            "form": self._form,
+            "JSON": self._json,
+            "several": self._several,
+            "both": lambda number: self._raw(number, "both", f"?backend=both&compare_with={copy}"),
+            "native": lambda number: self._raw(number, "native", "?backend=native"),
+            "copy": lambda number: self._raw(number, "copy", f"?backend={copy}"),
+            "annotate": lambda number: self._raw(number, "annotate", "?annotate=true"),
+            "picture": lambda number: self._raw(number, "picture", Accept="image/jpeg"),
         }
+        self._good = {kind: [make(number) for number in range(len(photos))] for kind, make in makers.items()}
 
     def good(self, random: Random) -> Request:
         """One that must be answered rightly."""
