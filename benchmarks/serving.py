@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,20 +116,17 @@ class Server:
 
 @contextmanager
 def serving(
-    environ: Mapping[str, str] | None = None, *, cwd: Path | None = None, module: str = "app"
+    environ: Mapping[str, str] | None = None, *, cwd: Path | None = None, program: Sequence[str] = ("app", "serve")
 ) -> Iterator[Server]:
-    """Start a server with these DETECTOR_* variables and none of ours; end it and all its processes at the end.
-
-    `module`: one that takes the command line of `app`.
-    """
+    """Start a server with these DETECTOR_* variables and none of ours; end it and all its processes at the end."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         port = free_port()
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, "serve", "--bind", f"127.0.0.1:{port}"],
+                [sys.executable, "-m", *program],
                 cwd=cwd,
-                env=clean_environ(environ or {}),
+                env=clean_environ({**(environ or {}), "DETECTOR_BIND": f"127.0.0.1:{port}"}),
                 stderr=stderr,
                 stdout=subprocess.DEVNULL,
             )

@@ -31,8 +31,9 @@ _BUSY = {"target": "frozen", "batch_sizes": [3]}  # the conversion that runs all
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[Server]:
-    """The server with the bundled model, a frozen copy, and both tokens."""
-    shutil.copytree(bundled_model() / "1", folder / "1")
+    """The server with the bundled model in `folder`, its frozen copy and an admin's token."""
+    if not (folder / "1").exists():
+        shutil.copytree(bundled_model() / "1", folder / "1")
     environ = {
         "DETECTOR_MODEL": str(folder),
         "DETECTOR_COPIES": "frozen",

@@ -60,7 +60,7 @@ def soak(folder: Path, plan: Plan) -> list[Row]:
         "DETECTOR_DRAIN_SECONDS": str(_DRAIN_S),
         "DETECTOR_ADMIN_TOKEN": admins.TOKEN,
     }
-    with serving(environ, module="benchmarks.soak.leaking" if plan.leak else "app") as server:
+    with serving(environ, program=("benchmarks.soak.leaking" if plan.leak else "app", "serve")) as server:
         server.wait_until_ready(within_s=300)
         return Soak(server, plan).rows()
 
