@@ -183,7 +183,10 @@ class Soak:
         for name, found in slopes.items():
             limit = f"< {most:.1f} MB/min" if name in judged else "not judged"
             yield Row(
-                f"memory of {name}, second half", f"{found:+.2f} MB/min", limit, name not in judged or found < most
+                f"memory of {name}, second half",
+                f"{found:+.2f} MB/min, now {samples.held[name][-1][1] / 1e6:.0f} MB",
+                limit,
+                name not in judged or found < most,
             )
 
 
