@@ -1,5 +1,6 @@
 """A short `make fuzz`, and that it notices what it looks for."""
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -33,13 +34,8 @@ def error(code: str, text: str = "no") -> bytes:
     ],
 )
 def test_it_notices_what_must_not_be(status: int, body: bytes, sent: bytes, noticed: str | None) -> None:
-    try:
+    with pytest.raises(Fault, match=noticed) if noticed else contextlib.nullcontext():
         check(Answer(status, "application/json", body), sent=sent)
-    except Fault as fault:
-        assert noticed
-        assert noticed in str(fault)
-    else:
-        assert noticed is None
 
 
 @pytest.mark.heavy
