@@ -54,7 +54,7 @@ class Target:
     def __init__(self, server: Server) -> None:
         self._server, self.url = server, server.url
         self._workers = {name: server.worker_pid(name) for name in ("native", "frozen")}
-        self._before = self.memory_mb
+        self._before, self._read = self.memory_mb, 0  # bytes of the log that have been looked at
 
     @property
     def memory_mb(self) -> float:
@@ -67,7 +67,7 @@ class Target:
         return self.memory_mb - self._before
 
     def check_alive(self) -> None:
-        """Fault if the server or a worker has died, or if it has grown."""
+        """Fault if the server or a worker has died, or if there is a traceback in what it has logged since."""
         if self._server.get("/healthz").status_code != 200 or self._server.get("/readyz").status_code != 200:
             raise Fault("the server is not ready any more")
         if self._server.worker_pid("native") != self._workers["native"]:
@@ -75,7 +75,8 @@ class Target:
         restarts = self._server.metric("detector_worker_restarts_total")
         if restarts:
             raise Fault(f"{restarts:.0f} workers were started again")
-        log = self._server.log.read_text(errors="replace")
+        written = self._server.log.read_bytes()
+        log, self._read = written[self._read :].decode(errors="replace"), len(written)
         if "Traceback (most recent call last)" in log:
             named = re.findall(
                 r"\w+(?:Error|Exception|Group|Disconnect)\b[^\\\n\"]{0,120}", log.partition("Traceback")[2]

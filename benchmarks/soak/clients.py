@@ -57,7 +57,10 @@ class Client:
     def send(self, request: Request) -> bool:
         """Send it and judge the answer; whether there was one."""
         try:
-            self._connection.request(request.method, request.path, request.body or None, dict(request.headers))
+            with contextlib.suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # it may have answered before it had read all
+                self._connection.request(request.method, request.path, request.body or None, dict(request.headers))
             response = self._connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -72,7 +75,7 @@ class Client:
     def leave(self, request: Request, random: Random) -> None:
         """Begin to send it, and go: in the head, in the body, while it waits, or in the middle of the answer."""
         names = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-        line = f"{request.method} {request.path} HTTP/1.1\r\nHost: x\r\n{names}"
+        line = f"{request.method} {request.path} HTTP/1.1\r\nHost: localhost\r\n{names}"
         whole = f"{line}Content-Length: {len(request.body)}\r\n\r\n".encode() + request.body
         head = len(whole) - len(request.body)
         sent = random.choice((random.randrange(head), random.randrange(head, len(whole)), len(whole)))
