@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor test test-long lint types bench overload hostile swaps verify-trt lock clean
+.PHONY: help serve serve-gpu demo doctor test test-long lint types bench overload hostile swaps soak fuzz verify-trt lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ verify-trt: $(VENV)/gpu.done $(VENV)/test.done ## Prove on a machine with a GPU 
 swaps: $(VENV)/test.done ## Swap a copy 100 times under load: no request may fail, memory must come back
 	$(PY) -m benchmarks.swaps
 
+soak: $(VENV)/test.done ## Ten minutes of mixed load with faults: nothing may fail, be wrong or grow (ARGS=--leak: its control)
+	$(PY) -m benchmarks.soak $(ARGS)
+
+fuzz: $(VENV)/test.done ## Send 26,000 requests that nobody should send: none may make a 5xx (ARGS="--seed 1": others)
+	$(PY) -m benchmarks.fuzz $(ARGS)
+
 bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run
 	$(PY) -m benchmarks.throughput
 
@@ -62,7 +68,7 @@ lock: ## Pin the dependencies anew (needs uv)
 LOCK := --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-header
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) .tensorrt dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .tensorrt dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=python3.11 …")'

@@ -1,0 +1,1 @@
+"""Requests that nobody should send: from the OpenAPI document, from mutated bodies, and from malformed bytes."""
