@@ -70,16 +70,16 @@ class Allowed:
         here = Place.read(given[0]) if len(given) == 1 else None
         if here is None:
             raise BadRequest("the request must have one Host header with a name or an address, and perhaps a port")
-        if not (here.is_address or here.name == "localhost" or any(_covers(each, here.name) for each in self.hosts)):
+        if not (here.is_address or self._covers(here.name)):
             raise WrongHost(
                 f"this server does not answer as {here.name[:100]!r}, only by its address, as localhost, or as "
                 "DETECTOR_ALLOWED_HOSTS names it"
             )
         return here
 
-
-def _covers(allowed: str, name: str) -> bool:
-    return allowed in (ANY, name) or (allowed.startswith(".") and f".{name}".endswith(allowed))
+    def _covers(self, name: str) -> bool:
+        above = [allowed for allowed in self.hosts if allowed.startswith(".")]
+        return name in ("localhost", *self.hosts) or ANY in self.hosts or f".{name}".endswith(tuple(above))
 
 
 def _check_origin(headers: list[tuple[bytes, bytes]], here: Place | None) -> None:

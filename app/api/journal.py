@@ -38,7 +38,7 @@ class Journal:
     def write(self, exchange: Exchange, route: str, seconds: float) -> None:
         """The lines for a request that has ended; `route` is its template."""
         path = exchange.scope["path"]
-        if path.startswith(ADMIN) and exchange.scope["method"] not in _SAFE and covers(ADMIN, path):
+        if exchange.scope["method"] not in _SAFE and covers(ADMIN, path):
             audit_log.info("admin request", extra={"fields": self._audited(exchange, path)})
         level = logging.DEBUG if route in QUIET and exchange.status < 400 else logging.INFO
         if requests_log.isEnabledFor(level):

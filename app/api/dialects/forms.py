@@ -51,11 +51,14 @@ async def read(content_type: str, body: bytes, steps: Steps) -> Form:
             continue
         count, size = count + 1, size + part.end - part.start + len(part.name)
         _check_fields(part, count, size)
-        value = body[part.start : part.end].decode("utf-8", "replace")
-        fields[part.name] = f"{fields['classes']},{value}" if part.name == "classes" and part.name in fields else value
+        _add(fields, part.name, body[part.start : part.end].decode("utf-8", "replace"))
     if not files:
         raise BadRequest("the form has no file: send the picture as a file, in a field called image for example")
     return Form(files, fields)
+
+
+def _add(fields: dict[str, str], name: str, value: str) -> None:
+    fields[name] = f"{fields[name]},{value}" if name == "classes" and name in fields else value
 
 
 def _check_fields(part: _Part, count: int, size: int) -> None:
