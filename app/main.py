@@ -142,7 +142,7 @@ def _add_layers(
 ) -> None:
     """The ASGI layers, innermost first."""
     keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
-    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=detecting)
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=detecting)
     api.add_middleware(Access, keys=keys)
     api.add_middleware(Hosts, allowed=Allowed(settings.names))

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import error_response
 from app.errors import BodyTooLarge
 
+_OPTIONS_BYTES = 64_000
 _MOST_DIGITS = 18  # of a length; Python reads no number of more than 4,300, and no body is as long as this
 
 
@@ -22,18 +23,23 @@ def content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 
 
 class BodyLimit:
-    """Answers 413 to a body over `max_bytes`, and closes the connection; what is left of it is never read."""
+    """Answers 413 to a body over its limit, and closes the connection; what is left of it is never read.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app, self._max_bytes = app, max_bytes
+    Pictures are sent to `paths`, where the limit is `max_bytes`. Elsewhere a body is a few options, parsed in one go.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, paths: frozenset[str]) -> None:
+        self._app, self._paths = app, paths
+        self._max_bytes, self._max_option_bytes = max_bytes, min(max_bytes, _OPTIONS_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The layer (https://asgi.readthedocs.io)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if (content_length(scope["headers"]) or 0) > self._max_bytes:
-            response = error_response(scope["state"]["request_id"], self._error())
+        limit = self._max_bytes if scope["path"] in self._paths else self._max_option_bytes
+        if (content_length(scope["headers"]) or 0) > limit:
+            response = error_response(scope["state"]["request_id"], _error(limit))
             await response(scope, receive, send)
             return
         read = 0
@@ -42,11 +48,12 @@ class BodyLimit:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._max_bytes:
-                raise self._error()
+            if read > limit:
+                raise _error(limit)
             return message
 
         await self._app(scope, receive_counted, send)
 
-    def _error(self) -> BodyTooLarge:
-        return BodyTooLarge(f"the body is larger than the limit of {self._max_bytes:,} bytes")
+
+def _error(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body is larger than the limit of {limit:,} bytes")

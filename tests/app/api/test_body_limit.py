@@ -78,3 +78,9 @@ async def test_a_request_that_was_refused_leaves_nothing_behind(api: Api) -> Non
         await api.client.post("/detect", content=Chunks(50_000))
     assert (await api.detect(PHOTO)).status_code == 200
     assert await api.metric("detector_queue_depth") == 0
+
+
+async def test_a_body_of_options_is_small_whatever_pictures_may_be(start: Start) -> None:
+    api = await start(max_body_bytes=1_000_000, admin_token="secret")
+    response = await api.client.post("/convert", content=b" " * 64_001, headers={"Authorization": "Bearer secret"})
+    assert "64,000 bytes" in assert_is_error(response, 413, "body_too_large")
