@@ -6,6 +6,7 @@ that of the answers; what comes faster waits its turn, at most a second. Callers
 what the server can answer, are refused at twice the rate of its answers: none of them waits.
 """
 
+import math
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ _TIMES_ANSWERS = 3.0
 _LEAST_RATE = 50.0  # refusals a second, also where answers take seconds
 _BURST_S = 0.25  # what was not used of the rate may be used so much later
 _LONGEST_S = 1.0
+_TOGETHER_S = 0.25  # each that wakes the process alone costs it twice as much as one of many
 _MOST_HELD = 1000  # more than these are refused at once: each is a task in memory
 
 
@@ -29,11 +31,15 @@ class Pace:
         now = self._clock()
         self._held += 1
         self._next = max(self._next, now - _BURST_S)
-        wait_s = self._next - now
-        if wait_s >= _LONGEST_S or self._held > _MOST_HELD:
-            return _LONGEST_S if self._held <= _MOST_HELD else 0.0
-        self._next += 1 / max(_LEAST_RATE, _TIMES_ANSWERS * answers)
-        return max(0.0, wait_s)
+        leaves = self._next
+        if self._held > _MOST_HELD or leaves <= now:
+            leaves = now
+        else:
+            last = now + _LONGEST_S
+            leaves = min(math.ceil(leaves / _TOGETHER_S), math.floor(last / _TOGETHER_S)) * _TOGETHER_S
+        if self._next < now + _LONGEST_S:
+            self._next += 1 / max(_LEAST_RATE, _TIMES_ANSWERS * answers)
+        return max(0.0, leaves - now)
 
     def end(self) -> None:
         """A refusal has left."""
