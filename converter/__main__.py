@@ -8,7 +8,7 @@ from types import FrameType
 
 from converter import bar, command
 from converter.contract import ConverterError
-from converter.machine import child
+from converter.machine import child, memory
 
 _CANCELLED = 130
 # Of a conversion beside a server, and inherited by its children: a quarter of a core of which a worker wants all
@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _end)
     if args.ends_with_stdin:
         child.end_with_stdin()  # a pipe from the server that started this: it closes when the server is gone
+    memory.go_first()  # a machine that runs out of memory loses a conversion, not what serves
     if args.background:
         os.nice(_NICE)
     try:

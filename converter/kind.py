@@ -13,6 +13,18 @@ from converter.progress import Progress
 _PLAIN = "FP32"  # the precision of a copy that has no other
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a conversion holds at its peak: so many times the weights, and more (benchmarks/conversion_memory.py)."""
+
+    times: float = 4.0
+    plus_bytes: int = 900 << 20
+
+    def needed(self, weights_bytes: int, *, alone: bool = False) -> int:
+        """Bytes for so many bytes of weights; `alone`: without what any model needs."""
+        return int(self.times * weights_bytes) + (0 if alone else self.plus_bytes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of copy. Importing the module of one loads no TensorFlow: `make` does, in a child process."""
@@ -25,6 +37,7 @@ class Kind:
     precisions: tuple[str, ...] = ()  # those that it can have; empty: precision does not shape it
     wanted_on: frozenset[str] = frozenset()  # machines where it is made at start if nobody says otherwise: "cpu", "gpu"
     has_engines: bool = False  # of TensorRT: bound to one GPU, one TensorRT and the batch sizes they were built for
+    memory: Memory = Memory()  # that making and checking one needs
     yardstick: str | None = None  # the kind of copy that it must beat too, beside native
     needs: Callable[[Environment], Availability] = lambda found: Availability(True)  # can it be made and run here?
     # A short word and a sentence, if a folder has no copy of this kind; OSError if it can't be read.

@@ -48,7 +48,7 @@ def run(request: Request, *, limits: child.Limits, on_line: Callable[[str], None
 
     `on_line` gets what it writes to standard error: a library that is missing ends the process, and only that says why.
     CopyRefused if it does not load, does not run, or runs only by falling back to native segments; ConversionFailed
-    if it took more than `limits`.
+    if it took more than `limits`, or than there was.
     """
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **STRICT}
     arguments = ("converter.comparison.probing", stored.to_json(request))
@@ -56,6 +56,8 @@ def run(request: Request, *, limits: child.Limits, on_line: Callable[[str], None
         done = child.run(*arguments, limits=limits, environ=environ, on_line=on_line)
     except child.OverLimit as error:
         raise ConversionFailed(f"running the model {error}, and was ended") from error
+    if done.starved:
+        raise ConversionFailed("running the model took all the memory there was, and the system ended it")
     if done.returncode != 0:
         raise _refusal(done)
     return parse(done.stdout)

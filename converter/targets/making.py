@@ -13,7 +13,7 @@ from typing import Any
 
 from converter import stored, targets
 from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
-from converter.machine import child
+from converter.machine import child, memory
 from converter.progress import Progress, in_words, parse
 from converter.tftrt.nonconverted import read
 
@@ -45,8 +45,13 @@ def make(source: Path, into: Path, options: Options, *, progress: Progress, limi
         return {**answer["facts"], "operations_left": read(lines)}
     if "error" in answer:
         raise _ERRORS.get(answer["error"], ConversionFailed)(answer["message"])
-    how = ended.signal_name or f"exit code {ended.returncode}"
-    raise ConversionFailed(f"the converter crashed while {in_words(step)} ({how})")
+    raise ConversionFailed(_crash(ended, in_words(step)))
+
+
+def _crash(ended: child.Ended, doing: str) -> str:
+    if ended.starved:
+        return f"the converter ran out of memory while {doing}, and the system ended it"
+    return f"the converter crashed while {doing} ({ended.signal_name or f'exit code {ended.returncode}'})"
 
 
 def _environ() -> dict[str, str]:
@@ -71,4 +76,5 @@ def _main(source: str, into: str, options: str) -> None:
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
+    memory.go_first()
     _main(*sys.argv[1:4])
