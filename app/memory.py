@@ -1,15 +1,11 @@
 """Is there memory for a second worker beside the one that serves? What the machine, the container and the GPU say."""
 
-import contextlib
-import ctypes
 from pathlib import Path
 
 from converter.machine import nvidia
-from converter.machine.memory import ROOT, available_bytes, held_bytes, in_words
+from converter.machine.memory import ROOT, available_bytes, give_back_early, held_bytes, in_words
 
 __all__ = ["available_bytes", "give_back_early", "gpu_free_and_used", "held_bytes", "in_words", "lacking"]
-
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 
 
 def lacking(pid: int, *, root: Path = ROOT) -> str | None:
@@ -25,18 +21,6 @@ def lacking(pid: int, *, root: Path = ROOT) -> str | None:
         return _sentence("memory", held, free)
     gpu = gpu_free_and_used(pid)
     return _sentence("GPU memory", held=gpu[1], free=gpu[0]) if gpu and gpu[0] < gpu[1] else None
-
-
-def give_back_early() -> None:
-    """Let this process return memory to the system where glibc would keep it: call it before threads start.
-
-    Each thread has a heap of its own, and once a picture has been freed, pictures of its size come from the heap, which
-    shrinks only at its end (mallopt(3), M_ARENA_MAX and M_MMAP_THRESHOLD). Without glibc it does nothing.
-    """
-    with contextlib.suppress(AttributeError, OSError):
-        set_option = ctypes.CDLL(None).mallopt
-        set_option(_M_ARENA_MAX, 2)
-        set_option(_M_MMAP_THRESHOLD, 256 << 10)
 
 
 def gpu_free_and_used(pid: int) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
 """What memory this machine, or container, has to spare; who is killed first where there is none; who was."""
 
 import contextlib
+import ctypes
 import os
 import signal
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path("/")
 _FIRST_TO_GO = 1000  # the most that /proc/PID/oom_score_adj can be
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 _LEAST_MARGIN, _MOST_MARGIN = 256 << 20, 2 << 30
 
 
@@ -81,6 +83,18 @@ def go_first() -> None:
     """Have the kernel's killer take this process, and those it starts from now on, before all others."""
     with contextlib.suppress(OSError):  # a /proc that can't be written
         (ROOT / "proc/self/oom_score_adj").write_text(f"{_FIRST_TO_GO}\n")
+
+
+def give_back_early() -> None:
+    """Let this process return memory to the system where glibc would keep it: call it before threads start.
+
+    Each thread has a heap of its own, and once a picture has been freed, pictures of its size come from the heap, which
+    shrinks only at its end (mallopt(3), M_ARENA_MAX and M_MMAP_THRESHOLD). Without glibc it does nothing.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(_M_ARENA_MAX, 2)
+        set_option(_M_MMAP_THRESHOLD, 256 << 10)
 
 
 def group_bytes(group: int) -> int:

@@ -77,4 +77,5 @@ if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
     memory.go_first()
+    memory.give_back_early()
     _main(*sys.argv[1:4])
