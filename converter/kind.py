@@ -10,6 +10,7 @@ from converter.description import Declared
 from converter.machine.environment import Availability, Environment
 from converter.progress import Progress
 
+ONE_PROTOBUF = (1 << 31) - 1  # bytes that protobuf can hold in one message, and TensorFlow in one graph
 _PLAIN = "FP32"  # the precision of a copy that has no other
 
 
@@ -38,6 +39,7 @@ class Kind:
     wanted_on: frozenset[str] = frozenset()  # machines where it is made at start if nobody says otherwise: "cpu", "gpu"
     has_engines: bool = False  # of TensorRT: bound to one GPU, one TensorRT and the batch sizes they were built for
     memory: Memory = Memory()  # that making and checking one needs
+    most_weights_bytes: int | None = None  # that it can hold; None: any number
     yardstick: str | None = None  # the kind of copy that it must beat too, beside native
     needs: Callable[[Environment], Availability] = lambda found: Availability(True)  # can it be made and run here?
     # A short word and a sentence, if a folder has no copy of this kind; OSError if it can't be read.

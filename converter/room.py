@@ -18,12 +18,19 @@ def weights_bytes(source: Path) -> int:
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
+def too_large(kind: Kind, source: Path) -> bool:
+    """Whether a copy of this kind may not hold the weights; which of them it uses is known when it is loaded."""
+    return kind.most_weights_bytes is not None and weights_bytes(source) > kind.most_weights_bytes
+
+
 def checked(kind: Kind, source: Path, limits: Limits, *, root: Path = memory.ROOT) -> Limits:
     """`limits` with a limit for memory: the one that it has, else what can be spared; TargetUnavailable if it can't do.
 
     Of a limit that somebody chose only what the weights need is asked: the rest is known less well than they may know.
     """
     weights = weights_bytes(source)
+    if too_large(kind, source):
+        return limits
     chosen = limits.memory_bytes
     allowed = memory.spare_bytes(root=root) if chosen is None else chosen
     needed = kind.memory.needed(weights, alone=chosen is not None)

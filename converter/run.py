@@ -186,6 +186,9 @@ def _measured(
         batch_sizes=work.options.batch_sizes,
         images=work.options.images,
         declared=work.options.declared,
+        most_weights_bytes=work.kind.most_weights_bytes
+        if target is None and room.too_large(work.kind, folder)
+        else None,
     )
     try:
         return probe.run(request, limits=work.limits, on_line=work.progress.relay)

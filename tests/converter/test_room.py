@@ -1,5 +1,6 @@
 """A conversion that can't fit into memory is refused before any work, in a sentence that says why."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_what_does_not_fit_is_refused(free_mib: int, allowed_mib: int | None, wh
     with pytest.raises(TargetUnavailable) as refusal:
         _checked(source, free_mib, allowed_mib)
     assert str(refusal.value) == f"the Some copy of 700 MiB of weights needs about {why}"
+
+
+def test_more_weights_than_its_file_holds_are_left_to_whoever_loads_them(source: Path) -> None:
+    little = replace(KIND, most_weights_bytes=699 * MIB)
+    assert room.too_large(little, source)
+    assert not room.too_large(KIND, source)
+    assert not room.too_large(replace(KIND, most_weights_bytes=701 * MIB), source)
+    limits = Limits.within(60)
+    assert room.checked(little, source, limits, root=source.parent) is limits
 
 
 def _checked(source: Path, free_mib: int, allowed_mib: int | None) -> Limits:
