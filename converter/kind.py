@@ -11,7 +11,14 @@ from converter.machine.environment import Availability, Environment
 from converter.progress import Progress
 
 ONE_PROTOBUF = (1 << 31) - 1  # bytes that protobuf can hold in one message, and TensorFlow in one graph
+_TIMES_IN_GRAPH = 25.0  # that TensorFlow holds what is in a model's graph when it loads, runs and flattens it
 _PLAIN = "FP32"  # the precision of a copy that has no other
+
+
+def too_large(weights_bytes: int) -> str:
+    """The sentence about a model with more weights than fit into ONE_PROTOBUF."""
+    weights = f"{weights_bytes / 1e9:.1f} GB of weights"
+    return f"the model has {weights}, and such a copy is one protobuf message, which ends at 2 GB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +28,10 @@ class Memory:
     times: float = 4.0
     plus_bytes: int = 900 << 20
 
-    def needed(self, weights_bytes: int, *, alone: bool = False) -> int:
-        """Bytes for so many bytes of weights; `alone`: without what any model needs."""
-        return int(self.times * weights_bytes) + (0 if alone else self.plus_bytes)
+    def needed(self, variables_bytes: int, graph_bytes: int, *, alone: bool = False) -> int:
+        """Bytes for so many bytes of weights, those inside the graph apart; `alone`: without what any model needs."""
+        of_weights = self.times * variables_bytes + max(self.times, _TIMES_IN_GRAPH) * graph_bytes
+        return int(of_weights) + (0 if alone else self.plus_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

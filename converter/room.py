@@ -12,15 +12,15 @@ from converter.machine.memory import in_words
 SETTING = "DETECTOR_CONVERT_MEMORY_MIB"
 
 
-def weights_bytes(source: Path) -> int:
-    """What the weights of the SavedModel in `source` take on disk: those in its graph and those beside it."""
-    files = [source / "saved_model.pb", *(source / "variables").glob("*")]
-    return sum(path.stat().st_size for path in files if path.is_file())
+def weights_bytes(source: Path) -> tuple[int, int]:
+    """What the weights of the SavedModel in `source` take on disk: its variables, and its graph with its constants."""
+    variables = sum(path.stat().st_size for path in (source / "variables").glob("*") if path.is_file())
+    return variables, (source / "saved_model.pb").stat().st_size
 
 
 def too_large(kind: Kind, source: Path) -> bool:
     """Whether a copy of this kind may not hold the weights; which of them it uses is known when it is loaded."""
-    return kind.most_weights_bytes is not None and weights_bytes(source) > kind.most_weights_bytes
+    return kind.most_weights_bytes is not None and sum(weights_bytes(source)) > kind.most_weights_bytes
 
 
 def checked(kind: Kind, source: Path, limits: Limits, *, root: Path = memory.ROOT) -> Limits:
@@ -33,10 +33,10 @@ def checked(kind: Kind, source: Path, limits: Limits, *, root: Path = memory.ROO
         return limits
     chosen = limits.memory_bytes
     allowed = memory.spare_bytes(root=root) if chosen is None else chosen
-    needed = kind.memory.needed(weights, alone=chosen is not None)
+    needed = kind.memory.needed(*weights, alone=chosen is not None)
     if needed <= allowed:
         return replace(limits, memory_bytes=allowed)
-    needs = f"the {kind.title} of {in_words(weights)} of weights needs about {in_words(needed)} of memory"
+    needs = f"the {kind.title} of {in_words(sum(weights))} of weights needs about {in_words(needed)} of memory"
     if chosen is None:
         free = f"{in_words(memory.available_bytes(root=root))} are free and {in_words(allowed)} of them may be used"
         raise TargetUnavailable(f"{needs}: {free} (unless {SETTING} or --memory-limit-mib says otherwise)")

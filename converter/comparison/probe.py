@@ -15,6 +15,7 @@ import numpy as np
 from converter import stored
 from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.description import Declared, Description
+from converter.kind import too_large
 from converter.machine import child
 from converter.model.detections import Detections
 
@@ -68,8 +69,7 @@ def parse(stdout: str) -> Probed:
     """What the process printed, read; UnusableModel if there were more weights than asked for."""
     answer = json.loads(stdout.splitlines()[-1])
     if size := answer.get("weights_bytes"):
-        gigabytes = f"{size / 1e9:.1f} GB of weights"
-        raise UnusableModel(f"the model has {gigabytes}, and such a copy is one protobuf message, which ends at 2 GB")
+        raise UnusableModel(too_large(size))
     found = {size: [_detections(rows) for rows in pictures] for size, pictures in answer["detections"].items()}
     description = Description.from_json(json.dumps(answer["description"]))
     return Probed(answer["latency"], found, description, answer["left_out"])

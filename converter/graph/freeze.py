@@ -6,8 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter.contract import ConversionFailed, Options
+from converter.contract import ConversionFailed, Options, UnusableModel
 from converter.graph.weights import freeze
+from converter.kind import ONE_PROTOBUF, too_large
 from converter.machine.error_text import first_line
 from converter.model.signature import Signature, load, others
 from converter.progress import Progress
@@ -20,6 +21,8 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
         model, signature = load(source, declared=options.declared)
     try:
         with progress.step("convert"):
+            if signature.weights_bytes > ONE_PROTOBUF:
+                raise UnusableModel(too_large(signature.weights_bytes))
             frozen, weights = freeze(signature.function, lower_control_flow=True)
             module = tf.Module()
             module.serve = _named(frozen, signature)

@@ -153,8 +153,10 @@ class _Variables(freezing._FunctionConverterDataInEager):  # type: ignore[misc] 
         self.kept_out = {name: mark.variable for name, mark in large.items()}
 
     def _eval(self, tensor: Any) -> Any:
-        if isinstance(tensor, tf.Variable) and tensor.dtype.size * tensor.shape.num_elements() >= _LEAST_BYTES:
-            return _Mark(tensor)
+        if isinstance(tensor, tf.Variable) and tensor.dtype != tf.string:  # whose contents are not one piece
+            count = tensor.shape.num_elements() or 0
+            if count * tensor.dtype.size >= _LEAST_BYTES:
+                return _Mark(tensor)
         return super()._eval(tensor)
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from converter import stored, targets
+from converter import room, stored, targets
 from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
 from converter.machine import child, memory
 from converter.progress import Progress, in_words, parse
@@ -23,8 +23,11 @@ _ERRORS = {error.code: error for error in (ConversionFailed, UnusableModel)}
 def make(source: Path, into: Path, options: Options, *, progress: Progress, limits: child.Limits) -> dict[str, Any]:
     """Have the copy made by a child; its facts, with the operations that TF-TRT left out and why.
 
-    ConversionFailed if the child crashed or was ended, UnusableModel if the model can't be converted.
+    Where `limits` has none for memory, it is what can be spared here. ConversionFailed if the child crashed or was
+    ended, UnusableModel if the model can't be converted, TargetUnavailable if there is no memory for it.
     """
+    if limits.memory_bytes is None:
+        limits = room.checked(targets.kind(options.target), source, limits)
     lines: list[str] = []
     step = ""  # none of its own yet
 

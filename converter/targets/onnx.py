@@ -49,7 +49,7 @@ KIND = Kind(
     title="ONNX copy",
     runner="onnxruntime",
     steps=("load", "convert", "save"),
-    memory=Memory(times=3.6, plus_bytes=550 << 20),
+    memory=Memory(times=3.6, plus_bytes=450 << 20),
     shaped_by=("precision",),
     precisions=("FP32", "FP16"),
     wanted_on=frozenset({"cpu", "gpu"}),

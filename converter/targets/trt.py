@@ -75,7 +75,7 @@ KIND = Kind(
     precisions=PRECISIONS,
     wanted_on=frozenset({"gpu"}),
     most_weights_bytes=ONE_PROTOBUF,
-    memory=Memory(times=19, plus_bytes=3 << 30),  # its yardstick's; TensorRT's libraries and its builder beside it
+    memory=Memory(times=20, plus_bytes=3 << 30),  # its yardstick's; TensorRT's libraries and its builder beside it
     has_engines=True,
     yardstick="frozen",
     needs=_needs,

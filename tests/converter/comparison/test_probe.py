@@ -141,8 +141,8 @@ def test_an_original_with_more_weights_than_a_copy_can_hold_is_not_run(
     monkeypatch: pytest.MonkeyPatch, model: Path
 ) -> None:
     with_fake_tensorflow(monkeypatch, ends_by="SIGABRT", at="run original")
-    request = probe.Request(folder=model, most_weights_bytes=2**31 - 1)
-    with pytest.raises(UnusableModel, match=r"the model has 4\.0 GB of weights, .* which ends at 2 GB"):
+    request = probe.Request(folder=model, most_weights_bytes=3 * 10**8)
+    with pytest.raises(UnusableModel, match=r"the model has 0\.4 GB of weights, .* which ends at 2 GB"):
         probe.run(request, limits=Limits.within(60))
 
 
