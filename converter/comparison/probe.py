@@ -60,6 +60,8 @@ def run(request: Request, *, limits: child.Limits, on_line: Callable[[str], None
         raise ConversionFailed(f"running the model {error}, and was ended") from error
     if done.starved:
         raise ConversionFailed("running the model took all the memory there was, and the system ended it")
+    if done.signal_name == "SIGKILL":  # which no model sends to itself
+        raise ConversionFailed("running the model was ended by SIGKILL")
     if done.returncode != 0:
         raise _refusal(done)
     return parse(done.stdout)

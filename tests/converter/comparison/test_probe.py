@@ -126,6 +126,7 @@ def test_what_is_no_savedmodel_is_refused_in_a_sentence(monkeypatch: pytest.Monk
     ("says", "limits", "sentence"),
     [
         ({"hangs": True}, {"seconds": 1}, "running the model took longer than it may, and was ended"),
+        ({"ends_by": "SIGKILL"}, {}, "running the model was ended by SIGKILL"),
         ({"takes_mib": 600}, {"memory_bytes": 400 << 20}, "MiB of memory, 400 are allowed, and was ended"),
     ],
 )
