@@ -56,9 +56,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(settings: Settings) -> int:
-    from app import logs, memory, server
+    from app import logs, server
     from app.environ import forget_secrets
     from app.main import create_app
+    from converter.machine import memory
     from converter.machine.confine import close_to_others
 
     memory.give_back_early()

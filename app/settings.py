@@ -92,7 +92,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     gate_images: Path | None = Field(
         default=None,
         description="Folder of JPEG files on which copies are compared with native. Default: packaged photos and "
-        "variations of them.",
+        "variations of them. Of a large folder 100 are taken, always the same.",
     )
     gate_matched: float = Field(
         default=_TOLERANCE.matched, gt=0, le=1, description="Least share of boxes that native and a copy share."
@@ -175,7 +175,10 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     convert_seconds: float = Field(default=3600, gt=0, description="Longest a conversion may run.")
     convert_memory_mib: int | None = Field(
-        default=None, ge=1, description="Most memory a conversion may hold, in MiB; it is ended beyond that."
+        default=None,
+        ge=1,
+        description="Most memory a conversion may hold, in MiB; it is ended beyond that. "
+        "Default: what is free, less a margin.",
     )
     drain_seconds: float = Field(
         default=5, ge=0, description="After SIGTERM: not ready, but still accepting, for this long."

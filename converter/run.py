@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter import targets
+from converter import room, targets
 from converter.contract import (
     LONGEST_S,
     BadOptions,
@@ -71,6 +71,7 @@ def convert(
 
     An existing copy is replaced only when the new one is complete and has run; any failure leaves it as it is.
     Where another process makes the same copy already, its copy is waited for and its report returned.
+    Where `limits` has none for memory, it is what can be spared here.
     Raises a ConverterError: BadOptions, UnusableModel, TargetUnavailable, ConversionFailed or CopyRefused.
     """
     progress, limits = progress or Progress(), limits or Limits.within(LONGEST_S)
@@ -83,6 +84,7 @@ def convert(
         answer = kind.availability(found)
         if not answer.available:
             raise TargetUnavailable(answer.reason)
+        limits = room.checked(kind, source, limits)
         identity = identify(source, order.options, found)
     work = Work(
         kind=kind,
@@ -185,6 +187,9 @@ def _measured(
         batch_sizes=work.options.batch_sizes,
         images=work.options.images,
         declared=work.options.declared,
+        most_weights_bytes=work.kind.most_weights_bytes
+        if target is None and room.too_large(work.kind, folder)
+        else None,
     )
     try:
         return probe.run(request, limits=work.limits, on_line=work.progress.relay)

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.memory import give_back
 from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
+from converter.machine.memory import give_back
 from converter.model.detections import Detections
 
 _LARGE_PIXELS = 8_000_000  # of a batch whose memory is worth the milliseconds that giving it back takes

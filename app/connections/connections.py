@@ -7,10 +7,10 @@ import asyncio
 from enum import IntEnum
 from typing import Protocol
 
-from app import memory
 from app.connections.limits import Limits
 from app.errors import Overloaded, ServiceError
 from app.metrics import Metrics
+from converter.machine import memory
 
 # Small bodies may use this much more than larger ones.
 _RESERVE = 1.25

@@ -225,6 +225,14 @@ def test_pictures_that_could_not_be_detected_in_are_left_out(broken: bytes, gate
         pictures(gate_images, max_pixels=1_000_000)
 
 
+def test_a_large_folder_is_sampled_which_the_log_tells(gate_images: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(150):
+        (gate_images / f"{number}.jpg").write_bytes(jpegs.photo())
+    with caplog.at_level("INFO"):
+        assert len(pictures(gate_images, max_pixels=1_000_000)) == 100
+    assert "gate pictures sampled taken=100 there=151" in caplog.text
+
+
 def test_the_packaged_pictures_are_photos_and_variations_of_them() -> None:
     found = pictures(None, max_pixels=25_000_000)
     assert len(found) == 20
