@@ -64,15 +64,19 @@ def _obey(order: int) -> None:
     if order == CRASH:
         _say("last words\n")
         _die(signal.SIGSEGV)
-    if order == EXIT:
-        os._exit(3)
     if order == TALK:
         _say("2026-11-25 09:00:00.123456: W tensorflow/core/x.cc:1] Running native segment for engine\n")
         _say("x" * 200_000 + "\n")
-    if order == BABBLE:
-        os.write(int(sys.argv[sys.argv.index("--socket") + 1]), bytes(8))
-    if order in (HANG, BABBLE):
-        threading.Event().wait()
+    if order in _ENDINGS:
+        _ENDINGS[order]()
+
+
+def _babble() -> None:
+    os.write(int(sys.argv[sys.argv.index("--socket") + 1]), bytes(8))
+    threading.Event().wait()
+
+
+_ENDINGS = {EXIT: lambda: os._exit(3), HANG: threading.Event().wait, BABBLE: _babble}
 
 
 def _die(how: signal.Signals) -> None:
