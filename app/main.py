@@ -19,7 +19,6 @@ from app.api.limits import BodyLimit
 from app.api.pipeline import Pipeline
 from app.api.requests import Requests
 from app.backends.backend import ModelRefused, Starter, WorkerDied
-from app.choices import NATIVE
 from app.detection.side_by_side import SideBySide
 from app.metrics import Metrics
 from app.settings import Settings
@@ -91,11 +90,10 @@ def _routers(parts: Parts, settings: Settings, protocols: Mapping[str, Dialect])
 
 async def _begin(parts: Parts, fail: Callable[[str], None]) -> None:
     """Native first: the server is ready with it; everything else comes after and takes its cores."""
-    spec = parts.served.spec
     try:
-        await parts.routing.lanes[NATIVE].slot.open(spec)
+        await parts.versions.open()
     except (ModelRefused, WorkerDied) as error:
-        fail(f"the model {spec.folder} can't be served: {error}")
+        fail(f"the model {parts.served.now.folder} can't be served: {error}")
         return
     parts.health.native_done()
     try:

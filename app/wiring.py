@@ -36,6 +36,7 @@ from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 from converter.description import Declared
 from converter.disk import publish
+from converter.disk.hashes import Hashes
 from converter.targets import KINDS
 from converter.tolerance import Tolerance
 
@@ -113,7 +114,9 @@ def _served(settings: Settings, metrics: Metrics) -> Served:
             boxes=settings.boxes,
         ),
     )
-    return Served(model, publish.source_sha256(model.folder), run, metrics, app.__version__)
+    file_hash = Hashes()
+    sha256 = publish.source_sha256(model.folder, file_hash=file_hash)
+    return Served(model, sha256, run, metrics, app.__version__, file_hash)
 
 
 def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, metrics: Metrics) -> Routing:

@@ -23,6 +23,7 @@ from app.errors import (
     ServiceError,
 )
 from app.lanes.batching import MicroBatcher
+from app.lanes.door import Door
 from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
@@ -61,7 +62,7 @@ class Detecting:
 
     async def open(self) -> None:
         for name in ("native", "frozen"):
-            await self.lanes[name].slot.open(Spec(name, Path("street/1"), max_batch=8))
+            await self.lanes[name].slot.open(Door(Spec(name, Path("street/1"), max_batch=8)))
         self.lanes["trt"].slot.stay_vacant("unavailable", "no_gpu: TensorFlow sees no NVIDIA GPU")
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def _babble() -> None:
     threading.Event().wait()
 
 
-_ENDINGS = {EXIT: lambda: os._exit(3), HANG: threading.Event().wait, BABBLE: _babble}
+_ENDINGS: dict[int, Callable[[], object]] = {EXIT: lambda: os._exit(3), HANG: threading.Event().wait, BABBLE: _babble}
 
 
 def _die(how: signal.Signals) -> None:
