@@ -19,15 +19,18 @@ from app.copies.copies import Copies
 from app.copies.folders import CopyFolders, Plan
 from app.copies.jobs import JobFiles
 from app.copies.versions import Versions
+from app.detection.attempts import Attempts
 from app.detection.detector import Detector
 from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import Quiet
 from app.lanes.slot import Slot
+from app.lanes.suspects import Suspects
 from app.metrics import Metrics
 from app.rules import GateRules, RollbackRule
 from app.settings import Settings
 from app.verdicts import judge, states
+from app.verdicts.failures import Failures
 from app.verdicts.gate import Clock, Gate
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
@@ -89,7 +92,7 @@ def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = t
         rules=gate.rules,
         live_pairs=live_pairs,
         shadow=Shadow(routing, live_pairs, metrics, share=settings.shadow_share, measuring=measuring),
-        detector=_detector(settings, routing, executor, metrics),
+        detector=_detector(settings, Attempts(routing, Failures(routing, metrics, rule=rule)), executor, metrics),
         judge=fresh_judge,
         conversions=conversions,
         copies=copies,
@@ -120,10 +123,10 @@ def _served(settings: Settings, metrics: Metrics) -> Served:
 
 
 def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, metrics: Metrics) -> Routing:
-    lanes = {}
+    lanes, suspects = {}, Suspects()
     for name in (NATIVE, *KINDS):
         slot = Slot(name, start, metrics)
-        batcher = MicroBatcher(slot, metrics, limit=settings.queue_limit, executor=executor)
+        batcher = MicroBatcher(slot, metrics, limit=settings.queue_limit, executor=executor, suspects=suspects)
         lanes[name] = Lane(slot, batcher)
     routing = Routing(lanes, metrics)
     states.expose(routing, metrics)
@@ -140,9 +143,9 @@ def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: 
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet, clock=clock)
 
 
-def _detector(settings: Settings, routing: Routing, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
+def _detector(settings: Settings, attempts: Attempts, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
     return Detector(
-        routing, metrics, executor=executor, max_pixels=settings.max_pixels, timeout_s=settings.timeout_seconds
+        attempts, metrics, executor=executor, max_pixels=settings.max_pixels, timeout_s=settings.timeout_seconds
     )
 
 

@@ -10,18 +10,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from app.backends.backend import BatchFailed
-from app.errors import BackendUnavailable, InvalidImage, ModelFailed, NotReproducible, Overloaded, ServiceError
+from app.backends.backend import BatchFailed, WorkerDied
+from app.errors import InvalidImage, Overloaded
 from app.images import Image
 from app.lanes import repair
+from app.lanes.apart import Apart
+from app.lanes.queued import Answer, QueuedImage, refuse
+from app.lanes.suspects import Suspects
 from app.metrics import Metrics
 from converter.model.detections import Detections
-
-_DAMAGED = "the JPEG file can't be decoded: it is damaged or cut off"
 
 
 class BatchRunner(Protocol):
@@ -35,32 +35,20 @@ class BatchRunner(Protocol):
         """Run one batch; Detections in the images' order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One image's detections and how they came about."""
-
-    detections: Detections
-    batch_size: int
-    queue_s: float  # from submit to the hand-over of the batch
-    infer_s: float  # from the hand-over to the outputs
-
-
-@dataclass(slots=True, eq=False)
-class QueuedImage:
-    """An image in the queue and the caller's future."""
-
-    image: Image
-    answer: asyncio.Future[Answer]
-    arrived: float = field(default_factory=time.perf_counter)
-
-
 class MicroBatcher:
-    """Collects images into batches for a model, at most `limit` of them; `executor` looks for broken ones."""
+    """Collects images into batches for a model, at most `limit` of them; `executor` looks for broken ones.
 
-    def __init__(self, model: BatchRunner, metrics: Metrics, *, limit: int, executor: Executor) -> None:
+    `suspects` is what all queues share: what killed a worker here is not run among others there.
+    """
+
+    def __init__(
+        self, model: BatchRunner, metrics: Metrics, *, limit: int, executor: Executor, suspects: Suspects | None = None
+    ) -> None:
         self._model, self._metrics, self._limit, self._executor = model, metrics, limit, executor
         self._sizes = metrics.batch_size.labels(model.name)
         self._requests: deque[deque[QueuedImage]] = deque()  # each request's images that wait
+        self._empty = 0  # of them at least so many have none, since their callers left
+        self._apart = Apart(suspects or Suspects())
         self._running: set[asyncio.Task[None]] = set()
         self.batches_begun = 0  # ever
         self._pauses = 0
@@ -72,7 +60,7 @@ class MicroBatcher:
     @property
     def depth(self) -> int:
         """Images waiting; those whose callers have left are not among them."""
-        return sum(map(len, self._requests))
+        return sum(map(len, self._requests)) + len(self._apart)
 
     @property
     def in_flight(self) -> int:
@@ -84,21 +72,23 @@ class MicroBatcher:
         """How long what waits now will take, by the rate of late; 1 while nobody knows."""
         return self.depth / self._rate if self._rate else 1.0
 
-    def submit(self, images: Sequence[Image]) -> list[asyncio.Future[Answer]]:
+    def submit(self, images: Sequence[Image], *, admitted: bool = False) -> list[asyncio.Future[Answer]]:
         """Queue the images of one request; a future for each, to be cancelled by a caller who no longer waits.
 
-        Overloaded at once if they do not all fit. A future raises InvalidImage or ModelFailed if the model can't take
-        its image; whatever the model raises besides BatchFailed comes through as it is.
+        Overloaded at once if they do not all fit, unless another queue has `admitted` them already. A future raises
+        InvalidImage, ModelFailed or CrashedTheModel if the model can't take its image; whatever the model raises
+        besides BatchFailed comes through as it is.
         """
         waiting = self.depth
-        if waiting + len(images) > self._limit:
+        if waiting + len(images) > self._limit and not admitted:
             sentence = f"{waiting} pictures are waiting already; the limit is {self._limit}"
             raise Overloaded(sentence, retry_after_s=self.seconds_to_empty)
         loop = asyncio.get_running_loop()
         request = deque(QueuedImage(image, loop.create_future()) for image in images)
         futures = [job.answer for job in request]
         for job in request:
-            job.answer.add_done_callback(partial(_forget, request, job))
+            job.answer.add_done_callback(partial(self._forget, request, job))
+            self._apart.refuse_if_known(job)
         self._requests.append(request)
         self._dispatch()
         return futures
@@ -121,7 +111,7 @@ class MicroBatcher:
             self._dispatch()
 
     def _dispatch(self) -> None:
-        while not self._pauses and len(self._running) < self._model.max_in_flight and (batch := self._take()):
+        while self._has_room() and (batch := self._next()):
             self.batches_begun += 1
             task = asyncio.create_task(self._answer(batch))
             self._running.add(task)
@@ -130,6 +120,7 @@ class MicroBatcher:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._apart.runs = False  # if one ran alone, this was it
         self._dispatch()
 
     def _note_idleness(self) -> None:
@@ -137,6 +128,28 @@ class MicroBatcher:
             self._idle.clear()
         else:
             self._idle.set()
+
+    def _has_room(self) -> bool:
+        return not self._pauses and not self._apart.runs and len(self._running) < self._model.max_in_flight
+
+    def _next(self) -> list[QueuedImage]:
+        """The next batch: one without suspects, or a suspect alone once nothing else runs."""
+        while not self._apart:
+            batch = self._take()
+            innocent = self._apart.innocent(batch)
+            if innocent or not batch:
+                return innocent
+        return [] if self._running else self._apart.next()
+
+    def _forget(self, waiting: deque[QueuedImage], job: QueuedImage, _: object) -> None:
+        """Drop an image whose caller no longer waits; it is not there any more if it was taken."""
+        if job not in waiting:
+            return
+        waiting.remove(job)
+        self._empty += not waiting
+        if 2 * self._empty > len(self._requests):
+            self._requests, self._empty = deque(request for request in self._requests if request), 0
+            self._note_idleness()
 
     def _take(self) -> list[QueuedImage]:
         """The next batch: one image of each request in turn; of callers who have left, none."""
@@ -161,14 +174,17 @@ class MicroBatcher:
             try:
                 await self._repair(batch, error)
             except Exception as failure:
-                _refuse(batch, failure)
+                refuse(batch, failure)
+        except WorkerDied as death:
+            self._apart.died(batch, death)
         # Whatever else happens belongs to the callers.
         except Exception as error:
-            _refuse(batch, error)
+            refuse(batch, error)
 
     def _answered(self, batch: list[QueuedImage], detections: list[Detections], started: float) -> None:
         if len(detections) != len(batch):
             raise RuntimeError(f"{len(detections)} answers came to {len(batch)} images")
+        self._apart.answered(batch)
         seconds = time.perf_counter() - started
         rate = self._model.max_in_flight * len(batch) / seconds
         self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
@@ -181,13 +197,13 @@ class MicroBatcher:
         broken = await repair.find_culprits([job.image for job in batch], self._executor)
         culprits = [job for job, is_broken in zip(batch, broken, strict=True) if is_broken]
         innocent = [job for job, is_broken in zip(batch, broken, strict=True) if not is_broken]
-        _refuse(culprits, InvalidImage(_DAMAGED))
+        refuse(culprits, InvalidImage(repair.DAMAGED))
         if culprits:
             self._count_repair("culprits")
             await self._again(innocent)
         elif len(innocent) == 1:
             self._count_repair("given_up")
-            _refuse(innocent, _of_one(error))
+            refuse(innocent, repair.of_one(error))
         else:
             self._count_repair("halved" if error.kind == "exhausted" else "split")
             middle = (len(innocent) + 1) // 2
@@ -201,27 +217,3 @@ class MicroBatcher:
         batch = [job for job in batch if not job.answer.done()]
         if batch:
             await self._answer(batch)
-
-
-def _forget(request: deque[QueuedImage], job: QueuedImage, _: object) -> None:
-    """Drop an image whose caller no longer waits; it is not there any more if it was taken."""
-    if job in request:
-        request.remove(job)
-
-
-def _of_one(error: BatchFailed) -> ServiceError:
-    if error.kind == "exhausted":
-        return BackendUnavailable("the model ran out of memory on this picture alone", retry_after_s=1)
-    if error.kind == "undecodable":
-        return InvalidImage(_DAMAGED)
-    if error.kind == "colours":
-        return InvalidImage(str(error))
-    if error.kind == "unlike":
-        return NotReproducible(f"this copy can't decode the JPEG file as native does: {error}")
-    return ModelFailed("the model failed on this picture, which decodes well")
-
-
-def _refuse(batch: Sequence[QueuedImage], error: Exception) -> None:
-    for job in batch:
-        if not job.answer.done():
-            job.answer.set_exception(error)

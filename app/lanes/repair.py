@@ -4,7 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
+from app.backends.backend import BatchFailed
+from app.errors import BackendUnavailable, InvalidImage, ModelFailed, NotReproducible, ServiceError
 from app.images import Image, opened
+
+DAMAGED = "the JPEG file can't be decoded: it is damaged or cut off"
 
 
 async def find_culprits(images: Sequence[Image], executor: Executor) -> list[bool]:
@@ -15,6 +19,25 @@ async def find_culprits(images: Sequence[Image], executor: Executor) -> list[boo
     """
     loop = asyncio.get_running_loop()
     return await asyncio.gather(*(loop.run_in_executor(executor, _is_broken, image.data) for image in images))
+
+
+def of_one(error: BatchFailed) -> ServiceError:
+    """What is answered to a picture on which the model failed when it ran alone; its cause is `error`."""
+    answer = _in_words(error)
+    answer.__cause__ = error
+    return answer
+
+
+def _in_words(error: BatchFailed) -> ServiceError:
+    if error.kind == "exhausted":
+        return BackendUnavailable("the model ran out of memory on this picture alone", retry_after_s=1)
+    if error.kind == "undecodable":
+        return InvalidImage(DAMAGED)
+    if error.kind == "colours":
+        return InvalidImage(str(error))
+    if error.kind == "unlike":
+        return NotReproducible(f"this copy can't decode the JPEG file as native does: {error}")
+    return ModelFailed("the model failed on this picture, which decodes well")
 
 
 def _is_broken(data: bytes) -> bool:

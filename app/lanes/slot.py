@@ -56,6 +56,7 @@ class Slot:
         self._leaving = False  # the worker answers what waits, and gets nothing new
         self._retiring: set[Lease] = set()  # swapped out, with batches still in them
         self._opening = asyncio.Lock()
+        self._published = asyncio.Event()  # set, and another one put in its place, whenever one is
         self._cleared = 0  # times
         self.pause_s = FIRST_PAUSE_S
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,7 +79,7 @@ class Slot:
     @property
     def ready(self) -> bool:
         """Whether requests may be sent here: there is a warm model, and it stays."""
-        return self._lease is not None and not self._leaving
+        return self._lease is not None and not self._lease.dead and not self._leaving
 
     async def run(self, images: Sequence[Image]) -> list[Detections]:
         """One batch on the backend that serves now; BackendUnavailable with the phase's reason if none does."""
@@ -137,6 +138,10 @@ class Slot:
             self._leaving = True
             self._enter(why, reason)
 
+    async def next_one(self) -> None:
+        """Wait until another worker serves than does now."""
+        await self._published.wait()
+
     async def clear(self, why: Vacancy, reason: str) -> None:
         """Nobody serves here any more; the worker ends when it has answered what it was given."""
         async with self._opening:
@@ -165,6 +170,8 @@ class Slot:
 
     def _publish(self, fresh: Lease, door: Door) -> Lease | None:
         stale, self._lease, self._leaving = self._lease, fresh, False
+        self._published.set()
+        self._published = asyncio.Event()
         facts = fresh.backend.facts
         self.max_batch, self.max_in_flight = facts.batch_sizes[-1], facts.batches_in_flight
         log.info(

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.backends.backend import BatchFailed, Spec
+from app.detection.attempts import Attempts
 from app.detection.detector import Detector, Query, Result
 from app.errors import (
     BackendUnavailable,
@@ -27,6 +28,8 @@ from app.lanes.door import Door
 from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
+from app.rules import RollbackRule
+from app.verdicts.failures import Failures
 from app.verdicts.routing import Routing
 from converter.model.detections import Detections
 from tests.support.app import jpegs
@@ -45,8 +48,9 @@ class Detecting:
         self.starter = FakeStarter()
         self.lanes = {name: self._lane(name, executor, limit) for name in ("native", "frozen", "trt")}
         self.routing = Routing(self.lanes, self.metrics)
+        failures = Failures(self.routing, self.metrics, rule=RollbackRule())
         self.detector = Detector(
-            self.routing, self.metrics, executor=executor, max_pixels=1_000_000, timeout_s=timeout_s
+            Attempts(self.routing, failures), self.metrics, executor=executor, max_pixels=1_000_000, timeout_s=timeout_s
         )
 
     def _lane(self, name: str, executor: ThreadPoolExecutor, limit: int) -> Lane:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.images import Image
-from app.lanes.batching import Answer
+from app.lanes.queued import Answer
 from app.verdicts.shadow import MOST_TRIES
 from tests.support.app.comparing import ServerSetup, numbered, verdict
 from tests.support.app.pairing import window

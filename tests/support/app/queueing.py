@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from app.images import Image
-from app.lanes.batching import Answer, MicroBatcher
+from app.lanes.batching import MicroBatcher
+from app.lanes.queued import Answer
 from converter.model.detections import Detections
 from tests.support.fakes import FakeBackend
 
