@@ -194,9 +194,12 @@ def test_a_picture_that_crashes_two_workers_is_given_up(quirky: Any, photos: dic
     with quirky("crashes", DETECTOR_COPIES="frozen", DETECTOR_MAX_BATCH="1") as server:
         server.wait_until_ready()
         server.wait_until(lambda: server.model()["backends"]["frozen"]["state"] == "standby")
-        response = server.detect(unlucky(photos))
-        assert (response.status_code, response.json()["code"]) == (422, "crashed_the_model")
-        server.wait_until(lambda: server.detect(photos["dog"]).status_code == 200, within_s=30)
+        results = together(server, [photos["dog"], photos["coffee"], unlucky(photos), photos["chelsea"]])
+        assert [item["status"] for item in results] == [200, 200, 422, 200]
+        for backend in ("auto", "native", "frozen") * 3:
+            server.wait_until(lambda: server.detect(photos["dog"], backend=backend).status_code == 200, within_s=30)  # noqa: B023
+            response = server.detect(unlucky(photos), backend=backend)
+            assert (response.status_code, response.json()["code"]) == (422, "crashed_the_model")
         server.wait_until(lambda: server.metric("detector_worker_restarts_total", reason="crashed") == 2, within_s=30)
 
 
