@@ -53,7 +53,7 @@ def assemble(
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_begin(parts, fail)), asyncio.create_task(parts.shadow.run())]
+        tasks = [asyncio.create_task(each) for each in (_begin(parts, fail), parts.shadow.run(), parts.later.run())]
         try:
             yield
         finally:

@@ -34,6 +34,7 @@ from app.verdicts.failures import Failures
 from app.verdicts.gate import Clock, Gate
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
+from app.verdicts.later import Later
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
@@ -61,6 +62,7 @@ class Parts:
     shadow: Shadow
     detector: Detector
     judge: Judge
+    later: Later
     conversions: Conversions
     copies: Copies
     versions: Versions
@@ -94,6 +96,7 @@ def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = t
         shadow=Shadow(routing, live_pairs, metrics, share=settings.shadow_share, measuring=measuring),
         detector=_detector(settings, Attempts(routing, Failures(routing, metrics, rule=rule)), executor, metrics),
         judge=fresh_judge,
+        later=Later(fresh_judge),
         conversions=conversions,
         copies=copies,
         versions=Versions(served, routing, copies, versions=settings.model, labels=settings.labels),

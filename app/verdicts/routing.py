@@ -25,6 +25,7 @@ class Standing:
 
     verdict: Verdict | None = None
     unjudged: str = UNCOMPARED  # why there is no verdict
+    passing: bool = False  # that reason may pass
     rolled_back: str | None = None  # why it was taken out of `auto`
 
     @property
@@ -82,9 +83,11 @@ class Routing:
         """Whether the backend may answer in native's place."""
         return backend == NATIVE or self._standings[backend].agrees
 
-    def record_verdict(self, copy: str, verdict: Verdict | None, reason: str = UNCOMPARED) -> None:
+    def record_verdict(
+        self, copy: str, verdict: Verdict | None, reason: str = UNCOMPARED, *, passing: bool = False
+    ) -> None:
         """Take note of a verdict on a fresh copy, or that there is none and why; what was held against it is gone."""
-        self._standings[copy] = Standing(verdict, reason)
+        self._standings[copy] = Standing(verdict, reason, passing)
 
     def amend_verdict(self, copy: str, verdict: Verdict) -> None:
         """Live pairs have decided a verdict that the gate left open."""
