@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor test test-long lint types bench swaps verify-trt lock clean
+.PHONY: help serve serve-gpu demo doctor test test-long lint types bench swaps chaos verify-trt lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ verify-trt: $(VENV)/gpu.done $(VENV)/test.done ## Prove on a machine with a GPU 
 
 swaps: $(VENV)/test.done ## Swap a copy 100 times under load: no request may fail, memory must come back
 	$(PY) -m benchmarks.swaps
+
+chaos: $(VENV)/test.done ## Ten minutes of faults under load: no answer of auto may be lost or wrong, nothing left over
+	$(PY) -m benchmarks.chaos
 
 bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run
 	$(PY) -m benchmarks.throughput
