@@ -76,15 +76,14 @@ async def test_a_model_that_changed_in_its_place_is_served_when_somebody_says_so
     with pytest.raises(NotLoaded, match="is served already"):
         await versions.load_newest()
     away = (saved_model / "1").rename(saved_model / "elsewhere")
-    server.backend("native").die()
-    await until(lambda: server.told("native")[0] == "refused")
+    await server.crash("native", pause_s=20)
     with pytest.raises(NotLoaded, match="no SavedModel"):
         await versions.load_newest()
     away.rename(saved_model / "1")
-    server.routing.lanes["native"].slot.pause_s = 20
     await versions.load_newest()
     assert (server.told("native")[0], server.parts.served.sha256) == ("active", before)
     (saved_model / "1" / "saved_model.pb").write_text("another model")
+    server.routing.lanes["native"].slot.pause_s = 0.001
     server.backend("native").die()
     await until(lambda: "are not those that version 1 was served with" in server.told("native")[1])
     await versions.load_newest()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,10 +49,9 @@ class Detecting:
         self.starter = FakeStarter()
         self.lanes = {name: self._lane(name, executor, limit) for name in ("native", "frozen", "trt")}
         self.routing = Routing(self.lanes, self.metrics)
-        failures = Failures(self.routing, self.metrics, rule=RollbackRule())
-        self.detector = Detector(
-            Attempts(self.routing, failures), self.metrics, executor=executor, max_pixels=1_000_000, timeout_s=timeout_s
-        )
+        attempts = Attempts(self.routing, Failures(self.routing, self.metrics, rule=RollbackRule()))
+        limits: Any = {"max_pixels": 1_000_000, "timeout_s": timeout_s}
+        self.detector = Detector(attempts, self.metrics, executor=executor, **limits)
 
     def _lane(self, name: str, executor: ThreadPoolExecutor, limit: int) -> Lane:
         slot = Slot(name, self.starter, self.metrics)
@@ -246,7 +246,5 @@ async def test_timings_are_observed_once_for_each_stage(bench: Detecting) -> Non
 async def test_numbers_that_are_not_finite_are_counted(bench: Detecting) -> None:
     none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), dropped=3)
     bench.backend("native").answer = lambda image: none
-    result = await bench.detect(PHOTO, Query())
-    assert isinstance(result, Result)
-    bench.detector.observe(result, encode_s=0)
+    bench.detector.observe(await bench.detect(PHOTO, Query()), encode_s=0)
     assert bench.counted("not_finite_total", "backend") == {"native": 3}
