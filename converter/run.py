@@ -28,6 +28,7 @@ from converter.contract import (
     UnusableModel,
 )
 from converter.disk import publish
+from converter.disk.hashes import FileHash, sha256
 from converter.kind import Kind
 from converter.machine import environment
 from converter.machine.child import Limits
@@ -101,11 +102,13 @@ def convert(
         return existing or _make(work)
 
 
-def identify(source: Path, options: Options, found: environment.Environment) -> Identity:
+def identify(
+    source: Path, options: Options, found: environment.Environment, *, file_hash: FileHash = sha256
+) -> Identity:
     """What a copy of `source` made here and now with `options` would depend on."""
     kind = targets.kind(options.target)
     identity = Identity(
-        source_sha256=publish.source_sha256(source),
+        source_sha256=publish.source_sha256(source, file_hash=file_hash),
         options={**options.text(kind.shaped_by), **options.declared.given()},
         tensorflow=found.tensorflow or "unknown",
         tensorflow_build=found.tensorflow_build or "unknown",

@@ -87,6 +87,7 @@ async def test_who_has_left_takes_no_place_and_keeps_no_picture(
         gone.cancel()
         await asyncio.wait([gone])
         assert batcher.depth == 1
+    assert len(batcher._waiting._requests) < 4, "nor a line of its own"
     del gone
     assert sys.getrefcount(images[2]) < references + 10
     backend.open_gate.set()
