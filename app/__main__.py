@@ -90,8 +90,8 @@ def _tell_of_doubts(settings: Settings) -> None:
         log.warning("setting unknown text=%r", sentence)
     if settings.cache is not None and (opened := open_to_others(settings.cache)):
         log.warning("cache open text=%r", opened)
-    if "*" in settings.names:
-        log.info("hosts unrestricted bind=%s restricted_by=%s", settings.bind, PREFIX + "ALLOWED_HOSTS")
+    if "*" in settings.host_names:
+        log.warning("hosts unrestricted bind=%s restricted_by=%s", settings.bind, PREFIX + "ALLOWED_HOSTS")
 
 
 def _ended(settings: Settings, sentence: str, code: int) -> int:
@@ -106,8 +106,10 @@ def _ended(settings: Settings, sentence: str, code: int) -> int:
 def _inspect(settings: Settings, *, as_json: bool) -> int:
     from app import model_folder
     from app.commands import inspect
+    from app.environ import forget_secrets
     from converter.description import Declared
 
+    forget_secrets(os.environ, but=settings.child_environment)
     model = model_folder.find(settings.model, settings.labels)
     declared = Declared(**{name: getattr(settings, name) for name in DECLARED[:-1]})
     found = inspect.inspect(model, declared, tuple(sorted({1, settings.max_batch})))

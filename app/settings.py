@@ -205,7 +205,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self.bind.rpartition(":")[0].strip("[]") or "127.0.0.1"
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def host_names(self) -> tuple[str, ...]:
         """The names under which the server answers besides addresses and `localhost`; `*` is any."""
         if self.allowed_hosts is not None:
             return self.allowed_hosts

@@ -24,7 +24,7 @@ from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 
-QUEUED_PIXELS = 16  # times as many may wait as may be in flight: 64 photos of a phone on two cores
+QUEUED_PER_RUNNING = 16  # so many times the pixels in flight may wait: 64 photos of a phone on two cores
 
 
 class BatchRunner(Protocol):
@@ -39,7 +39,7 @@ class BatchRunner(Protocol):
 
 
 class MicroBatcher:
-    """Collects images into batches for a model, at most `limit` of them; `executor` looks for broken ones.
+    """Collects images into batches for a model, of which at most `limit` wait; `executor` looks for broken ones.
 
     Batches that run have at most `max_pixels` together, or one image each: what decoding takes goes with the pixels.
     """
@@ -50,7 +50,7 @@ class MicroBatcher:
         self._model, self._metrics, self._executor = model, metrics, executor
         self._max_pixels, self._pixels_running = max_pixels, 0
         self._sizes = metrics.batch_size.labels(model.name)
-        self._waiting = Waiting(limit=limit, max_pixels=QUEUED_PIXELS * max_pixels)
+        self._waiting = Waiting(limit=limit, max_pixels=QUEUED_PER_RUNNING * max_pixels)
         self._running: set[asyncio.Task[None]] = set()
         self.batches_begun = 0  # ever
         self._pauses = 0

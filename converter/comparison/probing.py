@@ -162,4 +162,5 @@ def _detect(model: _Guarded, photos: list[bytes], size: int) -> list[list[list[f
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
+        confine()
     print(json.dumps(_measure(stored.from_json(Request, sys.argv[1], "the request"))))

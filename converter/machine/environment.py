@@ -138,4 +138,5 @@ def as_json(found: Environment) -> dict[str, Any]:
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
+        confine()
     _ask()

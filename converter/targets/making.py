@@ -71,4 +71,5 @@ def _main(source: str, into: str, options: str) -> None:
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
+        confine()
     _main(*sys.argv[1:4])
