@@ -1,4 +1,4 @@
-"""Memory: whether there is enough for a second worker, by what the machine, the container and the GPU say; giving it back.
+"""Memory: is there enough for a second worker, by what the machine, the container and the GPU say; giving it back.
 
 A process that has freed memory may still hold it: glibc keeps it for what is asked for next.
 """

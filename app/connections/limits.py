@@ -38,7 +38,7 @@ def open_files() -> float:
 
 def connections_by(files: float) -> int:
     """How many connections a limit on open files leaves room for; an eighth of it is for those that come at once."""
-    return int(min(_MOST_CONNECTIONS, max(_FEWEST_CONNECTIONS, files - files // 8 - _KEPT_HANDLES)))
+    return int(min(_MOST_CONNECTIONS, max(_FEWEST_CONNECTIONS, files * 7 / 8 - _KEPT_HANDLES)))
 
 
 def backlog_by(files: float, *, connections: int) -> int:

@@ -155,7 +155,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deaf, self.cycle.keep_alive = True, False
         else:
             if not (self._part is Part.BODY and self._leave_app()):
-                self.transport.write(written(error, cast(dict[str, Any], self.scope), self.server_state.default_headers))
+                self.transport.write(
+                    written(error, cast(dict[str, Any], self.scope), self.server_state.default_headers)
+                )
             self.transport.close()
 
     def abort(self) -> None:

@@ -39,7 +39,7 @@ class BatchRunner(Protocol):
 
 
 class MicroBatcher:
-    """Collects images into batches for a model, of which at most `limit` wait; `executor` looks for broken ones.
+    """Collects images into batches for a model; at most `limit` images wait. `executor` looks for broken ones.
 
     Batches that run have at most `max_pixels` together, or one image each: what decoding takes goes with the pixels.
     """

@@ -17,6 +17,7 @@ from converter.comparison.probe import Request
 from converter.comparison.timing import percentiles
 from converter.contract import UnusableModel
 from converter.machine import child
+from converter.machine.confine import confine
 from converter.machine.error_text import first_line
 from converter.model import prediction, sampling
 from converter.model.box_forms import Outputs

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-
 ENDS_WITH_STDIN = "--ends-with-stdin"
 _LAST_LINES = 50
 _LOOK_S = 0.1  # between two looks at the child's memory

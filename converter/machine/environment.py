@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from converter.machine import child, nvidia
+from converter.machine.confine import confine
 
 TIMEOUT_S = 120.0
 FOR_ONNX = ("onnxruntime", "onnx", "tf2onnx", "simplejpeg")

@@ -14,6 +14,7 @@ from typing import Any
 from converter import stored, targets
 from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
 from converter.machine import child
+from converter.machine.confine import confine
 from converter.progress import Progress, in_words, parse
 from converter.tftrt.nonconverted import read
 
