@@ -109,8 +109,8 @@ def _inspect(settings: Settings, *, as_json: bool) -> int:
     from app.environ import forget_secrets
     from converter.description import Declared
 
-    forget_secrets(os.environ, but=settings.child_environment)
     model = model_folder.find(settings.model, settings.labels)
+    forget_secrets(os.environ, but=settings.child_environment)
     declared = Declared(**{name: getattr(settings, name) for name in DECLARED[:-1]})
     found = inspect.inspect(model, declared, tuple(sorted({1, settings.max_batch})))
     print(json.dumps(inspect.as_json(found), indent=2) if as_json else inspect.as_text(found))
