@@ -143,7 +143,7 @@ def _add_layers(
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=detecting)
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=detecting)
     api.add_middleware(Access, keys=keys)
-    api.add_middleware(Hosts, allowed=Allowed(settings.names))
+    api.add_middleware(Hosts, allowed=Allowed(settings.host_names))
     plain_paths = _plain_paths(routes) | docs.PATHS
     api.add_middleware(Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths)
 

@@ -1,4 +1,7 @@
-"""Is there memory for a second worker beside the one that serves? What the machine, the container and the GPU say."""
+"""Memory: is there enough for a second worker, by what the machine, the container and the GPU say; giving it back.
+
+A process that has freed memory may still hold it: glibc keeps it for what is asked for next.
+"""
 
 from pathlib import Path
 

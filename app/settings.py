@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 from app.choices import Boxes, Fit, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
 from app.setting_types import PREFIX as PREFIX
-from app.setting_types import Bind, HostNames, Names, Token, VariableNames, is_loopback
+from app.setting_types import Bind, HostNames, Names, Switch, Token, VariableNames, is_loopback
 from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
@@ -67,7 +67,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="Names under which the server answers besides its addresses and `localhost`, separated by commas; "
         "`.example.com` is it and all below, `*` is any. Default: none where it listens on loopback, else any.",
     )
-    docs: bool = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
+    docs: Switch = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
     cache: Path | None = Field(
         default=None, description="Folder for copies when the model's own folder can't be written to."
     )
@@ -208,7 +208,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self.bind.rpartition(":")[0].strip("[]") or "127.0.0.1"
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def host_names(self) -> tuple[str, ...]:
         """The names under which the server answers besides addresses and `localhost`; `*` is any."""
         if self.allowed_hosts is not None:
             return self.allowed_hosts

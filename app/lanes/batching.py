@@ -27,7 +27,7 @@ from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 
-QUEUED_PER_RUNNING = 16  # times as many pixels may wait as may be in flight: 64 photos of a phone on two cores
+QUEUED_PER_RUNNING = 16  # so many times the pixels in flight may wait: 64 photos of a phone on two cores
 
 
 class BatchRunner(Protocol):

@@ -34,9 +34,11 @@ class Waiting:
     def full_of_pixels(self, images: Sequence[Image]) -> str | None:
         """Why these images don't fit by their pixels; if nothing else waits they always do."""
         waiting = sum(job.image.pixels for request in self._requests for job in request)
-        if not waiting or waiting + sum(image.pixels for image in images) <= self._max_pixels:
+        more = sum(image.pixels for image in images)
+        if not waiting or waiting + more <= self._max_pixels:
             return None
-        return f"pictures of {waiting:,} pixels are waiting already; the limit is {self._max_pixels:,} pixels"
+        sentence = f"pictures with {waiting:,} pixels in all are waiting, and this request has {more:,}"
+        return f"{sentence}; the limit is {self._max_pixels:,}"
 
     def add(self, images: Sequence[Image]) -> list[QueuedImage]:
         """Queue the images of one request. A caller who no longer waits cancels the answer."""

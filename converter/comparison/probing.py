@@ -17,6 +17,7 @@ from converter.comparison.probe import Request
 from converter.comparison.timing import percentiles
 from converter.contract import UnusableModel
 from converter.machine import child
+from converter.machine.confine import confine
 from converter.machine.error_text import first_line
 from converter.model import prediction, sampling
 from converter.model.box_forms import Outputs
@@ -170,4 +171,5 @@ def _detect(model: _Guarded, photos: list[bytes], size: int) -> list[list[list[f
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
+        confine()
     print(json.dumps(_measure(stored.from_json(Request, sys.argv[1], "the request"))))

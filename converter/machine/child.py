@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO
 
 from converter.machine import memory
-from converter.machine.confine import confine
 
 ENDS_WITH_STDIN = "--ends-with-stdin"
 _LAST_LINES = 50
@@ -143,8 +142,7 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 
 def end_with_stdin() -> None:
-    """In the child: from now on end at once when standard input does, so when the parent is gone; be confined."""
-    confine()
+    """In the child: from now on end at once when standard input does, so when the parent is gone."""
     _thread(_wait_for_the_end)
 
 

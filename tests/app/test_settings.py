@@ -59,8 +59,8 @@ VALUES: dict[str, tuple[str, Any]] = {
 # A wrong value, and words that the sentence about it must have.
 WRONG = {
     "bind": ("8000 please", "is not an address and a port, like 127.0.0.1:8000"),
-    "allowed_hosts": ("detector:8000", "is not a host's name without a port"),
-    "docs": ("perhaps", "boolean"),
+    "allowed_hosts": ("detector:8000", "give a host name without a port"),
+    "docs": ("perhaps", "must be true or false"),
     "child_environment": ("DETECTOR_TOKEN", "is the server's own"),
     "copies": ("magic", "'trt', 'frozen' or 'onnx'"),
     "startup_conversion": ("later", "background"),
