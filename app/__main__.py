@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 import app
+from app.misspelt import misspelt
 from app.model_folder import NoModel
-from app.settings import PREFIX, Settings, WrongSetting, misspelt
+from app.settings import PREFIX, Settings, WrongSetting
 
 log = logging.getLogger("app")
 

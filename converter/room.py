@@ -23,6 +23,11 @@ def too_large(kind: Kind, source: Path) -> bool:
     return kind.most_weights_bytes is not None and sum(weights_bytes(source)) > kind.most_weights_bytes
 
 
+def limit(kind: Kind, source: Path) -> int | None:
+    """The most bytes of weights that a copy of this kind may hold, where `source` has more; else None."""
+    return kind.most_weights_bytes if too_large(kind, source) else None
+
+
 def checked(kind: Kind, source: Path, limits: Limits, *, root: Path = memory.ROOT) -> Limits:
     """`limits` with a limit for memory: the one that it has, else what can be spared; TargetUnavailable if it can't do.
 

@@ -32,6 +32,7 @@ from converter.disk.hashes import FileHash, sha256
 from converter.kind import Kind
 from converter.machine import environment
 from converter.machine.child import Limits
+from converter.machine.environment import Environment
 from converter.model import engines, files
 from converter.progress import Progress
 from converter.targets import making, yardstick
@@ -50,7 +51,7 @@ class Work:
     place: Path
     order: Order
     identity: Identity
-    found: environment.Environment
+    found: Environment
     progress: Progress
     limits: Limits
 
@@ -102,9 +103,7 @@ def convert(
         return existing or _make(work)
 
 
-def identify(
-    source: Path, options: Options, found: environment.Environment, *, file_hash: FileHash = sha256
-) -> Identity:
+def identify(source: Path, options: Options, found: Environment, *, file_hash: FileHash = sha256) -> Identity:
     """What a copy of `source` made here and now with `options` would depend on."""
     kind = targets.kind(options.target)
     identity = Identity(
@@ -190,9 +189,7 @@ def _measured(
         batch_sizes=work.options.batch_sizes,
         images=work.options.images,
         declared=work.options.declared,
-        most_weights_bytes=work.kind.most_weights_bytes
-        if target is None and room.too_large(work.kind, folder)
-        else None,
+        most_weights_bytes=room.limit(work.kind, folder) if target is None else None,
     )
     try:
         return probe.run(request, limits=work.limits, on_line=work.progress.relay)

@@ -11,7 +11,7 @@ from app.copies.doors import CopyDoor
 from app.copies.folders import CopyFolders, refusal
 from app.copies.jobs import Job
 from app.errors import NotLoaded
-from app.lanes.phase import Vacancy
+from app.lanes.phase import STARTING, Vacancy
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge
@@ -47,7 +47,7 @@ class Copies:
         """At start, after native: look at each copy; load it, make it, or say why neither."""
         wanted = await self.folders.wanted_targets()
         for target, slot in self._slots.items():
-            if target not in wanted:
+            if target not in wanted and slot.phases == (STARTING,):  # else an admin has asked for it meanwhile
                 slot.stay_vacant("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
         for target in wanted:
             await self.folders.recover(target)

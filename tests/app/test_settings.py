@@ -5,8 +5,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from app.__main__ import main
+from app.misspelt import misspelt
 from app.model_folder import find
-from app.settings import PREFIX, Settings, WrongSetting, bundled_model, misspelt
+from app.settings import PREFIX, Settings, WrongSetting, bundled_model
 
 # Of every setting: a text that says it, and what it then is. None of them is the default.
 VALUES: dict[str, tuple[str, Any]] = {
