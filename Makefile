@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor test test-long lint types bench overload hostile swaps soak fuzz verify-trt lock clean
+.PHONY: help serve serve-gpu demo doctor test test-long lint types bench overload hostile swaps soak fuzz chaos verify-trt lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ soak: $(VENV)/test.done ## Ten minutes of mixed load with faults: nothing may fa
 
 fuzz: $(VENV)/test.done ## Send 26,000 requests that nobody should send: none may make a 5xx (ARGS="--seed 1": others)
 	$(PY) -m benchmarks.fuzz $(ARGS)
+
+chaos: $(VENV)/test.done ## Ten minutes of faults under load: no answer of auto may be lost or wrong, nothing left over
+	$(PY) -m benchmarks.chaos
 
 bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run
 	$(PY) -m benchmarks.throughput

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 import app
+from app.misspelt import misspelt
 from app.model_folder import NoModel
-from app.settings import PREFIX, Settings, WrongSetting, misspelt
+from app.settings import PREFIX, Settings, WrongSetting
 
 log = logging.getLogger("app")
 
@@ -56,9 +57,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(settings: Settings) -> int:
-    from app import logs, memory, server
+    from app import logs, server
     from app.environ import forget_secrets
     from app.main import create_app
+    from converter.machine import memory
     from converter.machine.confine import close_to_others
 
     memory.give_back_early()
@@ -90,8 +92,8 @@ def _tell_of_doubts(settings: Settings) -> None:
         log.warning("setting unknown text=%r", sentence)
     if settings.cache is not None and (opened := open_to_others(settings.cache)):
         log.warning("cache open text=%r", opened)
-    if "*" in settings.names:
-        log.info("hosts unrestricted bind=%s restricted_by=%s", settings.bind, PREFIX + "ALLOWED_HOSTS")
+    if "*" in settings.host_names:
+        log.warning("hosts unrestricted bind=%s restricted_by=%s", settings.bind, PREFIX + "ALLOWED_HOSTS")
 
 
 def _ended(settings: Settings, sentence: str, code: int) -> int:
@@ -106,9 +108,11 @@ def _ended(settings: Settings, sentence: str, code: int) -> int:
 def _inspect(settings: Settings, *, as_json: bool) -> int:
     from app import model_folder
     from app.commands import inspect
+    from app.environ import forget_secrets
     from converter.description import Declared
 
     model = model_folder.find(settings.model, settings.labels)
+    forget_secrets(os.environ, but=settings.child_environment)
     declared = Declared(**{name: getattr(settings, name) for name in DECLARED[:-1]})
     found = inspect.inspect(model, declared, tuple(sorted({1, settings.max_batch})))
     print(json.dumps(inspect.as_json(found), indent=2) if as_json else inspect.as_text(found))

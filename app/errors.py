@@ -11,7 +11,7 @@ class ServiceError(Exception):
 
 
 class BadRequest(ServiceError):
-    """The body is empty or can't be read as what it says it is."""
+    """The request or its body can't be read as what it says it is, or the body is empty."""
 
     code = "bad_request"
 
@@ -53,7 +53,7 @@ class HeadersTooLarge(ServiceError):
 
 
 class RequestTooSlow(ServiceError):
-    """The request did not arrive in time."""
+    """The request's headers did not arrive in time, or its body came too slowly."""
 
     code = "request_too_slow"
 

@@ -66,7 +66,7 @@ def check(data: bytes, *, max_pixels: int) -> Image:
 def count_scans(data: bytes, *, limit: int, header: "_Header | None" = None) -> int:
     """Scans of the first picture in `data`, found by walking its segments; stops at `limit` + 1.
 
-    Raw `ff da` bytes are not counted: metadata has them too. InvalidImage if there is no end of segments.
+    Raw `ff da` bytes are not counted: metadata has them too. InvalidImage if it has over 2,000 segments, or no scan.
     """
     scans, header = 0, header or _Header(data)
     for number, (marker, start, stop) in enumerate(segments(data), start=1):

@@ -75,7 +75,7 @@ def _set_up_requests(logger: logging.Logger, form: Form | Literal["off"], level:
     logger.propagate, logger.disabled = False, form == "off"
     if form != "off":
         logger.setLevel(level)
-        logger.addHandler(_handler(form))
+        logger.handlers = [_handler(form)]
 
 
 def _handler(form: Form) -> logging.Handler:

@@ -21,7 +21,6 @@ from app.api.limits import BodyLimit
 from app.api.pipeline import Pipeline
 from app.api.requests import Requests
 from app.backends.backend import ModelRefused, Starter, WorkerDied
-from app.choices import NATIVE
 from app.detection.side_by_side import SideBySide
 from app.settings import Settings
 from app.web.samples import Samples
@@ -55,7 +54,7 @@ def assemble(
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_begin(parts, fail)), asyncio.create_task(parts.shadow.run())]
+        tasks = [asyncio.create_task(each) for each in (_begin(parts, fail), parts.shadow.run(), parts.later.run())]
         try:
             yield
         finally:
@@ -100,11 +99,10 @@ def _others(parts: Parts, settings: Settings) -> Iterator[APIRouter]:
 
 async def _begin(parts: Parts, fail: Callable[[str], None]) -> None:
     """Native first: the server is ready with it; everything else comes after and takes its cores."""
-    spec = parts.served.spec
     try:
-        await parts.routing.lanes[NATIVE].slot.open(spec)
+        await parts.versions.open()
     except (ModelRefused, WorkerDied) as error:
-        fail(f"the model {spec.folder} can't be served: {error}")
+        fail(f"the model {parts.served.now.folder} can't be served: {error}")
         return
     parts.health.native_done()
     try:
@@ -145,7 +143,7 @@ def _add_layers(
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=detecting)
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=detecting)
     api.add_middleware(Access, keys=keys)
-    api.add_middleware(Hosts, allowed=Allowed(settings.names))
+    api.add_middleware(Hosts, allowed=Allowed(settings.host_names))
     plain_paths = _plain_paths(routes) | docs.PATHS
     api.add_middleware(Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths)
 

@@ -35,7 +35,7 @@ class Metrics:
     def _traffic(self) -> None:
         self.request_duration = self._histogram(
             "request_duration_seconds",
-            "Time from a request's first byte to its answer's last.",
+            "Time from a request's headers to its answer's last byte.",
             ["route", "backend", "code"],
         )
         self.stage_duration = self._histogram(
@@ -45,8 +45,9 @@ class Metrics:
         )
         self.images = self._counter(
             "images_total",
-            "Images by result: ok, rejected (not a usable picture), overloaded (queue full), unavailable "
-            "(no backend), expired (deadline), failed (in the model), gone (the client left).",
+            "Images by result: ok, rejected (not a usable picture), overloaded (queue full; a request that is refused "
+            "before its body is read counts as one image), unavailable (no backend), expired (deadline), failed (in "
+            "the model), gone (the client left).",
             ["backend", "role", "result"],
         )
         self.failures = self._counter("failures_total", "Requests that got no detections, by error code.", ["reason"])
@@ -72,8 +73,9 @@ class Metrics:
     def _connections(self) -> None:
         self.connections_cut = self._counter(
             "connections_cut_total",
-            "Connections that the server closed on a client, by reason: malformed, headers (too large), slow (request "
-            "or reader), bodies (too many bytes in memory), crowded (too many connections).",
+            "Connections that the server closed on a client, by reason: malformed (no HTTP, or almost only chunk "
+            "framing), headers (too large), slow (request or reader), bodies (too many bytes in memory), crowded (too "
+            "many connections).",
             ["reason"],
         )
 

@@ -10,9 +10,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.connections.connections import Connections
-from app.connections.limits import Limits, connections_by_handles
+from app.connections.limits import Limits, backlog_by, connections_by, open_files
 from app.connections.protocol import BoundedProtocol
 from app.settings import Settings
+
+# A body may be this much larger than it may be, and its client still gets to read the 413.
+_BEYOND_A_BODY_BYTES = 12_000_000
 
 
 class DrainingServer(uvicorn.Server):
@@ -22,12 +25,14 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(self, api: FastAPI, settings: Settings) -> None:
+        limits = _limits(settings)
         super().__init__(
             uvicorn.Config(
                 api,
                 host=settings.host,
                 port=settings.port,
-                http=partial(BoundedProtocol, Connections(_limits(settings), api.state.metrics)),  # type: ignore[arg-type]  # uvicorn only calls it
+                backlog=backlog_by(open_files(), connections=limits.connections),
+                http=partial(BoundedProtocol, Connections(limits, api.state.metrics)),  # type: ignore[arg-type]  # uvicorn only calls it
                 ws="none",
                 timeout_keep_alive=math.ceil(settings.keep_alive_seconds),
                 log_config=None,
@@ -57,9 +62,9 @@ class DrainingServer(uvicorn.Server):
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
-        connections=settings.connections or connections_by_handles(),
+        connections=settings.connections or connections_by(open_files()),
         body_bytes=max(settings.bodies_bytes, settings.max_body_bytes),
         seconds=settings.request_seconds,
         keep_alive_s=settings.keep_alive_seconds,
-        linger_bytes=settings.max_body_bytes + 12_000_000,
+        linger_bytes=settings.max_body_bytes + _BEYOND_A_BODY_BYTES,
     )

@@ -4,7 +4,14 @@ import re
 from ipaddress import ip_address
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from app.choices import CopyName
 
@@ -38,10 +45,17 @@ def _can_be_sent(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _is_true_or_false(value: object, read: ValidatorFunctionWrapHandler) -> bool:
+    try:
+        return bool(read(value))
+    except ValidationError:
+        raise ValueError("it must be true or false") from None
+
+
 def _is_a_host(value: str) -> str:
     name = value.lower().removesuffix(".")
     if not re.fullmatch(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name, re.ASCII):
-        raise ValueError(f"{value!r} is not a host's name without a port, like detector, .example.com or *")
+        raise ValueError("give a host name without a port, like detector or .example.com, or *")
     return name
 
 
@@ -52,6 +66,7 @@ def _is_not_ours(value: str) -> str:
 
 
 Bind = Annotated[str, AfterValidator(_has_a_port)]
+Switch = Annotated[bool, WrapValidator(_is_true_or_false)]
 Token = Annotated[SecretStr | None, AfterValidator(_can_be_sent)]
 Names = Annotated[tuple[CopyName, ...], BeforeValidator(_split)]
 HostNames = Annotated[tuple[Annotated[str, AfterValidator(_is_a_host)], ...], BeforeValidator(_split)]

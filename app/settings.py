@@ -1,6 +1,5 @@
 """Settings: one frozen model, read from DETECTOR_* variables; the descriptions are the documentation."""
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
@@ -10,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 from app.choices import Boxes, Fit, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
 from app.setting_types import PREFIX as PREFIX
-from app.setting_types import Bind, HostNames, Names, Token, VariableNames, is_loopback
+from app.setting_types import Bind, HostNames, Names, Switch, Token, VariableNames, is_loopback
 from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
@@ -42,8 +41,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     signature: str | None = Field(default=None, description="The signature to serve. Default: `serving_default`.")
     input_scale: Scale | None = Field(
         default=None,
-        description="What float32 pictures are made of; a model that takes such needs it. `imagenet`: its mean and "
-        "deviation.",
+        description="What float32 pictures are made of; models that take such need it. `imagenet`: mean and deviation.",
     )
     input_fit: Fit | None = Field(
         default=None,
@@ -67,7 +65,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="Names under which the server answers besides its addresses and `localhost`, separated by commas; "
         "`.example.com` is it and all below, `*` is any. Default: none where it listens on loopback, else any.",
     )
-    docs: bool = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
+    docs: Switch = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
     cache: Path | None = Field(
         default=None, description="Folder for copies when the model's own folder can't be written to."
     )
@@ -83,16 +81,15 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         "ready, `off` not at start.",
     )
     precision: Precision = Field(
-        default="FP32",
-        description="Precision of the TF-TRT copy that is made at start; with `FP16` of the ONNX copy too.",
+        default="FP32", description="Precision of the TF-TRT copy made at start; with `FP16` of the ONNX copy too."
     )
     calibration_images: Path | None = Field(
         default=None, validate_default=True, description="Folder of JPEG files on which an INT8 copy is calibrated."
     )
     gate_images: Path | None = Field(
         default=None,
-        description="Folder of JPEG files on which copies are compared with native. Default: packaged photos and "
-        "variations of them.",
+        description="Folder of JPEG files to compare copies with native on. Default: packaged photos and variations. "
+        "Of a large folder 100 are taken, always the same.",
     )
     gate_matched: float = Field(
         default=_TOLERANCE.matched, gt=0, le=1, description="Least share of boxes that native and a copy share."
@@ -109,9 +106,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="How many times as fast as native a copy must be, at the lower bound of the interval.",
     )
     gate_seconds: float = Field(
-        default=_GATE.seconds,
-        gt=0,
-        description="Longest that a copy is timed against native at each of two batch sizes.",
+        default=_GATE.seconds, gt=0, description="Longest that a copy is timed against native at each of 2 batch sizes."
     )
     shadow_share: float = Field(
         default=0.02, ge=0, le=1, description="Share of requests that are run again on native and a copy, to compare."
@@ -135,8 +130,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     child_environment: VariableNames = Field(
         default=(),
-        description="Environment variables that workers and conversions get besides those they are known to need, "
-        "separated by commas.",
+        description="Environment variables for workers and conversions besides what they need, separated by commas.",
     )
     max_batch: int = Field(default=8, ge=1, le=256, description="Most images in one call of the model.")
     batches_in_flight: int | None = Field(
@@ -158,14 +152,22 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels a picture may declare.")
     max_pixels_in_flight: int | None = Field(
-        default=None, ge=1, description="Most pixels that a backend decodes at once; 16 times as many may wait."
+        default=None,
+        ge=1,
+        description="Most pixels that a backend decodes at once; 16 times as many may wait. Default: "
+        "`DETECTOR_MAX_PIXELS` for each core, at least for two.",
     )
     connections: int | None = Field(
-        default=None, ge=1, description="Most connections at once; one more takes the place of the idlest."
+        default=None,
+        ge=1,
+        description="Most connections at once; one more takes the place of the idlest. Default: what the limit on open "
+        "files leaves, at most 4,096.",
     )
     keep_alive_seconds: float = Field(default=75, gt=0, description="Longest a connection is kept between requests.")
     request_seconds: float = Field(
-        default=10, gt=0, description="Longest a request's headers may take, and its body fall behind 20,000 bytes/s."
+        default=10,
+        gt=0,
+        description="Seconds in which a request's headers must arrive; its body may fall so far behind 20,000 bytes/s.",
     )
     load_seconds: float = Field(
         default=600, gt=0, description="Longest a model may take to load and warm up before its worker is ended."
@@ -175,7 +177,10 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     convert_seconds: float = Field(default=3600, gt=0, description="Longest a conversion may run.")
     convert_memory_mib: int | None = Field(
-        default=None, ge=1, description="Most memory a conversion may hold, in MiB; it is ended beyond that."
+        default=None,
+        ge=1,
+        description="Most memory a conversion may hold, in MiB; it is ended beyond that. "
+        "Default: what is free, less a margin.",
     )
     drain_seconds: float = Field(
         default=5, ge=0, description="After SIGTERM: not ready, but still accepting, for this long."
@@ -184,11 +189,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         default="info", description="Least important log lines to write."
     )
     log_format: Literal["text", "json"] = Field(
-        default="text", description="How log lines are written: `text`, or `json`: an object a line."
+        default="text", description="How log lines are written: `text`, or `json`: one JSON object per line."
     )
     request_log: Literal["off", "text", "json"] = Field(
         default="off",
-        description="One line a request, as `text` or as `json`, whatever the other lines are; of probes and "
+        description="One line per request, as `text` or as `json`, whatever the other lines are; of probes and "
         "`/metrics` only if they fail, or at the level `debug`.",
     )
 
@@ -205,7 +210,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self.bind.rpartition(":")[0].strip("[]") or "127.0.0.1"
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def host_names(self) -> tuple[str, ...]:
         """The names under which the server answers besides addresses and `localhost`; `*` is any."""
         if self.allowed_hosts is not None:
             return self.allowed_hosts
@@ -226,17 +231,6 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
             return cls.model_validate({**values, **(options or {})})
         except ValidationError as error:
             raise WrongSetting(_sentence(error, options or {})) from None
-
-
-def misspelt(environ: Mapping[str, str]) -> list[str]:
-    """Sentences about DETECTOR_* variables that are no setting but look like one.
-
-    Others are passed over: Kubernetes sets DETECTOR_PORT and the like for a service called "detector".
-    """
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
-    strange = [name for name in environ if name.startswith(PREFIX) and name not in known]
-    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.8) for name in strange}
-    return [f"{name} is no setting; did you mean {match[0]}?" for name, match in near.items() if match]
 
 
 def _sentence(error: ValidationError, options: Mapping[str, str]) -> str:

@@ -20,23 +20,28 @@ from app.copies.copies import Copies
 from app.copies.folders import CopyFolders, Plan
 from app.copies.jobs import JobFiles
 from app.copies.versions import Versions
+from app.detection.attempts import Attempts
 from app.detection.detector import Detector
-from app.lanes.batching import MicroBatcher
+from app.lanes.batching import Bounds, MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import Quiet
 from app.lanes.slot import Slot
+from app.lanes.suspects import Suspects
 from app.metrics import Metrics
 from app.rules import GateRules, RollbackRule
 from app.settings import Settings
 from app.verdicts import judge, states
+from app.verdicts.failures import Failures
 from app.verdicts.gate import Clock, Gate
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
+from app.verdicts.later import Later
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 from converter.description import Declared
 from converter.disk import publish
+from converter.disk.hashes import Hashes
 from converter.targets import KINDS
 from converter.tolerance import Tolerance
 
@@ -59,6 +64,7 @@ class Parts:
     shadow: Shadow
     detector: Detector
     judge: Judge
+    later: Later
     conversions: Conversions
     copies: Copies
     versions: Versions
@@ -91,8 +97,9 @@ def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = t
         rules=gate.rules,
         live_pairs=live_pairs,
         shadow=Shadow(routing, live_pairs, metrics, share=settings.shadow_share, measuring=measuring),
-        detector=_detector(settings, routing, executor, metrics),
+        detector=_detector(settings, Attempts(routing, Failures(routing, metrics, rule=rule)), executor, metrics),
         judge=fresh_judge,
+        later=Later(fresh_judge),
         conversions=conversions,
         copies=copies,
         versions=Versions(served, routing, copies, versions=settings.model, labels=settings.labels),
@@ -116,16 +123,17 @@ def _served(settings: Settings, metrics: Metrics) -> Served:
             boxes=settings.boxes,
         ),
     )
-    return Served(model, publish.source_sha256(model.folder), run, metrics, app.__version__)
+    file_hash = Hashes()
+    sha256 = publish.source_sha256(model.folder, file_hash=file_hash)
+    return Served(model, sha256, run, metrics, app.__version__, file_hash)
 
 
 def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, metrics: Metrics) -> Routing:
-    lanes = {}
+    lanes, suspects = {}, Suspects()
+    bounds = Bounds(images=settings.queue_limit, pixels=_pixels_in_flight(settings))
     for name in (NATIVE, *KINDS):
         slot = Slot(name, start, metrics)
-        batcher = MicroBatcher(
-            slot, metrics, limit=settings.queue_limit, executor=executor, max_pixels=_pixels_in_flight(settings)
-        )
+        batcher = MicroBatcher(slot, metrics, bounds=bounds, executor=executor, suspects=suspects)
         lanes[name] = Lane(slot, batcher)
     routing = Routing(lanes, metrics)
     states.expose(routing, metrics)
@@ -147,9 +155,9 @@ def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: 
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet, clock=clock)
 
 
-def _detector(settings: Settings, routing: Routing, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
+def _detector(settings: Settings, attempts: Attempts, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
     return Detector(
-        routing, metrics, executor=executor, max_pixels=settings.max_pixels, timeout_s=settings.timeout_seconds
+        attempts, metrics, executor=executor, max_pixels=settings.max_pixels, timeout_s=settings.timeout_seconds
     )
 
 

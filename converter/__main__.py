@@ -9,7 +9,7 @@ from types import FrameType
 from converter import bar, command
 from converter.contract import ConverterError
 from converter.disk.publish import size_bytes
-from converter.machine import child
+from converter.machine import child, memory
 from converter.machine.confine import SPARE_BYTES, confine
 
 _CANCELLED = 130
@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.ends_with_stdin:
         child.end_with_stdin()  # a pipe from the server that started this: it closes when the server is gone
         confine(largest_file=_COPY_PER_SOURCE * size_bytes(args.model) + SPARE_BYTES)
+    memory.go_first()  # a machine that runs out of memory loses a conversion, not what serves
     if args.background:
         os.nice(_NICE)
     try:

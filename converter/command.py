@@ -111,7 +111,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "--memory-limit-mib",
         type=int,
         metavar="MIB",
-        help="it is ended when it holds more than this (default: no limit)",
+        help="it is ended when it holds more than this (default: what is free, less a margin)",
     )
 
 

@@ -10,7 +10,28 @@ from converter.description import Declared
 from converter.machine.environment import Availability, Environment
 from converter.progress import Progress
 
+ONE_PROTOBUF = (1 << 31) - 1  # bytes that protobuf can hold in one message, and TensorFlow in one graph
+_TIMES_IN_GRAPH = 25.0  # that TensorFlow holds what is in a model's graph when it loads, runs and flattens it
 _PLAIN = "FP32"  # the precision of a copy that has no other
+
+
+def too_large(weights_bytes: int) -> str:
+    """The sentence about a model with more weights than fit into ONE_PROTOBUF."""
+    weights = f"{weights_bytes / 1e9:.1f} GB of weights"
+    return f"the model has {weights}, and such a copy is one protobuf message, which ends at 2 GB"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a conversion holds at its peak: so many times the weights, and more (benchmarks/conversion_memory.py)."""
+
+    times: float = 4.0
+    plus_bytes: int = 900 << 20
+
+    def needed(self, variables_bytes: int, graph_bytes: int, *, alone: bool = False) -> int:
+        """Bytes for so many bytes of weights, those inside the graph apart; `alone`: without what any model needs."""
+        of_weights = self.times * variables_bytes + max(self.times, _TIMES_IN_GRAPH) * graph_bytes
+        return int(of_weights) + (0 if alone else self.plus_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +46,8 @@ class Kind:
     precisions: tuple[str, ...] = ()  # those that it can have; empty: precision does not shape it
     wanted_on: frozenset[str] = frozenset()  # machines where it is made at start if nobody says otherwise: "cpu", "gpu"
     has_engines: bool = False  # of TensorRT: bound to one GPU, one TensorRT and the batch sizes they were built for
+    memory: Memory = Memory()  # that making and checking one needs
+    most_weights_bytes: int | None = None  # that it can hold; None: any number
     yardstick: str | None = None  # the kind of copy that it must beat too, beside native
     needs: Callable[[Environment], Availability] = lambda found: Availability(True)  # can it be made and run here?
     # A short word and a sentence, if a folder has no copy of this kind; OSError if it can't be read.

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter import targets
+from converter import room, targets
 from converter.contract import (
     LONGEST_S,
     BadOptions,
@@ -28,9 +28,11 @@ from converter.contract import (
     UnusableModel,
 )
 from converter.disk import publish
+from converter.disk.hashes import FileHash, sha256
 from converter.kind import Kind
 from converter.machine import environment
 from converter.machine.child import Limits
+from converter.machine.environment import Environment
 from converter.model import engines, files
 from converter.progress import Progress
 from converter.targets import making, yardstick
@@ -49,7 +51,7 @@ class Work:
     place: Path
     order: Order
     identity: Identity
-    found: environment.Environment
+    found: Environment
     progress: Progress
     limits: Limits
 
@@ -71,6 +73,7 @@ def convert(
 
     An existing copy is replaced only when the new one is complete and has run; any failure leaves it as it is.
     Where another process makes the same copy already, its copy is waited for and its report returned.
+    Where `limits` has none for memory, it is what can be spared here.
     Raises a ConverterError: BadOptions, UnusableModel, TargetUnavailable, ConversionFailed or CopyRefused.
     """
     progress, limits = progress or Progress(), limits or Limits.within(LONGEST_S)
@@ -83,6 +86,7 @@ def convert(
         answer = kind.availability(found)
         if not answer.available:
             raise TargetUnavailable(answer.reason)
+        limits = room.checked(kind, source, limits)
         identity = identify(source, order.options, found)
     work = Work(
         kind=kind,
@@ -99,11 +103,11 @@ def convert(
         return existing or _make(work)
 
 
-def identify(source: Path, options: Options, found: environment.Environment) -> Identity:
+def identify(source: Path, options: Options, found: Environment, *, file_hash: FileHash = sha256) -> Identity:
     """What a copy of `source` made here and now with `options` would depend on."""
     kind = targets.kind(options.target)
     identity = Identity(
-        source_sha256=publish.source_sha256(source),
+        source_sha256=publish.source_sha256(source, file_hash=file_hash),
         options={**options.text(kind.shaped_by), **options.declared.given()},
         tensorflow=found.tensorflow or "unknown",
         tensorflow_build=found.tensorflow_build or "unknown",
@@ -185,6 +189,7 @@ def _measured(
         batch_sizes=work.options.batch_sizes,
         images=work.options.images,
         declared=work.options.declared,
+        most_weights_bytes=room.limit(work.kind, folder) if target is None else None,
     )
     try:
         return probe.run(request, limits=work.limits, on_line=work.progress.relay)

@@ -27,7 +27,7 @@ MAY_BE_IMPORTED_IN = {
     "starlette": {"app.api."},
     "uvicorn": {"app.connections.", "app.server"},
     "httptools": {"app.connections."},
-    "PIL": {"app.api.", "app.detection.draw", "app.images", "app.lanes.repair", "app.web.", "converter.model."},
+    "PIL": {"app.api.", "app.detection.draw", "app.lanes.repair", "app.web.", "converter.model."},
     "tqdm": {"converter.bar"},
     "prometheus_client": {"app.metrics"},
 }

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import error_response
-from app.api.limits import content_length
+from app.api.limits import KEPT_BYTES, content_length
 from app.api.pace import Pace
 from app.choices import AUTO
 from app.detection.detector import Detector
@@ -18,8 +18,6 @@ from app.verdicts.routing import Routing
 # Bodies that name a backend themselves; any other is a picture, whose backend the query names.
 _NAMING = (b"multipart/form-data", b"application/json")
 _MOST_PARAMETERS = 100
-# Up to this much of a body it costs less to read it to its end than to have the client connect again.
-_KEPT_BYTES = 256_000
 
 
 class Admission:
@@ -56,7 +54,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, overload: Overload
     response = error_response(scope["state"]["request_id"], overload)
     headers = scope["headers"]
     waits = _header(headers, b"expect")  # for our leave to send a body that nobody wants now
-    if waits or _header(headers, b"transfer-encoding") or (content_length(headers) or 0) > _KEPT_BYTES:
+    if waits or _header(headers, b"transfer-encoding") or (content_length(headers) or 0) > KEPT_BYTES:
         response.headers["Connection"] = "close"
     await response(scope, receive, send)
 

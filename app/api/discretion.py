@@ -8,9 +8,20 @@ import re
 from pathlib import PurePath
 from typing import Any
 
-# Not after a word, a dot or another slash: neither a/b nor http://… is a path from the root; nor is a route of ours.
-_ROOT = r"file:/+|(?<!GET )(?<!PUT )(?<!POST )(?<!DELETE )(?<![\w.~+/:-])/+|(?<=:)/(?!/)"
-_PATH = re.compile(rf"(?:{_ROOT})(?:[\w.@%+=~-]+/+)*([\w.@%+=~-]+)/?")
+# Our own routes stay as they are. A folder with such a path is told too, which tells no more than the route does.
+_ROUTES = (
+    r"/(?:(?:detect|compare|metrics|healthz|readyz|startupz|docs|openapi\.json|model)|admin/(?:backend|reload)"
+    r"|samples(?:/[\w{}-]+(?:/preview)?)?|convert(?:/jobs(?:/[\w{}-]+(?:/report)?)?)?)(?![\w@%+=~{/-]|\.\w)"
+)
+# Not after a word, a dot or another slash: neither a/b nor http://… is a path from the root.
+_ROOT = r"file:/+|(?<![\w.~+/:-])/+|(?<=:)/(?!/)"
+_NAME = r"[\w.@%+=~-]+"
+# A folder's name may have a space or two, which only a slash behind it tells; a path in quotes ends with them.
+_PATH = re.compile(
+    rf"(?P<route>(?<![\w.~+/:-]){_ROUTES})"
+    rf"|(?P<quote>['\"])(?!{_ROUTES}['\"])(?:file:)?/(?:[^'\"\n]*/)?(?P<quoted>[^'\"\n/]+)/?(?P=quote)"
+    rf"|(?:{_ROOT})(?:{_NAME}(?: {_NAME}){{0,2}}/+)*(?P<last>{_NAME})/?"
+)
 _NODE = re.compile(r"\s*(?:\[\[.*?\]\]|\{\{.*?\}\})")
 
 
@@ -18,7 +29,14 @@ def discreet(text: str) -> str:
     """The text with the last name of each absolute path in its place, and without names of nodes."""
     if "{{" in text:
         text = _NODE.sub("", text).strip()
-    return _PATH.sub(lambda found: found[1], text) if "/" in text else text
+    return _PATH.sub(_last_name, text) if "/" in text else text
+
+
+def _last_name(found: re.Match[str]) -> str:
+    if found["route"]:
+        return found["route"]
+    quote = found["quote"]
+    return f"{quote}{found['quoted']}{quote}" if quote else found["last"]
 
 
 def discreet_in(value: Any) -> Any:

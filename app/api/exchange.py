@@ -4,6 +4,7 @@ import random
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
@@ -12,7 +13,34 @@ from app.api import trace
 from app.api.trace import Trace
 
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+# In `scope["state"]`: the status, and the bytes of the body, of an answer that the server gave in the app's place.
+REFUSED = "refused"
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a request is called, in its answer and in the logs."""
+
+    request_id: str
+    trace: Trace | None
+    headers: tuple[tuple[bytes, bytes], ...]  # that every answer to it has
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Identity":
+        """The same each time for a request, whoever asks first: a layer, or the server that refuses its body."""
+        state = scope.setdefault("state", {})
+        if "identity" not in state:
+            state["identity"] = cls._new(scope["headers"])
+        found: Identity = state["identity"]
+        return found
+
+    @classmethod
+    def _new(cls, headers: Iterable[tuple[bytes, bytes]]) -> "Identity":
+        given, trace = _identified(headers)
+        request_id = given or f"{random.getrandbits(128):032x}"  # unique is enough, it opens nothing
+        ours = ((b"x-request-id", request_id.encode()), _NO_SNIFFING)
+        return cls(request_id, trace, (*ours, (b"traceparent", trace.header)) if trace else ours)
 
 
 class Exchange:
@@ -35,17 +63,18 @@ class Exchange:
         self.started = time.perf_counter()
         self.scope, self._receive, self._send = scope, receive, send
         self.status = self.bytes_in = self.bytes_out = 0  # status: 0 until the answer has begun
-        given, self.trace = _identified(scope["headers"])
-        self.request_id = given or f"{random.getrandbits(128):032x}"  # unique is enough, it opens nothing
-        self._headers = [(b"x-request-id", self.request_id.encode()), _NO_SNIFFING]
-        if self.trace is not None:
-            self._headers.append((b"traceparent", self.trace.header))
+        identity = Identity.of(scope)
+        self.request_id, self.trace, self._headers = identity.request_id, identity.trace, identity.headers
 
     @property
     def state(self) -> dict[str, Any]:
         """What the layers and handlers know of the request: Starlette's `request.state`."""
         state: dict[str, Any] = self.scope.setdefault("state", {})
         return state
+
+    def ended(self) -> None:
+        """Take in what the server itself has answered, if it refused the body: the app saw a client who left."""
+        self.status, self.bytes_out = self.state.get(REFUSED, (self.status, self.bytes_out))
 
     async def receive(self) -> Message:
         """The server's `receive`; counts the bytes of the body."""

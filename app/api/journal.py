@@ -1,4 +1,4 @@
-"""What the logs say of requests: one line for each that has ended, and one for each change that an admin is to allow.
+"""What the logs say of requests: one line for each that has ended, and one for each change asked of an admin's route.
 
 Neither has a body, a picture, a token, a query or a path as it was sent.
 """

@@ -7,6 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import error_response
 from app.errors import BodyTooLarge
 
+# Of a body that nobody reads any more: up to this much it costs less to read it to its end than to have the client
+# connect again.
+KEPT_BYTES = 256_000
 _OPTIONS_BYTES = 64_000
 _MOST_DIGITS = 18  # of a length; Python reads no number of more than 4,300, and no body is as long as this
 

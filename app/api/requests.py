@@ -49,6 +49,7 @@ class Requests:
 
     def _ended(self, exchange: Exchange) -> None:
         seconds = time.perf_counter() - exchange.started
+        exchange.ended()
         route, backend = self._template(exchange.scope), exchange.state.get("backend", NO_BACKEND)
         self._metrics.observe_request(route, backend, exchange.status, seconds)
         self._journal.write(exchange, route, seconds)

@@ -20,11 +20,18 @@ class ModelRefused(Exception):
 
 
 class WorkerDied(Exception):
-    """The worker's process ended, or had to be ended; how, in words. `hung`: it was alive but did not answer."""
+    """The worker's process ended, or had to be ended; how, in words.
 
-    def __init__(self, how: str, *, hung: bool = False) -> None:
+    `hung`: it was alive but did not answer. `closed`: it was not needed any more, so nothing in it is to blame.
+    """
+
+    def __init__(self, how: str, *, hung: bool = False, closed: bool = False) -> None:
         super().__init__(how)
-        self.hung = hung
+        self.hung, self.closed = hung, closed
+
+
+class WorkerGone(WorkerDied):
+    """The worker had ended before it was given the batch."""
 
 
 class NoRoom(Exception):

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.memory import give_back
 from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
+from converter.machine.memory import give_back
 from converter.model.detections import Detections
 
 _LARGE_PIXELS = 8_000_000  # of a batch whose memory is worth the milliseconds that giving it back takes
@@ -99,6 +99,7 @@ class Channel:
 
 
 def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: bytes) -> None:
+    failed = True
     try:
         jpegs, at = [], 0
         for _, _, length in header["images"]:
@@ -108,13 +109,16 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
         detections = runner.run(jpegs, [(width, height) for width, height, _ in header["images"]])
         fields, rows = wire.pack(detections)
         channel.send({"id": header["id"], "seconds": time.perf_counter() - started, **fields}, rows)
-        if sum(width * height for width, height, _ in header["images"]) > _LARGE_PIXELS:
-            give_back()
+        failed = False
     except BatchFailed as error:
         channel.send({"id": header["id"], "failed": error.kind, "message": str(error)})
     # The edge of this process: whatever else the model raises is told to the server, which decides.
     except Exception as error:
         channel.send({"id": header["id"], "failed": "other", "message": f"{type(error).__name__}: {error}"})
+    finally:
+        # A broken file may declare any size; what was taken for it would stay between other pictures' memory.
+        if failed or sum(width * height for width, height, _ in header["images"]) > _LARGE_PIXELS:
+            give_back()
 
 
 def _parse() -> tuple[WorkerOptions, int]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from app.backends.backend import Spec
 from app.metrics import Metrics
 from app.model_folder import Model
+from converter.disk import hashes
+from converter.disk.hashes import FileHash
 
 
 @dataclass(slots=True)
@@ -16,6 +18,7 @@ class Served:
     run: Spec  # how native is run, of whatever model
     metrics: Metrics
     server: str  # the server's own version
+    file_hash: FileHash = hashes.sha256  # of its files, and of those of its copies
     _known: dict[str, Model] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -6,53 +6,58 @@ import itertools
 import json
 import logging
 import os
-import re
 import signal
 import socket
 import sys
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from app.backends import wire
-from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, program_of
+from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, WorkerGone, program_of
+from app.backends.worker_log import LogListener, WorkerLog
 from app.images import Image
-from app.streams import lines
 from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 
-LogListener = Callable[[str, str], None]  # backend's name, line
-
-# 2026-11-25 09:00:00.123456: W tensorflow/core/…] text
-_TENSORFLOW_LINE = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+: ([IWEF]) (\S+?)\] (.*)")
-_LEVELS = {"I": logging.DEBUG, "W": logging.INFO, "E": logging.WARNING, "F": logging.ERROR}
-# TensorFlow 2.14 says this as an error at every start, GPU or not (tensorflow issue 62075).
-_HARMLESS = "Unable to register cu"
 _END_SECONDS = 5.0
+_LAST_ANSWERS_S = 0.1  # for the answers that are still in the socket when the process has ended
 
 
 async def start_worker(spec: Spec, listen: LogListener | None = None) -> "Worker":
     """A warm worker for `spec`; ModelRefused if it will not serve the model, WorkerDied if it ended or was too slow."""
+    return await start_program(program_of(spec.name), spec, listen)
+
+
+async def start_program(program: str, spec: Spec, listen: LogListener | None = None) -> "Worker":
+    """The same, by the module that is run in the process."""
     try:
-        return await _start(spec, listen)
+        return await _start(program, spec, listen)
     except OSError as error:  # no memory, no handles
         raise WorkerDied(f"it could not be started: {error.strerror or error}") from error
 
 
-async def _start(spec: Spec, listen: LogListener | None) -> "Worker":
+async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worker":
     ours, theirs = socket.socketpair()
-    with theirs:
+    said = WorkerLog(spec.name, listen)
+    try:
         process = await asyncio.create_subprocess_exec(
-            *_command(spec, theirs.fileno()),
+            *_command(program, spec, theirs.fileno()),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=said.handle,
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=[theirs.fileno()],
             env={"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1", **os.environ, **spec.environ},
         )
+    except BaseException:
+        ours.close()
+        said.abandon()
+        raise
+    finally:
+        theirs.close()
+    await said.begin()
     reader, writer = await asyncio.open_connection(sock=ours)
-    worker = Worker(spec, process, reader, writer, listen)
+    worker = Worker(spec, process, (reader, writer), said)
     try:
         async with asyncio.timeout(spec.load_seconds):
             await worker.wait_until_ready()
@@ -74,16 +79,14 @@ class Worker:
         self,
         spec: Spec,
         process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        listen: LogListener | None,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        said: WorkerLog,
     ) -> None:
         self.name = spec.name
-        self._process, self._reader, self._writer, self._listen = process, reader, writer, listen
+        self._process, self._said = process, said
+        self._reader, self._writer = streams
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[list[Detections]]] = {}
-        self._last_lines: deque[str] = deque(maxlen=5)
-        self._logging = asyncio.create_task(self._read_log())
         self._answers: asyncio.Task[WorkerDied] | None = None
         self._closing = self._hung = False
         self._hang_seconds = spec.hang_seconds
@@ -108,16 +111,16 @@ class Worker:
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Run one batch (see `Backend`)."""
         if self._answers is None or self._answers.done():
-            raise WorkerDied("the worker has ended")
+            raise WorkerGone("the worker has ended")
         number = next(self._numbers)
         future: asyncio.Future[list[Detections]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         header = {"id": number, "images": [(image.width, image.height, len(image.data)) for image in images]}
         try:
-            self._writer.writelines(wire.frame(header, [image.data for image in images]))
-            with contextlib.suppress(ConnectionError):  # told by `_read_answers`, with how it ended
-                await self._writer.drain()
             async with asyncio.timeout(self._hang_seconds):
+                self._writer.writelines(wire.frame(header, [image.data for image in images]))
+                with contextlib.suppress(ConnectionError):  # told by `_read_answers`, with how it ended
+                    await self._writer.drain()  # a worker that does not read is as stuck as one that does not answer
                 return await asyncio.shield(future)
         except TimeoutError:  # the watchdog: no more than `batches_in_flight` are in it, so the model itself is stuck
             self._hung = True
@@ -142,9 +145,9 @@ class Worker:
         except TimeoutError:
             self._kill()
             await self._process.wait()
-        await self._logging
         if self._answers is not None:
             await self._answers
+        await self._said.ended()
 
     async def _read(self) -> tuple[dict[str, Any], bytes]:
         head, size = wire.PREFIX.unpack(await self._reader.readexactly(wire.PREFIX.size))
@@ -155,7 +158,24 @@ class Worker:
             self._process.kill()
 
     async def _read_answers(self) -> WorkerDied:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        """Pass answers on until the process has ended, or its socket; whichever ends first, the other one does."""
+        answers, ended = asyncio.create_task(self._pass_on()), asyncio.create_task(self._process.wait())
+        await asyncio.wait({answers, ended}, return_when=asyncio.FIRST_COMPLETED)
+        # A process that it has left behind may hold its socket open, and one may close its socket and live.
+        await asyncio.wait({answers}, timeout=_LAST_ANSWERS_S)
+        answers.cancel()
+        await asyncio.wait({ended}, timeout=_END_SECONDS)
+        self._kill()
+        await asyncio.wait({answers, ended})
+        how = await self._how_it_ended()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(how)
+        return how
+
+    async def _pass_on(self) -> None:
+        # What can't be understood ends it like the end of the stream: nothing after it can be trusted.
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ValueError, KeyError):
             while True:
                 header, payload = await self._read()
                 future = self._waiting.get(header["id"])
@@ -165,38 +185,24 @@ class Worker:
                     future.set_exception(BatchFailed(header["failed"], header["message"]))
                 else:
                     future.set_result(wire.unpack(header, payload))
-        how = await self._how_it_ended()
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(how)
-        return how
 
     async def _how_it_ended(self) -> WorkerDied:
         if self._closing:
-            return WorkerDied("it was closed")
+            return WorkerDied("it was closed", closed=True)
         code = await self._process.wait()
-        await self._logging
+        await self._said.ended()
         how = (
             f"its process ended by {signal.Signals(-code).name}" if code < 0 else f"its process ended with code {code}"
         )
         if self._hung:
             how = f"it did not answer a batch within {self._hang_seconds:g} s and was ended"
-        last = self._last_lines[-1][:300] if self._last_lines else ""
+        last = self._said.last_line
         log.warning("worker ended backend=%s pid=%d how=%r last_line=%r", self.name, self.pid, how, last)
         return WorkerDied(how, hung=self._hung)
 
-    async def _read_log(self) -> None:
-        async for text in lines(self._process.stdout):
-            self._last_lines.append(text)
-            found = _TENSORFLOW_LINE.match(text)
-            level = _LEVELS[found[1]] if found and not found[3].startswith(_HARMLESS) else logging.DEBUG
-            log.log(level, "worker says backend=%s text=%r", self.name, f"{found[2]}: {found[3]}" if found else text)
-            if self._listen:
-                self._listen(self.name, text)
 
-
-def _command(spec: Spec, handle: int) -> list[str]:
-    command = [sys.executable, "-m", program_of(spec.name), "--socket", str(handle), "--name", spec.name]
+def _command(program: str, spec: Spec, handle: int) -> list[str]:
+    command = [sys.executable, "-m", program, "--socket", str(handle), "--name", spec.name]
     command += ["--folder", str(spec.folder), "--max-batch", str(spec.max_batch)]
     if said := spec.declared.given():
         command += ["--declared", json.dumps(said)]

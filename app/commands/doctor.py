@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app import memory, model_folder
+from app import model_folder
 from converter import targets
 from converter.contract import BadOptions, CopyRefused
 from converter.disk import publish
-from converter.machine import environment
+from converter.machine import environment, memory
 from converter.machine.environment import Availability, Environment
 from converter.model import sampling
 

@@ -1,19 +1,23 @@
-"""Answers to requests that never reach the app: the bytes of an error as the app would have written it."""
+"""Answers that the server gives in the app's place: the bytes of an error as the app would have written it."""
 
-import uuid
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.api.errors import error_response
+from app.api.exchange import REFUSED, Identity
 from app.errors import ServiceError
 
 
-def written(error: ServiceError, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-    """The whole response, after which the connection is closed."""
-    request_id = uuid.uuid4().hex
-    response = error_response(request_id, error)
+def written(error: ServiceError, scope: dict[str, Any], default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The whole response, after which the connection is closed; `scope` as far as the request has come.
+
+    It tells an app that has begun with the request what its client got.
+    """
+    identity = Identity.of(scope)
+    response = error_response(identity.request_id, error)
     response.headers["Connection"] = "close"
-    response.headers["X-Request-Id"] = request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    lines = [b"%b: %b\r\n" % pair for pair in [*default_headers, *response.raw_headers]]
-    return b"".join([STATUS_LINE[response.status_code], *lines, b"\r\n", bytes(response.body)])
+    body = bytes(response.body)
+    scope["state"][REFUSED] = response.status_code, len(body)
+    headers = [*default_headers, *response.raw_headers, *identity.headers]
+    return b"".join([STATUS_LINE[response.status_code], *(b"%b: %b\r\n" % pair for pair in headers), b"\r\n", body])

@@ -7,17 +7,17 @@ import asyncio
 from enum import IntEnum
 from typing import Protocol
 
-from app import memory
 from app.connections.limits import Limits
 from app.errors import Overloaded, ServiceError
 from app.metrics import Metrics
+from converter.machine import memory
 
 # Small bodies may use this much more than larger ones.
 _RESERVE = 1.25
 _WORTH_GIVING_BACK_BYTES = 32_000_000
 
 
-class Place(IntEnum):
+class Stage(IntEnum):
     """What a connection is doing; where there is no room, those named first have to go first."""
 
     LINGERING = 0  # answered; the rest of its request is thrown away
@@ -30,7 +30,7 @@ class Place(IntEnum):
 class Connection(Protocol):
     """One connection, seen from here."""
 
-    place: Place
+    stage: Stage
     deadline: float  # of the loop's clock
     held: int  # bytes of its bodies in memory
 
@@ -49,7 +49,7 @@ class Connections:
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self.limits, self._metrics = limits, metrics
-        self._at: dict[Place, dict[Connection, None]] = {place: {} for place in Place}  # each: longest there first
+        self._at: dict[Stage, dict[Connection, None]] = {stage: {} for stage in Stage}  # each: longest there first
         self._held = self._most_held = 0  # now; since freed memory was last given back
         self._timer: asyncio.TimerHandle | None = None
 
@@ -60,31 +60,33 @@ class Connections:
 
     def all(self) -> list[Connection]:
         """Every connection that is open."""
-        return [each for place in self._at.values() for each in place]
+        return [each for those in self._at.values() for each in those]
 
     def opened(self, connection: Connection) -> None:
         """Take in a new connection. If there are too many, the one that is needed least is closed for it."""
         if sum(map(len, self._at.values())) >= self.limits.connections:
-            waiting = (each for place in Place if place < Place.ANSWERING for each in self._at[place])
+            waiting = (each for stage in Stage if stage < Stage.ANSWERING for each in self._at[stage])
             victim = next(waiting, connection)
             self.count("crowded")
             self.closed(victim)
             victim.abort()
             if victim is connection:
                 return
-        self._at[connection.place][connection] = None
+        self._at[connection.stage][connection] = None
         if self._timer is None:
             self._look_later()
 
-    def moved(self, connection: Connection, place: Place) -> None:
+    def moved(self, connection: Connection, stage: Stage) -> None:
         """Take note of what the connection does now."""
-        if self._at[connection.place].pop(connection, connection) is None:
-            self._at[place][connection] = None
-        connection.place = place
+        before = self._at[connection.stage]
+        if connection in before:  # not after it was closed
+            del before[connection]
+            self._at[stage][connection] = None
+        connection.stage = stage
 
     def closed(self, connection: Connection) -> None:
         """Forget the connection and what it held."""
-        self._at[connection.place].pop(connection, None)
+        self._at[connection.stage].pop(connection, None)
         self.release(connection)
 
     def hold(self, connection: Connection, size: int) -> None:
@@ -93,8 +95,8 @@ class Connections:
         self._held += size
         self._most_held = max(self._most_held, self._held)
         while self._held > self.limits.body_bytes and (victim := self._slowest()):
-            sentence = f"the bodies of unanswered requests have {self._held:,} bytes; the limit is "
-            victim.refuse(Overloaded(f"{sentence}{self.limits.body_bytes:,}"), "bodies")
+            sentence = f"the server holds {self._held:,} bytes of request bodies"
+            victim.refuse(Overloaded(f"{sentence}; the limit is {self.limits.body_bytes:,}"), "bodies")
             self.release(victim)
 
     def release(self, connection: Connection) -> None:
@@ -109,7 +111,7 @@ class Connections:
     def _slowest(self) -> Connection | None:
         """The unfinished body nearest to its deadline; a small one only where small ones are too many."""
         least = self.limits.small_bytes if self._held <= _RESERVE * self.limits.body_bytes else 0
-        unfinished = (each for each in self._at[Place.RECEIVING] if each.held > least)
+        unfinished = (each for each in self._at[Stage.RECEIVING] if each.held > least)
         return min(unfinished, key=lambda each: each.deadline, default=None)
 
     def _look_later(self) -> None:

@@ -3,14 +3,14 @@
 import asyncio
 import math
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.api.limits import content_length
 from app.connections.answers import written
-from app.connections.connections import Connections, Place
+from app.connections.connections import Connections, Stage
 from app.connections.transport import PoliteTransport
 from app.errors import BadRequest, HeadersTooLarge, RequestTooSlow, ServiceError
 
@@ -37,7 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, connections: Connections, **given: Any) -> None:
         super().__init__(**given)
         self._connections, self._limits = connections, connections.limits
-        self.place, self.deadline, self.held = Place.FRESH, math.inf, 0
+        self.stage, self.deadline, self.held = Stage.FRESH, math.inf, 0
         self._part = Part.NONE
         self._begun = self._deaf = False  # a head began in what is being fed; nothing more is wanted
         self._head_bytes = self._head_lines = self._fed_bytes = 0  # delivered; of them; fed since the head began
@@ -60,7 +60,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and count what it was fed."""
-        if self.place is Place.LINGERING or self._deaf:
+        if self.stage is Stage.LINGERING or self._deaf:
             self._throw_away(len(data))
             return
         self._unset_keepalive_if_required()
@@ -128,33 +128,36 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_stuck(now):
             self._connections.count("slow")
             self.abort()
-        elif self.place is Place.LINGERING and now > self.deadline:
+        elif self.stage is Stage.LINGERING and now > self.deadline:
             self.abort()
-        elif now <= self.deadline or self.place is Place.ANSWERING:
+        elif now <= self.deadline or self.stage is Stage.ANSWERING:
             return
         elif self._part is Part.NONE:
             self.transport.close()
         elif self.flow.read_paused:  # it is we who don't go on
             self.deadline = now + self._limits.seconds
         else:
-            sentence = f"the request did not come within {self._limits.seconds:g} s"
-            self.refuse(RequestTooSlow(f"{sentence}, or its body at {self._limits.body_rate:,.0f} bytes/s"), "slow")
+            self.refuse(self._too_slow(), "slow")
 
     def refuse(self, error: ServiceError, reason: str) -> None:
         """Answer the request that is not complete with an error, and close.
 
-        If the request before it is still being answered, the client gets that answer alone.
+        If the request before it is still being answered, the client gets that answer alone; if another one waits
+        between the two, it gets none.
         """
         self._connections.count(reason)
         if self._part is Part.NONE:
             self._part = Part.HEAD  # of something that can't be read; more of it may come
+            self.scope = {"headers": []}  # type: ignore[typeddict-item]  # not that of the request before
         if self.pipeline:
             self.abort()
-        elif self.place is Place.ANSWERING:
+        elif self.stage is Stage.ANSWERING:
             self._deaf, self.cycle.keep_alive = True, False
         else:
             if not (self._part is Part.BODY and self._leave_app()):
-                self.transport.write(written(error, self.server_state.default_headers))
+                self.transport.write(
+                    written(error, cast(dict[str, Any], self.scope), self.server_state.default_headers)
+                )
             self.transport.close()
 
     def abort(self) -> None:
@@ -173,16 +176,22 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_bytes > self._limits.head_bytes or self._head_lines > self._limits.head_lines:
             raise self._too_large()
 
+    def _too_slow(self) -> RequestTooSlow:
+        seconds = f"{self._limits.seconds:g} s"
+        if self._part is Part.HEAD:
+            return RequestTooSlow(f"the request's headers did not arrive within {seconds}")
+        return RequestTooSlow(f"the request's body fell {seconds} behind {self._limits.body_rate:,.0f} bytes/s")
+
     def _too_large(self) -> HeadersTooLarge:
-        limits = self._limits
-        return HeadersTooLarge(f"the limit on headers is {limits.head_bytes:,} bytes in {limits.head_lines} lines")
+        limits = f"{self._limits.head_bytes:,} bytes and {self._limits.head_lines} lines"
+        return HeadersTooLarge(f"the headers are too large: the limits are {limits}")
 
     def _count(self, size: int, *, went_on: bool) -> None:
         """Judge what was fed; `went_on`: all of it was of the same part of the same request."""
         got = self._got_bytes
         if got and not self.cycle.response_complete:
             self._connections.hold(self, got)
-        if not went_on or self.place is Place.LINGERING:
+        if not went_on or self.stage is Stage.LINGERING:
             return
         if self._part is Part.HEAD:
             self._fed_bytes += size
@@ -196,26 +205,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self._waste_bytes += size - got
         self.deadline = min(self.loop.time() + self._limits.seconds, self.deadline + got / self._limits.body_rate)
         if self._waste_bytes > self._limits.head_bytes + _WASTE_PER_BYTE * self._body_bytes:
-            sentence = f"{self._waste_bytes:,} bytes of chunks hold {self._body_bytes:,} bytes of a body"
+            sentence = f"{self._waste_bytes:,} bytes of chunk framing for {self._body_bytes:,} bytes of body"
             self.refuse(BadRequest(f"{sentence}: send larger chunks, without extensions"), "malformed")
         elif self.cycle.response_complete and self._body_bytes + self._waste_bytes > self._limits.drained_bytes:
             self.transport.close()
 
     def _settle(self) -> None:
-        """Find the place that the connection has now, and the deadline that goes with it."""
-        if self.place is Place.LINGERING:
+        """Find what the connection does now, and the deadline that goes with it."""
+        if self.stage is Stage.LINGERING:
             return
         working = self.cycle is not None and not self.cycle.response_complete
-        before, now = self.place, self.loop.time()
+        before, now = self.stage, self.loop.time()
         if working and (self._part is not Part.BODY or self.pipeline):
-            place, self.deadline = Place.ANSWERING, math.inf
+            stage, self.deadline = Stage.ANSWERING, math.inf
         elif self._part is Part.NONE:
-            place, self.deadline = Place.IDLE, now + self._limits.keep_alive_s
+            stage, self.deadline = Stage.IDLE, now + self._limits.keep_alive_s
         else:
-            place = Place.RECEIVING
-            if before is not Place.FRESH or self._part is Part.BODY:
+            stage = Stage.RECEIVING
+            if before is not Stage.FRESH or self._part is Part.BODY:
                 self.deadline = now + self._limits.seconds
-        self._connections.moved(self, place)
+        self._connections.moved(self, stage)
 
     def _is_stuck(self, now: float) -> bool:
         """Whether the client has read nothing of its answer for too long."""
@@ -230,11 +239,11 @@ class BoundedProtocol(HttpToolsProtocol):
         rest = (content_length(self.headers) or 0) - self._body_bytes if self._part is Part.BODY else 0
         self._rest_bytes = rest if 0 < rest <= self._limits.linger_bytes else _RESET_BYTES
         self._connections.release(self)
-        self._connections.moved(self, Place.LINGERING)
+        self._connections.moved(self, Stage.LINGERING)
         self.deadline = self.loop.time() + self._limits.linger_s
         self.flow.resume_reading()
 
     def _throw_away(self, size: int) -> None:
         self._rest_bytes -= size
-        if self.place is Place.LINGERING and self._rest_bytes <= 0:
+        if self.stage is Stage.LINGERING and self._rest_bytes <= 0:
             self.transport.end()  # type: ignore[attr-defined]  # it is ours

@@ -25,6 +25,7 @@ from converter.contract import (
     UnusableModel,
 )
 from converter.disk import publish
+from converter.machine import memory
 from converter.progress import STARTED, in_words, parse
 from converter.tolerance import Tolerance
 
@@ -138,6 +139,7 @@ class Conversions:
         `standard`: what this server would make by itself, which the report keeps.
         """
         order = Order(options=job.options, tolerance=self._tolerance, standard=standard)
+        kills = memory.kills()
         process = await asyncio.create_subprocess_exec(
             *self._command(order, source, place),
             stdin=asyncio.subprocess.PIPE,  # the converter ends itself when this closes: no orphan if we are killed
@@ -153,8 +155,7 @@ class Conversions:
         if code == 0:
             job.report, job.state = json.loads(report), LOADING
         elif code < 0:
-            how = signal.Signals(-code).name
-            self.end(job, "failed", f"the converter was ended by {how} while {in_words(job.step)}")
+            self.end(job, "failed", _killed(code, in_words(job.step), starved=memory.starved(code, kills)))
         else:
             said = (line for line in reversed(job.log) if line.startswith("convert: "))
             self.end(job, _RESULTS.get(code, "failed"), next(said, "it gave no reason").removeprefix("convert: "))
@@ -176,6 +177,13 @@ class Conversions:
         if self._allowed.memory_mib is not None:
             command += ["--memory-limit-mib", str(self._allowed.memory_mib)]
         return [*command, "--order", order.to_json()]
+
+
+def _killed(code: int, doing: str, *, starved: bool) -> str:
+    """How a signal ended the converter; `starved`: the system did it for want of memory."""
+    if starved:
+        return f"the converter ran out of memory while {doing}, and the system ended it"
+    return f"the converter was ended by {signal.Signals(-code).name} while {doing}"
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

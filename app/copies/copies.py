@@ -3,15 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from app.backends.backend import Backend, ModelRefused, NoRoom, WorkerDied
+from app.backends.backend import ModelRefused, NoRoom, WorkerDied
 from app.copies.conversions import Conversions
+from app.copies.doors import CopyDoor
 from app.copies.folders import CopyFolders, refusal
 from app.copies.jobs import Job
 from app.errors import NotLoaded
-from app.lanes.phase import Vacancy
+from app.lanes.phase import STARTING, Vacancy
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge
@@ -20,8 +20,6 @@ from converter.targets import kind
 
 log = logging.getLogger(__name__)
 
-UNVERIFIED = "unverified: it has no report.json that says what it was made from"
-_COMPARING = "it is loaded, and is being compared with native"
 _LOOKS = 3  # at a copy that another server replaces while it is loaded
 
 
@@ -49,7 +47,7 @@ class Copies:
         """At start, after native: look at each copy; load it, make it, or say why neither."""
         wanted = await self.folders.wanted_targets()
         for target, slot in self._slots.items():
-            if target not in wanted:
+            if target not in wanted and slot.phases == (STARTING,):  # else an admin has asked for it meanwhile
                 slot.stay_vacant("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
         for target in wanted:
             await self.folders.recover(target)
@@ -115,18 +113,13 @@ class Copies:
         """
         target = options.target
         for _ in range(_LOOKS):
-            report = await self.folders.check(options)
-            inspect = partial(self._judge_fresh, report)
-            spec = self.folders.spec(target, report)
-            await self._slots[target].open(spec, inspect=inspect, inspecting=_COMPARING)
-            if await self.folders.unchanged(target, report):
+            door = CopyDoor(options, self.folders, self._judge)
+            await self._slots[target].open(door)
+            if await self.folders.unchanged(target, door.report):
                 self.folders.keep(options)
                 break  # else another server put a new copy there meanwhile, and which files were loaded nobody knows
-        self._show(target, report)
+        self._show(target, door.report)
         return self._judge.standing(target).to_json()
-
-    async def _judge_fresh(self, report: Report | None, fresh: Backend) -> None:
-        await self._judge.judge(fresh, note="" if report else UNVERIFIED)
 
     async def _needed(self, options: Options) -> bool:
         """Load the copy if it may be loaded; whether one should be made instead."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from app.backends.backend import Spec
 from app.backends.served import Served
 from app.choices import in_order, wanted_on
+from app.model_folder import Model
 from converter.comparison import probe
 from converter.contract import CopyRefused, Options, Report
 from converter.disk import publish
@@ -31,6 +32,16 @@ class Plan:
     cache: Path | None  # where copies go when the model's own folder can't be written
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A copy that may be loaded, as it was when somebody looked at it."""
+
+    model: Model  # that it belongs to
+    report: Report | None
+    spec: Spec  # how it is to be run
+    fingerprint: str  # of its files, of its identity and of how it is run: a verdict holds for what has this one
+
+
 class CopyFolders:
     """What is on disk and what is wanted there; loads nothing. `ask` finds out what this machine has."""
 
@@ -39,6 +50,11 @@ class CopyFolders:
         self._served, self._ask = served, ask
         self._environment: Environment | None = None
         self._kept: dict[str, Options] = {}  # with which copies were loaded last, of whatever version
+
+    @property
+    def model(self) -> Model:
+        """The model that copies belong to now."""
+        return self._served.now
 
     @property
     def source(self) -> Path:
@@ -85,14 +101,21 @@ class CopyFolders:
         await asyncio.to_thread(publish.check_kind, folder, kind(target))
         return True
 
-    async def check(self, options: Options) -> Report | None:
-        """The report of a copy that may be loaded, None if it has none; CopyRefused if it may not."""
-        found, folder = await self.environment(), self.location(options.target)
+    async def look(self, options: Options) -> Looked:
+        """Look at every file of a copy; CopyRefused if it may not be loaded."""
+        model, folder, found = self.model, self.location(options.target), await self.environment()
 
-        def checked() -> Report | None:
-            return publish.check(folder, kind(options.target), identify(self.source, options, found))
+        def looked() -> Looked:
+            identity = identify(model.folder, options, found, file_hash=self._served.file_hash)
+            report = publish.check(folder, kind(options.target), identity, file_hash=self._served.file_hash)
+            spec = self._spec(options.target, folder, report)
+            files = publish.copy_sha256(folder, file_hash=self._served.file_hash)
+            return Looked(model=model, report=report, spec=spec, fingerprint=f"{files} {identity} {spec}")
 
-        return await asyncio.to_thread(checked)
+        try:
+            return await asyncio.to_thread(looked)
+        except OSError as error:
+            raise CopyRefused("incomplete", f"{folder.name} can't be read: {error.strerror or error}") from error
 
     async def unchanged(self, target: str, report: Report | None) -> bool:
         """Whether the copy is still the one with this report: servers that share a cache may replace it at any time."""
@@ -117,9 +140,9 @@ class CopyFolders:
             log.info("environment found=%r", self._environment)
         return self._environment
 
-    def spec(self, target: str, report: Report | None) -> Spec:
+    def _spec(self, target: str, folder: Path, report: Report | None) -> Spec:
         """How the copy is to be run."""
-        spec = replace(self._served.spec, name=target, folder=self.location(target))
+        spec = replace(self._served.spec, name=target, folder=folder)
         if not kind(target).has_engines:
             return spec
         # An engine exists for these sizes only; without a report nobody knows them, and 1 is the safest.

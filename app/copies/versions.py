@@ -5,14 +5,18 @@ import logging
 from pathlib import Path
 
 from app import model_folder
-from app.backends.backend import Backend, ModelRefused, NoRoom, WorkerDied
+from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.backends.served import Served
 from app.choices import AUTO, NATIVE
 from app.copies.copies import Copies
+from app.copies.doors import NativeDoor, digest
 from app.errors import ConversionRunning, NotLoaded
+from app.lanes.lane import Lane
+from app.lanes.quiet import wait_until_idle
+from app.lanes.slot import LONGEST_DRAIN_S
 from app.model_folder import Model, NoModel
 from app.verdicts.routing import Routing
-from converter.disk import publish
+from converter.disk.hashes import FileHash
 
 log = logging.getLogger(__name__)
 
@@ -27,21 +31,40 @@ class Versions:
     ) -> None:
         self._served, self._routing, self._copies = served, routing, copies
         self._folder, self._labels = versions, labels
+        self._native = routing.lanes[NATIVE].slot
         self._loading = asyncio.Lock()
         self._making: asyncio.Task[None] | None = None
 
+    async def open(self) -> None:
+        """Load the served model; ModelRefused or WorkerDied if it can't be."""
+        await self._native.open(NativeDoor(self._served.spec, self._served.sha256, self._served.file_hash))
+
     async def load_newest(self) -> None:
-        """Swap the newest version in; NotLoaded with the reason if that can't be: then the old one serves on."""
+        """Swap the newest version in, or load the one that is served if it does not serve.
+
+        NotLoaded with the reason if that can't be: then the old one serves on.
+        """
         async with self._loading:
             if self._copies.converting:
                 raise ConversionRunning("a conversion of the version that serves runs; wait for it or end it")
             try:
                 model = await asyncio.to_thread(model_folder.find, self._folder, self._labels)
+                sha256 = await digest(model.folder, self._served.file_hash)
+                await self._load(model, sha256)
             except NoModel as error:
                 raise NotLoaded(str(error)) from error
-            if model.folder == self._served.now.folder:
-                raise NotLoaded(f"version {model.version} is the newest there is, and is served already")
-            await self._swap(model)
+            except (ModelRefused, WorkerDied, NoRoom) as error:
+                ready = self._native.ready
+                before = f"{self._served.now.version} serves on" if ready else "nothing serves in its place"
+                raise NotLoaded(f"version {model.version} can't be loaded: {error}; {before}") from error
+
+    async def _load(self, model: Model, sha256: str) -> None:
+        if (model.folder, sha256) != (self._served.now.folder, self._served.sha256):
+            await self._swap(model, sha256)
+        elif self._native.ready:
+            raise NotLoaded(f"version {model.version} is the newest there is, and is served already")
+        else:
+            await self.open()
 
     async def close(self) -> None:
         """End what is under way."""
@@ -49,33 +72,24 @@ class Versions:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
 
-    async def _swap(self, model: Model) -> None:
-        digest = await asyncio.to_thread(publish.source_sha256, model.folder)
-
-        async def make_way(_: Backend) -> None:
-            self._served.admit(model)
-            await self._set_copies_aside()
-
+    async def _swap(self, model: Model, sha256: str) -> None:
         before = self._served.now.version
-        try:
-            await self._routing.lanes[NATIVE].slot.open(self._served.spec_of(model), inspect=make_way)
-        except (ModelRefused, WorkerDied, NoRoom) as error:
-            raise NotLoaded(f"version {model.version} can't be loaded: {error}; {before} serves on") from error
-        self._served.switch_to(model, digest)
+        await self._native.open(_NewVersion(self, model, self._served.spec_of(model), sha256, self._served.file_hash))
         log.info("version loaded version=%s before=%s", model.version, before)
         await self.close()  # what was being made of the version before
         self._making = asyncio.create_task(self._make_copies())
 
-    async def _set_copies_aside(self) -> None:
-        """Copies of the old version answer nobody any more; what they have begun they end."""
+    async def make_way(self, model: Model, sha256: str) -> None:
+        """This model is served from now on; copies of the old one answer nobody any more."""
+        self._served.admit(model)
         if self._routing.chosen not in (AUTO, NATIVE):
             self._routing.choose(AUTO)
-        for name in self._routing.copies:
-            lane = self._routing.lanes[name]
-            self._routing.record_verdict(name, None, _LATER)
-            if lane.slot.ready:
-                await lane.batcher.wait_until_idle()
-            await lane.slot.clear("unavailable", _LATER)
+        copies = [self._routing.lanes[name] for name in self._routing.copies]
+        for lane in copies:  # first nothing new goes there: under load they would never come to rest
+            self._routing.record_verdict(lane.slot.name, None, _LATER)
+            lane.slot.leave("unavailable", _LATER)
+        await asyncio.gather(*(_set_aside(lane) for lane in copies))
+        self._served.switch_to(model, sha256)
 
     async def _make_copies(self) -> None:
         try:
@@ -83,3 +97,24 @@ class Versions:
         # Copies are extras: whatever goes wrong with them is told, and native serves on.
         except Exception as error:
             log.error("copies failed", exc_info=error)
+
+
+class _NewVersion(NativeDoor):
+    """Has the old version's copies make way before the new one is published."""
+
+    def __init__(self, versions: Versions, model: Model, spec: Spec, sha256: str, file_hash: FileHash) -> None:
+        super().__init__(spec, sha256, file_hash)
+        self._versions, self._model = versions, model
+        self._serves = False
+
+    async def inspect(self, fresh: Backend, /) -> None:
+        """The first time it is let in."""
+        if not self._serves:
+            await self._versions.make_way(self._model, self._sha256)
+            self._serves = True
+
+
+async def _set_aside(lane: Lane) -> None:
+    """What waits there is answered, or tried elsewhere if that takes too long."""
+    await wait_until_idle([lane.batcher], within_s=LONGEST_DRAIN_S)
+    await lane.slot.clear("unavailable", _LATER)

@@ -7,12 +7,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from app.choices import AUTO
-from app.errors import CrashedTheModel, NotReproducible, ServiceError
+from app.detection.attempts import Attempts, Outcome
+from app.errors import ServiceError
 from app.images import Image, check
-from app.lanes.lane import Deadline, Lane, crashed, submit_and_wait
-from app.lanes.queued import Answer
+from app.lanes.lane import Deadline
 from app.metrics import NO_BACKEND, Metrics
-from app.verdicts.routing import Routing
 from converter.model.detections import Detections
 from converter.tolerance import Tolerance
 
@@ -54,27 +53,19 @@ class Result:
     infer_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a lane made of one image: an answer, or why there is none."""
-
-    backend: str
-    answer: Answer | ServiceError
-
-
 class Detector:
-    """Answers pictures over the routing's lanes; `executor` checks large files, which are not for the event loop."""
+    """Answers pictures by `attempts`; `executor` checks large files, which are not for the event loop."""
 
     def __init__(
         self,
-        routing: Routing,
+        attempts: Attempts,
         metrics: Metrics,
         *,
         executor: Executor,
         max_pixels: int,
         timeout_s: float,
     ) -> None:
-        self._routing, self._metrics, self._executor = routing, metrics, executor
+        self._attempts, self._metrics, self._executor = attempts, metrics, executor
         self._max_pixels, self._timeout_s = max_pixels, timeout_s
 
     async def detect(self, pictures: Sequence[bytes | ServiceError], query: Query) -> list[Result | ServiceError]:
@@ -125,13 +116,14 @@ class Detector:
         except ServiceError as error:
             return error
 
-    async def _serve(self, images: Sequence[Image], query: Query) -> list[Outcome]:
+    async def _serve(self, images: Sequence[Image], query: Query) -> Sequence[Outcome]:
         """Have the images answered; counts those that are not."""
         backend = NO_BACKEND
         try:
-            lane = self._routing.route(query.backend)
+            lane = self._attempts.route(query.backend)
             backend = lane.slot.name
-            outcomes = await self._ask(lane, images, query)
+            deadline = Deadline(min(self._timeout_s, query.timeout_s or self._timeout_s))
+            outcomes = await self._attempts.answer(lane, images, deadline, elsewhere=query.backend == AUTO)
         except ServiceError as error:
             self.failed(backend, [error] * len(images))
             raise
@@ -142,18 +134,6 @@ class Detector:
             if isinstance(outcome.answer, ServiceError):
                 self.failed(outcome.backend, [outcome.answer])
         return outcomes
-
-    async def _ask(self, lane: Lane, images: Sequence[Image], query: Query) -> list[Outcome]:
-        """Answers of `lane`; images that it leaves to native, or whose worker died, are tried once on another."""
-        deadline = Deadline(min(self._timeout_s, query.timeout_s or self._timeout_s))
-        answers = await submit_and_wait(lane, images, deadline)
-        lost = [image for image, answer in zip(images, answers, strict=True) if _is_lost(answer)]
-        other = self._routing.alternative(lane) if lost and query.backend == AUTO else None
-        again = iter(await _retry(other, lost, deadline) if other else [])
-        return [
-            next(again) if other and _is_lost(answer) else Outcome(lane.slot.name, answer or crashed(lane))
-            for answer in answers
-        ]
 
     def _result(self, image: Image, outcome: Outcome, query: Query, validate_s: float) -> Result | ServiceError:
         answer = outcome.answer
@@ -171,21 +151,3 @@ class Detector:
             queue_s=answer.queue_s,
             infer_s=answer.infer_s,
         )
-
-
-def _is_lost(answer: Answer | ServiceError | None) -> bool:
-    """Whether another backend may have an answer where this one had none."""
-    return answer is None or isinstance(answer, NotReproducible)
-
-
-async def _retry(lane: Lane, images: Sequence[Image], deadline: Deadline) -> list[Outcome]:
-    """What another lane makes of images that the first could not answer."""
-    try:
-        answers = await submit_and_wait(lane, images, deadline)
-    except ServiceError as error:
-        return [Outcome(lane.slot.name, error)] * len(images)
-    return [Outcome(lane.slot.name, answer or _given_up()) for answer in answers]
-
-
-def _given_up() -> ServiceError:
-    return CrashedTheModel("two workers crashed while they worked on this picture; it is not tried again")

@@ -10,21 +10,24 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from app.backends.backend import BatchFailed
+from app.backends.backend import BatchFailed, WorkerDied
 from app.errors import BackendUnavailable, InvalidImage, ModelFailed, Overloaded
 from app.images import Image
 from app.lanes import repair
+from app.lanes.apart import Apart
 from app.lanes.queued import Answer, QueuedImage, refuse
+from app.lanes.suspects import Suspects
 from app.lanes.waiting import Waiting
 from app.metrics import Metrics
 from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 
-QUEUED_PIXELS = 16  # times as many may wait as may be in flight: 64 photos of a phone on two cores
+QUEUED_PER_RUNNING = 16  # so many times the pixels in flight may wait: 64 photos of a phone on two cores
 
 
 class BatchRunner(Protocol):
@@ -38,19 +41,36 @@ class BatchRunner(Protocol):
         """Run one batch; Detections in the images' order."""
 
 
-class MicroBatcher:
-    """Collects images into batches for a model, at most `limit` of them; `executor` looks for broken ones.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many images may wait for a backend, and how many pixels it may decode at once."""
 
-    Batches that run have at most `max_pixels` together, or one image each: what decoding takes goes with the pixels.
+    images: int
+    pixels: int = 1 << 62
+
+
+class MicroBatcher:
+    """Collects images into batches for a model, within `bounds`; `executor` looks for broken ones.
+
+    Batches that run have at most `bounds.pixels` together, or one image each: what decoding takes goes with the pixels.
+    `suspects` is what all queues share: what killed a worker here is not run among others there.
     """
 
     def __init__(
-        self, model: BatchRunner, metrics: Metrics, *, limit: int, executor: Executor, max_pixels: int = 1 << 62
+        self,
+        model: BatchRunner,
+        metrics: Metrics,
+        *,
+        bounds: Bounds,
+        executor: Executor,
+        suspects: Suspects | None = None,
     ) -> None:
         self._model, self._metrics, self._executor = model, metrics, executor
-        self._max_pixels, self._pixels_running = max_pixels, 0
+        self._max_pixels, self._pixels_running = bounds.pixels, 0
         self._sizes = metrics.batch_size.labels(model.name)
-        self._waiting = Waiting(limit=limit, max_pixels=QUEUED_PIXELS * max_pixels)
+        queued = QUEUED_PER_RUNNING * bounds.pixels
+        self._waiting = Waiting(limit=bounds.images, max_pixels=queued, emptied=self._note_idleness)
+        self._apart = Apart(suspects or Suspects())
         self._running: set[asyncio.Task[None]] = set()
         self.batches_begun = 0  # ever
         self._pauses = 0
@@ -62,7 +82,7 @@ class MicroBatcher:
     @property
     def depth(self) -> int:
         """Images waiting; those whose callers have left are not among them."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._apart)
 
     @property
     def in_flight(self) -> int:
@@ -88,18 +108,23 @@ class MicroBatcher:
         """The error with which so many images would be refused now, or None if they fit by their number."""
         return self._overloaded(self._waiting.full(images))
 
-    def submit(self, images: Sequence[Image]) -> list[asyncio.Future[Answer]]:
+    def submit(self, images: Sequence[Image], *, admitted: bool = False) -> list[asyncio.Future[Answer]]:
         """Queue the images of one request; a future for each, to be cancelled by a caller who no longer waits.
 
-        Overloaded at once if they do not all fit; by their pixels, they fit if nothing else waits. A future raises
-        InvalidImage or ModelFailed if the model can't take its image; whatever the model raises besides BatchFailed
-        comes through as it is.
+        Overloaded at once if they do not all fit, unless another queue has `admitted` them already; by their pixels,
+        they fit if nothing else waits. A future raises InvalidImage, ModelFailed or CrashedTheModel if the model can't
+        take its image; whatever the model raises besides BatchFailed comes through as it is.
         """
-        if overload := self.overload(len(images)) or self._overloaded(self._waiting.full_of_pixels(images)):
+        if not admitted and (overload := self.overload(len(images)) or self._too_many_pixels(images)):
             raise overload
-        futures = self._waiting.add(images)
+        jobs = self._waiting.add(images)
+        for job in jobs:
+            self._apart.refuse_if_known(job)
         self._dispatch()
-        return futures
+        return [job.answer for job in jobs]
+
+    def _too_many_pixels(self, images: Sequence[Image]) -> Overloaded | None:
+        return self._overloaded(self._waiting.full_of_pixels(images))
 
     def _overloaded(self, sentence: str | None) -> Overloaded | None:
         return Overloaded(sentence, retry_after_s=self.seconds_to_empty) if sentence else None
@@ -122,7 +147,7 @@ class MicroBatcher:
             self._dispatch()
 
     def _dispatch(self) -> None:
-        while not self._pauses and len(self._running) < self._model.max_in_flight and (batch := self._take()):
+        while self._has_room() and (batch := self._next()):
             self.batches_begun += 1
             pixels = sum(job.image.pixels for job in batch)
             self._pixels_running += pixels
@@ -134,6 +159,7 @@ class MicroBatcher:
     def _finished(self, pixels: int, task: asyncio.Task[None]) -> None:
         self._pixels_running -= pixels
         self._running.discard(task)
+        self._apart.runs = False  # if one ran alone, this was it
         self._dispatch()
 
     def _note_idleness(self) -> None:
@@ -141,6 +167,18 @@ class MicroBatcher:
             self._idle.clear()
         else:
             self._idle.set()
+
+    def _has_room(self) -> bool:
+        return not self._pauses and not self._apart.runs and len(self._running) < self._model.max_in_flight
+
+    def _next(self) -> list[QueuedImage]:
+        """The next batch: one without suspects, or a suspect alone once nothing else runs."""
+        while not self._apart:
+            batch = self._take()
+            innocent = self._apart.innocent(batch)
+            if innocent or not batch:
+                return innocent
+        return [] if self._running else self._apart.next()
 
     def _take(self) -> list[QueuedImage]:
         """The next batch; empty if nothing waits, or nothing that may be decoded beside what runs."""
@@ -159,6 +197,8 @@ class MicroBatcher:
                 await self._repair(batch, error)
             except Exception as failure:
                 refuse(batch, failure)
+        except WorkerDied as death:
+            self._apart.died(batch, death)
         # Whatever else happens belongs to the callers.
         except Exception as error:
             refuse(batch, error)
@@ -166,6 +206,7 @@ class MicroBatcher:
     def _answered(self, batch: list[QueuedImage], detections: list[Detections], started: float) -> None:
         if len(detections) != len(batch):
             raise RuntimeError(f"{len(detections)} answers came to {len(batch)} images")
+        self._apart.answered(batch)
         seconds = time.perf_counter() - started
         rate = self._model.max_in_flight * len(batch) / seconds
         self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate

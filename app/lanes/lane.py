@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.backends.backend import WorkerDied
+from app.backends.backend import BatchFailed, WorkerDied, WorkerGone
 from app.errors import BackendUnavailable, DeadlineExceeded, ServiceError
 from app.images import Image
 from app.lanes.batching import MicroBatcher
@@ -33,14 +33,25 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A lane has no answer to an image, and another lane may have one.
+
+    `failed`: its model failed on the image. Else its worker died, or there was none when its turn came.
+    """
+
+    error: ServiceError  # for the caller, if nobody has an answer
+    failed: bool
+
+
 async def submit_and_wait(
-    lane: Lane, images: Sequence[Image], deadline: Deadline
-) -> list[Answer | ServiceError | None]:
+    lane: Lane, images: Sequence[Image], deadline: Deadline, *, admitted: bool = False
+) -> list[Answer | ServiceError | Lost]:
     """Submit the images of one request and wait for all of them, as long as it may take.
 
-    None for an image whose worker died with it. Overloaded if they do not all fit into the queue.
+    Overloaded if they do not all fit into the queue, unless another one has `admitted` them already.
     """
-    futures = lane.batcher.submit(images)
+    futures = lane.batcher.submit(images, admitted=admitted)
     try:
         await asyncio.wait(futures, timeout=deadline.left_s())
     finally:
@@ -49,19 +60,16 @@ async def submit_and_wait(
     return [_outcome(future, lane, deadline) for future in futures]
 
 
-def crashed(lane: Lane) -> ServiceError:
-    """What an image is answered whose worker died with it."""
-    sentence = f"the backend {lane.slot.name!r} crashed while it worked on this picture"
-    return BackendUnavailable(sentence, retry_after_s=2)
-
-
-def _outcome(future: "asyncio.Future[Answer]", lane: Lane, deadline: Deadline) -> Answer | ServiceError | None:
+def _outcome(future: "asyncio.Future[Answer]", lane: Lane, deadline: Deadline) -> Answer | ServiceError | Lost:
     try:
         return future.result()
     except asyncio.CancelledError:
         retry_after_s = lane.batcher.seconds_to_empty
         return DeadlineExceeded(f"there was no answer within {deadline.seconds:g} s", retry_after_s=retry_after_s)
-    except WorkerDied:
-        return None
+    except WorkerDied as death:
+        how = "ended before" if isinstance(death, WorkerGone) else "crashed while"
+        sentence = f"the backend {lane.slot.name!r} {how} it worked on this picture"
+        return Lost(BackendUnavailable(sentence, retry_after_s=2), failed=False)
     except ServiceError as error:
-        return error
+        failed = isinstance(error.__cause__, BatchFailed)
+        return Lost(error, failed=failed) if failed or isinstance(error, BackendUnavailable) else error

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.backends.backend import Backend, Spec
+from app.backends.backend import Backend, Spec, WorkerDied
 from app.images import Image
 from converter.model.detections import Detections
 
@@ -16,6 +16,7 @@ class Lease:
     def __init__(self, backend: Backend, spec: Spec) -> None:
         self.backend, self.spec = backend, spec
         self.since = time.monotonic()
+        self.dead = False  # a batch has found its worker dead
         self._users = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -27,6 +28,9 @@ class Lease:
         try:
             found = await self.backend.detect(images)
             return [replace(each, version=self.spec.version) for each in found] if self.spec.version else found
+        except WorkerDied:
+            self.dead = True  # the slot is told a moment later, and nothing may be sent here until then
+            raise
         finally:
             self._users -= 1
             if not self._users:

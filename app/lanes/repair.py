@@ -27,7 +27,13 @@ async def find_culprits(images: Sequence[Image], executor: Executor) -> list[boo
 
 
 def of_one(error: BatchFailed) -> ServiceError:
-    """What a picture is answered that the model failed on alone, though it decodes."""
+    """What is answered to a picture on which the model failed when it ran alone; its cause is `error`."""
+    answer = _in_words(error)
+    answer.__cause__ = error
+    return answer
+
+
+def _in_words(error: BatchFailed) -> ServiceError:
     if error.kind == "exhausted":
         return BackendUnavailable("the model ran out of memory on this picture alone", retry_after_s=1)
     if error.kind == "undecodable":

@@ -1,27 +1,30 @@
 """A slot: who serves now under a backend's name; swap, drain, and restart after a crash."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from app import memory
 from app.backends.backend import Backend, Facts, ModelRefused, NoRoom, Spec, Starter, WorkerDied
 from app.errors import BackendUnavailable
 from app.images import Image
+from app.lanes.door import Door
 from app.lanes.lease import Lease
 from app.lanes.phase import STARTING, Phase, PhaseName, Vacancy
 from app.metrics import Metrics
+from converter.contract import CopyRefused
 from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STEADY_S = 60.0  # a worker that lived this long starts the pauses anew
+# For what a worker still has when it is not needed any more: as long as a request waits where nobody says otherwise.
+LONGEST_DRAIN_S = 30.0
 _RETRY_AFTER_S = {"loading": 5.0, "crashed": 2.0, "converting": 30.0}
-
-Inspect = Callable[[Backend], Awaitable[None]]
 
 
 def room_for_two(backend: Backend) -> str | None:
@@ -32,8 +35,9 @@ def room_for_two(backend: Backend) -> str | None:
 class Slot:
     """The place of one backend. It has one replica for now; nobody else writes its phase.
 
-    `room` says why a second worker can't be started beside the one that serves, or None. `pause_s` goes by before
-    the next start of a worker that died, and doubles each time.
+    What has served once is started again until it serves, whatever stands in its way meanwhile. `pause_s` goes by
+    before the next start, and doubles each time. `room` says why a second worker can't be started beside the one that
+    serves, or None.
     """
 
     def __init__(
@@ -49,8 +53,10 @@ class Slot:
         self._start, self._metrics, self._room = start, metrics, room
         self._phase = STARTING
         self._lease: Lease | None = None
+        self._leaving = False  # the worker answers what waits, and gets nothing new
         self._retiring: set[Lease] = set()  # swapped out, with batches still in them
         self._opening = asyncio.Lock()
+        self._published = asyncio.Event()  # set, and another one put in its place, whenever one is
         self._cleared = 0  # times
         self.pause_s = FIRST_PAUSE_S
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,8 +78,8 @@ class Slot:
 
     @property
     def ready(self) -> bool:
-        """Whether a batch given to `run` now would reach a warm model."""
-        return self._lease is not None
+        """Whether requests may be sent here: there is a warm model, and it stays."""
+        return self._lease is not None and not self._lease.dead and not self._leaving
 
     async def run(self, images: Sequence[Image]) -> list[Detections]:
         """One batch on the backend that serves now; BackendUnavailable with the phase's reason if none does."""
@@ -92,17 +98,15 @@ class Slot:
         if self._lease is None:
             self._enter(why, reason)
 
-    async def open(self, spec: Spec, *, inspect: Inspect | None = None, inspecting: str = "") -> None:
-        """Start a worker for `spec`, let `inspect` look at it, publish it, then drain and end the one before it.
+    async def open(self, door: Door) -> None:
+        """Start a worker, let `door` look at it, publish it, then drain and end the one before it.
 
-        `inspecting` is the reason that an empty slot gives meanwhile.
-
-        ModelRefused or WorkerDied if it does not start, NoRoom if there is not enough memory for two: then the old
-        one, if there is one, serves on.
+        CopyRefused, ModelRefused or WorkerDied if it does not come to that, NoRoom if there is not enough memory for
+        two: then the old one, if there is one, serves on.
         """
         async with self._opening:
             try:
-                await self._open(spec, inspect, inspecting)
+                await self._open(door, await door.spec())
             except (ModelRefused, WorkerDied) as error:
                 if self._lease is None:
                     self._enter("refused" if isinstance(error, ModelRefused) else "crashed", str(error))
@@ -111,23 +115,32 @@ class Slot:
                 self.stay_vacant("unavailable", "loading it was given up")
                 raise
 
-    async def _open(self, spec: Spec, inspect: Inspect | None = None, inspecting: str = "") -> None:
+    async def _open(self, door: Door, spec: Spec) -> None:
         if self._lease is None:
             self._enter("loading", f"the model in {spec.folder.name} is being loaded and warmed up")
         elif lacking := await asyncio.to_thread(self._room, self._lease.backend):
             raise NoRoom(lacking)
         fresh = Lease(await self._start(spec), spec)
         try:
-            if inspect is not None:
-                if inspecting and self._lease is None:
-                    self._enter("loading", inspecting)
-                await inspect(fresh.backend)
+            if door.inspecting and self._lease is None:
+                self._enter("loading", door.inspecting)
+            await door.inspect(fresh.backend)
         except BaseException:
             await fresh.backend.close()
             raise
-        stale = self._publish(fresh)
+        stale = self._publish(fresh, door)
         if stale is not None:
             await asyncio.shield(self._spawn(self._retire(stale)))  # also when who asked for the swap gives up
+
+    def leave(self, why: Vacancy, reason: str) -> None:
+        """No request is sent here any more; what waits already is still answered, until the slot is cleared."""
+        if self._lease is not None:
+            self._leaving = True
+            self._enter(why, reason)
+
+    async def next_one(self) -> None:
+        """Wait until another worker serves than does now."""
+        await self._published.wait()
 
     async def clear(self, why: Vacancy, reason: str) -> None:
         """Nobody serves here any more; the worker ends when it has answered what it was given."""
@@ -149,12 +162,16 @@ class Slot:
 
     async def _retire(self, stale: Lease) -> None:
         self._retiring.add(stale)
-        await stale.drained()
+        with contextlib.suppress(TimeoutError):  # then what is in it fails, and is tried elsewhere
+            async with asyncio.timeout(LONGEST_DRAIN_S):
+                await stale.drained()
         await stale.backend.close()
         self._retiring.discard(stale)
 
-    def _publish(self, fresh: Lease) -> Lease | None:
-        stale, self._lease = self._lease, fresh
+    def _publish(self, fresh: Lease, door: Door) -> Lease | None:
+        stale, self._lease, self._leaving = self._lease, fresh, False
+        self._published.set()
+        self._published = asyncio.Event()
         facts = fresh.backend.facts
         self.max_batch, self.max_in_flight = facts.batch_sizes[-1], facts.batches_in_flight
         log.info(
@@ -166,43 +183,47 @@ class Slot:
             facts.warm_seconds,
         )
         self._enter("ready")
-        self._spawn(self._watch(fresh))
+        self._spawn(self._watch(fresh, door))
         return stale
 
-    async def _watch(self, lease: Lease) -> None:
+    async def _watch(self, lease: Lease, door: Door) -> None:
         death = await lease.backend.died()
         if lease is not self._lease:
             return  # it was swapped out and closed
         self._lease = None
         if time.monotonic() - lease.since > STEADY_S:
             self.pause_s = FIRST_PAUSE_S
-        pause_s = self._crashed(death)
+        pause_s = self._failed(death)
         await lease.backend.close()
-        await self._restart(lease.spec, death, pause_s)
+        await self._restart(door, "hung" if death.hung else "crashed", pause_s)
 
-    def _crashed(self, death: WorkerDied) -> float:
+    def _failed(self, error: Exception) -> float:
         """Say so; the pause before the next start, which doubles each time."""
         pause_s, self.pause_s = self.pause_s, min(2 * self.pause_s, LONGEST_PAUSE_S)
-        self._enter("crashed", f"{death}; it is started again after {pause_s:g} s")
+        again = f"it is started again after {pause_s:g} s"
+        if isinstance(error, CopyRefused):
+            self._enter("refused", f"{error.reason}: {error}; {again}")
+        else:
+            self._enter("refused" if isinstance(error, ModelRefused) else "crashed", f"{error}; {again}")
         return pause_s
 
-    async def _restart(self, spec: Spec, death: WorkerDied, pause_s: float) -> None:
-        """Start the same model again until one serves or it is refused."""
+    async def _restart(self, door: Door, why: str, pause_s: float) -> None:
+        """Start the same model again until one serves."""
         cleared = self._cleared
         while self._lease is None:
             await asyncio.sleep(pause_s)
             async with self._opening:
                 if self._lease is not None or cleared != self._cleared:
                     return  # a swap put another model here meanwhile, or none is wanted
-                self._metrics.worker_restarts.labels(self.name, "hung" if death.hung else "crashed").inc()
                 try:
-                    await self._open(spec)
-                except WorkerDied as error:
-                    death = error
-                    pause_s = self._crashed(death)
-                except ModelRefused as error:
-                    self._enter("refused", str(error))
-                    return
+                    spec = await door.spec()
+                    self._metrics.worker_restarts.labels(self.name, why).inc()
+                    await self._open(door, spec)
+                # It has served: files that were moved, memory that was short or whatever else may come back.
+                except Exception as error:
+                    if not isinstance(error, WorkerDied | ModelRefused | CopyRefused):
+                        log.error("worker not started backend=%s", self.name, exc_info=error)
+                    pause_s = self._failed(error)
 
     def _enter(self, name: PhaseName, reason: str = "") -> None:
         self._phase = Phase(name, reason)

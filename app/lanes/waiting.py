@@ -2,19 +2,23 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from app.images import Image
-from app.lanes.queued import Answer, QueuedImage
+from app.lanes.queued import QueuedImage
 
 
 class Waiting:
-    """Takes in at most `limit` images, of at most `max_pixels` together; one request alone may have more pixels."""
+    """Takes in at most `limit` images, of at most `max_pixels` together; one request alone may have more pixels.
 
-    def __init__(self, *, limit: int, max_pixels: int) -> None:
-        self._limit, self._max_pixels = limit, max_pixels
+    `emptied` is called when callers have left and what they left is swept.
+    """
+
+    def __init__(self, *, limit: int, max_pixels: int, emptied: Callable[[], None] = lambda: None) -> None:
+        self._limit, self._max_pixels, self._emptied = limit, max_pixels, emptied
         self._requests: deque[deque[QueuedImage]] = deque()  # each request's images
+        self._left = 0  # of the requests at least so many have none, since their callers left
 
     def __len__(self) -> int:
         """Images waiting; those whose callers have left are not among them."""
@@ -30,19 +34,21 @@ class Waiting:
     def full_of_pixels(self, images: Sequence[Image]) -> str | None:
         """Why these images don't fit by their pixels; if nothing else waits they always do."""
         waiting = sum(job.image.pixels for request in self._requests for job in request)
-        if not waiting or waiting + sum(image.pixels for image in images) <= self._max_pixels:
+        more = sum(image.pixels for image in images)
+        if not waiting or waiting + more <= self._max_pixels:
             return None
-        return f"pictures of {waiting:,} pixels are waiting already; the limit is {self._max_pixels:,} pixels"
+        sentence = f"pictures with {waiting:,} pixels in all are waiting, and this request has {more:,}"
+        return f"{sentence}; the limit is {self._max_pixels:,}"
 
-    def add(self, images: Sequence[Image]) -> list[asyncio.Future[Answer]]:
-        """Queue the images of one request; a future for each, to be cancelled by a caller who no longer waits."""
+    def add(self, images: Sequence[Image]) -> list[QueuedImage]:
+        """Queue the images of one request. A caller who no longer waits cancels the answer."""
         loop = asyncio.get_running_loop()
-        request = deque(QueuedImage(image, loop.create_future()) for image in images)
-        futures = [job.answer for job in request]
-        for job in request:
-            job.answer.add_done_callback(partial(_forget, request, job))
+        jobs = [QueuedImage(image, loop.create_future()) for image in images]
+        request = deque(jobs)
+        for job in jobs:
+            job.answer.add_done_callback(partial(self._forget, request, job))
         self._requests.append(request)
-        return futures
+        return jobs
 
     def take(self, most: int, *, pixels: int, busy: bool) -> list[QueuedImage]:
         """Up to `most` images, one of each request in turn, of at most `pixels`; of callers who have left, none.
@@ -63,8 +69,15 @@ class Waiting:
                     pixels -= job.image.pixels
         return batch
 
+    def _forget(self, request: deque[QueuedImage], job: QueuedImage, _: object) -> None:
+        """Drop an image whose caller no longer waits; it is not there any more if it was taken.
 
-def _forget(request: deque[QueuedImage], job: QueuedImage, _: object) -> None:
-    """Drop an image whose caller no longer waits; it is not there any more if it was taken."""
-    if job in request:
+        What callers who left leave behind is swept once it is more than half of all.
+        """
+        if job not in request:
+            return
         request.remove(job)
+        self._left += not request
+        if 2 * self._left > len(self._requests):
+            self._requests, self._left = deque(each for each in self._requests if each), 0
+            self._emptied()

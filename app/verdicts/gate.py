@@ -64,6 +64,10 @@ class Gate:
     ) -> None:
         self.rules, self._pictures, self._quiet, self._clock = rules, pictures, quiet, clock
 
+    def patient(self, factor: float) -> "Gate":
+        """The same gate with a longer patience."""
+        return Gate(self.rules, pictures=self._pictures, quiet=self._quiet.patient(factor), clock=self._clock)
+
     async def judge(self, native: Backend, copy: Backend, yardstick: Backend | None = None) -> Verdict:
         """The verdict on `copy`; `yardstick` is a frozen copy that it must beat. WorkerDied and BatchFailed pass."""
         pictures = await self._pictures()

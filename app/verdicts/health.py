@@ -31,9 +31,9 @@ class Health:
             return "the server is stopping"
         if self._wait_for_copies and not self._copies_done:
             return "the copies are being prepared"
-        if any(lane.slot.ready for lane in self._routing.lanes.values()):
+        if self._routing.active is not None:
             return None
         states = {name: state_of(self._routing, name) for name in self._routing.lanes}
-        return "no backend is warm: " + "; ".join(
+        return "no backend that may answer is warm: " + "; ".join(
             f"{name} is {each.name}, {each.reason}" for name, each in states.items()
         )

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 NATIVE_IS_COLD = "native was not warm, so it could not be compared"
 _YARDSTICK_SECONDS = 600.0
+# That the server holds, and runs at two batch sizes in quiet moments: a hundred tell as much as all of a large folder.
+_MOST_PICTURES, _MOST_BYTES = 100, 64 << 20
 
 
 class Judge:
@@ -33,39 +35,67 @@ class Judge:
     def __init__(self, routing: Routing, live_pairs: LivePairs, gate: Gate, *, start: Starter, served: Served) -> None:
         self._routing, self._live_pairs, self._gate = routing, live_pairs, gate
         self._start, self._served = start, served
+        self._notes: dict[str, str] = {}  # what is to be said of a copy that has no verdict
 
     async def judge(self, fresh: Backend, *, note: str = "") -> None:
         """Compare the copy with native and take note of the verdict; WorkerDied if the copy ended over it.
 
         `note` is told of a copy that got none.
         """
-        copy = fresh.name
-        verdict, reason = None, NATIVE_IS_COLD
-        native = self._routing.lanes[NATIVE].slot.backend
-        if native is not None:
-            try:
-                verdict, reason = await self._ask(native, fresh), ""
-            except TimeoutError:
-                reason = "it could not be compared: the server never came to rest"
-            except (BatchFailed, BadOptions, ConverterError) as error:
-                reason = f"it could not be compared: {error}"
-            except (WorkerDied, ModelRefused) as error:
-                if await _has_ended(fresh):
-                    raise
-                reason = f"it could not be compared, since what it is compared with failed: {error}"
+        found = await self._find(fresh, self._gate)
+        self._notes[fresh.name] = note
+        self._record(fresh.name, *found)
+
+    def unjudged(self) -> list[str]:
+        """The warm copies that have no verdict for a reason that passes; none while native is cold."""
+        if not self._routing.lanes[NATIVE].slot.ready:
+            return []
+        lanes = self._routing.lanes
+        return [name for name in self._routing.copies if lanes[name].slot.ready and self.standing(name).passing]
+
+    async def judge_again(self, copy: str, *, patience: float) -> None:
+        """Compare a copy that serves with native, so many times as patiently as at first; WorkerDied as `judge`.
+
+        It is judged under load, if no quiet moment comes, and takes a small share of the time from the answers.
+        """
+        serving, standing = self._routing.lanes[copy].slot.backend, self.standing(copy)
+        if serving is None:
+            return
+        found = await self._find(serving, self._gate.patient(patience))
+        if self._routing.lanes[copy].slot.backend is serving and self.standing(copy) is standing:
+            self._record(copy, *found)
+
+    def _record(self, copy: str, verdict: Verdict | None, reason: str, passing: bool) -> None:
         self._live_pairs.forget(copy)
-        self._routing.record_verdict(copy, verdict, "; ".join(part for part in (note, reason) if part))
+        told = "; ".join(part for part in (self._notes.get(copy, ""), reason) if part)
+        self._routing.record_verdict(copy, verdict, told, passing=passing)
+
+    async def _find(self, copy: Backend, gate: Gate) -> tuple[Verdict | None, str, bool]:
+        """The verdict, or why there is none and whether that passes."""
+        native = self._routing.lanes[NATIVE].slot.backend
+        if native is None:
+            return None, NATIVE_IS_COLD, True
+        try:
+            return await self._ask(native, copy, gate), "", False
+        except TimeoutError:
+            return None, "it could not be compared: the server never came to rest", True
+        except (BatchFailed, BadOptions, ConverterError) as error:
+            return None, f"it could not be compared: {error}", False
+        except (WorkerDied, ModelRefused) as error:
+            if await _has_ended(copy):
+                raise
+            return None, f"it could not be compared, since what it is compared with failed: {error}", True
 
     def standing(self, copy: str) -> Standing:
         """What is known of the copy now."""
         return self._routing.standing(copy)
 
-    async def _ask(self, native: Backend, fresh: Backend) -> Verdict:
+    async def _ask(self, native: Backend, fresh: Backend, gate: Gate) -> Verdict:
         name = KINDS[fresh.name].yardstick
         if name is None:
-            return await self._gate.judge(native, fresh)
+            return await gate.judge(native, fresh)
         async with self._yardstick(name) as other:
-            return await self._gate.judge(native, fresh, other)
+            return await gate.judge(native, fresh, other)
 
     @asynccontextmanager
     async def _yardstick(self, name: str) -> AsyncIterator[Backend]:
@@ -96,9 +126,12 @@ async def _has_ended(backend: Backend) -> bool:
 
 
 def pictures(folder: Path | None, *, max_pixels: int) -> Sequence[Image]:
-    """The gate's pictures, those left out that could not be detected in; BadOptions if none is left."""
+    """The gate's pictures, those left out that could not be detected in; BadOptions if none is left.
+
+    Of a large folder they are a sample, the same each time.
+    """
     found: list[Image] = []
-    for data in sampling.pictures(folder):
+    for data in sampling.pictures(folder, most=_MOST_PICTURES, most_bytes=_MOST_BYTES, on_sample=_log_sample):
         try:
             found.append(check(data, max_pixels=max_pixels))
         except ServiceError as error:
@@ -106,6 +139,10 @@ def pictures(folder: Path | None, *, max_pixels: int) -> Sequence[Image]:
     if not found:
         raise BadOptions(f"{folder or 'the package'} has no picture that can be used")
     return found
+
+
+def _log_sample(taken: int, there: int) -> None:
+    log.info("gate pictures sampled taken=%d there=%d", taken, there)
 
 
 def _make(name: str, native: Spec, place: Path) -> None:

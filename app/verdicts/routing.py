@@ -1,13 +1,16 @@
 """Who answers `auto`: the fastest backend that agrees with native, or the one that an admin chose."""
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.choices import AUTO, BOTH, NATIVE
 from app.errors import BackendUnavailable
 from app.lanes.lane import Lane
+from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.gate import Verdict
 
@@ -22,6 +25,7 @@ class Standing:
 
     verdict: Verdict | None = None
     unjudged: str = UNCOMPARED  # why there is no verdict
+    passing: bool = False  # that reason may pass
     rolled_back: str | None = None  # why it was taken out of `auto`
 
     @property
@@ -79,9 +83,11 @@ class Routing:
         """Whether the backend may answer in native's place."""
         return backend == NATIVE or self._standings[backend].agrees
 
-    def record_verdict(self, copy: str, verdict: Verdict | None, reason: str = UNCOMPARED) -> None:
+    def record_verdict(
+        self, copy: str, verdict: Verdict | None, reason: str = UNCOMPARED, *, passing: bool = False
+    ) -> None:
         """Take note of a verdict on a fresh copy, or that there is none and why; what was held against it is gone."""
-        self._standings[copy] = Standing(verdict, reason)
+        self._standings[copy] = Standing(verdict, reason, passing)
 
     def amend_verdict(self, copy: str, verdict: Verdict) -> None:
         """Live pairs have decided a verdict that the gate left open."""
@@ -142,6 +148,29 @@ class Routing:
         others = (other for name, other in self.lanes.items() if other is not lane and self.agrees(name))
         return next((other for other in others if other.slot.ready), None)
 
+    async def next_lane(self, lane: Lane, *, failed: bool, within_s: float) -> Lane | None:
+        """Where to try what `lane` has lost; None if there is no such backend, and none becomes warm within the time.
+
+        `failed`: its model failed on it. Else its worker died, and whoever answers `auto` may have it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not (found := self.alternative(lane) if failed else self._active_lane()):
+                    coming = [each.slot for each in self.lanes.values() if not (failed and each is lane)]
+                    coming = [slot for slot in coming if self._may_come(slot)]
+                    if not coming:
+                        return None
+                    await _first([slot.next_one() for slot in coming])
+                return found
+        return None
+
+    def _active_lane(self) -> Lane | None:
+        return self.lanes[self.active] if self.active else None
+
+    def _may_come(self, slot: Slot) -> bool:
+        """Whether a worker may soon answer in this slot: what agrees has served, and is started again."""
+        return self.agrees(slot.name) and slot.phases[0].name in ("ready", "crashed", "loading", "refused")
+
     def best_copy(self) -> Lane:
         """The copy that is compared with native on request: the active one, else the best that is warm."""
         warm = [name for name in self.copies if self._ready(name)]
@@ -165,3 +194,13 @@ class Routing:
         if active != self._answered_last:
             log.info("backend answers auto backend=%s before=%s", active, self._answered_last)
             self._answered_last = active
+
+
+async def _first(waits: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Wait until one of them ends."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

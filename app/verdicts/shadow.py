@@ -98,11 +98,13 @@ class Shadow:
         if native is None or copy is None:
             self._metrics.compare_dropped.labels("no_copy").inc()
             return
+        standing = self._routing.standing(name)
         pair = await self._pair(answered, native, copy, self._pairs // len(copies))
         self._pairs += 1
         if pair is None:
             self._metrics.compare_dropped.labels("native_failed").inc()
-        elif self._routing.lanes[name].slot.backend not in (copy, None):  # it was swapped out, and closed over it
+        elif self._routing.standing(name) is not standing or self._routing.lanes[name].slot.backend not in (copy, None):
+            # It was judged anew, cleared or swapped out, and perhaps closed over the pair.
             self._metrics.compare_dropped.labels("no_copy").inc()
         else:
             self._live_pairs.add(pair)

@@ -12,8 +12,6 @@ from pathlib import Path
 from app.api.errors import STATUS
 
 CODES = {error.code for error in STATUS} | {"bad_request", "not_found", "method_not_allowed"}
-# Answered before there is a request that our code could see.
-UNREADABLE = b"Invalid HTTP request received."
 _TRACES = re.compile(rb"Traceback \(most recent|\{\{node|, line \d+, in ")
 _ABSENT = re.compile(rb"trt|onnx|frozen|both")  # backends that a server may lack
 _HURRY = re.compile(rb"timeout", re.IGNORECASE)
@@ -41,7 +39,7 @@ def check(answer: Answer, *, sent: bytes, head_only: bool = False) -> None:
         return
     if found := _told(answer):
         raise Fault(f"status {answer.status} tells {found!r}: {answer.body[:300]!r}")
-    if answer.status >= 400 and not head_only and answer.body != UNREADABLE:
+    if answer.status >= 400 and not head_only:
         _check_error(answer)
 
 

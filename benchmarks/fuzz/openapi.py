@@ -1,7 +1,7 @@
 """Cases that schemathesis makes from the server's own OpenAPI document: right ones, and ones that break one rule."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -33,16 +33,16 @@ _COPY = {"backend": "frozen"}
 
 
 class Cases:
-    """The operations of the server at `url`; `tokens` by path say what opens them."""
+    """The operations of the server at `url`; `headers` by path are what opens them."""
 
-    def __init__(self, url: str, *, token: Callable[[str], str], photos: Sequence[bytes]) -> None:
+    def __init__(self, url: str, *, headers: Callable[[str], Mapping[str, str]], photos: Sequence[bytes]) -> None:
         load_all_checks()
         random = st.randoms(use_true_random=False)
         good = st.sampled_from(photos)
         schemathesis.openapi.media_type("image/jpeg", good | st.builds(broken, good, random))
         schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
         self._operations = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
-        self._token, self._session, self._loads = token, requests.Session(), 0
+        self._headers, self._session, self._loads = headers, requests.Session(), 0
 
     def send(self, found: Found, *, cases: int, first_seed: int, after_round: Callable[[], None]) -> None:
         """Send this many or as many as the time allows; `after_round` is called now and then."""
@@ -77,7 +77,7 @@ class Cases:
             self._loads += 1
             assume(self._loads <= _LOADS)
         try:
-            response = case.call(session=self._session, headers={"Authorization": self._token(case.path)}, timeout=60)
+            response = case.call(session=self._session, headers=dict(self._headers(case.path)), timeout=60)
         # What its HTTP library can't send (line breaks in a header and the like) is tried over a bare socket elsewhere.
         except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, UnicodeError):
             return

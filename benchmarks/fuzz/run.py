@@ -22,7 +22,7 @@ from benchmarks.fuzz.finding import Found
 from benchmarks.raw import PHOTOS
 from benchmarks.serving import Server, children, descendants, serving
 
-DETECT, ADMIN = "detect-secret", "secret"
+ADMIN = "secret"
 MOST_GROWTH_MB = 100
 _ROUND = 250  # cases between two looks at the server
 _DELIVERED = 200_000  # bytes: the answer to a request of this size reaches also a client that has not sent all of it
@@ -186,14 +186,14 @@ def documented(target: Target, photos: Sequence[bytes], cases: int, first: int, 
 
     found = Found("OpenAPI (schemathesis)", until)
     with target.converting():
-        made = Cases(target.url, token=_token, photos=photos)
+        made = Cases(target.url, headers=_headers, photos=photos)
         made.send(found, cases=cases, first_seed=first, after_round=partial(_look, found, target))
         _look(found, target)
     return found
 
 
-def _token(path: str) -> str:
-    return f"Bearer {ADMIN}" if path.startswith(("/admin", "/convert")) else f"Bearer {DETECT}"
+def _headers(path: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {ADMIN}"} if path.startswith(("/admin", "/convert")) else {}
 
 
 def _look(found: Found, target: Target) -> None:

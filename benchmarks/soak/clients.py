@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -95,17 +96,22 @@ class Client:
         try:
             if answer.status < 500 or answer.status not in self._tally.refusals:
                 check(answer, sent=f"{request.method} {request.path}".encode())
+            return self._first_wrong(request, answer)
         except Fault as fault:
             return str(fault)
+        except (LookupError, TypeError, ValueError) as error:  # it is not made as our answers are
+            return f"{type(error).__name__}: {error}: {answer.body[:200]!r}"
+
+    def _first_wrong(self, request: Request, answer: Answer) -> str | None:
         if not request.photos or answer.status in self._tally.refusals:
             return None
         if answer.status != 200:
             return f"status {answer.status}: {answer.body[:200]!r}"
         if request.kind == "picture":
             return None if answer.body.startswith(b"\xff\xd8\xff") else "the answer is no picture"
-        return self._first_wrong(request, json.loads(answer.body))
+        return self._wrong_result(request, json.loads(answer.body))
 
-    def _first_wrong(self, request: Request, answer: Mapping[str, Any]) -> str | None:
+    def _wrong_result(self, request: Request, answer: Mapping[str, Any]) -> str | None:
         items: Sequence[Mapping[str, Any]] = answer.get("results", [answer])
         if len(items) != len(request.photos):
             return f"{len(items)} results for {len(request.photos)} pictures"
@@ -128,21 +134,23 @@ class Client:
 def clients(
     count: int, make: Callable[[], Client], turn: Callable[[Client, Random, threading.Event], None], *, seed: str
 ) -> Iterator[threading.Event]:
-    """Have this many take turns while the block runs; the event that ends them."""
+    """Have this many take turns while the block runs; the event that ends them. What one of them raises ends all."""
     stop = threading.Event()
 
     def run(number: int) -> None:
         client, random = make(), Random(f"{seed}-{number}")
-        while not stop.is_set():
-            turn(client, random, stop)
-        client.close()
+        try:
+            while not stop.is_set():
+                turn(client, random, stop)
+        finally:
+            stop.set()
+            client.close()
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield stop
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(count) as pool:
+        running = [pool.submit(run, number) for number in range(count)]
+        try:
+            yield stop
+        finally:
+            stop.set()
+    for each in running:
+        each.result()

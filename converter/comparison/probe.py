@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from converter import stored
-from converter.contract import ConversionFailed, CopyRefused
+from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.description import Declared, Description
+from converter.kind import too_large
 from converter.machine import child
 from converter.model.detections import Detections
 
@@ -30,6 +31,7 @@ class Request:
     batch_sizes: tuple[int, ...] = (1, 8)  # of an original those that don't work are left out, of a copy each must work
     images: Path | None = None  # a folder of pictures; None: the packaged ones and variations of them
     declared: Declared = field(default_factory=Declared)  # of an original; a copy knows it
+    most_weights_bytes: int | None = None  # of an original: with more it is not run
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def run(request: Request, *, limits: child.Limits, on_line: Callable[[str], None
 
     `on_line` gets what it writes to standard error: a library that is missing ends the process, and only that says why.
     CopyRefused if it does not load, does not run, or runs only by falling back to native segments; ConversionFailed
-    if it took more than `limits`.
+    if it took more than `limits`, or than there was; UnusableModel if it has more weights than asked for.
     """
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **STRICT}
     arguments = ("converter.comparison.probing", stored.to_json(request))
@@ -56,14 +58,20 @@ def run(request: Request, *, limits: child.Limits, on_line: Callable[[str], None
         done = child.run(*arguments, limits=limits, environ=environ, on_line=on_line)
     except child.OverLimit as error:
         raise ConversionFailed(f"running the model {error}, and was ended") from error
+    if done.starved:
+        raise ConversionFailed("running the model took all the memory there was, and the system ended it")
+    if done.signal_name == "SIGKILL":  # which no model sends to itself
+        raise ConversionFailed("running the model was ended by SIGKILL")
     if done.returncode != 0:
         raise _refusal(done)
     return parse(done.stdout)
 
 
 def parse(stdout: str) -> Probed:
-    """What the process printed, read."""
+    """What the process printed, read; UnusableModel if there were more weights than asked for."""
     answer = json.loads(stdout.splitlines()[-1])
+    if size := answer.get("weights_bytes"):
+        raise UnusableModel(too_large(size))
     found = {size: [_detections(rows) for rows in pictures] for size, pictures in answer["detections"].items()}
     description = Description.from_json(json.dumps(answer["description"]))
     return Probed(answer["latency"], found, description, answer["left_out"])

@@ -17,6 +17,7 @@ from converter.comparison.probe import Request
 from converter.comparison.timing import percentiles
 from converter.contract import UnusableModel
 from converter.machine import child
+from converter.machine.confine import confine
 from converter.machine.error_text import first_line
 from converter.model import prediction, sampling
 from converter.model.box_forms import Outputs
@@ -34,7 +35,10 @@ class _Broken(Exception):
 def _measure(request: Request) -> dict[str, Any]:
     """What the process prints; it ends with a sentence if the model doesn't run."""
     photos = sampling.pictures(request.images)
-    found = _Found(_load(request), photos, request)
+    model = _load(request)
+    if request.most_weights_bytes is not None and model.weights_bytes > request.most_weights_bytes:
+        return {"weights_bytes": model.weights_bytes}
+    found = _Found(model, photos, request)
     try:
         found.model.description = prediction.describe_boxes(found.model, sampling.packaged())
         sizes = list(prediction.working_batch_sizes(request.batch_sizes, found.model.description.input, found.works))
@@ -79,7 +83,8 @@ class _Found:
 class _Guarded:
     """A model whose errors are all _Broken."""
 
-    def __init__(self, model: Predictor) -> None:
+    def __init__(self, model: Predictor, *, weights_bytes: int = 0) -> None:
+        self.weights_bytes = weights_bytes
         self._model = model
         self.description = model.description
         self.timed = False
@@ -105,9 +110,13 @@ def _saved_model(request: Request) -> _Guarded:
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     try:
-        return _Guarded(Loaded(request.folder, may_have_engines=True, declared=request.declared))
+        model = Loaded(request.folder, may_have_engines=True, declared=request.declared)
     except UnusableModel as error:
         sys.exit(str(error))
+    if request.most_weights_bytes is None:
+        return _Guarded(model)
+    in_graph = (request.folder / "saved_model.pb").stat().st_size
+    return _Guarded(model, weights_bytes=in_graph + model.signature.weights_bytes)
 
 
 def _onnx_copy(request: Request) -> _Guarded:
@@ -162,4 +171,5 @@ def _detect(model: _Guarded, photos: list[bytes], size: int) -> list[list[list[f
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
+        confine()
     print(json.dumps(_measure(stored.from_json(Request, sys.argv[1], "the request"))))

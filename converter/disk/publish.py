@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from converter.contract import REPORT_NAME, ConversionFailed, CopyRefused, Identity, Report
+from converter.disk.hashes import FileHash, sha256
 from converter.disk.names import is_left_over, partial_prefix, stale_prefix
 from converter.disk.opening import open_file, open_folder
 from converter.kind import Kind
@@ -115,7 +116,7 @@ def check_kind(folder: Path, kind: Kind) -> None:
         raise CopyRefused(mistake[0], f"{folder.name}: {mistake[1]}")
 
 
-def check(folder: Path, kind: Kind, now: Identity) -> Report | None:
+def check(folder: Path, kind: Kind, now: Identity, *, file_hash: FileHash = sha256) -> Report | None:
     """The report of a copy that may be loaded, None for one that has no report.
 
     CopyRefused if it is not of its kind, has a changed file, or an identity other than `now`.
@@ -132,15 +133,22 @@ def check(folder: Path, kind: Kind, now: Identity) -> Report | None:
     difference = report.identity.mismatch(now)
     if difference:
         raise CopyRefused("identity", f"{folder.name} belongs to something else: {difference}")
-    changed = _changed(folder, report.files)
+    changed = _changed(folder, report.files, file_hash)
     if changed:
         raise CopyRefused("damaged", f"{folder.name} is damaged: {changed} is not the file that was written")
     return report
 
 
-def source_sha256(model: Path) -> str:
+def source_sha256(model: Path, *, file_hash: FileHash = sha256) -> str:
     """One hash over the names and contents of a SavedModel's files (its `assets.extra` is no part of it)."""
-    files = {name: digest for name, digest in _checksums(model).items() if not name.startswith("assets.extra/")}
+    found = _checksums(model, file_hash)
+    files = {name: digest for name, digest in found.items() if not name.startswith("assets.extra/")}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def copy_sha256(folder: Path, *, file_hash: FileHash = sha256) -> str:
+    """One hash over the names and contents of all files of a copy, its report among them."""
+    files = {str(path.relative_to(folder)): file_hash(path) for path in _files(folder)}
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
@@ -227,18 +235,13 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): _sha256(path) for path in _files(folder) if path.name != REPORT_NAME}
+def _checksums(folder: Path, file_hash: FileHash = sha256) -> dict[str, str]:
+    return {str(path.relative_to(folder)): file_hash(path) for path in _files(folder) if path.name != REPORT_NAME}
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _changed(folder: Path, files: Mapping[str, str]) -> str | None:
+def _changed(folder: Path, files: Mapping[str, str], file_hash: FileHash) -> str | None:
     for name, digest in files.items():
         path = folder / name
-        if not path.is_file() or _sha256(path) != digest:
+        if not path.is_file() or file_hash(path) != digest:
             return name
     return None

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
+from converter.graph.weights import Weights
 from converter.model.onnx_layout import COUNT
 
 _READ, _WRITTEN = "values_read/", "values_written/"
@@ -19,6 +20,7 @@ class Source:
 
     graph: Any  # tf.Graph
     functions: Mapping[str, Any] = field(default_factory=dict)  # the FunctionDefs of its loops and branches, by name
+    weights: Weights = field(default_factory=Weights)  # for the marks among its constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Carved:
     feeds: Mapping[str, str]  # the names of the values that it reads -> tensors
     fetches: Mapping[str, str]  # of those that it writes -> tensors
     operations: Mapping[str, int] = field(default_factory=dict)  # how many of each type it took, without constants
+    weights: Weights = field(default_factory=Weights)  # those of its source
 
     @property
     def specs(self) -> list[Any]:
@@ -66,7 +69,7 @@ def carve(
         definition.node.extend(instead.get(operation.name) or [_rewired(operation, renamed, ordered)])
     definition.node.extend(_written(source.graph, fetches, renamed))
     definition.library.function.extend(_called(source.functions, definition))
-    return Carved(definition, _tensors(_READ, read), _tensors(_WRITTEN, fetches), _counted(kept))
+    return Carved(definition, _tensors(_READ, read), _tensors(_WRITTEN, fetches), _counted(kept), source.weights)
 
 
 def count_nodes(operation: Any) -> list[Any]:

@@ -78,7 +78,7 @@ def _with_head(flat: Flat, reach: Reach, runs: Runs, why: str) -> Cut:
     begins = _values("head", sorted(left), flat.outputs)
     files = flat.graph.get_operation_by_name(flat.strings).outputs[0].name
     fetches = {value: tensor for tensor, value in begins.items()}
-    head = carve(Source(flat.graph, flat.functions), {files: flat.input_name}, fetches, ordered=True)
+    head = carve(Source(flat.graph, flat.functions, flat.weights), {files: flat.input_name}, fetches, ordered=True)
     made = _network(flat, reach, runs, begins)
     return Cut(head=head, begins=begins, **{**made, "why": {"head": why, **made["why"]}})
 
@@ -131,7 +131,7 @@ def _at_fault(reach: Reach, error: to_onnx.Unconvertible, among: set[str]) -> se
 def _carved(flat: Flat, begins: Mapping[str, str], ends: Mapping[str, str]) -> Carved:
     """A part without files: their number is a value of its own."""
     instead = {each.name: count_nodes(each) for each in flat.count_readers}
-    return carve(Source(flat.graph, flat.functions), begins, ends, instead=instead)
+    return carve(Source(flat.graph, flat.functions, flat.weights), begins, ends, instead=instead)
 
 
 def _carved_tail(flat: Flat, tail: set[str], begins: Mapping[str, str], ends: Mapping[str, str]) -> Carved:

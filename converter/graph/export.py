@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf2onnx
 
 from converter.contract import Options
-from converter.graph import savedmodels
+from converter.graph import onnx_files, savedmodels
 from converter.graph.carve import Carved
 from converter.graph.cut import Cut, cut
 from converter.graph.flat import Flat, flatten
@@ -68,9 +68,9 @@ def in_precision(network: Any, precision: str) -> tuple[Any, dict[str, Any]]:
 def write(flat: Flat, parts: Cut, network: Any, into: Path) -> None:
     """The copy's files, with `network` as its network."""
     into.mkdir(exist_ok=True)
-    (into / NETWORK).write_bytes(network.SerializeToString())
+    onnx_files.save(network, into / NETWORK)
     if parts.picture_model is not None:
-        (into / PICTURE).write_bytes(parts.picture_model.SerializeToString())
+        onnx_files.save(parts.picture_model, into / PICTURE)
     for name, part in ((HEAD, parts.head), (TAIL, parts.tail)):
         if part is not None:
             savedmodels.save(part, into / name)

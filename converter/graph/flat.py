@@ -1,14 +1,14 @@
 """The serving function as one flat graph: variables are constants, functions are inlined, loops are still loops."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from converter.contract import ConversionFailed, UnusableModel
+from converter.graph.weights import Weights, freeze
 from converter.machine.error_text import first_line
 from converter.model.signature import Signature
 
@@ -19,11 +19,12 @@ _PASSED_ON = ("Identity", "StopGradient")
 class Flat:
     """A frozen graph, its one input, of JPEG files or pictures, and the tensors that are the signature's outputs."""
 
-    definition: Any  # GraphDef
+    definition: Any  # GraphDef, with marks in the place of `weights`
     input_name: str  # of the signature
     strings: str  # the operation that is this input
     outputs: Mapping[str, str]  # the signature's names -> tensors, like Identity:0
     pixels: bool = False  # whether its input are pictures
+    weights: Weights = field(default_factory=Weights)
 
     @cached_property
     def graph(self) -> Any:
@@ -63,7 +64,7 @@ class Flat:
 def flatten(signature: Signature) -> Flat:
     """Freeze and inline a signature's function."""
     try:
-        frozen = convert_variables_to_constants_v2(signature.function, lower_control_flow=False)
+        frozen, weights = freeze(signature.function, lower_control_flow=False)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(f"TensorFlow could not freeze the graph: {first_line(error)}") from error
     if len(frozen.inputs) != 1:
@@ -71,7 +72,8 @@ def flatten(signature: Signature) -> Flat:
     names = sorted(signature.function.structured_outputs)
     outputs = {name: tensor.name for name, tensor in zip(names, frozen.outputs, strict=True)}
     pixels = signature.description.input.decoded_here
-    return Flat(frozen.graph.as_graph_def(), signature.input_name, frozen.inputs[0].op.name, outputs, pixels)
+    strings = frozen.inputs[0].op.name
+    return Flat(frozen.graph.as_graph_def(), signature.input_name, strings, outputs, pixels, weights)
 
 
 def import_graph(definition: Any) -> Any:

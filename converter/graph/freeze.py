@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from converter.contract import ConversionFailed, Options
+from converter.contract import ConversionFailed, Options, UnusableModel
+from converter.graph.weights import freeze
+from converter.kind import ONE_PROTOBUF, too_large
 from converter.machine.error_text import first_line
 from converter.model.signature import Signature, load, others
 from converter.progress import Progress
@@ -20,11 +21,17 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
         model, signature = load(source, declared=options.declared)
     try:
         with progress.step("convert"):
-            frozen = convert_variables_to_constants_v2(signature.function)
+            if signature.weights_bytes > ONE_PROTOBUF:
+                raise UnusableModel(too_large(signature.weights_bytes))
+            frozen, weights = freeze(signature.function, lower_control_flow=True)
             module = tf.Module()
             module.serve = _named(frozen, signature)
         with progress.step("save"):
             tf.saved_model.save(module, str(into), signatures={signature.description.signature: module.serve})
+            if weights:
+                from converter.graph import saved_weights
+
+                saved_weights.put_in(into / "saved_model.pb", weights)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(f"TensorFlow could not freeze the graph or save it: {first_line(error)}") from error
     lost = others(model, signature.description.signature)

@@ -7,8 +7,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
-from converter.graph.carve import Carved, Source, carve, constant
+from converter.graph.carve import Carved, Source, carve
 from converter.graph.flat import Flat, import_graph, origin
+from converter.graph.weights import copied
 from converter.model.onnx_layout import Decode
 
 PIXELS = "pixels"
@@ -65,7 +66,7 @@ def pictures(flat: Flat) -> Pictures:
     names = {tensor: f"picture_{number}" for number, tensor in enumerate(written)}
     try:
         graph = carve(
-            Source(loop.body, flat.functions),
+            Source(loop.body, flat.functions, flat.weights),
             {decoder.outputs[0].name: PIXELS},
             {names[tensor]: inner.name for tensor, inner in written.items()},
             instead=dict(_constants(loop)),
@@ -178,7 +179,7 @@ def _constants(loop: _Loop) -> Iterator[tuple[str, list[Any]]]:
     for number, (outer, given) in enumerate(zip(loop.operation.inputs, loop.given, strict=True)):
         value = origin(outer).op
         if loop.stays(number) and value.type == "Const" and outer.dtype != tf.variant:
-            yield given.op.name, [constant(given.op.name, tf.make_ndarray(value.get_attr("value")))]
+            yield given.op.name, [copied(value.node_def, given.op.name)]
 
 
 def _check_depends(graph: Carved) -> None:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from converter.contract import UnusableModel
 from converter.graph.flat import Flat
+from converter.graph.weights import marked
 from converter.machine.error_text import first_line
 
 
@@ -25,7 +26,8 @@ class Runs:
 
     def run(self, tensors: Sequence[str], jpegs: Sequence[bytes], given: dict[str, Any] | None = None) -> list[Any]:
         """The values of these tensors for these JPEG files; `given` takes the place of what the graph computes."""
-        values: list[Any] = self._session.run(tensors, {f"{self._flat.strings}:0": self._feed(jpegs), **(given or {})})
+        fed = {f"{self._flat.strings}:0": self._feed(jpegs), **self._weights(tensors), **(given or {})}
+        values: list[Any] = self._session.run(tensors, fed)
         return values
 
     def has_rows(self, tensor: Any) -> bool:
@@ -37,6 +39,18 @@ class Runs:
     def close(self) -> None:
         """End it."""
         self._session.close()
+
+    def _weights(self, tensors: Sequence[str]) -> dict[str, Any]:
+        """The weights on which tensors depend, by the tensors that are marks in their place."""
+        waiting = [self._flat.graph.get_tensor_by_name(each).op for each in tensors]
+        needed: dict[str, Any] = {}
+        while waiting:
+            operation = waiting.pop()
+            if operation.name not in needed:
+                needed[operation.name] = operation
+                waiting += [*(each.op for each in operation.inputs), *operation.control_inputs]
+        marks = {f"{name}:0": marked(each.node_def) for name, each in needed.items()}
+        return {tensor: self._flat.weights[weight] for tensor, weight in marks.items() if weight}
 
     def _has_rows(self, tensor: Any) -> bool:
         try:

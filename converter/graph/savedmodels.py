@@ -16,7 +16,7 @@ def save(part: Carved, folder: Path) -> None:
 
     As TensorFlow 1 did it: inside a tf.function, loops of the old kind don't run (TensorFlow 2.14).
     """
-    graph = import_graph(part.definition)
+    graph = import_graph(part.weights.restored(part.definition))
     signature = meta_graph_pb2.SignatureDef(method_name="tensorflow/serving/predict")
     for infos, tensors in ((signature.inputs, part.feeds), (signature.outputs, part.fetches)):
         for name, tensor in tensors.items():

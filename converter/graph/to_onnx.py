@@ -1,20 +1,25 @@
 """A carved part of the graph as an ONNX model, or the operations for which ONNX has no counterpart."""
 
+import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import onnx
 import tensorflow as tf
+from onnx import helper
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tf2onnx import optimizer
+from tf2onnx.graph import Node
 from tf2onnx.handler import tf_op
 from tf2onnx.tfonnx import process_tf_graph
 
 from converter.contract import ConversionFailed
 from converter.graph.carve import Carved
 from converter.graph.passes.faster import make_faster
+from converter.graph.passes.nodes import light
+from converter.graph.weights import Contents, fill, marked, pass_by
 from converter.machine.error_text import first_line
 
 OPSET = 17
@@ -30,6 +35,7 @@ _OPTIMISERS = (
     "remove_identity",
     "remove_back_to_back",
 )
+_LARGE = 16 << 10  # bytes of a constant
 _FROM_INTEGERS = ("ResizeBilinear", "ResizeBicubic")  # their results are float32, whatever they read
 
 
@@ -49,7 +55,7 @@ def unknown(node: Any) -> bool:
 def convert(part: Carved, name: str) -> Any:
     """The part as an ONNX ModelProto; Unconvertible names the operations at fault."""
     unconverted: list[str] = []
-    with _listening(unconverted):
+    with _listening(unconverted), _without_copies():
         try:
             model = _converted(part, name)
         # tf2onnx, and the optimisers that it calls, raise whatever they come across.
@@ -68,8 +74,9 @@ def convert(part: Carved, name: str) -> Any:
 def _converted(part: Carved, name: str) -> Any:
     """What tf2onnx.convert.from_graph_def does, without freezing again and without a copy before each optimiser."""
     renamed = {tensor: value for value, tensor in (*part.feeds.items(), *part.fetches.items())}
+    definition, weights = _readable(part)
     with tf.device("/CPU:0"), tf.Graph().as_default() as graph:
-        tf.import_graph_def(_with_float_resizes(part.definition), name="")
+        tf.import_graph_def(definition, name="")
         found = process_tf_graph(
             graph,
             continue_on_error=True,
@@ -77,10 +84,54 @@ def _converted(part: Carved, name: str) -> Any:
             input_names=list(part.feeds.values()),
             output_names=list(part.fetches.values()),
             tensors_to_rename=renamed,
+            const_node_values=weights,
         )
     known = optimizer._get_optimizers()
     found = optimizer.optimize_graph(found, catch_errors=False, optimizers={each: known[each] for each in _OPTIMISERS})
-    return found.make_model(name)
+    taken = dict(_taken_out(found))
+    model = found.make_model(name)
+    del found
+    gc.collect()  # tf2onnx' nodes and graphs hold each other, and the weights
+    for tensor in (each for graph in _graphs(model.graph) for each in graph.initializer):
+        if tensor.name in taken:
+            tensor.raw_data = taken.pop(tensor.name)
+    return model
+
+
+def _readable(part: Carved) -> tuple[Any, Mapping[str, bytes]]:
+    """A part's GraphDef as tf2onnx takes it, and the contents of its weights, by their nodes."""
+    definition = _with_float_resizes(part.definition)
+    pass_by(definition, [tensor.partition(":")[0] for tensor in part.fetches.values()])
+    inside = {node.name for function in definition.library.function for node in function.node_def}
+    names: dict[str, str] = {}
+    for node in definition.node:
+        if name := marked(node):
+            if node.name in inside:  # tf2onnx would take the other for this one
+                fill(node, part.weights[name])
+            else:
+                names[node.name] = name
+    return definition, Contents(part.weights, names)
+
+
+def _taken_out(graph: Any) -> Iterator[tuple[str, bytes]]:
+    """The contents of tf2onnx' large constants, by their tensors: making a model would copy them three times."""
+    for node in graph.get_nodes():
+        for body in (node.get_body_graphs() or {}).values():
+            yield from _taken_out(body)
+        if node.is_const() and len(node.attr["value"].t.raw_data) >= _LARGE:
+            tensor = node.attr["value"].t
+            yield node.output[0], tensor.raw_data
+            empty = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+            node.set_attr_onnx(helper.make_attribute("value", empty))
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """A graph, and those of its loops and branches."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _graphs(attribute.g)
 
 
 def _check(model: Any, name: str) -> None:
@@ -88,7 +139,7 @@ def _check(model: Any, name: str) -> None:
     if left:
         raise ConversionFailed(f"tf2onnx left operations in the {name} that ONNX doesn't have: {', '.join(left)}")
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(light(model))
     except onnx.checker.ValidationError as error:
         raise ConversionFailed(f"tf2onnx made no valid {name}: {first_line(error)}") from error
 
@@ -121,22 +172,32 @@ def _cast_before_resizes(nodes: Any, *, output: str) -> None:
             nodes.append(cast)
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
-    """Those of a graph, and of its loops and branches."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
-
-
 def _name_resizes_as_onnx_does(model: Any) -> None:
     """tf2onnx's `tf_half_pixel_for_nn`, which ONNX gave up, is floor((x + ½) · scale): half_pixel, rounded."""
-    for node in _nodes(model.graph):
+    for node in (each for graph in _graphs(model.graph) for each in graph.node):
         modes = {each.name: each for each in node.attribute}
         if node.op_type == "Resize" and modes["coordinate_transformation_mode"].s == b"tf_half_pixel_for_nn":
             modes["coordinate_transformation_mode"].s = b"half_pixel"
             modes["nearest_mode"].s = b"round_prefer_ceil"
+
+
+@contextmanager
+def _without_copies() -> Iterator[None]:
+    """Have tf2onnx leave the protobufs of constants alone: it would write each anew after every optimiser.
+
+    Protobuf gives nothing back of what a message held before, so that was a copy of all weights each time.
+    """
+    update = Node.update_proto
+
+    def spare(node: Any, *args: Any, **options: Any) -> None:
+        if not node.is_const():
+            update(node, *args, **options)
+
+    Node.update_proto = spare
+    try:
+        yield
+    finally:
+        Node.update_proto = update
 
 
 class _Listener(logging.Handler):

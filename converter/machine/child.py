@@ -9,11 +9,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from converter.machine.confine import confine
+from converter.machine import memory
 
 ENDS_WITH_STDIN = "--ends-with-stdin"
 _LAST_LINES = 50
@@ -44,6 +44,7 @@ class Ended:
     returncode: int  # negative: the signal that ended it
     stdout: str
     stderr: str  # its last lines
+    starved: bool = False  # the system killed it for want of memory
 
     @property
     def signal_name(self) -> str | None:
@@ -57,11 +58,15 @@ def run(
     limits: Limits,
     environ: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] = lambda line: None,
+    root: Path = memory.ROOT,
 ) -> Ended:
     """`python -m module arguments…`; `on_line` gets each line of its standard error at once.
 
+    What was killed for want of memory is read below `root`.
+
     OverLimit if it had to be ended. It is gone when this returns or raises, whatever raises, its children with it.
     """
+    kills = memory.kills(root=root)
     reading, writing = os.pipe()  # nobody writes: it closes with this process, however that ends
     try:
         process = subprocess.Popen(
@@ -76,10 +81,11 @@ def run(
             # (man 7 sched) share the cores between sessions, and being nice would mean nothing to another session.
             process_group=0,
         )
-        return _follow(process, limits, on_line)
+        ended = _follow(process, limits, on_line)
     finally:
         os.close(reading)
         os.close(writing)
+    return replace(ended, starved=memory.starved(ended.returncode, kills, root=root))
 
 
 def _follow(process: "subprocess.Popen[str]", limits: Limits, on_line: Callable[[str], None]) -> Ended:
@@ -125,20 +131,8 @@ def _thread(work: Callable[[], object]) -> threading.Thread:
 def _check(pid: int, limits: Limits) -> None:
     if time.monotonic() > limits.until:
         raise OverLimit("took longer than it may")
-    if limits.memory_bytes is not None and (held := _group_memory(pid)) > limits.memory_bytes:
+    if limits.memory_bytes is not None and (held := memory.group_bytes(pid)) > limits.memory_bytes:
         raise OverLimit(f"took {held >> 20} MiB of memory, {limits.memory_bytes >> 20} are allowed")
-
-
-def _group_memory(group: int) -> int:
-    """Bytes that the processes of a group hold now."""
-    total = 0
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and os.getpgid(int(entry.name)) == group:
-                total += int((entry / "statm").read_text().split()[1])
-        except (OSError, IndexError):
-            continue  # it has just ended
-    return total * os.sysconf("SC_PAGE_SIZE")
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
@@ -148,8 +142,7 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 
 def end_with_stdin() -> None:
-    """In the child: from now on end at once when standard input does, so when the parent is gone; be confined."""
-    confine()
+    """In the child: from now on end at once when standard input does, so when the parent is gone."""
     _thread(_wait_for_the_end)
 
 

@@ -4,7 +4,9 @@ A SavedModel is a program. This is no sandbox: it reads what its user may read, 
 """
 
 import ctypes
+import os
 import resource
+import sys
 
 _SET_DUMPABLE, _SET_NO_NEW_PRIVILEGES = 4, 38  # linux/prctl.h
 # For a worker, which writes nothing but kernels that CUDA's driver keeps (CUDA_CACHE_PATH), and beside a copy's files.
@@ -14,9 +16,11 @@ SPARE_BYTES = 1 << 30
 def confine(*, largest_file: int | None = None) -> None:
     """From now on, this process and its children: no new privileges, no core dumps, no file over `largest_file` bytes.
 
-    A file that grows beyond it is an OSError (EFBIG); what a system can't limit stays unlimited.
+    A file that grows beyond it is an OSError (EFBIG). What a system can't limit stays unlimited; that privileges can
+    be gained is told on standard error.
     """
-    _prctl(_SET_NO_NEW_PRIVILEGES, 1)
+    if problem := _prctl(_SET_NO_NEW_PRIVILEGES, 1):
+        sys.stderr.write(f"this process can't be kept from gaining privileges (no_new_privs): {problem}\n")
     _limit(resource.RLIMIT_CORE, 0)
     if largest_file is not None:
         _limit(resource.RLIMIT_FSIZE, largest_file)
@@ -33,7 +37,10 @@ def _limit(kind: int, most: int) -> None:
     resource.setrlimit(kind, (lowest, lowest))
 
 
-def _prctl(option: int, value: int) -> None:
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux' own
-    if prctl is not None:
-        prctl(option, value, 0, 0, 0)
+def _prctl(option: int, value: int) -> str | None:
+    """Why the system refuses it, or None."""
+    prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
+    if prctl is None:
+        return "only Linux has prctl"
+    prctl.argtypes, prctl.restype = [ctypes.c_int, *[ctypes.c_ulong] * 4], ctypes.c_int
+    return os.strerror(ctypes.get_errno()) if prctl(option, value, 0, 0, 0) else None

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from converter.machine import child, nvidia
+from converter.machine.confine import confine
 
 TIMEOUT_S = 120.0
 FOR_ONNX = ("onnxruntime", "onnx", "tf2onnx", "simplejpeg")
@@ -138,4 +139,5 @@ def as_json(found: Environment) -> dict[str, Any]:
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
+        confine()
     _ask()

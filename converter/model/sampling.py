@@ -1,7 +1,7 @@
 """Real photos as model inputs: for building engines, calibrating, comparing and warming up."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from itertools import chain, cycle, islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from converter.contract import BadOptions
 PHOTOS = Path(str(files("converter"))) / "photos"  # the packaged ones
 _JPEG = b"\xff\xd8\xff"
 _SUFFIXES = (".jpg", ".jpeg")
+MOST, MOST_BYTES = 512, 256 << 20  # of a folder, which are held at once: INT8 is calibrated on 64 batches of 8
 
 
 def packaged() -> list[bytes]:
@@ -20,15 +21,22 @@ def packaged() -> list[bytes]:
     return [path.read_bytes() for path in sorted(PHOTOS.glob("*.jpg"))]
 
 
-def pictures(folder: Path | None) -> list[bytes]:
+def pictures(
+    folder: Path | None,
+    *,
+    most: int = MOST,
+    most_bytes: int = MOST_BYTES,
+    on_sample: Callable[[int, int], None] = lambda taken, there: None,
+) -> list[bytes]:
     """The JPEG files in `folder`, by name; None: the packaged photos and simple variations of them.
 
-    BadOptions if there are none, or one is broken: a model would be blamed for it.
+    Of more than `most` files, or `most_bytes`, a sample is taken: always the same, evenly over all names; `on_sample`
+    is told how many of how many. BadOptions if there are none, or one is broken: a model would be blamed for it.
     """
     if folder is None:
         photos = packaged()
         return [*photos, *chain.from_iterable(map(variations, photos))]
-    found = _jpegs(folder)
+    found = _jpegs(folder, most, most_bytes, on_sample)
     if not found:
         raise BadOptions(f"{folder} has no JPEG file (*.jpg, *.jpeg)")
     broken = next((path for path, data in found.items() if not _has_size(data)), None)
@@ -37,12 +45,25 @@ def pictures(folder: Path | None) -> list[bytes]:
     return list(found.values())
 
 
-def _jpegs(folder: Path) -> dict[Path, bytes]:
+def _jpegs(folder: Path, most: int, most_bytes: int, on_sample: Callable[[int, int], None]) -> dict[Path, bytes]:
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+        there = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+        paths = _sample(there, most, most_bytes)
+        if len(paths) < len(there):
+            on_sample(len(paths), len(there))
         return {path: data for path in paths if (data := path.read_bytes()).startswith(_JPEG)}
     except OSError as error:
         raise BadOptions(f"the pictures in {folder} can't be read: {error.strerror}") from error
+
+
+def _sample(paths: list[Path], most: int, most_bytes: int) -> list[Path]:
+    """So many of the files, evenly over their order, that they stay within both limits; one at least."""
+    count = min(most, len(paths))
+    while True:
+        taken = [paths[number * len(paths) // count] for number in range(count)]
+        if count <= 1 or sum(path.stat().st_size for path in taken) <= most_bytes:
+            return taken
+        count = count * 3 // 4
 
 
 def variations(photo: bytes) -> Iterator[bytes]:

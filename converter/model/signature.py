@@ -32,6 +32,12 @@ class Signature:
         """The name of its input."""
         return self.description.input.name
 
+    @property
+    def weights_bytes(self) -> int:
+        """What its variables take: a model may have others that it does not use."""
+        variables = self.function.graph.variables
+        return sum(int(each.dtype.size * (each.shape.num_elements() or 0)) for each in variables)
+
     def __call__(self, values: "tf.Tensor") -> Mapping[str, "tf.Tensor"]:
         """Run a batch: JPEG files (N,) or pictures (N, height, width, 3) in, all outputs out."""
         result: Mapping[str, tf.Tensor] = self.function(**{self.input_name: values})

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.contract import Options
-from converter.kind import Kind
+from converter.kind import ONE_PROTOBUF, Kind, Memory
 from converter.model import engines
 from converter.model.onnx_layout import LAYOUT_NAME
 from converter.progress import Progress
@@ -31,6 +31,8 @@ KIND = Kind(
     runner="tensorflow",
     steps=("load", "convert", "save"),
     wanted_on=frozenset({"gpu"}),
+    most_weights_bytes=ONE_PROTOBUF,
+    memory=Memory(times=20, plus_bytes=300 << 20),  # TensorFlow, where it runs a graph with constants
     mistake=_mistake,
     make=_make,
 )

@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from converter import stored, targets
+from converter import room, stored, targets
 from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
-from converter.machine import child
+from converter.machine import child, memory
+from converter.machine.confine import confine
 from converter.progress import Progress, in_words, parse
 from converter.tftrt.nonconverted import read
 
@@ -23,8 +24,11 @@ _ERRORS = {error.code: error for error in (ConversionFailed, UnusableModel)}
 def make(source: Path, into: Path, options: Options, *, progress: Progress, limits: child.Limits) -> dict[str, Any]:
     """Have the copy made by a child; its facts, with the operations that TF-TRT left out and why.
 
-    ConversionFailed if the child crashed or was ended, UnusableModel if the model can't be converted.
+    Where `limits` has none for memory, it is what can be spared here. ConversionFailed if the child crashed or was
+    ended, UnusableModel if the model can't be converted, TargetUnavailable if there is no memory for it.
     """
+    if limits.memory_bytes is None:
+        limits = room.checked(targets.kind(options.target), source, limits)
     lines: list[str] = []
     step = ""  # none of its own yet
 
@@ -45,8 +49,13 @@ def make(source: Path, into: Path, options: Options, *, progress: Progress, limi
         return {**answer["facts"], "operations_left": read(lines)}
     if "error" in answer:
         raise _ERRORS.get(answer["error"], ConversionFailed)(answer["message"])
-    how = ended.signal_name or f"exit code {ended.returncode}"
-    raise ConversionFailed(f"the converter crashed while {in_words(step)} ({how})")
+    raise ConversionFailed(_crash(ended, in_words(step)))
+
+
+def _crash(ended: child.Ended, doing: str) -> str:
+    if ended.starved:
+        return f"the converter ran out of memory while {doing}, and the system ended it"
+    return f"the converter crashed while {doing} ({ended.signal_name or f'exit code {ended.returncode}'})"
 
 
 def _environ() -> dict[str, str]:
@@ -71,4 +80,7 @@ def _main(source: str, into: str, options: str) -> None:
 if __name__ == "__main__":
     if child.ENDS_WITH_STDIN in sys.argv:
         child.end_with_stdin()
+        confine()
+    memory.go_first()
+    memory.give_back_early()
     _main(*sys.argv[1:4])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.contract import Options
-from converter.kind import Kind
+from converter.kind import Kind, Memory
 from converter.machine.environment import FOR_ONNX, Availability, Environment
 from converter.model.onnx_layout import HEAD, LAYOUT_NAME, NETWORK, PICTURE, TAIL, Layout
 from converter.progress import Progress
@@ -49,6 +49,7 @@ KIND = Kind(
     title="ONNX copy",
     runner="onnxruntime",
     steps=("load", "convert", "save"),
+    memory=Memory(times=3.6, plus_bytes=450 << 20),
     shaped_by=("precision",),
     precisions=("FP32", "FP16"),
     wanted_on=frozenset({"cpu", "gpu"}),

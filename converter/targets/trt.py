@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.contract import PRECISIONS, Options
-from converter.kind import Kind
+from converter.kind import ONE_PROTOBUF, Kind, Memory
 from converter.machine.environment import Availability, Environment, dotted, library_name
 from converter.model import engines
 from converter.progress import Progress
@@ -74,6 +74,8 @@ KIND = Kind(
     ),
     precisions=PRECISIONS,
     wanted_on=frozenset({"gpu"}),
+    most_weights_bytes=ONE_PROTOBUF,
+    memory=Memory(times=20, plus_bytes=3 << 30),  # its yardstick's; TensorRT's libraries and its builder beside it
     has_engines=True,
     yardstick="frozen",
     needs=_needs,

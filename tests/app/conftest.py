@@ -8,7 +8,7 @@ import pytest
 
 from app.backends.backend import Spec
 from app.images import Image, check
-from app.lanes.batching import MicroBatcher
+from app.lanes.batching import Bounds, MicroBatcher
 from app.metrics import Metrics
 from tests.support.app import jpegs
 from tests.support.app.converting import Programs
@@ -69,9 +69,9 @@ async def backend() -> FakeBackend:
 def make(backend: FakeBackend, executor: ThreadPoolExecutor) -> Make:
     """Makes a batcher in front of `backend`."""
 
-    def batcher(*, limit: int = 64, max_batch: int = 8, in_flight: int = 1, **how: int) -> MicroBatcher:
+    def batcher(*, limit: int = 64, max_batch: int = 8, in_flight: int = 1, max_pixels: int = 1 << 62) -> MicroBatcher:
         model = QueuedModel(backend.detect, max_batch=max_batch, max_in_flight=in_flight)
-        return MicroBatcher(model, Metrics(), limit=limit, executor=executor, **how)
+        return MicroBatcher(model, Metrics(), bounds=Bounds(limit, max_pixels), executor=executor)
 
     return batcher
 

@@ -5,8 +5,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from app.__main__ import main
+from app.misspelt import misspelt
 from app.model_folder import find
-from app.settings import PREFIX, Settings, WrongSetting, bundled_model, misspelt
+from app.settings import PREFIX, Settings, WrongSetting, bundled_model
 
 # Of every setting: a text that says it, and what it then is. None of them is the default.
 VALUES: dict[str, tuple[str, Any]] = {
@@ -59,8 +60,8 @@ VALUES: dict[str, tuple[str, Any]] = {
 # A wrong value, and words that the sentence about it must have.
 WRONG = {
     "bind": ("8000 please", "is not an address and a port, like 127.0.0.1:8000"),
-    "allowed_hosts": ("detector:8000", "is not a host's name without a port"),
-    "docs": ("perhaps", "boolean"),
+    "allowed_hosts": ("detector:8000", "give a host name without a port"),
+    "docs": ("perhaps", "must be true or false"),
     "child_environment": ("DETECTOR_TOKEN", "is the server's own"),
     "copies": ("magic", "'trt', 'frozen' or 'onnx'"),
     "startup_conversion": ("later", "background"),

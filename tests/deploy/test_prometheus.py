@@ -19,6 +19,7 @@ RULES = DEPLOY / "prometheus" / "rules.yml"
 ALERTS = {
     "NotReady",
     "Overloaded",
+    "ConnectionsCut",
     "Disagreement",
     "NativeFallback",
     "RolledBack",

@@ -85,7 +85,7 @@ def test_no_child_holds_a_secret_or_can_gain_privileges(guarded: Server) -> None
         ("GET /model HTTP/1.1", {400}),
         ("GET http://evil.example/model HTTP/1.1\r\nHost: detector", {200}),  # no browser sends it but to a proxy
         ("GET http://detector/model HTTP/1.1\r\nHost: evil.example", {421}),
-        *((f"GET /model HTTP/1.1\r\nHost: {host}", {400}) for host in ("[::1", "a]b", "", "u@detector", "\xff\xfe")),
+        ("GET /model HTTP/1.1\r\nHost: \xff\xfe", {400}),  # more of these: app/api/test_hosts.py
         ("POST /detect HTTP/1.1\r\nHost: detector\r\nOrigin: null\r\nContent-Length: 0", {403}),
         ("OPTIONS /detect HTTP/1.1\r\nHost: detector\r\nOrigin: http://evil.example", {401, 405}),
         (

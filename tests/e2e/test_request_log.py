@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,16 @@ ASKED: list[tuple[str, str, dict[str, Any], dict[str, Any] | None, dict[str, Any
 ]
 RAW = {
     "no HTTP": b"\x00\x1b[31m{}\r\n\r\n",
-    "control characters": b"GET /model HTTP/1.1\r\nHost: a\r\nX-Request-Id: \x1b[31m\r\nConnection: close\r\n\r\n",
-    "a line's end": b"GET /model HTTP/1.1\r\nHost: a\r\nX-Request-Id: a\x85b\r\nConnection: close\r\n\r\n",
-    "long id": b"GET /model HTTP/1.1\r\nHost: a\r\nX-Request-Id: " + b"a" * 10_000 + b"\r\nConnection: close\r\n\r\n",
-    "it leaves": b"POST /detect HTTP/1.1\r\nHost: a\r\nX-Request-Id: left\r\nContent-Length: 99\r\n\r\n\xff\xd8",
+    "control characters": b"GET /model HTTP/1.1\r\nHost: localhost\r\n"
+    b"X-Request-Id: \x1b[31m\r\nConnection: close\r\n\r\n",
+    "a line's end": b"GET /model HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: a\x85b\r\nConnection: close\r\n\r\n",
+    "long id": b"GET /model HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: "
+    + b"a" * 10_000
+    + b"\r\nConnection: close\r\n\r\n",
+    "no pieces": b"POST /detect HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: cut\r\ntraceparent: 00-%b-%b-01\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n%b" % (TRACE.encode(), b"1" * 16, b"1\r\na\r\n" * 100_000),
+    "it leaves": b"POST /detect HTTP/1.1\r\nHost: localhost\r\n"
+    b"X-Request-Id: left\r\nContent-Length: 99\r\n\r\n\xff\xd8",
 }
 
 
@@ -86,12 +93,18 @@ def ask(server: Server) -> None:
             answer = client.request(method, path, **{**how, "headers": headers})
             assert re.fullmatch(f"00-{TRACE}-[0-9a-f]{{16}}-01", answer.headers["traceparent"])
     host, port = server.url.removeprefix("http://").split(":")
-    for sent in RAW.values():
+    got = {}
+    for name, sent in RAW.items():
         with closing(socket.create_connection((host, int(port)))) as connection:
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
-            while connection.recv(65536):
-                pass
+            got[name] = b"".join(iter(partial(connection.recv, 65536), b""))
+    assert json.loads(got["no HTTP"].partition(b"\r\n\r\n")[2])["code"] == "bad_request"
+    head, _, body = got["no pieces"].partition(b"\r\n\r\n")
+    assert json.loads(body)["request_id"] == "cut"
+    assert b"x-request-id: cut" in head
+    assert f"traceparent: 00-{TRACE}-".encode() in head
+    assert server.metric("detector_connections_cut_total", reason="malformed") == 3
 
 
 def test_a_request_has_one_line_with_its_fields(lines: list[dict[str, Any]]) -> None:
@@ -106,6 +119,9 @@ def test_a_request_has_one_line_with_its_fields(lines: list[dict[str, Any]]) -> 
         assert line["total_ms"] >= line.get("queue_ms", 0) + line.get("infer_ms", 0)
     left = told.pop("left")
     assert left | {"route": "/detect", "status": 499, "bytes_in": 2, "bytes_out": 0} == left
+    cut = told.pop("cut")  # refused by the server while the app was reading its body
+    assert cut | {"route": "/detect", "status": 400, "trace_id": TRACE} == cut
+    assert cut["bytes_out"] > 0
     assert [(line["route"], line["status"]) for line in told.values()] == [("/model", 200)] * 2
     assert all(re.fullmatch("[0-9a-f]{32}", request_id) for request_id in told)
 
@@ -121,6 +137,5 @@ def test_a_change_by_an_admin_has_a_line_whether_allowed_or_not(lines: list[dict
 def test_the_servers_other_lines_have_the_same_form(lines: list[dict[str, Any]]) -> None:
     ready = next(line for line in lines if line["event"] == "backend ready")
     assert ready | {"backend": "native", "batch_sizes": [1, 8], "load_seconds": 0.1} == ready
-    assert {line["level"] for line in lines if line["event"] == "Invalid HTTP request received."} == {"warning"}
     assert not [line for line in lines if line["level"] in ("error", "critical")]
     assert all(list(line)[:4] == ["time", "level", "logger", "event"] for line in lines)

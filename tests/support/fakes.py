@@ -88,6 +88,7 @@ class FakeStarter:
         self.failures, self.facts = list(failures), facts
         self.asked: list[Spec] = []
         self.started: list[FakeBackend] = []
+        self.fails: Callable[[Sequence[Image]], BatchFailed | None] = lambda images: None
         self.open_gate = asyncio.Event()
         self.open_gate.set()
 
@@ -97,4 +98,5 @@ class FakeStarter:
         if self.failures:
             raise self.failures.pop(0)
         self.started.append(FakeBackend(spec, self.facts))
+        self.started[-1].fails = self.fails
         return self.started[-1]

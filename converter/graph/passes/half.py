@@ -14,6 +14,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from converter.graph.passes.nodes import light, shell
+
 KEPT = 0.4  # the share of the depth, counted in learnt operations from the beginning, that stays in FP32
 _LEARNT = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 # What may be between them: their results in half precision need no more than their inputs.
@@ -61,14 +63,13 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 def to_half(model: Any) -> tuple[Any, int]:
     """The model in FP16 with inputs and outputs as before, and how many of its operations are in FP16."""
-    typed = onnx.shape_inference.infer_shapes(model)
-    depths = _depths(typed.graph.node)
+    typed = onnx.shape_inference.infer_shapes(light(model)).graph
+    depths = _depths(model.graph.node)
     shallow = KEPT * max(depths.values(), default=0)
-    nodes = {name for name in _between_learnt(list(typed.graph.node)) if depths[name] > shallow}
-    graph = _Halving(typed.graph, frozenset(nodes))
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    del made.graph.node[:], made.graph.initializer[:], made.graph.value_info[:]
+    nodes = {name for name in _between_learnt(list(model.graph.node)) if depths[name] > shallow}
+    types = {each.name: each.type.tensor_type.elem_type for each in (*typed.value_info, *typed.input, *typed.output)}
+    graph = _Halving(model.graph, frozenset(nodes), types)
+    made = shell(model)
     made.graph.node.extend(graph.nodes())
     made.graph.initializer.extend(graph.initializers())
     return made, len(nodes)
@@ -117,7 +118,7 @@ class _Halving:
 
     graph: Any
     chosen: frozenset[str]  # first outputs of the nodes in FP16
-    types: dict[str, int] = field(init=False)
+    types: dict[str, int]  # of tensors
     weights: dict[str, Any] = field(init=False)
     half: set[str] = field(default_factory=set)  # tensors that are made in FP16
     cast: dict[str, Any] = field(default_factory=dict)  # by what they make
@@ -125,8 +126,6 @@ class _Halving:
     whole: set[str] = field(default_factory=set)  # initializers that are still read in FP32
 
     def __post_init__(self) -> None:
-        infos = [*self.graph.value_info, *self.graph.input, *self.graph.output]
-        self.types = {each.name: each.type.tensor_type.elem_type for each in infos}
         self.weights = {each.name: each for each in self.graph.initializer}
         self.types |= {name: each.data_type for name, each in self.weights.items()}
 

@@ -126,20 +126,33 @@ def _slice(start: int, end: int, step: int) -> slice:
     return slice(None if begins else start, None if ends else end, step)
 
 
-def _typed(model: Any) -> Any:
-    """The graph with types and sizes of what is between its operations, found out without copies of its weights."""
-    light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
-    given, graph = model.graph, light.graph
-    for mine, theirs in ((graph.node, given.node), (graph.input, given.input), (graph.output, given.output)):
-        mine.extend(theirs)
-    graph.value_info.extend(given.value_info)
+def shell(model: Any) -> Any:
+    """A model with the same inputs and outputs, and nothing between them."""
+    made = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    made.producer_name, made.producer_version = model.producer_name, model.producer_version
+    made.graph.name = model.graph.name
+    made.graph.input.extend(model.graph.input)
+    made.graph.output.extend(model.graph.output)
+    return made
+
+
+def light(model: Any) -> Any:
+    """The model without its weights, which are inputs instead; what sizes may depend on is still there."""
+    made, given = shell(model), model.graph
+    made.graph.node.extend(given.node)
+    made.graph.value_info.extend(given.value_info)
     inputs = {each.name for each in given.input}
     for each in given.initializer:
         if math.prod(each.dims) > _LITTLE and each.name not in inputs:
-            graph.input.append(helper.make_tensor_value_info(each.name, each.data_type, each.dims))
+            made.graph.input.append(helper.make_tensor_value_info(each.name, each.data_type, each.dims))
         else:
-            graph.initializer.append(each)
-    return onnx.shape_inference.infer_shapes(light).graph
+            made.graph.initializer.append(each)
+    return made
+
+
+def _typed(model: Any) -> Any:
+    """The graph with types and sizes of what is between its operations, found out without copies of its weights."""
+    return onnx.shape_inference.infer_shapes(light(model)).graph
 
 
 def _sizes(info: Any) -> tuple[int | None, ...]:

@@ -8,6 +8,7 @@ import pytest
 
 from app.api.pace import Pace
 from app.choices import AUTO, BOTH, NATIVE
+from app.lanes.door import Door
 from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.support.app import jpegs
 
@@ -70,7 +71,7 @@ async def test_what_would_not_come_to_the_full_queue_is_answered_as_ever(backend
 async def test_a_form_is_refused_only_where_no_backend_has_room(full: Api) -> None:
     routing = full.parts.routing
     assert [routing.full(each) is routing.lanes[NATIVE] for each in (AUTO, BOTH, NATIVE, None)] == [True] * 4
-    await routing.lanes["frozen"].slot.open(replace(full.parts.served.spec, name="frozen"))
+    await routing.lanes["frozen"].slot.open(Door(replace(full.parts.served.spec, name="frozen")))
     assert (routing.full(None), routing.full("frozen")) == (None, None)
 
 

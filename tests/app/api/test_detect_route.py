@@ -201,14 +201,16 @@ async def test_a_picture_that_does_not_decode_is_422_and_its_neighbours_are_answ
     assert "damaged or cut off" in assert_is_error(responses[1], 422, "invalid_image")
 
 
-async def test_a_worker_that_dies_is_503_and_no_500(api: Api) -> None:
-    api.native.open_gate.clear()
-    asked = asyncio.create_task(api.detect(PHOTO))
-    await until(lambda: len(api.native.batches) == 1)
-    api.native.die()
-    response = await asked
-    assert "crashed" in assert_is_error(response, 503, "backend_unavailable")
-    assert "Retry-After" in response.headers
+async def test_a_worker_that_dies_is_503_to_who_named_it_and_auto_waits_for_the_next_one(api: Api) -> None:
+    dying = api.native
+    dying.open_gate.clear()
+    asked = [asyncio.create_task(api.detect(PHOTO, backend=backend)) for backend in ("native", "auto")]
+    await until(lambda: bool(dying.batches))
+    dying.die()
+    named, auto = await asyncio.gather(*asked)
+    assert "crashed" in assert_is_error(named, 503, "backend_unavailable")
+    assert "Retry-After" in named.headers
+    assert (auto.status_code, auto.json()["backend"]) == (200, "native")
 
 
 async def test_a_bug_is_a_500_in_the_one_shape_and_its_words_stay_in_the_log(

@@ -18,6 +18,9 @@ from tests.support.app.converting import Programs
             "the copy can't be written to cache: Permission denied",
         ),
         ("Load model from //srv//1_onnx/model.onnx failed", "Load model from model.onnx failed"),
+        ("can't read /srv/my photos/a b/c.jpg: no", "can't read c.jpg: no"),
+        ("rename '/srv/my photos/a b.jpg' -> \"/c/d\"", "rename 'a b.jpg' -> \"d\""),
+        ("/model/1/saved_model.pb, /convert/x", "saved_model.pb, x"),
         ("failed:/onnxruntime_src/core/graph.cc:12", "failed:graph.cc:12"),
         ("[Errno 28] No space left on device: '/a/b/c.pb'", "[Errno 28] No space left on device: 'c.pb'"),
         ("LD_LIBRARY_PATH=/opt/a:/opt/b/lib/", "LD_LIBRARY_PATH=a:lib"),
@@ -28,7 +31,15 @@ from tests.support.app.converting import Programs
         ("{{function_node __wrapped}} bad shape [[{{node cnn/conv}}]]", "bad shape"),
         *(
             (same, same)
-            for same in ("GET /model lists them", "http://host/a/b", "a/b, 1/2, +/- 3", "/", "text/html", "1 / 2")
+            for same in (
+                "GET /model lists them",
+                "see '/convert/jobs', or /docs.",
+                "http://host/a/b",
+                "a/b, 1/2, +/- 3",
+                "/",
+                "text/html",
+                "1 / 2",
+            )
         ),
     ],
 )
@@ -49,6 +60,8 @@ async def test_reasons_jobs_and_errors_tell_no_path(start: Start, programs: Prog
     admin = Admin(await start(**settings))
     job = await admin.ended(await admin.convert())
     shown = await admin.client.get("/model")
+    routes = (await admin.client.get("/openapi.json")).json()["paths"]
+    assert [route for route in routes if discreet(f"see {route}") != f"see {route}"] == []
     (saved_model / "1" / "saved_model.pb").unlink()
     answers = [shown, *[await admin.client.get(path) for path in ("/compare", "/convert/jobs")]]
     answers += [await admin.client.get(f"/convert/jobs/{job['id']}/report")]

@@ -2,15 +2,15 @@ import asyncio
 import logging
 import os
 import signal
-import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
-from app.backends.worker import LogListener, Worker
+from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied, WorkerGone
+from app.backends.worker import Worker, start_program
+from app.backends.worker_log import LogListener
 from app.images import Image
 from converter.model.detections import Detections
 from tests.support.app import echo_worker as echo
@@ -26,22 +26,9 @@ async def start() -> AsyncIterator[Start]:
     """Starts the echo program as `start_worker` starts a model's; what still runs is closed at the end."""
     started: list[Worker] = []
 
-    async def worker(folder: str = "echo", *options: str, listen: LogListener | None = None) -> Worker:
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "tests.support.app.echo_worker", "--socket", str(theirs.fileno())]
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                *("--name", "native", "--folder", folder, "--max-batch", "8", *options),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
-            )
-        reader, writer = await asyncio.open_connection(sock=ours)
-        spec = Spec("native", Path(folder), max_batch=8)
-        started.append(Worker(spec, process, reader, writer, listen))
-        await started[-1].wait_until_ready()
+    async def worker(folder: str = "echo", listen: LogListener | None = None, **changes: Any) -> Worker:
+        spec = Spec("native", Path(folder), max_batch=8, **changes)
+        started.append(await start_program("tests.support.app.echo_worker", spec, listen))
         return started[-1]
 
     yield worker
@@ -64,7 +51,7 @@ def echoed(detections: list[Detections]) -> list[tuple[float, int]]:
 
 
 async def test_it_says_what_it_is_when_it_is_warm(start: Start) -> None:
-    worker = await start("street/1", "--batch-size", "1", "--batch-size", "4", "--batches-in-flight", "3")
+    worker = await start("street/1", batch_sizes=(1, 4), batches_in_flight=3)
     assert worker.facts.batch_sizes == (1, 4)
     assert (worker.facts.batches_in_flight, worker.facts.padded, worker.facts.device) == (3, True, "CPU")
     assert worker.facts.signature == {"folder": "street/1", "name": "native"}
@@ -123,10 +110,33 @@ async def test_its_death_is_told_to_all_who_wait_and_to_all_who_come_later(
     assert ("last words" in caplog.text) == (order == echo.CRASH)
 
 
-async def test_a_kill_of_an_idle_worker_is_noticed(start: Start) -> None:
+@pytest.mark.parametrize("leaving", [False, True], ids=["alone", "with a child that holds its log and its socket"])
+async def test_a_kill_of_an_idle_worker_is_noticed(leaving: bool, start: Start) -> None:
     worker = await start()
+    if leaving:
+        (left,) = await worker.detect([picture(echo.FORK)])
     os.kill(worker.pid, signal.SIGKILL)
     assert str(await worker.died()) == "its process ended by SIGKILL"
+    await worker.close()
+    if leaving:
+        os.kill(int(left.classes[0]), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("size_bytes", [10, 2_000_000], ids=["small", "more than the socket takes"])
+async def test_a_worker_that_is_stopped_is_ended_whatever_was_sent_to_it(size_bytes: int, start: Start) -> None:
+    worker = await start(hang_seconds=0.3)
+    os.kill(worker.pid, signal.SIGSTOP)
+    with pytest.raises(WorkerDied, match=r"did not answer a batch within 0.3 s and was ended") as caught:
+        await worker.detect([picture(100, size_bytes=size_bytes)])
+    assert (caught.value.hung, (await worker.died()).hung) == (True, True)
+    with pytest.raises(WorkerGone):
+        await worker.detect([picture(100)])
+
+
+async def test_an_answer_that_can_not_be_understood_ends_the_worker(start: Start) -> None:
+    worker = await start()
+    with pytest.raises(WorkerDied, match="ended by SIGKILL"):
+        await worker.detect([picture(echo.BABBLE)])
 
 
 async def test_a_model_that_is_refused_says_why(start: Start) -> None:
@@ -151,7 +161,7 @@ async def test_closing_ends_the_process_and_the_work_in_it(start: Start) -> None
 
 
 async def test_a_caller_who_leaves_disturbs_nobody(start: Start) -> None:
-    worker = await start("echo", "--batches-in-flight", "1")
+    worker = await start(batches_in_flight=1)
     gone = asyncio.create_task(worker.detect([picture(100)]))
     staying = [asyncio.create_task(worker.detect([picture(101 + number)])) for number in range(5)]
     await asyncio.sleep(0)  # all have been sent
@@ -163,7 +173,7 @@ async def test_a_caller_who_leaves_disturbs_nobody(start: Start) -> None:
 async def test_what_it_prints_becomes_log_lines_at_tensorflows_level(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, logger="app.backends.worker")
+    caplog.set_level(logging.DEBUG, logger="app.backends.worker_log")
     heard: list[tuple[str, str]] = []
     worker = await start(listen=lambda name, line: heard.append((name, line)))
     await worker.detect([picture(echo.TALK)])

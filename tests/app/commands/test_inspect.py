@@ -1,11 +1,12 @@
 """What `python -m app inspect` tells of a model that can be served, and of one that can't."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from app import commands
 from app.__main__ import main
 from app.commands.inspect import Inspection, as_json, as_text
 from converter.description import API, Description, Input
@@ -52,19 +53,17 @@ def test_the_same_for_programs() -> None:
     assert facts["signature"]["boxes"] == "yxyx"
 
 
-def test_the_command_looks_at_a_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model = str(fake_model(tmp_path))
-    for name, value in machine(onnx=None).items():
-        monkeypatch.setenv(name, value)
-    assert main(["inspect", model, "--json"]) == 0
-    facts = json.loads(capsys.readouterr().out)
+def test_the_command_looks_at_a_model_which_sees_the_variables_that_it_needs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "app", "inspect", str(fake_model(tmp_path))]
+    environ = {**machine(onnx=None), "DETECTOR_CHILD_ENVIRONMENT": "FAKE_TENSORFLOW"}
+    done = subprocess.run([*command, "--json"], env=environ, capture_output=True, text=True, check=True)
+    facts = json.loads(done.stdout)
     assert facts["copies"]["frozen"] == {"can_be_made": True, "reason": None}
     assert facts["signature"]["boxes_evidence"].startswith("5 boxes on 5 photos as yxyx_norm: ")
-    monkeypatch.setattr(commands.inspect, "inspect", lambda *_: FOUND)
-    assert main(["inspect", model]) == 0
-    assert capsys.readouterr().out == f"{as_text(FOUND)}\n"
+    del environ["DETECTOR_CHILD_ENVIRONMENT"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "FAKE_TENSORFLOW" in done.stdout
 
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

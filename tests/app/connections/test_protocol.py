@@ -3,8 +3,10 @@
 import asyncio
 import json
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +14,10 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from app.connections.connections import Connections
-from app.connections.limits import Limits, connections_by_handles
+from app.connections.limits import Limits, backlog_by, connections_by
 from app.connections.protocol import BoundedProtocol
 from app.metrics import Metrics
+from app.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -22,6 +25,7 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 EARLY = b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+USUAL = Limits(connections=10, body_bytes=50_000_000, seconds=10, keep_alive_s=75, linger_bytes=32_000_000)
 SHORT = {"seconds": 0.05, "keep_alive_s": 0.1, "linger_s": 0.05, "check_s": 0.01}
 BIG = b"a" * 100_000
 
@@ -85,7 +89,7 @@ async def serve() -> AsyncIterator[Serve]:
 
         async def serve(**limits: Any) -> Served:
             metrics = Metrics()
-            connections = Connections(Limits(**{"connections": 10, "body_bytes": 50_000_000, **limits}), metrics)
+            connections = Connections(replace(USUAL, **limits), metrics)
             config = uvicorn.Config(tiny, lifespan="off", log_config=None, ws="none", timeout_keep_alive=60)
             config.load()
             state = ServerState()
@@ -225,5 +229,16 @@ async def test_requests_in_one_packet_are_answered_in_turn_and_trailers_are_no_h
     assert await client.ask() == (200, b"0")
 
 
-def test_by_itself_the_number_of_connections_leaves_handles_for_workers() -> None:
-    assert 8 <= connections_by_handles() <= 4096
+@pytest.mark.parametrize(
+    ("files", "connections", "backlog"),
+    [(20, 8, 8), (64, 16, 8), (1024, 856, 128), (65536, 4096, 2048), (math.inf, 4096, 2048)],
+)
+def test_connections_leave_handles_for_workers_and_for_those_that_come_at_once(
+    files: float, connections: int, backlog: int
+) -> None:
+    assert connections_by(files) == connections
+    assert backlog_by(files, connections=connections) == backlog
+
+
+def test_the_rate_is_the_one_that_the_setting_names() -> None:
+    assert f"{USUAL.body_rate:,.0f} bytes/s" in (Settings.model_fields["request_seconds"].description or "")

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.backends.backend import BatchFailed, Spec
+from app.detection.attempts import Attempts
 from app.detection.detector import Detector, Query, Result
 from app.errors import (
     BackendUnavailable,
@@ -22,10 +24,13 @@ from app.errors import (
     Overloaded,
     ServiceError,
 )
-from app.lanes.batching import MicroBatcher
+from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.door import Door
 from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
+from app.rules import RollbackRule
+from app.verdicts.failures import Failures
 from app.verdicts.routing import Routing
 from converter.model.detections import Detections
 from tests.support.app import jpegs
@@ -44,13 +49,13 @@ class Detecting:
         self.starter = FakeStarter()
         self.lanes = {name: self._lane(name, executor, limit) for name in ("native", "frozen", "trt")}
         self.routing = Routing(self.lanes, self.metrics)
-        self.detector = Detector(
-            self.routing, self.metrics, executor=executor, max_pixels=1_000_000, timeout_s=timeout_s
-        )
+        attempts = Attempts(self.routing, Failures(self.routing, self.metrics, rule=RollbackRule()))
+        limits: Any = {"max_pixels": 1_000_000, "timeout_s": timeout_s}
+        self.detector = Detector(attempts, self.metrics, executor=executor, **limits)
 
     def _lane(self, name: str, executor: ThreadPoolExecutor, limit: int) -> Lane:
         slot = Slot(name, self.starter, self.metrics)
-        return Lane(slot, MicroBatcher(slot, self.metrics, limit=limit, executor=executor))
+        return Lane(slot, MicroBatcher(slot, self.metrics, bounds=Bounds(limit), executor=executor))
 
     async def detect(self, data: bytes, query: Query) -> Result:
         """A request with one picture."""
@@ -61,7 +66,7 @@ class Detecting:
 
     async def open(self) -> None:
         for name in ("native", "frozen"):
-            await self.lanes[name].slot.open(Spec(name, Path("street/1"), max_batch=8))
+            await self.lanes[name].slot.open(Door(Spec(name, Path("street/1"), max_batch=8)))
         self.lanes["trt"].slot.stay_vacant("unavailable", "no_gpu: TensorFlow sees no NVIDIA GPU")
 
     async def close(self) -> None:
@@ -241,7 +246,5 @@ async def test_timings_are_observed_once_for_each_stage(bench: Detecting) -> Non
 async def test_numbers_that_are_not_finite_are_counted(bench: Detecting) -> None:
     none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), dropped=3)
     bench.backend("native").answer = lambda image: none
-    result = await bench.detect(PHOTO, Query())
-    assert isinstance(result, Result)
-    bench.detector.observe(result, encode_s=0)
+    bench.detector.observe(await bench.detect(PHOTO, Query()), encode_s=0)
     assert bench.counted("not_finite_total", "backend") == {"native": 3}

@@ -8,7 +8,7 @@ import pytest
 from app.backends.backend import BatchFailed, Spec
 from app.errors import InvalidImage, ModelFailed
 from app.images import Image
-from app.lanes.batching import MicroBatcher
+from app.lanes.batching import Bounds, MicroBatcher
 from app.lanes.queued import Answer
 from app.metrics import Metrics
 from tests.support.app import jpegs
@@ -30,7 +30,7 @@ class HeldBatches:
         self.backend = FakeBackend(Spec("native", Path("street/1"), max_batch=8))
         self.metrics = Metrics()
         model = QueuedModel(self.backend.detect, max_batch=8)
-        self.batcher = MicroBatcher(model, self.metrics, limit=64, executor=executor)
+        self.batcher = MicroBatcher(model, self.metrics, bounds=Bounds(64), executor=executor)
 
     async def ask(self, images: Sequence[Image]) -> list[Answer | BaseException]:
         """The outcomes of `images`, which come as one batch behind another picture's."""
@@ -169,7 +169,7 @@ async def test_a_worker_that_dies_in_the_repair_is_told_to_those_who_are_left(be
 async def test_a_repair_that_can_not_be_made_strands_nobody(bench: HeldBatches) -> None:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
-    batcher = MicroBatcher(QueuedModel(bench.backend.detect), Metrics(), limit=64, executor=pool)
+    batcher = MicroBatcher(QueuedModel(bench.backend.detect), Metrics(), bounds=Bounds(64), executor=pool)
     bench.backend.fails = fails_on_cut_off
     (outcome,) = await asyncio.gather(ask(batcher, Image(CUT_OFF, 101, 50), timeout_s=1), return_exceptions=True)
     assert isinstance(outcome, Exception)

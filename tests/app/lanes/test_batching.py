@@ -7,7 +7,7 @@ import pytest
 
 from app.backends.backend import WorkerDied
 from app.images import Image
-from app.lanes.batching import MicroBatcher
+from app.lanes.batching import Bounds, MicroBatcher
 from app.lanes.queued import Answer
 from app.metrics import Metrics
 from converter.model.detections import Detections
@@ -45,7 +45,7 @@ async def test_a_larger_batch_may_be_allowed_later(
     backend: FakeBackend, executor: ThreadPoolExecutor, street: Image
 ) -> None:
     model, images = QueuedModel(backend.detect, max_batch=1), pictures(street, 5)
-    batcher = MicroBatcher(model, Metrics(), limit=64, executor=executor)
+    batcher = MicroBatcher(model, Metrics(), bounds=Bounds(64), executor=executor)
     backend.open_gate.clear()
     answers = submit(batcher, images)
     await until(lambda: batcher.depth == 4)
@@ -70,7 +70,7 @@ async def test_timings_and_batch_sizes_are_told(
     backend: FakeBackend, executor: ThreadPoolExecutor, street: Image
 ) -> None:
     metrics = Metrics()
-    batcher = MicroBatcher(QueuedModel(backend.detect, max_batch=8), metrics, limit=9, executor=executor)
+    batcher = MicroBatcher(QueuedModel(backend.detect, max_batch=8), metrics, bounds=Bounds(9), executor=executor)
     backend.open_gate.clear()
     answers = submit(batcher, pictures(street, 3))
     await until(lambda: batcher.depth == 2)
@@ -114,7 +114,7 @@ async def a_bug(images: Sequence[Image]) -> list[Detections]:
 async def test_a_run_that_breaks_its_promise_strands_nobody(
     run: Callable[[Sequence[Image]], asyncio.Future[list[Detections]]], executor: ThreadPoolExecutor, street: Image
 ) -> None:
-    batcher = MicroBatcher(QueuedModel(run, max_batch=4), Metrics(), limit=10, executor=executor)
+    batcher = MicroBatcher(QueuedModel(run, max_batch=4), Metrics(), bounds=Bounds(10), executor=executor)
     outcomes = await asyncio.gather(*submit(batcher, pictures(street, 6), timeout_s=1), return_exceptions=True)
     assert all(isinstance(outcome, Exception) for outcome in outcomes)
     assert not any(isinstance(outcome, TimeoutError) for outcome in outcomes)
@@ -138,7 +138,7 @@ async def test_500_pictures_in_any_order_each_get_their_own_answer(
         return await ask(batcher, image, timeout_s=10)
 
     model = QueuedModel(run, max_batch=8, max_in_flight=3)
-    batcher = MicroBatcher(model, Metrics(), limit=500, executor=executor)
+    batcher = MicroBatcher(model, Metrics(), bounds=Bounds(500), executor=executor)
     images = pictures(street, 500)
     asked = [asyncio.create_task(one(image)) for image in images]
     leaving = set(chance.sample(range(500), 50))

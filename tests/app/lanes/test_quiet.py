@@ -11,7 +11,7 @@ import pytest
 from app.backends.backend import Spec
 from app.errors import Overloaded
 from app.images import Image
-from app.lanes.batching import MicroBatcher
+from app.lanes.batching import Bounds, MicroBatcher
 from app.lanes.quiet import LONGEST_HOLD_S, Quiet, idle, wait_until_idle
 from app.metrics import Metrics
 from tests.support.app.queueing import QueuedModel, submit
@@ -29,7 +29,7 @@ class Queues:
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self.backends = [FakeBackend(Spec(name, Path("street/1"), max_batch=8)) for name in ("native", "frozen")]
         self.models = [QueuedModel(each.detect, name=each.name) for each in self.backends]
-        self.batchers = [MicroBatcher(each, Metrics(), limit=64, executor=executor) for each in self.models]
+        self.batchers = [MicroBatcher(each, Metrics(), bounds=Bounds(64), executor=executor) for each in self.models]
         self.measuring = asyncio.Lock()
 
     def moment(self, *, patience_s: float = SOON_S, hold_s: float = LONGEST_HOLD_S) -> Moment:

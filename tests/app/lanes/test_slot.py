@@ -6,6 +6,7 @@ import pytest
 from app.backends.backend import ModelRefused, Spec, WorkerDied
 from app.errors import BackendUnavailable
 from app.images import Image
+from app.lanes.door import Door
 from app.lanes.phase import Vacancy
 from app.lanes.slot import FIRST_PAUSE_S
 from tests.support.app.phases import Phases
@@ -31,7 +32,7 @@ async def test_before_anything_is_opened_it_says_so(bench: SlotSetup, street: Im
 
 
 async def test_opening_loads_and_then_serves(bench: SlotSetup, phases: Phases, street: Image) -> None:
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     assert bench.phases == ["loading", "ready"]
     assert "1_trt" in phases.reasons("trt")[0]
     assert bench.slot.ready
@@ -43,19 +44,19 @@ async def test_opening_loads_and_then_serves(bench: SlotSetup, phases: Phases, s
 async def test_why_nobody_serves_can_be_said_only_while_nobody_does(bench: SlotSetup) -> None:
     bench.slot.stay_vacant("unavailable", "no copy has been made yet")
     assert (bench.phase, bench.reason) == ("unavailable", "no copy has been made yet")
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     bench.slot.stay_vacant("converting", "the copy is being made")
     assert (bench.phase, bench.phases) == ("ready", ["unavailable", "loading", "ready"])
 
 
 async def test_a_swap_starts_warms_publishes_drains_and_then_closes(bench: SlotSetup, street: Image) -> None:
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     old = bench.newest
     old.open_gate.clear()
     in_old = asyncio.create_task(bench.slot.run([street]))
     await until(lambda: len(old.batches) == 1)
     bench.starter.open_gate.clear()
-    swap = asyncio.create_task(bench.slot.open(NEW))
+    swap = asyncio.create_task(bench.slot.open(Door(NEW)))
     await until(lambda: bench.starter.asked == [OLD, NEW])
     assert bench.slot.ready, "the old one serves while the new one warms up"
     bench.starter.open_gate.set()
@@ -77,11 +78,11 @@ async def test_a_swap_starts_warms_publishes_drains_and_then_closes(bench: SlotS
 async def test_a_failure_before_publish_leaves_the_old_one_serving(
     failure: Exception, bench: SlotSetup, street: Image
 ) -> None:
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     old = bench.newest
     bench.starter.failures = [failure]
     with pytest.raises(type(failure)):
-        await bench.slot.open(NEW)
+        await bench.slot.open(Door(NEW))
     await bench.slot.run([street])
     assert len(old.batches) == 1
     assert (bench.phase, old.closed, bench.starter.asked) == ("ready", False, [OLD, NEW])
@@ -96,19 +97,19 @@ async def test_a_first_model_that_does_not_start_says_why(
 ) -> None:
     bench = SlotSetup(phases, failure)
     with pytest.raises(type(failure)):
-        await bench.slot.open(OLD)
+        await bench.slot.open(Door(OLD))
     assert bench.phase == state
     with pytest.raises(BackendUnavailable, match=str(failure)):
         await bench.slot.run([street])
 
 
 async def test_a_swap_that_is_given_up_while_it_drains_still_ends_the_old_one(bench: SlotSetup, street: Image) -> None:
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     old = bench.newest
     old.open_gate.clear()
     in_old = asyncio.create_task(bench.slot.run([street]))
     await until(lambda: len(old.batches) == 1)
-    swap = asyncio.create_task(bench.slot.open(NEW))
+    swap = asyncio.create_task(bench.slot.open(Door(NEW)))
     await until(lambda: len(bench.starter.started) == 2)
     swap.cancel()
     await asyncio.wait([swap])
@@ -120,7 +121,7 @@ async def test_a_swap_that_is_given_up_while_it_drains_still_ends_the_old_one(be
 
 
 async def test_a_crash_is_told_at_once_and_the_same_model_started_again(bench: SlotSetup, street: Image) -> None:
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     dead = bench.newest
     dead.die("its process ended by SIGKILL")
     await until(lambda: bench.phase == "crashed")
@@ -140,7 +141,7 @@ async def test_a_crash_is_told_at_once_and_the_same_model_started_again(bench: S
 
 async def test_no_state_says_active_while_nothing_serves(bench: SlotSetup) -> None:
     """From the death on: requests that still come must be told of the crash, not of a backend that is active."""
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     seen: list[tuple[bool, str]] = []
     bench.newest.closing = lambda: seen.append((bench.slot.ready, bench.phase))
     bench.newest.die()
@@ -150,7 +151,7 @@ async def test_no_state_says_active_while_nothing_serves(bench: SlotSetup) -> No
 
 
 async def test_the_pause_doubles_while_it_crashes_again(bench: SlotSetup) -> None:
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     bench.starter.failures = [WorkerDied("it ended by SIGABRT")]
     bench.die(pause_s=0.01)
     await until(lambda: bench.phases.count("crashed") == 2)
@@ -159,27 +160,17 @@ async def test_the_pause_doubles_while_it_crashes_again(bench: SlotSetup) -> Non
     await bench.slot.close()
 
 
-async def test_a_model_refused_at_its_restart_stays_refused(bench: SlotSetup) -> None:
-    await bench.slot.open(OLD)
-    bench.starter.failures = [ModelRefused("its variables are gone")]
-    bench.die(pause_s=0.01)
-    await until(lambda: bench.phase == "refused")
-    assert bench.reason == "its variables are gone"
-    assert bench.slot.unavailable().retry_after_s is None
-    await bench.slot.close()
-
-
 @pytest.mark.parametrize("when", ["in the pause", "while the restart loads"])
 async def test_a_swap_during_a_restart_wins(when: str, bench: SlotSetup, street: Image) -> None:
     before = asyncio.all_tasks()
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     watching = asyncio.all_tasks() - before
     bench.die(pause_s=0.02)
     await until(lambda: bench.phase == "crashed")
     if when == "while the restart loads":
         bench.starter.open_gate.clear()
         await until(lambda: bench.starter.asked == [OLD, OLD])
-    swap = asyncio.create_task(bench.slot.open(NEW))
+    swap = asyncio.create_task(bench.slot.open(Door(NEW)))
     bench.starter.open_gate.set()
     await swap
     await asyncio.wait(watching)  # whatever the restart does, it has been done
@@ -192,9 +183,9 @@ async def test_a_swap_during_a_restart_wins(when: str, bench: SlotSetup, street:
 
 async def test_the_death_of_one_that_was_swapped_out_changes_nothing(bench: SlotSetup) -> None:
     before = asyncio.all_tasks()
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     watching = asyncio.all_tasks() - before
-    await bench.slot.open(NEW)
+    await bench.slot.open(Door(NEW))
     await asyncio.wait(watching)
     assert bench.starter.started[0].closed
     assert bench.phases == ["loading", "ready"]
@@ -204,7 +195,7 @@ async def test_the_death_of_one_that_was_swapped_out_changes_nothing(bench: Slot
 
 async def test_what_is_cleared_while_it_waits_for_its_restart_stays_vacant(bench: SlotSetup) -> None:
     before = asyncio.all_tasks()
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     watching = asyncio.all_tasks() - before
     bench.newest.die()
     await until(lambda: bench.phase == "crashed")
@@ -215,7 +206,7 @@ async def test_what_is_cleared_while_it_waits_for_its_restart_stays_vacant(bench
 
 @pytest.mark.parametrize("crashed", [False, True], ids=["serving", "crashed"])
 async def test_closing_ends_everything(crashed: bool, bench: SlotSetup) -> None:
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     if crashed:
         bench.newest.die()
         await until(lambda: bench.phase == "crashed")
@@ -227,7 +218,7 @@ async def test_closing_ends_everything(crashed: bool, bench: SlotSetup) -> None:
 
 
 async def test_work_in_it_when_it_closes_fails_by_name(bench: SlotSetup, street: Image) -> None:
-    await bench.slot.open(OLD)
+    await bench.slot.open(Door(OLD))
     bench.newest.open_gate.clear()
     running = asyncio.create_task(bench.slot.run([street]))
     await until(lambda: len(bench.newest.batches) == 1)

@@ -15,6 +15,7 @@ from app.lanes.quiet import Quiet
 from app.rules import GateRules
 from app.verdicts.gate import Gate
 from app.verdicts.judge import Judge, pictures
+from app.verdicts.later import Later
 from converter.contract import BadOptions
 from tests.support.app import jpegs
 from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, verdict
@@ -132,8 +133,16 @@ async def test_a_server_that_never_rests_is_the_reason(bench: Judging) -> None:
     await judge.judge(bench.fresh("frozen"))
     await bench.open("frozen")
     assert bench.told("frozen") == ("standby", "it could not be compared: the server never came to rest")
+    later = Later(judge)
+    later.pause_s = SOON_S
+    trying = asyncio.create_task(later.run())
+    await until(lambda: later.pause_s >= 4 * SOON_S)
+    assert bench.told("frozen")[0] == "standby"
     native.open_gate.set()
     await asked
+    await until(lambda: bench.routing.standing("frozen").verdict is not None)
+    assert judge.unjudged() == []
+    trying.cancel()
 
 
 async def test_a_copy_that_crashes_over_it_is_none(bench: Judging) -> None:
@@ -223,6 +232,14 @@ def test_pictures_that_could_not_be_detected_in_are_left_out(broken: bytes, gate
     (gate_images / "street.jpg").unlink()
     with pytest.raises(BadOptions, match="has no picture that can be used"):
         pictures(gate_images, max_pixels=1_000_000)
+
+
+def test_a_large_folder_is_sampled_which_the_log_tells(gate_images: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(150):
+        (gate_images / f"{number}.jpg").write_bytes(jpegs.photo())
+    with caplog.at_level("INFO"):
+        assert len(pictures(gate_images, max_pixels=1_000_000)) == 100
+    assert "gate pictures sampled taken=100 there=151" in caplog.text
 
 
 def test_the_packaged_pictures_are_photos_and_variations_of_them() -> None:

@@ -160,3 +160,12 @@ async def test_the_copy_to_compare_is_the_active_one_else_the_best_that_is_warm(
     assert parts.routing.best_copy().slot.name == "frozen", "it agrees"
     parts.routing.choose("trt")
     assert parts.routing.best_copy().slot.name == "trt"
+
+
+async def test_ready_means_that_auto_is_answered(parts: ServerSetup) -> None:
+    await parts.open("native", "frozen", verdicts={"frozen": verdict("disagrees")})
+    assert parts.parts.health.unready() is None
+    await parts.crash("native")
+    assert "native is crashed" in str(parts.parts.health.unready()), "a copy is warm, but may not answer"
+    parts.routing.record_verdict("frozen", verdict("slower"))
+    assert parts.parts.health.unready() is None

@@ -9,6 +9,7 @@ import pytest
 
 from app.backends.backend import BatchFailed, Spec
 from app.images import Image
+from app.lanes.door import Door
 from app.verdicts.shadow import MOST_BYTES, MOST_WAITING
 from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, verdict
 from tests.support.app.pairing import window
@@ -193,7 +194,7 @@ async def test_a_copy_that_is_swapped_out_meanwhile_is_not_to_blame(bench: Shado
     bench.offer(1)
     bench.begin()
     await until(lambda: len(old.batches) == 1)
-    await bench.routing.lanes["frozen"].slot.open(Spec("frozen", FOLDER, max_batch=8))
+    await bench.routing.lanes["frozen"].slot.open(Door(Spec("frozen", FOLDER, max_batch=8)))
     assert old.closed
     await bench.ended(1)
     assert bench.dropped(reason="no_copy") == 1

@@ -10,7 +10,7 @@ from app.settings import bundled_model
 from converter.comparison import probe
 from converter.comparison.probe import Probed
 from converter.comparison.probing import FEWEST_RUNS, MOST_RUNS
-from converter.contract import ConversionFailed, CopyRefused
+from converter.contract import ConversionFailed, CopyRefused, UnusableModel
 from converter.machine.child import Limits
 from converter.model import sampling
 from tests.support.converter.running import fake_model, machine, picture
@@ -126,6 +126,7 @@ def test_what_is_no_savedmodel_is_refused_in_a_sentence(monkeypatch: pytest.Monk
     ("says", "limits", "sentence"),
     [
         ({"hangs": True}, {"seconds": 1}, "running the model took longer than it may, and was ended"),
+        ({"ends_by": "SIGKILL"}, {}, "running the model was ended by SIGKILL"),
         ({"takes_mib": 600}, {"memory_bytes": 400 << 20}, "MiB of memory, 400 are allowed, and was ended"),
     ],
 )
@@ -135,6 +136,15 @@ def test_one_that_takes_too_much_fails_and_is_not_called_bad(
     with_fake_tensorflow(monkeypatch, **says)
     with pytest.raises(ConversionFailed, match=sentence):
         run(model, 1, **limits)
+
+
+def test_an_original_with_more_weights_than_a_copy_can_hold_is_not_run(
+    monkeypatch: pytest.MonkeyPatch, model: Path
+) -> None:
+    with_fake_tensorflow(monkeypatch, ends_by="SIGABRT", at="run original")
+    request = probe.Request(folder=model, most_weights_bytes=3 * 10**8)
+    with pytest.raises(UnusableModel, match=r"the model has 0\.4 GB of weights, .* which ends at 2 GB"):
+        probe.run(request, limits=Limits.within(60))
 
 
 def test_the_child_may_not_fall_back_to_native_segments(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:

@@ -38,6 +38,14 @@ def test_a_signal_that_ended_it_is_named(name: str) -> None:
     assert act("end", name).signal_name == name
 
 
+def test_one_that_the_system_killed_for_want_of_memory_is_told_from_others(tmp_path: Path) -> None:
+    assert not act("end", "SIGKILL", root=tmp_path).starved
+    counter = tmp_path / "proc/vmstat"
+    counter.parent.mkdir()
+    counter.write_text("oom_kill 1\n")
+    assert act("count_and_end", str(counter), root=tmp_path).starved
+
+
 @pytest.mark.parametrize("code", [0, 1, 139])
 def test_an_exit_code_is_no_signal(code: int) -> None:
     assert Ended(code, "", "").signal_name is None

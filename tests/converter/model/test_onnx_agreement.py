@@ -48,6 +48,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Copies:
         ("one_picture", "FP32", 1000),
         ("read_twice", "FP32", 1000),
         ("boxes_by_class", "FP32", 1000),
+        ("heavy", "FP32", 1000),
     ],
 )
 def test_a_copy_finds_the_same_objects(copies: Copies, model: str, precision: str, boxes: int) -> None:

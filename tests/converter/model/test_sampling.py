@@ -75,6 +75,27 @@ def test_the_jpeg_files_of_a_folder_come_by_name(tmp_path: Path) -> None:
     assert [sampling.size_of(photo) for photo in sampling.pictures(tmp_path)] == [(1, 1), (2, 2), (3, 3)]
 
 
+@pytest.mark.parametrize(
+    ("limits", "taken"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6, 7, 8]),
+        ({"most": 3}, [1, 3, 6]),
+        ({"most_bytes": 4 * 700}, [1, 3, 5, 7]),
+        ({"most_bytes": 1}, [1]),
+    ],
+)
+def test_of_a_large_folder_it_is_always_the_same_sample(
+    limits: dict[str, int], taken: list[int], tmp_path: Path
+) -> None:
+    for size in range(1, 9):
+        (tmp_path / f"{size}.jpg").write_bytes(picture(size, size).ljust(700, b"\0"))
+    told: list[tuple[int, int]] = []
+    for _ in range(2):
+        photos = sampling.pictures(tmp_path, **limits, on_sample=lambda *of: told.append(of))
+        assert [sampling.size_of(photo)[0] for photo in photos] == taken
+    assert told == ([(len(taken), 8)] * 2 if len(taken) < 8 else [])
+
+
 def test_a_picture_of_two_eyes_counts_by_its_first(tmp_path: Path) -> None:
     left, right = Image.new("RGB", (4, 3)), Image.new("RGB", (8, 6))
     left.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[right])

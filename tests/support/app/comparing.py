@@ -8,6 +8,7 @@ import numpy as np
 
 from app.backends.backend import Spec
 from app.images import Image
+from app.lanes.door import Door
 from app.lanes.slot import FIRST_PAUSE_S
 from app.settings import Settings
 from app.verdicts.gate import Verdict, Word
@@ -95,7 +96,7 @@ class ServerSetup:
         for name in names:
             if verdicts and name in verdicts:
                 self.routing.record_verdict(name, verdicts[name])
-            await self.routing.lanes[name].slot.open(Spec(name, FOLDER, max_batch=8))
+            await self.routing.lanes[name].slot.open(Door(Spec(name, FOLDER, max_batch=8)))
 
     async def crash(self, name: str, *, pause_s: float = FIRST_PAUSE_S) -> None:
         """The worker under this name dies, and is started again after the pause."""

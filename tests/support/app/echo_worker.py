@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from app.backends.backend import BatchFailed, Facts, ModelRefused
 from converter.model.detections import Detections
 
 # Widths of pictures that are orders.
-INVALID, BUG, CRASH, EXIT, TALK, HANG = 1, 2, 3, 4, 5, 6
+INVALID, BUG, CRASH, EXIT, TALK, HANG, FORK, BABBLE = 1, 2, 3, 4, 5, 6, 7, 8
 
 
 class Echo:
@@ -37,12 +37,23 @@ class Echo:
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         for width, _ in sizes:
             _obey(width)
-        return [_echo(jpeg, size) for jpeg, size in zip(jpegs, sizes, strict=True)]
+        return [
+            _echo(_left_behind() if size[0] == FORK else len(jpeg), size)
+            for jpeg, size in zip(jpegs, sizes, strict=True)
+        ]
 
 
-def _echo(jpeg: bytes, size: tuple[int, int]) -> Detections:
+def _echo(class_id: int, size: tuple[int, int]) -> Detections:
     box = np.array([[0, 0, *size]], np.float32)
-    return Detections(box, np.array([0.5], np.float32), np.array([len(jpeg)], np.int32))
+    return Detections(box, np.array([0.5], np.float32), np.array([class_id], np.int32))
+
+
+def _left_behind() -> int:
+    """The process id of a child that holds whatever this process has open."""
+    if child_id := os.fork():
+        return child_id
+    signal.pause()
+    os._exit(0)
 
 
 def _obey(order: int) -> None:
@@ -53,13 +64,19 @@ def _obey(order: int) -> None:
     if order == CRASH:
         _say("last words\n")
         _die(signal.SIGSEGV)
-    if order == EXIT:
-        os._exit(3)
     if order == TALK:
         _say("2026-11-25 09:00:00.123456: W tensorflow/core/x.cc:1] Running native segment for engine\n")
         _say("x" * 200_000 + "\n")
-    if order == HANG:
-        threading.Event().wait()
+    if order in _ENDINGS:
+        _ENDINGS[order]()
+
+
+def _babble() -> None:
+    os.write(int(sys.argv[sys.argv.index("--socket") + 1]), bytes(8))
+    threading.Event().wait()
+
+
+_ENDINGS: dict[int, Callable[[], object]] = {EXIT: lambda: os._exit(3), HANG: threading.Event().wait, BABBLE: _babble}
 
 
 def _die(how: signal.Signals) -> None:

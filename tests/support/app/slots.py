@@ -26,6 +26,11 @@ class SlotSetup:
     def phases(self) -> list[str]:
         return self._phases.of("trt")
 
+    @property
+    def told(self) -> list[str]:
+        """The reason of each phase."""
+        return self._phases.reasons("trt")
+
     def restarts(self, reason: str) -> float:
         labels = {"backend": "trt", "reason": reason}
         return self.metrics.registry.get_sample_value("detector_worker_restarts_total", labels) or 0

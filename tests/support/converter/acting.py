@@ -33,6 +33,12 @@ def end(name: str) -> None:
     os.kill(os.getpid(), signal.Signals[name])
 
 
+def count_and_end(counter: str) -> None:
+    """As the system kills one that takes too much memory."""
+    Path(counter).write_text("oom_kill 2\n")
+    end("SIGKILL")
+
+
 def take(mib: str) -> None:
     _ = b"x" * (int(mib) << 20)
     hang()
@@ -55,7 +61,7 @@ def be_parent() -> None:
     child.run(ITSELF, "hang", limits=child.Limits.within(60))
 
 
-WHAT = {each.__name__: each for each in (say, hang, wait, end, take, start, start_and_hang, be_parent)}
+WHAT = {each.__name__: each for each in (say, hang, wait, end, count_and_end, take, start, start_and_hang, be_parent)}
 
 if __name__ == "__main__":
     arguments = [argument for argument in sys.argv[1:] if argument != child.ENDS_WITH_STDIN]

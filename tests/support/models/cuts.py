@@ -5,7 +5,8 @@
 loop: decoded in tf.map_fn, as today's TensorFlow writes it; old_loop: the same as TensorFlow 1 wrote it;
 one_picture: decoded without a loop, so that it takes one picture at a time; read_twice: the files' lengths matter too;
 boxes_by_class: ends with what ONNX has no counterpart for; dilated: has such an operation in its middle;
-gray: decoded with all attributes other than their defaults; blind: never looks at the pictures.
+gray: decoded with all attributes other than their defaults; blind: never looks at the pictures;
+heavy: has weights that are kept out of its graph, in the network, in a loop and in its end.
 """
 
 import sys
@@ -24,6 +25,8 @@ SIDE, CELLS, KINDS = 64, 8, 3  # of a picture, of the grid of boxes (CELLS²), n
 MOST = CELLS * CELLS * KINDS  # detections: none is left out
 _DRAWN = np.random.default_rng(7)
 _FIRST = _DRAWN.normal(0.0, 0.4, (5, 5, 3, 8)).astype(np.float32)
+_LARGE = [tf.Variable(np.random.default_rng(8).normal(0.0, 0.1, (1, 1, 128, 128)).astype(np.float32)) for _ in range(2)]
+_TABLE = tf.Variable(np.linspace(0.8, 1.0, 1 << 15, dtype=np.float32)[::-1])
 _LAST = _DRAWN.normal(0.0, 0.12, (3, 3, 8, KINDS + 4)).astype(np.float32)
 
 
@@ -90,6 +93,25 @@ def gray(jpegs: Tensor) -> Mapping[str, Tensor]:
     return loop(jpegs, fitted_gray)
 
 
+def heavy(jpegs: Tensor) -> Mapping[str, Tensor]:
+    def layer(values: Tensor, number: int) -> Tensor:
+        return tf.nn.relu(tf.nn.conv2d(values, _LARGE[number], 1, "SAME"))
+
+    def between(features: Tensor) -> Tensor:
+        wide = layer(tf.repeat(features, 16, -1), 0)
+        _, wide = tf.while_loop(lambda i, _: i < 2, lambda i, values: (i + 1, layer(values, 1)), (0, wide))
+        return features + 0.1 * wide[..., ::16]
+
+    pictures = tf.map_fn(fitted, jpegs, fn_output_signature=tf.TensorSpec([SIDE, SIDE, 3], tf.float32))
+    boxes, scores = numbers(pictures, between)
+    found = ended(boxes[:, :, tf.newaxis], scores)
+    return {
+        **found,
+        SCORES: found[SCORES]
+        * tf.gather(_TABLE, tf.strings.to_hash_bucket_fast(tf.as_string(found[CLASSES]), 1 << 15)),
+    }
+
+
 def blind(jpegs: Tensor) -> Mapping[str, Tensor]:
     pictures = tf.size(jpegs)
     boxes = tf.tile([[[0.1, 0.2, 0.3, 0.4]]], [pictures, 1, 1])
@@ -97,12 +119,13 @@ def blind(jpegs: Tensor) -> Mapping[str, Tensor]:
     return {BOXES: boxes, SCORES: scores, CLASSES: scores / 0.9, COUNT: tf.fill([pictures], 1.0)}
 
 
-TODAY = (loop, one_picture, read_twice, boxes_by_class, dilated, gray, blind)
+TODAY = (loop, one_picture, read_twice, boxes_by_class, dilated, gray, heavy, blind)
 
 
 def save(function: Callable[[Tensor], Mapping[str, Tensor]], folder: Path) -> None:
     """Write a function as a SavedModel."""
     module = tf.Module()
+    module.kept = [*_LARGE, _TABLE]
     spec = tf.TensorSpec([None], tf.string, name="jpegs")
     module.serve = tf.function(lambda jpegs: function(jpegs), input_signature=[spec], autograph=False)
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})

@@ -6,7 +6,14 @@ from typing import Any
 from tensorflow.points import reach
 
 
-def convert_variables_to_constants_v2(function: Any) -> Any:
-    reach("freeze")
-    graph = SimpleNamespace(node=["operation"] * 883)
-    return SimpleNamespace(graph=SimpleNamespace(as_graph_def=lambda: graph))
+class _FunctionConverterDataInEager:
+    def __init__(self, function: Any, lower_control_flow: bool, aggressive_inlining: bool) -> None:
+        reach("freeze")
+
+
+def _replace_variables_by_constants(found: Any) -> tuple[Any, set[int]]:
+    return SimpleNamespace(node=[SimpleNamespace(name="operation", op="NoOp")] * 883), set()
+
+
+def _construct_concrete_function(function: Any, definition: Any, converted: set[int]) -> Any:
+    return SimpleNamespace(graph=SimpleNamespace(as_graph_def=lambda: definition))

@@ -1,0 +1,73 @@
+"""What a worker prints: log lines at TensorFlow's levels, and the last of them for when the worker has ended."""
+
+import asyncio
+import logging
+import os
+import re
+from collections import deque
+from collections.abc import Callable
+
+from app.streams import lines
+
+log = logging.getLogger(__name__)
+
+LogListener = Callable[[str, str], None]  # backend's name, line
+
+# 2026-11-25 09:00:00.123456: W tensorflow/core/…] text
+_TENSORFLOW_LINE = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+: ([IWEF]) (\S+?)\] (.*)")
+_LEVELS = {"I": logging.DEBUG, "W": logging.INFO, "E": logging.WARNING, "F": logging.ERROR}
+# TensorFlow 2.14 says this as an error at every start, GPU or not (tensorflow issue 62075).
+_HARMLESS = "Unable to register cu"
+_LAST_LINES_S = 0.1  # for the lines that are still in the pipe when the worker has ended
+
+
+class WorkerLog:
+    """Reads the log of the backend `name` from a pipe of its own.
+
+    asyncio's own pipes would do, were it not that waiting for a process waits for them as well: a process that the
+    worker has left behind may hold its log open for ever.
+    """
+
+    def __init__(self, name: str, listen: LogListener | None) -> None:
+        self._name, self._listen = name, listen
+        self._last: deque[str] = deque(maxlen=1)
+        ours, self.handle = os.pipe()  # `handle` is the worker's end
+        self._ours = os.fdopen(ours, "rb", 0)
+        self._pipe: asyncio.BaseTransport | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def last_line(self) -> str:
+        """What it said last, at most 300 characters."""
+        return self._last[0][:300] if self._last else ""
+
+    async def begin(self) -> None:
+        """Read from now on; the worker has its end of the pipe, and ours of it is closed."""
+        os.close(self.handle)
+        stream = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        self._pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), self._ours)
+        self._reading = asyncio.create_task(self._read(stream))
+
+    def abandon(self) -> None:
+        """The worker could not be started: nothing will be read."""
+        os.close(self.handle)
+        self._ours.close()
+
+    async def ended(self) -> None:
+        """Read what is left, now that the worker has ended, and no longer than a moment."""
+        if self._reading is None or self._pipe is None:
+            return
+        await asyncio.wait([self._reading], timeout=_LAST_LINES_S)
+        self._pipe.close()
+        self._reading.cancel()
+        await asyncio.wait([self._reading])
+
+    async def _read(self, stream: asyncio.StreamReader) -> None:
+        async for text in lines(stream):
+            self._last.append(text)
+            found = _TENSORFLOW_LINE.match(text)
+            level = _LEVELS[found[1]] if found and not found[3].startswith(_HARMLESS) else logging.DEBUG
+            log.log(level, "worker says backend=%s text=%r", self._name, f"{found[2]}: {found[3]}" if found else text)
+            if self._listen:
+                self._listen(self._name, text)

@@ -1,0 +1,92 @@
+"""One request's images, tried on one backend after another while there is hope for an answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.choices import NATIVE
+from app.errors import NotReproducible, ServiceError
+from app.images import Image
+from app.lanes.lane import Deadline, Lane, Lost, submit_and_wait
+from app.lanes.queued import Answer
+from app.verdicts.failures import Failures
+from app.verdicts.routing import Routing
+
+MOST_TRIES = 4  # two workers may die with a picture in them, and copies that can't take it may come before
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a backend made of one image: an answer, or why there is none."""
+
+    backend: str
+    answer: Answer | ServiceError
+
+
+class Attempts:
+    """Sends images to the lane that the routing says and, where any backend will do, to another one if that fails."""
+
+    def __init__(self, routing: Routing, failures: Failures) -> None:
+        self._routing, self._failures = routing, failures
+
+    def route(self, backend: str) -> Lane:
+        """The lane that is tried first; BackendUnavailable with the reason if there is none."""
+        return self._routing.route(backend)
+
+    async def answer(
+        self, lane: Lane, images: Sequence[Image], deadline: Deadline, *, elsewhere: bool
+    ) -> Sequence[Outcome]:
+        """What becomes of the images in `lane`, or `elsewhere` if it has no answer; Overloaded if it has no place.
+
+        What has been taken keeps its place in line, and waits for a worker that is started again if there is no other.
+        A copy that fails on a picture that native then takes has that counted against it.
+        """
+        request = _Request(images)
+        for number in range(MOST_TRIES if elsewhere else 1):
+            images_left = [images[at] for at in request.left]
+            request.note(lane, await submit_and_wait(lane, images_left, deadline, admitted=number > 0))
+            other = await self._other(lane, request, deadline) if request.left and elsewhere else None
+            if other is None:
+                break
+            lane = other
+        if elsewhere:
+            self._count(request)
+        return [request.outcomes[at] for at in range(len(images))]
+
+    async def _other(self, lane: Lane, request: "_Request", deadline: Deadline) -> Lane | None:
+        """Where to try those that `lane` has lost."""
+        return await self._routing.next_lane(lane, failed=request.model_failed, within_s=deadline.left_s())
+
+    def _count(self, request: "_Request") -> None:
+        for at, outcome in request.outcomes.items():
+            if not isinstance(outcome.answer, Answer):
+                continue
+            if outcome.backend != NATIVE:
+                self._failures.answered(outcome.backend)
+            elif at in request.failed:
+                self._failures.failed(*request.failed[at])
+
+
+class _Request:
+    """The images of one request: what has become of them, and which are left to be tried."""
+
+    def __init__(self, images: Sequence[Image]) -> None:
+        self.left: Sequence[int] = range(len(images))
+        self.outcomes: dict[int, Outcome] = {}
+        self.failed: dict[int, tuple[str, str]] = {}  # which copy failed on an image, and how
+        self.model_failed = False  # on one of those that are left, rather than its worker
+
+    def note(self, lane: Lane, answers: Sequence[Answer | ServiceError | Lost]) -> None:
+        """Take note of what `lane` made of those that are left."""
+        name, lost = lane.slot.name, []
+        self.model_failed = False
+        for at, answer in zip(self.left, answers, strict=True):
+            if isinstance(answer, Lost):
+                self.outcomes[at] = Outcome(name, answer.error)
+                if not (answer.failed and name == NATIVE):  # what native says of a picture holds
+                    lost.append(at)
+                    self.model_failed |= answer.failed
+                if answer.failed and not isinstance(answer.error, NotReproducible):  # this one is foreseen
+                    self.failed[at] = (name, str(answer.error))
+            else:
+                self.outcomes[at] = Outcome(name, answer)
+        self.left = lost
