@@ -13,6 +13,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from app.api.journal import Journal
+from app.api.requests import Requests
 from app.connections.connections import Connections
 from app.connections.limits import Limits, backlog_by, connections_by
 from app.connections.protocol import BoundedProtocol
@@ -79,6 +81,11 @@ class Served:
         """How many connections were cut for this reason."""
         return self._metrics.registry.get_sample_value("detector_connections_cut_total", {"reason": reason})
 
+    def observed(self, status: int) -> float | None:
+        """How many requests that the app began with were answered so."""
+        labels = {"route": "unmatched", "backend": "none", "code": str(status)}
+        return self._metrics.registry.get_sample_value("detector_request_duration_seconds_count", labels)
+
 
 Serve = Callable[..., Awaitable[Served]]
 
@@ -90,7 +97,8 @@ async def serve() -> AsyncIterator[Serve]:
         async def serve(**limits: Any) -> Served:
             metrics = Metrics()
             connections = Connections(replace(USUAL, **limits), metrics)
-            config = uvicorn.Config(tiny, lifespan="off", log_config=None, ws="none", timeout_keep_alive=60)
+            app = Requests(tiny, metrics, Journal([]), frozenset())
+            config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none", timeout_keep_alive=60)
             config.load()
             state = ServerState()
 
@@ -156,6 +164,7 @@ async def test_what_does_not_come_in_time_is_closed(sent: bytes, status: int, se
     client.writer.write(sent)
     answer = await client.rest()
     assert answer[:12] == (b"HTTP/1.1 %d" % status if status else b"")
+    assert served.observed(status) == (None if sent == GET[:-2] or not status else 1)
     assert served.cut("slow") == (None if sent == GET or not status else 1)
 
 
@@ -198,7 +207,7 @@ async def test_of_too_many_bytes_the_slowest_body_is_refused_and_small_ones_pass
     status, body = await stalled.ask()
     assert (status, json.loads(body)["code"]) == (429, "overloaded")
     await until_held(served, 0)
-    assert served.cut("bodies") == 1
+    assert (served.cut("bodies"), served.observed(429)) == (1, 1)
 
 
 async def until_held(served: Served, size: int) -> None:
