@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -16,10 +15,9 @@ from uvicorn.server import ServerState
 from app.api.journal import Journal
 from app.api.requests import Requests
 from app.connections.connections import Connections
-from app.connections.limits import Limits, backlog_by, connections_by
+from app.connections.limits import Limits
 from app.connections.protocol import BoundedProtocol
 from app.metrics import Metrics
-from app.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -236,18 +234,3 @@ async def test_requests_in_one_packet_are_answered_in_turn_and_trailers_are_no_h
     client = await (await serve()).client()
     assert await client.ask(CHUNKED + b"5\r\nhello\r\n0\r\nX: y\r\n\r\n" + GET) == (200, b"5")
     assert await client.ask() == (200, b"0")
-
-
-@pytest.mark.parametrize(
-    ("files", "connections", "backlog"),
-    [(20, 8, 8), (64, 16, 8), (1024, 856, 128), (65536, 4096, 2048), (math.inf, 4096, 2048)],
-)
-def test_connections_leave_handles_for_workers_and_for_those_that_come_at_once(
-    files: float, connections: int, backlog: int
-) -> None:
-    assert connections_by(files) == connections
-    assert backlog_by(files, connections=connections) == backlog
-
-
-def test_the_rate_is_the_one_that_the_setting_names() -> None:
-    assert f"{USUAL.body_rate:,.0f} bytes/s" in (Settings.model_fields["request_seconds"].description or "")
