@@ -99,7 +99,7 @@ class Client:
             return self._first_wrong(request, answer)
         except Fault as fault:
             return str(fault)
-        except (LookupError, TypeError, ValueError) as error:  # it is not made as our answers are
+        except (AttributeError, LookupError, TypeError, ValueError) as error:  # it is not made as our answers are
             return f"{type(error).__name__}: {error}: {answer.body[:200]!r}"
 
     def _first_wrong(self, request: Request, answer: Answer) -> str | None:
@@ -138,13 +138,13 @@ def clients(
     stop = threading.Event()
 
     def run(number: int) -> None:
-        client, random = make(), Random(f"{seed}-{number}")
+        random = Random(f"{seed}-{number}")
         try:
-            while not stop.is_set():
-                turn(client, random, stop)
+            with contextlib.closing(make()) as client:
+                while not stop.is_set():
+                    turn(client, random, stop)
         finally:
             stop.set()
-            client.close()
 
     with ThreadPoolExecutor(count) as pool:
         running = [pool.submit(run, number) for number in range(count)]

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from benchmarks.soak.clients import Client, clients
 from benchmarks.soak.run import Plan, soak
 from benchmarks.soak.watch import slope
 
@@ -15,6 +16,14 @@ def test_a_leak_is_told_from_memory_that_comes_and_goes() -> None:
     leaking = [(moment, size + int(10_000 * 30 * moment)) for moment, size in flat]  # 10 kB of 30 requests a second
     assert abs(slope(flat, window_s=10)) < 0.1
     assert slope(leaking, window_s=10) == pytest.approx(18, rel=0.02)
+
+
+def test_what_a_client_raises_is_not_lost() -> None:
+    def fail() -> Client:
+        raise LookupError("of a client")
+
+    with pytest.raises(LookupError, match="of a client"), clients(2, fail, lambda *_: None, seed="1") as stop:
+        assert stop.wait(10)
 
 
 @pytest.mark.heavy

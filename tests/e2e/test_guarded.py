@@ -75,31 +75,31 @@ def test_no_child_holds_a_secret_or_can_gain_privileges(guarded: Server) -> None
 
 
 @pytest.mark.parametrize(
-    ("head", "statuses"),
+    ("head", "status"),
     [
-        ("GET /model HTTP/1.1\r\nHost: detector:8000", {200}),  # a compose service, a scrape by name
-        ("GET /healthz HTTP/1.1\r\nHost: 10.244.1.7:8000", {200}),  # a probe by the pod's address
-        ("GET /healthz HTTP/1.0", {200}),
-        ("GET /model HTTP/1.1\r\nHost: evil.example", {421}),
-        ("GET /model HTTP/1.1\r\nHost: detector\r\nHost: evil.example", {400}),
-        ("GET /model HTTP/1.1", {400}),
-        ("GET http://evil.example/model HTTP/1.1\r\nHost: detector", {200}),  # no browser sends it but to a proxy
-        ("GET http://detector/model HTTP/1.1\r\nHost: evil.example", {421}),
-        ("GET /model HTTP/1.1\r\nHost: \xff\xfe", {400}),  # more of these: app/api/test_hosts.py
-        ("POST /detect HTTP/1.1\r\nHost: detector\r\nOrigin: null\r\nContent-Length: 0", {403}),
-        ("OPTIONS /detect HTTP/1.1\r\nHost: detector\r\nOrigin: http://evil.example", {401, 405}),
+        ("GET /model HTTP/1.1\r\nHost: detector:8000", 200),  # a compose service, a scrape by name
+        ("GET /healthz HTTP/1.1\r\nHost: 10.244.1.7:8000", 200),  # a probe by the pod's address
+        ("GET /healthz HTTP/1.0", 200),
+        ("GET /model HTTP/1.1\r\nHost: evil.example", 421),
+        ("GET /model HTTP/1.1\r\nHost: detector\r\nHost: evil.example", 400),
+        ("GET /model HTTP/1.1", 400),
+        ("GET http://evil.example/model HTTP/1.1\r\nHost: detector", 200),  # no browser sends it but to a proxy
+        ("GET http://detector/model HTTP/1.1\r\nHost: evil.example", 421),
+        ("GET /model HTTP/1.1\r\nHost: \xff\xfe", 400),  # more of these: app/api/test_hosts.py
+        ("POST /detect HTTP/1.1\r\nHost: detector\r\nOrigin: null\r\nContent-Length: 0", 403),
+        ("OPTIONS /detect HTTP/1.1\r\nHost: detector\r\nOrigin: http://evil.example", 401),
         (
             "GET /detect HTTP/1.1\r\nHost: detector\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            {400, 401, 403},
+            401,
         ),
     ],
 )
-def test_who_gets_in_on_the_wire(head: str, statuses: set[int], guarded: Server) -> None:
+def test_who_gets_in_on_the_wire(head: str, status: int, guarded: Server) -> None:
     url = httpx.URL(guarded.url)
     with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
         connection.sendall(head.encode("latin-1") + b"\r\n\r\n")
-        assert int(connection.recv(1000).split()[1]) in statuses
+        assert int(connection.recv(1000).split()[1]) == status
 
 
 def test_no_secret_is_in_the_log_or_the_metrics(guarded: Server) -> None:

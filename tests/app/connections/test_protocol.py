@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -13,11 +12,12 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from app.api.journal import Journal
+from app.api.requests import Requests
 from app.connections.connections import Connections
-from app.connections.limits import Limits, backlog_by, connections_by
+from app.connections.limits import Limits
 from app.connections.protocol import BoundedProtocol
 from app.metrics import Metrics
-from app.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +79,11 @@ class Served:
         """How many connections were cut for this reason."""
         return self._metrics.registry.get_sample_value("detector_connections_cut_total", {"reason": reason})
 
+    def observed(self, status: int) -> float | None:
+        """How many requests that the app began with were answered so."""
+        labels = {"route": "unmatched", "backend": "none", "code": str(status)}
+        return self._metrics.registry.get_sample_value("detector_request_duration_seconds_count", labels)
+
 
 Serve = Callable[..., Awaitable[Served]]
 
@@ -90,7 +95,8 @@ async def serve() -> AsyncIterator[Serve]:
         async def serve(**limits: Any) -> Served:
             metrics = Metrics()
             connections = Connections(replace(USUAL, **limits), metrics)
-            config = uvicorn.Config(tiny, lifespan="off", log_config=None, ws="none", timeout_keep_alive=60)
+            app = Requests(tiny, metrics, Journal([]), frozenset())
+            config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none", timeout_keep_alive=60)
             config.load()
             state = ServerState()
 
@@ -156,6 +162,7 @@ async def test_what_does_not_come_in_time_is_closed(sent: bytes, status: int, se
     client.writer.write(sent)
     answer = await client.rest()
     assert answer[:12] == (b"HTTP/1.1 %d" % status if status else b"")
+    assert served.observed(status) == (None if sent == GET[:-2] or not status else 1)
     assert served.cut("slow") == (None if sent == GET or not status else 1)
 
 
@@ -198,7 +205,7 @@ async def test_of_too_many_bytes_the_slowest_body_is_refused_and_small_ones_pass
     status, body = await stalled.ask()
     assert (status, json.loads(body)["code"]) == (429, "overloaded")
     await until_held(served, 0)
-    assert served.cut("bodies") == 1
+    assert (served.cut("bodies"), served.observed(429)) == (1, 1)
 
 
 async def until_held(served: Served, size: int) -> None:
@@ -227,18 +234,3 @@ async def test_requests_in_one_packet_are_answered_in_turn_and_trailers_are_no_h
     client = await (await serve()).client()
     assert await client.ask(CHUNKED + b"5\r\nhello\r\n0\r\nX: y\r\n\r\n" + GET) == (200, b"5")
     assert await client.ask() == (200, b"0")
-
-
-@pytest.mark.parametrize(
-    ("files", "connections", "backlog"),
-    [(20, 8, 8), (64, 16, 8), (1024, 856, 128), (65536, 4096, 2048), (math.inf, 4096, 2048)],
-)
-def test_connections_leave_handles_for_workers_and_for_those_that_come_at_once(
-    files: float, connections: int, backlog: int
-) -> None:
-    assert connections_by(files) == connections
-    assert backlog_by(files, connections=connections) == backlog
-
-
-def test_the_rate_is_the_one_that_the_setting_names() -> None:
-    assert f"{USUAL.body_rate:,.0f} bytes/s" in (Settings.model_fields["request_seconds"].description or "")
