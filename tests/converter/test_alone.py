@@ -150,7 +150,7 @@ def test_the_second_makes_it_if_the_first_is_killed(model: Path, tmp_path: Path)
 def test_the_second_gives_up_when_its_time_is_over(model: Path, tmp_path: Path) -> None:
     with converting(model, **held(tmp_path / "pipe", "making save")) as first:
         wait_for(first, "save")
-        done = convert(model, "--time-limit-seconds", "1")
+        done = convert(model, "--time-limit-seconds", "3")
         assert done.returncode == 5
         assert sentence(done) == "convert: another process is still making 1_trt"
         assert [json.loads(line)["step"] for line in done.stderr.splitlines()[:-1]] == ["check", "check", "wait"]
