@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -16,6 +16,8 @@ from uvicorn.server import ServerState
 from app.connections.connections import Connections
 from app.connections.limits import Limits, backlog_by, connections_by
 from app.connections.protocol import BoundedProtocol
+from app.connections.reading import Reading
+from app.connections.transport import PoliteTransport
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -31,8 +33,13 @@ BIG = b"a" * 100_000
 
 
 async def tiny(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the length of the body; under /early without having read it; under /never not at all."""
+    """Answers with the length of the body; under /early without having read it; under /never not at all.
+
+    Under /wait it answers when the client has left.
+    """
     read, more = 0, scope["path"] == "/"
+    while scope["path"] == "/wait" and (await receive())["type"] != "http.disconnect":
+        pass
     while more:
         message = await receive()
         read, more = read + len(message.get("body", b"")), message.get("more_body", False)
@@ -125,6 +132,7 @@ async def serve() -> AsyncIterator[Serve]:
         pytest.param([CHUNKED + b"0\r\nX: ", *[BIG] * 20], 400, "bad_request", id="an endless trailer"),
         pytest.param([CHUNKED + b"5;", *[BIG] * 20], 400, "bad_request", id="an extension"),
         pytest.param([CHUNKED, *[b"1\r\na\r\n" * 20_000] * 20], 400, "bad_request", id="chunks of a byte"),
+        pytest.param([CHUNKED, *[b"50\r\n" + b"a" * 80 + b"\r\n"] * 9000], 400, "bad_request", id="chunks of 80 bytes"),
         pytest.param([CHUNKED + b"ZZ\r\n"], 400, "bad_request", id="a chunk's size"),
         pytest.param([b"\x16\x03\x01\x02\x00\x01"], 400, "bad_request", id="TLS"),
         pytest.param([b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"], 400, "bad_request", id="CONNECT"),
@@ -166,6 +174,30 @@ async def test_a_client_that_does_not_read_its_answer_is_closed(serve: Serve) ->
     connection.transport.write(b"a" * 50_000_000)  # an answer larger than any buffer
     await until_open(served, 0)
     assert len(await client.reader.read(1000)) > 0
+    assert served.cut("slow") == 1
+
+
+class Written:
+    """A transport, as far as its bytes are counted: 1 MB was written, and the client takes what `take` says."""
+
+    unsent = 1_000_000
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def taken_bytes(self) -> int:
+        return 1_000_000 - self.unsent
+
+
+@pytest.mark.parametrize(("rate", "late_at"), [(0, 11), (1000, 11), (10_000, 21), (20_000, None), (900_000, None)])
+def test_an_answer_is_read_at_the_rate_of_a_body_beyond_a_pause(rate: int, late_at: int | None) -> None:
+    written = Written()
+    reading = Reading(cast(PoliteTransport, written), USUAL)
+    late = []
+    for now in range(100):
+        late += [now] * reading.is_late(now)
+        written.unsent = max(0, written.unsent - rate)
+    assert (late[0] if late else None) == late_at
 
 
 async def until_open(served: Served, number: int) -> list[Any]:
@@ -227,6 +259,28 @@ async def test_requests_in_one_packet_are_answered_in_turn_and_trailers_are_no_h
     client = await (await serve()).client()
     assert await client.ask(CHUNKED + b"5\r\nhello\r\n0\r\nX: y\r\n\r\n" + GET) == (200, b"5")
     assert await client.ask() == (200, b"0")
+
+
+async def test_of_many_requests_in_one_packet_some_are_answered_and_the_rest_is_not_read(serve: Serve) -> None:
+    served = await serve()
+    client = await served.client()
+    client.writer.write(GET * 5000)
+    assert (await client.rest()).count(b"HTTP/1.1 200") == 1 + USUAL.queued_requests
+    assert served.cut("pipelined") == 1
+
+
+async def test_who_leaves_has_no_request_worked_off(serve: Serve) -> None:
+    served = await serve()
+    client = await served.client()
+    client.writer.write(GET.replace(b"/ ", b"/wait ") + GET * 9)
+    (connection,) = await until_open(served, 1)
+    async with asyncio.timeout(10):
+        while not connection.pipeline:  # noqa: ASYNC110  # nothing signals it
+            await asyncio.sleep(0.001)
+        client.writer.close()
+        while connection.server_state.tasks:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert not connection.pipeline
 
 
 @pytest.mark.parametrize(
