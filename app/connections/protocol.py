@@ -43,10 +43,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begun = self._deaf = False  # a head began in what is being fed; nothing more is wanted
         self._head_bytes = self._head_lines = self._fed_bytes = 0  # delivered; of them; fed since the head began
         self._body_bytes = self._waste_bytes = 0  # of this request: delivered; fed and not delivered
-        self._got_bytes = 0  # of bodies, in what is being fed
-        self._chunks = 0  # of this request, and of those in front of it that are not answered yet
+        self._got_bytes = self._rest_bytes = 0  # of bodies: in what is being fed; still to be read while lingering
+        self._chunks_left: float = 0  # for this request, and for those in front of it that are not answered yet
         self._answered: RequestResponseCycle | None = None  # the request that the app has begun with last
-        self._rest_bytes = 0  # that are still read while lingering
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """A client has connected; it has to send a head soon."""
@@ -110,19 +109,21 @@ class BoundedProtocol(HttpToolsProtocol):
         """The app begins with the request."""
         super().on_headers_complete()
         self._part = Part.BODY
-        self._body_bytes, self._waste_bytes, self._chunks = 0, 0, self._chunks if self.pipeline else 0
+        self._body_bytes = self._waste_bytes = 0
+        self._chunks_left = self._chunks_left if self.pipeline else self._limits.chunks
         self.deadline = self.loop.time() + self._limits.seconds
 
     def on_chunk_header(self) -> None:
         """A chunk begins."""
-        self._chunks += 1
-        size = self._body_bytes + self._got_bytes
-        if self._chunks > self._limits.chunks + size / self._limits.chunk_bytes:
-            raise BadRequest(f"{self._chunks:,} chunks for {size:,} bytes of body: send larger chunks")
+        self._chunks_left -= 1
+        if self._chunks_left < 0:
+            raise BadRequest(f"chunks of less than {self._limits.chunk_bytes} bytes on average: send larger ones")
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         self._got_bytes += len(body)
+        self._body_bytes += len(body)
+        self._chunks_left += len(body) / self._limits.chunk_bytes
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -210,7 +211,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._count_body(size, got)
 
     def _count_body(self, size: int, got: int) -> None:
-        self._body_bytes += got
         self._waste_bytes += size - got
         self.deadline = min(self.loop.time() + self._limits.seconds, self.deadline + got / self._limits.body_rate)
         if self._waste_bytes > self._limits.head_bytes + _WASTE_PER_BYTE * self._body_bytes:
