@@ -74,8 +74,8 @@ class Metrics:
         self.connections_cut = self._counter(
             "connections_cut_total",
             "Connections that the server closed on a client, by reason: malformed (no HTTP, or almost only chunk "
-            "framing), headers (too large), slow (request or reader), bodies (too many bytes in memory), crowded (too "
-            "many connections).",
+            "framing), headers (too large), slow (request or reader), bodies (too many bytes in memory), pipelined "
+            "(too many requests ahead of their answers), crowded (too many connections).",
             ["reason"],
         )
 

@@ -23,7 +23,10 @@ class Limits:
     linger_bytes: int  # of a body whose request has been answered: read so that the client gets to read its answer
     head_bytes: int = 64 * 1024  # request line, headers and trailers; h11's limit, and more than browsers send
     head_lines: int = 128  # headers and trailers
-    body_rate: float = 20_000  # bytes a second that a body must keep up with, beyond the pause that it may make
+    queued_requests: int = 16  # behind the one that is being answered; browsers and proxies send none
+    body_rate: float = 20_000  # bytes a second of a body, or of an answer's reading, beyond the pause that it may make
+    chunks: int = 1000  # of a body, however short it is
+    chunk_bytes: int = 100  # the least on average beyond those: a chunk costs as much as 200 bytes of a body
     small_bytes: int = 1_000_000  # a body of a usual picture: it passes while larger ones have used up `body_bytes`
     drained_bytes: int = KEPT_BYTES  # of a body whose request has been answered already; beyond it the connection ends
     linger_s: float = 5  # the longest that the rest of such a body is read

@@ -6,17 +6,18 @@ from enum import Enum
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.limits import content_length
-from app.connections.answers import written
+from app.connections.answers import body_too_slow, head_too_large, head_too_slow, written
 from app.connections.connections import Connections, Stage
+from app.connections.reading import Reading
 from app.connections.transport import PoliteTransport
-from app.errors import BadRequest, HeadersTooLarge, RequestTooSlow, ServiceError
+from app.errors import BadRequest, HeadersTooLarge, Overloaded, ServiceError
 
-# Each chunk costs as much as 200 bytes of a body, so chunks of a byte or two are not for pictures.
-_WASTE_PER_BYTE = 1.0
+_WASTE_PER_BYTE = 1.0  # chunk framing and extensions
 _RESET_BYTES = 2_000_000  # of a rest that is too long to be read to its end
+_REASONS = {HeadersTooLarge: "headers", Overloaded: "pipelined"}  # of what the parser's callbacks raise
 
 
 class Part(Enum):
@@ -42,20 +43,25 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begun = self._deaf = False  # a head began in what is being fed; nothing more is wanted
         self._head_bytes = self._head_lines = self._fed_bytes = 0  # delivered; of them; fed since the head began
         self._body_bytes = self._waste_bytes = 0  # of this request: delivered; fed and not delivered
-        self._got_bytes = 0  # of bodies, in what is being fed
-        self._unsent_bytes, self._unsent_until = 0, math.inf
-        self._rest_bytes = 0  # that are still read while lingering
+        self._got_bytes = self._rest_bytes = 0  # of bodies: in what is being fed; still to be read while lingering
+        self._chunks_left: float = 0  # for this request, and for those in front of it that are not answered yet
+        self._answered: RequestResponseCycle | None = None  # the request that the app has begun with last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """A client has connected; it has to send a head soon."""
         polite = PoliteTransport(transport, sending=lambda: self._part is not Part.NONE, linger=self._linger)
+        self._reading = Reading(polite, self._limits)
         super().connection_made(polite)  # type: ignore[arg-type]  # it is all of a transport that uvicorn uses
         self.deadline = self.loop.time() + self._limits.seconds
         self._connections.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """The connection is gone: nobody waits for the request that is being answered, nor for those behind it."""
         self._connections.closed(self)
+        self.pipeline.clear()
+        if self._answered and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -73,15 +79,15 @@ class BoundedProtocol(HttpToolsProtocol):
             pass  # nothing here speaks another protocol: the request is answered as it is
         except httptools.HttpParserError as error:
             cause = error.__context__
-            if isinstance(cause, HeadersTooLarge):
-                self.refuse(cause, "headers")
-            else:
-                self.refuse(BadRequest("the request is not valid HTTP"), "malformed")
+            refusal = cause if isinstance(cause, ServiceError) else BadRequest("the request is not valid HTTP")
+            self.refuse(refusal, _REASONS.get(type(refusal), "malformed"))
         else:
             self._count(len(data), went_on=part is self._part and not self._begun)
 
     def on_message_begin(self) -> None:
-        """The first byte of a request."""
+        """The first byte of a request; if too many wait already, the connection ends with the last one's answer."""
+        if len(self.pipeline) >= self._limits.queued_requests:
+            raise Overloaded(f"more than {self._limits.queued_requests} requests wait on this connection")
         super().on_message_begin()
         self._part, self._begun = Part.HEAD, True
         self._head_bytes = self._head_lines = self._fed_bytes = 0
@@ -104,11 +110,20 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._part = Part.BODY
         self._body_bytes = self._waste_bytes = 0
+        self._chunks_left = self._chunks_left if self.pipeline else self._limits.chunks
         self.deadline = self.loop.time() + self._limits.seconds
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins."""
+        self._chunks_left -= 1
+        if self._chunks_left < 0:
+            raise BadRequest(f"chunks of less than {self._limits.chunk_bytes} bytes on average: send larger ones")
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         self._got_bytes += len(body)
+        self._body_bytes += len(body)
+        self._chunks_left += len(body) / self._limits.chunk_bytes
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -125,7 +140,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def check(self, now: float) -> None:
         """Close what is late: with an answer if a request has begun."""
-        if self._is_stuck(now):
+        if self._reading.is_late(now):
             self._connections.count("slow")
             self.abort()
         elif self.stage is Stage.LINGERING and now > self.deadline:
@@ -137,22 +152,23 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self.flow.read_paused:  # it is we who don't go on
             self.deadline = now + self._limits.seconds
         else:
-            self.refuse(self._too_slow(), "slow")
+            late = head_too_slow if self._part is Part.HEAD else body_too_slow
+            self.refuse(late(self._limits), "slow")
 
     def refuse(self, error: ServiceError, reason: str) -> None:
         """Answer the request that is not complete with an error, and close.
 
-        If the request before it is still being answered, the client gets that answer alone; if another one waits
-        between the two, it gets none.
+        If requests before it are still being answered, the client gets their answers alone; if the app has begun with
+        this one too, it gets none.
         """
         self._connections.count(reason)
         if self._part is Part.NONE:
             self._part = Part.HEAD  # of something that can't be read; more of it may come
             self.scope = {"headers": []}  # type: ignore[typeddict-item]  # not that of the request before
-        if self.pipeline:
-            self.abort()
-        elif self.stage is Stage.ANSWERING:
+        if self.stage is Stage.ANSWERING and self._part is Part.HEAD:
             self._deaf, self.cycle.keep_alive = True, False
+        elif self.pipeline:
+            self.abort()
         else:
             if not (self._part is Part.BODY and self._leave_app()):
                 self.transport.write(
@@ -164,6 +180,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close at once."""
         self.transport.abort()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _leave_app(self) -> bool:
         """Tell the app that its client is gone; whether it has begun to answer."""
         cycle = self.cycle
@@ -174,17 +194,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _add_to_head(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > self._limits.head_bytes or self._head_lines > self._limits.head_lines:
-            raise self._too_large()
-
-    def _too_slow(self) -> RequestTooSlow:
-        seconds = f"{self._limits.seconds:g} s"
-        if self._part is Part.HEAD:
-            return RequestTooSlow(f"the request's headers did not arrive within {seconds}")
-        return RequestTooSlow(f"the request's body fell {seconds} behind {self._limits.body_rate:,.0f} bytes/s")
-
-    def _too_large(self) -> HeadersTooLarge:
-        limits = f"{self._limits.head_bytes:,} bytes and {self._limits.head_lines} lines"
-        return HeadersTooLarge(f"the headers are too large: the limits are {limits}")
+            raise head_too_large(self._limits)
 
     def _count(self, size: int, *, went_on: bool) -> None:
         """Judge what was fed; `went_on`: all of it was of the same part of the same request."""
@@ -196,12 +206,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._part is Part.HEAD:
             self._fed_bytes += size
             if self._fed_bytes > self._limits.head_bytes:
-                self.refuse(self._too_large(), "headers")
+                self.refuse(head_too_large(self._limits), "headers")
         elif self._part is Part.BODY:
             self._count_body(size, got)
 
     def _count_body(self, size: int, got: int) -> None:
-        self._body_bytes += got
         self._waste_bytes += size - got
         self.deadline = min(self.loop.time() + self._limits.seconds, self.deadline + got / self._limits.body_rate)
         if self._waste_bytes > self._limits.head_bytes + _WASTE_PER_BYTE * self._body_bytes:
@@ -225,14 +234,6 @@ class BoundedProtocol(HttpToolsProtocol):
             if before is not Stage.FRESH or self._part is Part.BODY:
                 self.deadline = now + self._limits.seconds
         self._connections.moved(self, stage)
-
-    def _is_stuck(self, now: float) -> bool:
-        """Whether the client has read nothing of its answer for too long."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent != self._unsent_bytes:
-            self._unsent_bytes = unsent
-            self._unsent_until = now + self._limits.seconds if unsent else math.inf
-        return now > self._unsent_until
 
     def _linger(self) -> None:
         """Read the rest of what the client sends, if it is not too much, and throw it away."""

@@ -1,7 +1,11 @@
 """A transport that closes politely: a client that is still sending gets to read its answer, not a reset."""
 
 import asyncio
+import fcntl
+import struct
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class PoliteTransport:
@@ -15,12 +19,27 @@ class PoliteTransport:
     ) -> None:
         self._transport, self._sending, self._linger = transport, sending, linger
         self._lingering = False
+        self._written_bytes = 0
         # What is asked often is asked of the transport itself.
-        self.write = transport.write
         self.get_extra_info = transport.get_extra_info
         self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
         self.get_write_buffer_size = transport.get_write_buffer_size
         self.abort = transport.abort
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, as soon as the client takes it."""
+        self._written_bytes += len(data)
+        self._transport.write(data)
+
+    def taken_bytes(self) -> int:
+        """Of all that was written: what the client's side has acknowledged.
+
+        The system takes megabytes from us in advance and then nothing for a while, however steadily the client reads.
+        """
+        queued = bytes(4)
+        with suppress(OSError, ValueError):  # the socket is closed already
+            queued = fcntl.ioctl(self.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
+        return self._written_bytes - self.get_write_buffer_size() - int(struct.unpack("i", queued)[0])
 
     def is_closing(self) -> bool:
         """Whether nothing may be written any more."""

@@ -1,123 +1,18 @@
-"""uvicorn with our protocol on a loopback socket, over a tiny app: what clients may send, how slowly, and how many."""
+"""The protocol over a tiny app: what clients may send, how slowly, and how many."""
 
-import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import replace
-from typing import Any
 
 import pytest
-import uvicorn
-from uvicorn.server import ServerState
 
-from app.api.journal import Journal
-from app.api.requests import Requests
-from app.connections.connections import Connections
-from app.connections.limits import Limits
-from app.connections.protocol import BoundedProtocol
-from app.metrics import Metrics
+from tests.support.app.connecting import GET, POST, SHORT, Serve
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 EARLY = b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
-USUAL = Limits(connections=10, body_bytes=50_000_000, seconds=10, keep_alive_s=75, linger_bytes=32_000_000)
-SHORT = {"seconds": 0.05, "keep_alive_s": 0.1, "linger_s": 0.05, "check_s": 0.01}
 BIG = b"a" * 100_000
-
-
-async def tiny(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the length of the body; under /early without having read it; under /never not at all."""
-    read, more = 0, scope["path"] == "/"
-    while more:
-        message = await receive()
-        read, more = read + len(message.get("body", b"")), message.get("more_body", False)
-    if scope["path"] == "/never":
-        await asyncio.Event().wait()
-    body = b"%d" % read
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
-    await send({"type": "http.response.body", "body": body})
-
-
-class Client:
-    """One connection to the server."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def ask(self, *pieces: bytes) -> tuple[int, bytes]:
-        """The status and the body that come after these bytes."""
-        for piece in pieces:
-            self.writer.write(piece)
-            await self.writer.drain()
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-        return int(head.split()[1]), await self.reader.readexactly(length)
-
-    async def rest(self) -> bytes:
-        """What comes until the server closes; the server must not reset the connection."""
-        async with asyncio.timeout(10):
-            return await self.reader.read()
-
-
-class Served:
-    """The server's side, and how clients reach it."""
-
-    def __init__(self, stack: AsyncExitStack, port: int, connections: Connections, metrics: Metrics) -> None:
-        self._stack, self._port, self.connections, self._metrics = stack, port, connections, metrics
-
-    async def client(self) -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        self._stack.callback(writer.close)
-        return Client(reader, writer)
-
-    def cut(self, reason: str) -> float | None:
-        """How many connections were cut for this reason."""
-        return self._metrics.registry.get_sample_value("detector_connections_cut_total", {"reason": reason})
-
-    def observed(self, status: int) -> float | None:
-        """How many requests that the app began with were answered so."""
-        labels = {"route": "unmatched", "backend": "none", "code": str(status)}
-        return self._metrics.registry.get_sample_value("detector_request_duration_seconds_count", labels)
-
-
-Serve = Callable[..., Awaitable[Served]]
-
-
-@pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    async with AsyncExitStack() as stack:
-
-        async def serve(**limits: Any) -> Served:
-            metrics = Metrics()
-            connections = Connections(replace(USUAL, **limits), metrics)
-            app = Requests(tiny, metrics, Journal([]), frozenset())
-            config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none", timeout_keep_alive=60)
-            config.load()
-            state = ServerState()
-
-            def protocol() -> BoundedProtocol:
-                return BoundedProtocol(connections, config=config, server_state=state, app_state={})
-
-            server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
-            served = Served(stack, server.sockets[0].getsockname()[1], connections, metrics)
-
-            async def end() -> None:
-                server.close()
-                for connection in connections.all():
-                    connection.abort()
-                await until_open(served, 0)
-                for task in state.tasks:
-                    task.cancel()
-
-            stack.push_async_callback(end)
-            return served
-
-        yield serve
 
 
 @pytest.mark.parametrize(
@@ -131,6 +26,7 @@ async def serve() -> AsyncIterator[Serve]:
         pytest.param([CHUNKED + b"0\r\nX: ", *[BIG] * 20], 400, "bad_request", id="an endless trailer"),
         pytest.param([CHUNKED + b"5;", *[BIG] * 20], 400, "bad_request", id="an extension"),
         pytest.param([CHUNKED, *[b"1\r\na\r\n" * 20_000] * 20], 400, "bad_request", id="chunks of a byte"),
+        pytest.param([CHUNKED, *[b"50\r\n" + b"a" * 80 + b"\r\n"] * 9000], 400, "bad_request", id="chunks of 80 bytes"),
         pytest.param([CHUNKED + b"ZZ\r\n"], 400, "bad_request", id="a chunk's size"),
         pytest.param([b"\x16\x03\x01\x02\x00\x01"], 400, "bad_request", id="TLS"),
         pytest.param([b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"], 400, "bad_request", id="CONNECT"),
@@ -166,22 +62,6 @@ async def test_what_does_not_come_in_time_is_closed(sent: bytes, status: int, se
     assert served.cut("slow") == (None if sent == GET or not status else 1)
 
 
-async def test_a_client_that_does_not_read_its_answer_is_closed(serve: Serve) -> None:
-    served = await serve(**SHORT)
-    client = await served.client()
-    (connection,) = await until_open(served, 1)
-    connection.transport.write(b"a" * 50_000_000)  # an answer larger than any buffer
-    await until_open(served, 0)
-    assert len(await client.reader.read(1000)) > 0
-
-
-async def until_open(served: Served, number: int) -> list[Any]:
-    async with asyncio.timeout(10):
-        while len(found := served.connections.all()) != number:  # noqa: ASYNC110  # nothing signals it
-            await asyncio.sleep(0.001)
-    return found
-
-
 async def test_a_new_connection_takes_the_place_of_the_idlest_but_of_none_that_is_answered(serve: Serve) -> None:
     served = await serve(connections=3)
     answering, idle, silent = [await served.client() for _ in range(3)]
@@ -199,19 +79,13 @@ async def test_of_too_many_bytes_the_slowest_body_is_refused_and_small_ones_pass
     served = await serve(body_bytes=200_000, small_bytes=20_000)
     stalled, large, small = [await served.client() for _ in range(3)]
     stalled.writer.write(POST + b"Content-Length: 150001\r\n\r\n" + b"a" * 150_000)
-    await until_held(served, 150_000)
+    await until(lambda: served.connections.held == 150_000)
     assert await small.ask(POST + b"Content-Length: 9999\r\n\r\n" + b"a" * 9999) == (200, b"9999")
     assert await large.ask(POST + b"Content-Length: 190000\r\n\r\n" + b"a" * 190_000) == (200, b"190000")
     status, body = await stalled.ask()
     assert (status, json.loads(body)["code"]) == (429, "overloaded")
-    await until_held(served, 0)
-    assert (served.cut("bodies"), served.observed(429)) == (1, 1)
-
-
-async def until_held(served: Served, size: int) -> None:
-    async with asyncio.timeout(10):
-        while served.connections.held != size:  # noqa: ASYNC110  # nothing signals it
-            await asyncio.sleep(0.001)
+    await until(lambda: served.connections.held == 0)
+    assert served.cut("bodies") == 1
 
 
 async def test_a_client_that_is_answered_early_can_send_all_and_is_never_reset(serve: Serve) -> None:
@@ -224,13 +98,6 @@ async def test_a_client_that_is_answered_early_can_send_all_and_is_never_reset(s
     assert await client.rest() == b""
 
 
-async def test_what_comes_behind_a_request_and_is_no_http_does_not_cost_its_answer(serve: Serve) -> None:
+async def test_chunks_of_a_hundred_bytes_are_no_waste(serve: Serve) -> None:
     client = await (await serve()).client()
-    assert await client.ask(GET + b"\x00\x00" * 9) == (200, b"0")
-    assert await client.rest() == b""
-
-
-async def test_requests_in_one_packet_are_answered_in_turn_and_trailers_are_no_headers(serve: Serve) -> None:
-    client = await (await serve()).client()
-    assert await client.ask(CHUNKED + b"5\r\nhello\r\n0\r\nX: y\r\n\r\n" + GET) == (200, b"5")
-    assert await client.ask() == (200, b"0")
+    assert await client.ask(CHUNKED + (b"64\r\n" + b"a" * 100 + b"\r\n") * 20_000 + b"0\r\n\r\n") == (200, b"2000000")
