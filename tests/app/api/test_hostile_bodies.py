@@ -46,6 +46,10 @@ HOSTILE = {
     "long fields": ((field(b"a", b"\r\n\r\n" + b"1" * 4_000)) * 5 + FILE + b"--x--", FORM, 400, "bytes together"),
     "many fields": (field(b"a", b"\r\n\r\n1") * 21 + FILE + b"--x--", FORM, 400, "more than 20 fields"),
     "a long part header": (field(b"a" * 5_000, b"\r\n\r\n1") + FILE + b"--x--", FORM, 400, "a part's header"),
+    "options of a part": (field(b"a", b";" * 21 + b"\r\n\r\n1") + FILE + b"--x--", FORM, 400, "more than 20 options"),
+    "lines of a part": (field(b"a", b"\r\na:" * 20 + b"\r\n\r\n1") + FILE + b"--x--", FORM, 400, "than 20 lines"),
+    "options of a form": (FILE + b"--x--", FORM + ";" * 20, 400, "more than 20 options"),
+    "a long Content-Type": (FILE + b"--x--", FORM + ";" * 60_000, 400, "its Content-Type has more than 1,000 bytes"),
     "false boundaries": (FILE + b"\r\n--xy" * 1_001 + b"\r\n--x--", FORM, 400, "lines begin like its boundary"),
     "no last boundary": (FILE, FORM, 400, "its last boundary is missing"),
     "5,000 digits of a class": (
@@ -69,6 +73,7 @@ QUERIES = {
     "classes": ({"classes": "9" * 5_000}, "200 characters"),
     "timeout_ms": ({"timeout_ms": "1" + "0" * 400}, "timeout_ms"),
     "many classes": ({"classes": "1," * 1_001}, "at most 1,000"),
+    "many parameters": ({str(each): "" for each in range(1_001)}, "more than 1,000 parameters"),
     "a long query": ({"classes": "x" * 20_000}, "the query has more than 16,384 bytes"),
 }
 
