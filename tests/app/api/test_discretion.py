@@ -20,6 +20,8 @@ from tests.support.app.converting import Programs
         ("Load model from //srv//1_onnx/model.onnx failed", "Load model from model.onnx failed"),
         ("can't read /srv/my photos/a b/c.jpg: no", "can't read c.jpg: no"),
         ("rename '/srv/my photos/a b.jpg' -> \"/c/d\"", "rename 'a b.jpg' -> \"d\""),
+        ("No: '/x odd/g (1)/m,x :y/1'", "No: '1'"),
+        ('"/x/it\'s (1)/c/": no', '"c": no'),
         ("/model/1/saved_model.pb, /convert/x", "saved_model.pb, x"),
         ("failed:/onnxruntime_src/core/graph.cc:12", "failed:graph.cc:12"),
         ("[Errno 28] No space left on device: '/a/b/c.pb'", "[Errno 28] No space left on device: 'c.pb'"),

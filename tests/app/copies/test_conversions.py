@@ -96,7 +96,7 @@ async def test_a_conversion_is_counted_and_its_steps_are_timed(converting: Conve
     ("order", "options", "state", "reason"),
     [
         ("", TRT, "unavailable", "TensorRT's library libnvinfer.so.8 was not found"),
-        ("", replace(FROZEN, images=Path("/no/such/folder")), "failed", "the pictures in /no/such/folder can't be"),
+        ("", replace(FROZEN, images=Path("/no/such/folder")), "failed", "the pictures in folder can't be"),
         ("check: SIGABRT", FROZEN, "unavailable", "the check of TensorFlow failed: it ended by SIGABRT"),
         ("native: fail", FROZEN, "refused", "the model itself does not run: ValueError: no kernel"),
         ("load: fail", FROZEN, "failed", "TensorFlow gave up"),
