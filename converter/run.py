@@ -145,11 +145,10 @@ def _place(source: Path, folder: Path) -> Path:
     """`folder`; BadOptions if a copy put there would replace the source or anything else that is no copy."""
     # A link in the copy's place is replaced: nothing is written to where it leads.
     place = folder.parent.resolve() / folder.name if folder.is_symlink() else folder.resolve()
-    name = folder.absolute().name
     if place == source or place in source.parents or source in place.parents:
-        raise BadOptions(f"the copy can't be put at {name}: it must lie outside its source and not around it")
+        raise BadOptions(f"the copy can't be put at {place.name}: it must lie outside its source and not around it")
     if place.exists() and not files.may_be_replaced(place):
-        raise BadOptions(f"{name} exists and is no copy of a model: it is left as it is")
+        raise BadOptions(f"{place.name} exists and is no copy of a model: it is left as it is")
     return place
 
 

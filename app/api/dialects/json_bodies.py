@@ -165,9 +165,7 @@ async def _decoded(pieces: AsyncIterator[bytes]) -> bytes:
         left += piece if begun else _behind_head(piece)
         begun = begun or bool(piece)
         whole = len(left) // 4 * 4
-        if b"-" in left or b"_" in left:
-            raise BadRequest(f"{_NOT_BASE64}: it has - or _, as base64url; send + and / instead")
-        picture.write(binascii.a2b_base64(left[:whole], strict_mode=True))
+        picture.write(_unpacked(left[:whole]))
         padded = left[:whole].endswith(b"=")
         left = left[whole:]
         if picture.tell() >= len(_START) and picture.getbuffer()[: len(_START)] != _START:
@@ -175,6 +173,12 @@ async def _decoded(pieces: AsyncIterator[bytes]) -> bytes:
     if left:
         raise BadRequest(f"{_NOT_BASE64}: it does not end with a whole group of four characters, padded with =")
     return picture.getvalue()
+
+
+def _unpacked(groups: bytes) -> bytes:
+    if b"-" in groups or b"_" in groups:
+        raise BadRequest(f"{_NOT_BASE64}: it has - or _, as base64url; send + and / instead")
+    return binascii.a2b_base64(groups, strict_mode=True)
 
 
 def _behind_head(piece: bytes) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from app.api.accept import wants_picture
 from app.api.dialects import forms, json_bodies
 from app.api.dialects.steps import STEP_BYTES, Steps
 from app.errors import BadRequest
@@ -31,6 +32,8 @@ FILE = field(b"image", b'; filename="a.jpg"\r\n\r\n' + PHOTO)
 
 HOSTILE = {
     "a million keys": (b'{"image":"/9j/"' + b',"a":1' * 1_000_000 + b"}", "application/json", 400, "besides its pict"),
+    "base64url": (b'{"image":"_9j-"}', "application/json", 400, "as base64url"),
+    "no padding": (b'{"image":"/9j/4A"}', "application/json", 400, "padded with ="),
     "a million objects": (b'{"images":[' + b"{}," * 1_000_000, "application/json", 400, "besides its pictures"),
     "a long name": (b'{"image":"/9j/","classes":"' + b"dog" * 9_000 + b'"}', "application/json", 400, "no picture"),
     "a deep list": (b'{"image":"/9j/","box":' + b"[" * 500 + b"]" * 500 + b"}", "application/json", 422, "box: it is"),
@@ -67,6 +70,11 @@ async def test_what_no_client_needs_is_refused_with_its_limit(
 ) -> None:
     response = await shared.client.post("/detect", content=body, headers={"Content-Type": kind})
     assert says in assert_is_error(response, status, "bad_request" if status == 400 else "bad_parameter")
+
+
+async def test_only_the_beginning_of_accept_is_read() -> None:
+    assert wants_picture("image/jpeg" + "," * 60_000)
+    assert not wants_picture("," * 60_000 + "image/jpeg")
 
 
 QUERIES = {
