@@ -14,14 +14,14 @@ from converter.model.jpeg_segments import END_OF_IMAGE, FRAMES, START_OF_SCAN, s
 
 MAX_SCANS = 64
 MAX_SEGMENTS = 2_000  # real files have up to 700: a profile and metadata of several MB
-MAX_JUNK_BYTES = 1_000  # fill bytes and such between them
+MAX_JUNK_BYTES = 64 << 10  # fill bytes and such between them
 MAX_TABLE_BYTES = 64 << 10  # before the first scan: those that can be in use together have less than 3 kB
 MOST_PIXELS = (1 << 29) // 3  # TensorFlow's decoder and Pillow take no more, whatever is allowed here
 
 _START = b"\xff\xd8\xff"
 _MARKER_BYTES = 2
-# Reserved, or of other standards: libjpeg ends at them.
-_REFUSED = frozenset({*range(0x02, 0xC0), 0xC8, *range(0xF0, 0xFE)})
+# Reserved, of other standards, or a second start of the image: libjpeg ends at them.
+_REFUSED = frozenset({*range(0x02, 0xC0), 0xC8, 0xD8, *range(0xF0, 0xFE)})
 _TABLES = frozenset({0xC4, 0xCC, 0xDB})
 _OTHER_FRAMES = frozenset(range(0xC0, 0xD0)) - FRAMES - _TABLES
 _COMPONENTS = (1, 3, 4)  # grey, colours, inks

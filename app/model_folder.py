@@ -60,7 +60,7 @@ def read_labels(path: Path) -> dict[int, str]:
     lines = [line.decode("utf-8", errors="surrogateescape").strip() for line in path.read_bytes().splitlines()]
     if _are_names(lines):
         return dict(enumerate(lines, start=1))
-    return dict(_numbered(line, f"line {number} of {path}") for number, line in enumerate(lines, start=1))
+    return dict(_numbered(line, f"line {number} of {path.name}") for number, line in enumerate(lines, start=1))
 
 
 def _are_names(lines: Sequence[str]) -> bool:

@@ -1,5 +1,7 @@
 """Whether a caller would rather have something else than JSON (RFC 9110, 12.5.1, as far as that goes)."""
 
+_READ_BYTES = 1_000  # of the header: browsers send 200
+
 
 def wants_picture(accept: str) -> bool:
     """True if `image/jpeg` is named, or `image/*`, and JSON is not liked as much."""
@@ -13,7 +15,7 @@ def wants_page(accept: str) -> bool:
 
 def _prefers(accept: str, *names: str) -> bool:
     other = json = 0.0
-    for part in accept.split(","):
+    for part in accept[:_READ_BYTES].split(","):
         media_range, _, rest = part.partition(";")
         quality = _quality(rest)
         if media_range.strip().lower() in names:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import error_response
-from app.api.limits import KEPT_BYTES, content_length
+from app.api.limits import KEPT_BYTES, MAX_QUERY_BYTES, content_length
 from app.api.pace import Pace
 from app.choices import AUTO
 from app.detection.detector import Detector
@@ -62,6 +62,8 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, overload: Overload
 def _backend(scope: Scope) -> str | None:
     """The backend that the headers name; None if the body may name it. The query wins over the body."""
     query: bytes = scope["query_string"]
+    if len(query) > MAX_QUERY_BYTES:
+        return None  # refused further in
     if b"backend" in query or b"%" in query:
         try:
             pairs = parse_qsl(query.decode("latin-1"), max_num_fields=_MOST_PARAMETERS)

@@ -19,10 +19,10 @@ _NAME = r"[\w.@%+=~-]+"
 # A folder's name may have a space or two, which only a slash behind it tells; a path in quotes ends with them.
 _PATH = re.compile(
     rf"(?P<route>(?<![\w.~+/:-]){_ROUTES})"
-    rf"|(?P<quote>['\"])(?!{_ROUTES}['\"])(?:file:)?/(?:[^'\"\n]*/)?(?P<quoted>[^'\"\n/]+)/?(?P=quote)"
+    rf"|(?P<quote>['\"])(?!{_ROUTES}['\"])(?:file:)?/(?P<quoted>(?:(?!(?P=quote))[^\n])+)(?P=quote)"
     rf"|(?:{_ROOT})(?:{_NAME}(?: {_NAME}){{0,2}}/+)*(?P<last>{_NAME})/?"
 )
-_NODE = re.compile(r"\s*(?:\[\[.*?\]\]|\{\{.*?\}\})")
+_NODE = re.compile(r"\s?(?:\[\[[^\[\]]*\]\]|\{\{[^{}]*\}\})")  # from one bracket to the next: in linear time
 
 
 def discreet(text: str) -> str:
@@ -36,7 +36,7 @@ def _last_name(found: re.Match[str]) -> str:
     if found["route"]:
         return found["route"]
     quote = found["quote"]
-    return f"{quote}{found['quoted']}{quote}" if quote else found["last"]
+    return f"{quote}{found['quoted'].rstrip('/').rpartition('/')[2]}{quote}" if quote else found["last"]
 
 
 def discreet_in(value: Any) -> Any:

@@ -8,9 +8,13 @@ from importlib import resources
 from fastapi import FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 PATHS = frozenset({"/docs", "/openapi.json"})
 _FILES = "/static-offline-docs"
+# What a browser asks with whether it has the file already. No parts of files are served: what is said to a bad Range
+# would not be ours.
+_READ, _MAX_BYTES = (b"if-none-match", b"if-modified-since"), 200
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -30,7 +34,16 @@ def add_docs(api: FastAPI) -> None:
     async def docs() -> Response:
         return Response(page, media_type="text/html", headers=headers)
 
-    api.mount(_FILES, StaticFiles(directory=str(resources.files("fastapi_offline") / "static")))
+    api.mount(_FILES, _Files(directory=str(resources.files("fastapi_offline") / "static")))
+
+
+class _Files(StaticFiles):
+    """Files, each as a whole."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application (https://asgi.readthedocs.io)."""
+        read = [(name, value) for name, value in scope["headers"] if name in _READ and len(value) <= _MAX_BYTES]
+        await super().__call__({**scope, "headers": read}, receive, send)
 
 
 def _policy(page: str) -> str:

@@ -1,16 +1,18 @@
-"""The ASGI layer that bounds request bodies: by Content-Length before reading, by count while reading."""
+"""The ASGI layer that bounds queries, and request bodies: by Content-Length before reading, by count while reading."""
 
 from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import error_response
-from app.errors import BodyTooLarge
+from app.errors import BadParameter, BodyTooLarge, ServiceError
 
 # Of a body that nobody reads any more: up to this much it costs less to read it to its end than to have the client
 # connect again.
 KEPT_BYTES = 256_000
 _OPTIONS_BYTES = 64_000
+# Every route has its query split, in one go.
+MAX_QUERY_BYTES, _MAX_PARAMETERS = 16_384, 1_000
 _MOST_DIGITS = 18  # of a length; Python reads no number of more than 4,300, and no body is as long as this
 
 
@@ -28,6 +30,8 @@ def content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 class BodyLimit:
     """Answers 413 to a body over its limit, and closes the connection; what is left of it is never read.
 
+    A query over its limit is a bad parameter, whatever the route.
+
     Pictures are sent to `paths`, where the limit is `max_bytes`. Elsewhere a body is a few options, parsed in one go.
     """
 
@@ -41,9 +45,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._max_bytes if scope["path"] in self._paths else self._max_option_bytes
-        if (content_length(scope["headers"]) or 0) > limit:
-            response = error_response(scope["state"]["request_id"], _error(limit))
-            await response(scope, receive, send)
+        if error := _error_by_head(scope, limit):
+            await error_response(scope["state"]["request_id"], error)(scope, receive, send)
             return
         read = 0
 
@@ -56,6 +59,15 @@ class BodyLimit:
             return message
 
         await self._app(scope, receive_counted, send)
+
+
+def _error_by_head(scope: Scope, limit: int) -> ServiceError | None:
+    query: bytes = scope["query_string"]
+    if len(query) > MAX_QUERY_BYTES:
+        return BadParameter(f"the query has more than {MAX_QUERY_BYTES:,} bytes")
+    if query.count(b"&") >= _MAX_PARAMETERS:
+        return BadParameter(f"the query has more than {_MAX_PARAMETERS:,} parameters")
+    return _error(limit) if (content_length(scope["headers"]) or 0) > limit else None
 
 
 def _error(limit: int) -> BodyTooLarge:

@@ -67,7 +67,9 @@ def _load(options: child.WorkerOptions, names: Sequence[str]) -> OnnxCopy:
         copy = OnnxCopy(options.folder, providers=names)
     # Whatever the readers of a damaged file raise: ours, ONNX Runtime's or TensorFlow's.
     except Exception as error:
-        raise ModelRefused(f"ONNX Runtime can't load {options.folder.name}: {first_line(error)}") from error
+        raise ModelRefused(
+            f"ONNX Runtime can't load {options.folder.name}: {first_line(error, options.folder)}"
+        ) from error
     if missing := [name for name in copy.description.outputs.values() if name not in copy.layout.outputs]:
         raise ModelRefused(f"the copy lacks the output {', '.join(map(repr, missing))}")
     return copy

@@ -26,7 +26,7 @@ class NativeDoor(Door):
         folder = self._spec.folder
         if await digest(folder, self._file_hash) != self._sha256:
             raise ModelRefused(
-                f"the files in {folder} are not those that version {self._spec.version} was served with; "
+                f"the files in {folder.name} are not those that version {self._spec.version} was served with; "
                 "put them back, or load native again to serve them as they are now"
             )
         return self._spec

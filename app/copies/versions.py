@@ -52,11 +52,17 @@ class Versions:
                 sha256 = await digest(model.folder, self._served.file_hash)
                 await self._load(model, sha256)
             except NoModel as error:
-                raise NotLoaded(str(error)) from error
+                raise NotLoaded(self._named(str(error))) from error
             except (ModelRefused, WorkerDied, NoRoom) as error:
                 ready = self._native.ready
                 before = f"{self._served.now.version} serves on" if ready else "nothing serves in its place"
                 raise NotLoaded(f"version {model.version} can't be loaded: {error}; {before}") from error
+
+    def _named(self, sentence: str) -> str:
+        """The sentence without where the folders lie: it was made for whoever starts the server."""
+        for path in (self._folder, self._labels):
+            sentence = sentence.replace(str(path), path.name) if path else sentence
+        return sentence
 
     async def _load(self, model: Model, sha256: str) -> None:
         if (model.folder, sha256) != (self._served.now.folder, self._served.sha256):

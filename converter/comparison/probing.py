@@ -126,7 +126,7 @@ def _onnx_copy(request: Request) -> _Guarded:
         return _Guarded(OnnxCopy(request.folder))
     # ONNX Runtime's errors have no class in common, and a part may be TensorFlow's.
     except Exception as error:
-        sys.exit(f"it does not load: {first_line(error)}")
+        sys.exit(f"it does not load: {first_line(error, request.folder)}")
 
 
 # How what each library runs is loaded (see `converter.kind.Kind.runner`).

@@ -172,7 +172,7 @@ def _not_written(folder: Path, error: OSError) -> ConversionFailed:
     why = error.strerror
     if error.errno in (0, errno.ELOOP):  # something that another put in the place of a file of ours
         why = f"{Path(error.filename).name} is a link, or no file"
-    return ConversionFailed(f"the copy can't be written to {folder.parent}: {why}")
+    return ConversionFailed(f"the copy can't be written to {folder.parent.absolute().name}: {why}")
 
 
 def _locked(folder: Path) -> tuple[Path, int]:

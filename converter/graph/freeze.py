@@ -33,7 +33,9 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
 
                 saved_weights.put_in(into / "saved_model.pb", weights)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise ConversionFailed(f"TensorFlow could not freeze the graph or save it: {first_line(error)}") from error
+        raise ConversionFailed(
+            f"TensorFlow could not freeze the graph or save it: {first_line(error, source, into)}"
+        ) from error
     lost = others(model, signature.description.signature)
     del model
     return {"operations": len(frozen.graph.as_graph_def().node), "signatures_lost": lost}

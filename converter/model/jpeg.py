@@ -26,7 +26,8 @@ Pixels = NDArray[np.uint8]
 
 _START = b"\xff\xd8"
 _PROGRESSIVE = frozenset({0xC2, 0xCA})
-_ENDS_BADLY = frozenset({*range(0xC0, 0xD0), START_OF_SCAN, END_OF_IMAGE}) - FRAMES - {0xC4, 0xCC}
+_REFUSED = frozenset({*range(0x02, 0xD0), 0xD8, *range(0xF0, 0xFE)}) - FRAMES - {0xC4, 0xCC}  # libjpeg ends at them
+_ENDS_BADLY = _REFUSED | {START_OF_SCAN, END_OF_IMAGE}
 _SMOOTHED = range(1, 10)  # frequencies that libjpeg estimates from their neighbours where they are not known
 _MOST_SAMPLES = 1 << 29  # TensorFlow's limit
 _METHODS = {"": True, "INTEGER_FAST": True, "INTEGER_ACCURATE": False}

@@ -38,10 +38,10 @@ def pictures(
         return [*photos, *chain.from_iterable(map(variations, photos))]
     found = _jpegs(folder, most, most_bytes, on_sample)
     if not found:
-        raise BadOptions(f"{folder} has no JPEG file (*.jpg, *.jpeg)")
+        raise BadOptions(f"{folder.absolute().name} has no JPEG file (*.jpg, *.jpeg)")
     broken = next((path for path, data in found.items() if not _has_size(data)), None)
     if broken:
-        raise BadOptions(f"{broken} is a broken JPEG file")
+        raise BadOptions(f"{broken.name} is a broken JPEG file")
     return list(found.values())
 
 
@@ -53,7 +53,7 @@ def _jpegs(folder: Path, most: int, most_bytes: int, on_sample: Callable[[int, i
             on_sample(len(paths), len(there))
         return {path: data for path in paths if (data := path.read_bytes()).startswith(_JPEG)}
     except OSError as error:
-        raise BadOptions(f"the pictures in {folder} can't be read: {error.strerror}") from error
+        raise BadOptions(f"the pictures in {folder.absolute().name} can't be read: {error.strerror}") from error
 
 
 def _sample(paths: list[Path], most: int, most_bytes: int) -> list[Path]:

@@ -59,7 +59,7 @@ def load(folder: Path, *, may_have_engines: bool = False, declared: Declared | N
         model = _loaded(folder)
     # TensorFlow tells a damaged model by whatever its readers raise: protobuf's, the file system's or its own.
     except Exception as error:
-        raise UnusableModel(f"TensorFlow can't load {folder.name}: {first_line(error)}") from error
+        raise UnusableModel(f"TensorFlow can't load {folder.name}: {first_line(error, folder)}") from error
     if known is None:
         return model, read(model, declared)
     found = read(model, Declared(signature=known.signature, input_scale=known.input.scale, input_fit=known.input.fit))

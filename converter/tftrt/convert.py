@@ -56,7 +56,7 @@ def convert(source: Path, options: Options, signature: Signature, photos: list[b
             calibration_input_fn=_calibration(options, signature, photos) if calibrated else None,
         )
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise ConversionFailed(f"TF-TRT could not convert the graph: {first_line(error)}") from error
+        raise ConversionFailed(f"TF-TRT could not convert the graph: {first_line(error, source)}") from error
     _check(engine_facts.nodes(converter), options.precision)
     return converter
 
@@ -141,4 +141,4 @@ def save(converter: Any, into: Path, *, save_engines: bool = True) -> None:
     try:
         converter.save(str(into), save_gpu_specific_engines=save_engines)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise ConversionFailed(f"TensorFlow could not save the copy: {first_line(error)}") from error
+        raise ConversionFailed(f"TensorFlow could not save the copy: {first_line(error, into)}") from error

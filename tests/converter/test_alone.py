@@ -84,7 +84,7 @@ def test_it_does_not_wait_for_ever(tmp_path: Path) -> None:
 def test_a_place_that_can_not_be_written_to_is_told(tmp_path: Path) -> None:
     (tmp_path / "models").write_bytes(b"a file")
     with (
-        pytest.raises(ConversionFailed, match=r"^the copy can't be written to .*/models: File exists$"),
+        pytest.raises(ConversionFailed, match=r"^the copy can't be written to models: File exists$"),
         place(tmp_path / "models" / "1_trt"),
     ):
         pass

@@ -28,8 +28,6 @@ from app.errors import BadParameter, ServiceError
 
 T = TypeVar("T")
 
-_MAX_QUERY_BYTES = 16_384
-
 
 def routes(pipeline: Pipeline) -> APIRouter:
     """The router of /detect."""
@@ -166,11 +164,8 @@ def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:
 
 def _single_values(request: Request) -> Mapping[str, str]:
     """The query; a parameter given more than once has its last value, but classes add up."""
-    size = len(request.scope["query_string"])
-    if not size:
+    if not request.scope["query_string"]:
         return {}
-    if size > _MAX_QUERY_BYTES:
-        raise BadParameter(f"the query has more than {_MAX_QUERY_BYTES:,} bytes")
     values = dict(request.query_params)
     if "classes" in values:
         values["classes"] = ",".join(request.query_params.getlist("classes"))

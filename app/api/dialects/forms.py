@@ -16,6 +16,8 @@ from app.errors import BadRequest
 _MAX_FIELDS = 20
 _MAX_FIELD_BYTES, _MAX_FIELDS_BYTES = 4_096, 16_384  # of one, of all together: parameters are short
 _MAX_HEADER_BYTES = 4_096  # of a part
+_MAX_TYPE_BYTES = 1_000  # of the Content-Type
+_MAX_SPLITS = 20  # lines of a part's header, options of one line
 _MAX_BOUNDARY_BYTES = 200  # RFC 2046 has 70
 _MAX_FALSE_BOUNDARIES = 1_000  # that only begin like it
 _BEHIND, _LAST = re.compile(rb"--|[ \t]{0,100}\r\n"), b"--"  # what follows a boundary; the last one's
@@ -73,6 +75,8 @@ def _check_fields(part: _Part, count: int, size: int) -> None:
 
 
 def _delimiter(content_type: str) -> bytes:
+    if len(content_type) > _MAX_TYPE_BYTES:
+        raise BadRequest(f"{_UNREADABLE}its Content-Type has more than {_MAX_TYPE_BYTES:,} bytes")
     boundary = _options(content_type).get(b"boundary", b"")
     if not boundary:
         raise BadRequest(f"{_UNREADABLE}its Content-Type names no boundary")
@@ -92,6 +96,7 @@ async def _parts(body: bytes, delimiter: bytes, steps: Steps) -> AsyncIterator[_
             raise BadRequest(f"{_UNREADABLE}a part's header does not end within {_MAX_HEADER_BYTES:,} bytes")
         end, behind = await _boundary(body, delimiter, header_end + 2, steps)
         yield _part(body[at:header_end], header_end + 4, max(header_end + 4, end))
+        await steps.give_way()
 
 
 async def _boundary(body: bytes, delimiter: bytes, start: int, steps: Steps) -> tuple[int, re.Match[bytes]]:
@@ -107,6 +112,8 @@ async def _boundary(body: bytes, delimiter: bytes, start: int, steps: Steps) -> 
 
 
 def _part(header: bytes, start: int, end: int) -> _Part:
+    if header.count(b"\r\n") >= _MAX_SPLITS:
+        raise BadRequest(f"{_UNREADABLE}a part's header has more than {_MAX_SPLITS} lines")
     lines = (line.partition(b":") for line in header.split(b"\r\n"))
     headers = {name.strip().lower(): value.strip().decode("latin-1") for name, _, value in lines}
     options = _options(headers.get(b"content-disposition", ""))
@@ -116,5 +123,7 @@ def _part(header: bytes, start: int, end: int) -> _Part:
 
 
 def _options(header: str) -> dict[bytes, bytes]:
-    """The options of a header, like `boundary`."""
+    """The options of a header, like `boundary`; BadRequest if there are more than anybody needs."""
+    if header.count(";") > _MAX_SPLITS:
+        raise BadRequest(f"{_UNREADABLE}a header has more than {_MAX_SPLITS} options")
     return parse_options_header(header)[1]

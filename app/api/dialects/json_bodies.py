@@ -23,6 +23,7 @@ _ESCAPE_BYTES = 6  # of the longest escape, like \u002f
 _SPACE = b" \t\n\r\x0b\x0c"
 _START = b"\xff\xd8\xff"  # of any JPEG file
 _INVALID = "the body is not valid JSON"
+_NOT_BASE64 = "the picture is not valid base64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class _Reader:
         except BadRequest as error:
             return error
         except ValueError:  # binascii.Error is one
-            return BadRequest("the picture is not valid base64")
+            return BadRequest(_NOT_BASE64)
 
     async def _pieces(self, text: str) -> AsyncIterator[bytes]:
         """The text of a string in pieces, without white space; ValueError where it has what no base64 has."""
@@ -153,7 +154,10 @@ def _listed(encoded: object) -> list[object]:
 
 
 async def _decoded(pieces: AsyncIterator[bytes]) -> bytes:
-    """The bytes of base64 in pieces, or only the first of them if they are no JPEG file; ValueError if it is none."""
+    """The bytes of base64 in pieces, or only the first of them if they are no JPEG file.
+
+    BadRequest or ValueError if it is none.
+    """
     picture, left, begun, padded = BytesIO(), b"", False, False
     async for piece in pieces:
         if piece and padded:
@@ -161,14 +165,20 @@ async def _decoded(pieces: AsyncIterator[bytes]) -> bytes:
         left += piece if begun else _behind_head(piece)
         begun = begun or bool(piece)
         whole = len(left) // 4 * 4
-        picture.write(binascii.a2b_base64(left[:whole], strict_mode=True))
+        picture.write(_unpacked(left[:whole]))
         padded = left[:whole].endswith(b"=")
         left = left[whole:]
         if picture.tell() >= len(_START) and picture.getbuffer()[: len(_START)] != _START:
             return picture.getvalue()
     if left:
-        raise ValueError("base64 comes in groups of four")
+        raise BadRequest(f"{_NOT_BASE64}: it does not end with a whole group of four characters, padded with =")
     return picture.getvalue()
+
+
+def _unpacked(groups: bytes) -> bytes:
+    if b"-" in groups or b"_" in groups:
+        raise BadRequest(f"{_NOT_BASE64}: it has - or _, as base64url; send + and / instead")
+    return binascii.a2b_base64(groups, strict_mode=True)
 
 
 def _behind_head(piece: bytes) -> bytes:

@@ -20,6 +20,8 @@ from tests.support.app.converting import Programs
         ("Load model from //srv//1_onnx/model.onnx failed", "Load model from model.onnx failed"),
         ("can't read /srv/my photos/a b/c.jpg: no", "can't read c.jpg: no"),
         ("rename '/srv/my photos/a b.jpg' -> \"/c/d\"", "rename 'a b.jpg' -> \"d\""),
+        ("No: '/x odd/g (1)/m,x :y/1'", "No: '1'"),
+        ('"/x/it\'s (1)/c/": no', '"c": no'),
         ("/model/1/saved_model.pb, /convert/x", "saved_model.pb, x"),
         ("failed:/onnxruntime_src/core/graph.cc:12", "failed:graph.cc:12"),
         ("[Errno 28] No space left on device: '/a/b/c.pb'", "[Errno 28] No space left on device: 'c.pb'"),
@@ -55,8 +57,9 @@ def test_everything_in_a_value_is_told_so() -> None:
 @pytest.mark.anyio
 async def test_reasons_jobs_and_errors_tell_no_path(start: Start, programs: Programs, saved_model: Path) -> None:
     programs.on_a_gpu("NVIDIA H100")
-    (saved_model / "photos").mkdir()
-    settings = {"admin_token": "sesame", "precision": "INT8", "calibration_images": saved_model / "photos"}
+    photos = saved_model / "secret (1)" / "mine, x:y"
+    photos.mkdir(parents=True)
+    settings = {"admin_token": "sesame", "precision": "INT8", "calibration_images": photos}
     admin = Admin(await start(**settings))
     job = await admin.ended(await admin.convert())
     shown = await admin.client.get("/model")
@@ -67,7 +70,9 @@ async def test_reasons_jobs_and_errors_tell_no_path(start: Start, programs: Prog
     answers += [await admin.client.get(f"/convert/jobs/{job['id']}/report")]
     answers += [await admin.post("/admin/reload", backend=name) for name in ("native", "trt")]
     answers += [await admin.api.detect(jpegs.photo(), backend="trt")]
-    assert job["reason"] == "photos has no JPEG file (*.jpg, *.jpeg)"
+    assert job["reason"] == "mine, x:y has no JPEG file (*.jpg, *.jpeg)"
     assert job["reason"] in shown.json()["backends"]["trt"]["reason"]
     assert "street_signs is no SavedModel" in answers[4].json()["error"]
-    assert [answer.text for answer in answers if str(saved_model.parent) in answer.text] == []
+    assert [
+        answer.text for answer in answers if str(saved_model.parent) in answer.text or "secret" in answer.text
+    ] == []

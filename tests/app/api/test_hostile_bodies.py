@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from app.api.accept import wants_picture
 from app.api.dialects import forms, json_bodies
 from app.api.dialects.steps import STEP_BYTES, Steps
 from app.errors import BadRequest
@@ -31,6 +32,8 @@ FILE = field(b"image", b'; filename="a.jpg"\r\n\r\n' + PHOTO)
 
 HOSTILE = {
     "a million keys": (b'{"image":"/9j/"' + b',"a":1' * 1_000_000 + b"}", "application/json", 400, "besides its pict"),
+    "base64url": (b'{"image":"_9j-"}', "application/json", 400, "as base64url"),
+    "no padding": (b'{"image":"/9j/4A"}', "application/json", 400, "padded with ="),
     "a million objects": (b'{"images":[' + b"{}," * 1_000_000, "application/json", 400, "besides its pictures"),
     "a long name": (b'{"image":"/9j/","classes":"' + b"dog" * 9_000 + b'"}', "application/json", 400, "no picture"),
     "a deep list": (b'{"image":"/9j/","box":' + b"[" * 500 + b"]" * 500 + b"}", "application/json", 422, "box: it is"),
@@ -46,6 +49,10 @@ HOSTILE = {
     "long fields": ((field(b"a", b"\r\n\r\n" + b"1" * 4_000)) * 5 + FILE + b"--x--", FORM, 400, "bytes together"),
     "many fields": (field(b"a", b"\r\n\r\n1") * 21 + FILE + b"--x--", FORM, 400, "more than 20 fields"),
     "a long part header": (field(b"a" * 5_000, b"\r\n\r\n1") + FILE + b"--x--", FORM, 400, "a part's header"),
+    "options of a part": (field(b"a", b";" * 21 + b"\r\n\r\n1") + FILE + b"--x--", FORM, 400, "more than 20 options"),
+    "lines of a part": (field(b"a", b"\r\na:" * 20 + b"\r\n\r\n1") + FILE + b"--x--", FORM, 400, "than 20 lines"),
+    "options of a form": (FILE + b"--x--", FORM + ";" * 20, 400, "more than 20 options"),
+    "a long Content-Type": (FILE + b"--x--", FORM + ";" * 60_000, 400, "its Content-Type has more than 1,000 bytes"),
     "false boundaries": (FILE + b"\r\n--xy" * 1_001 + b"\r\n--x--", FORM, 400, "lines begin like its boundary"),
     "no last boundary": (FILE, FORM, 400, "its last boundary is missing"),
     "5,000 digits of a class": (
@@ -65,10 +72,16 @@ async def test_what_no_client_needs_is_refused_with_its_limit(
     assert says in assert_is_error(response, status, "bad_request" if status == 400 else "bad_parameter")
 
 
+async def test_only_the_beginning_of_accept_is_read() -> None:
+    assert wants_picture("image/jpeg" + "," * 60_000)
+    assert not wants_picture("," * 60_000 + "image/jpeg")
+
+
 QUERIES = {
     "classes": ({"classes": "9" * 5_000}, "200 characters"),
     "timeout_ms": ({"timeout_ms": "1" + "0" * 400}, "timeout_ms"),
     "many classes": ({"classes": "1," * 1_001}, "at most 1,000"),
+    "many parameters": ({str(each): "" for each in range(1_001)}, "more than 1,000 parameters"),
     "a long query": ({"classes": "x" * 20_000}, "the query has more than 16,384 bytes"),
 }
 

@@ -37,6 +37,14 @@ async def test_the_document_is_served(api: Api, document: dict[str, Any]) -> Non
     assert "unsafe" not in policy
 
 
+@pytest.mark.parametrize("parts", ["bytes=-", "bytes=5-1", "lines=1-2", "bytes=99999999999-", "bytes=0-1"])
+async def test_its_files_are_served_whole_and_kept(parts: str, api: Api) -> None:
+    path = "/static-offline-docs/swagger-ui.css"
+    whole = await api.client.get(path, headers={"Range": parts})
+    assert (whole.status_code, len(whole.content)) == (200, int(whole.headers["Content-Length"]))
+    assert (await api.client.get(path, headers={"If-None-Match": whole.headers["ETag"]})).status_code == 304
+
+
 async def test_page_and_document_can_be_switched_off(start: Start) -> None:
     api = await start(docs=False)
     for path in ("/docs", "/openapi.json", "/static-offline-docs/swagger-ui.css"):

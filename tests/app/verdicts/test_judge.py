@@ -109,7 +109,7 @@ async def test_pictures_that_are_not_there_are_the_reason(bench: Judging, gate_i
     (gate_images / "street.jpg").unlink()
     await bench.open("frozen", verdicts={"frozen": verdict("passed")})
     await bench.judge.judge(bench.fresh("frozen"))
-    reason = f"it could not be compared: {gate_images} has no JPEG file (*.jpg, *.jpeg)"
+    reason = f"it could not be compared: {gate_images.name} has no JPEG file (*.jpg, *.jpeg)"
     assert bench.told("frozen") == ("standby", reason)
     assert bench.judge.standing("frozen").to_json()["verdict"] is None
 

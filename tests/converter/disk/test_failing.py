@@ -114,7 +114,7 @@ def test_a_place_that_can_not_be_written_to_is_told(model: Path) -> None:
     done = obeying_permissions(lambda: convert(model))
     (model.parent / "copies").chmod(0o755)
     assert done.returncode == 5
-    assert sentence(done) == f"convert: the copy can't be written to {model.parent}/copies: Permission denied"
+    assert sentence(done) == "convert: the copy can't be written to copies: Permission denied"
     assert_only_the_old_copy_is_there(model)
 
 

@@ -133,7 +133,7 @@ def test_a_new_copy_takes_the_place_of_the_old_one_entirely(tmp_path: Path) -> N
 def test_a_place_that_can_not_be_written_to_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "models").write_bytes(b"a file")
     with (
-        pytest.raises(ConversionFailed, match=r"the copy can't be written to .*/models: "),
+        pytest.raises(ConversionFailed, match=r"the copy can't be written to models: "),
         publish.written_beside(tmp_path / "models" / "1_frozen"),
     ):
         pass

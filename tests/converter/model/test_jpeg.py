@@ -40,6 +40,7 @@ GOOD = {
 }
 WHOLE = GOOD["colour"]
 DAMAGED = {
+    "many bytes between segments": WHOLE.replace(b"\xff\xdb", bytes(60_000) + b"\xff\xdb", 1),
     "bytes between segments": WHOLE.replace(b"\xff\xdb", b"12345\xff\xdb", 1),
     "a byte of the picture changed": WHOLE[:-60] + b"\x55" + WHOLE[-59:],
     "bytes of the picture lost": WHOLE[:-60] + WHOLE[-50:],
@@ -56,6 +57,8 @@ REFUSED = {
     "half, progressive": GOOD["progressive"][:-60],
     "header only": WHOLE[: WHOLE.index(b"\xff\xda")],
     "two bytes": WHOLE[:2],
+    "two starts": WHOLE[:2] + WHOLE,
+    "a reserved marker": WHOLE[:2] + b"\xff\x05" + WHOLE[2:],
     "lossless": pictures.frame_marker(WHOLE, 0xC3),
     "hierarchical": pictures.frame_marker(WHOLE, 0xC5),
     "no quantisation table": WHOLE.replace(b"\xff\xdb", b"\xff\xe5"),

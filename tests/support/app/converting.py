@@ -52,8 +52,8 @@ class Programs:
 class Converting:
     """A server's conversions of a model, and its copies; `starter` can hold back loading, or make it fail."""
 
-    def __init__(self, root: Path, *, model: str = "model", tolerance: Tolerance | None = None) -> None:
-        self.source = root / model / "1"
+    def __init__(self, root: Path, *, model: str = "model/1", tolerance: Tolerance | None = None) -> None:
+        self.source = root / model
         self.source.mkdir(parents=True)
         self.place = self.location("frozen")
         self.allowed, self.tolerance = JobLimits(seconds=60), tolerance or Tolerance()
