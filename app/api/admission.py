@@ -61,9 +61,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, overload: Overload
 
 def _backend(scope: Scope) -> str | None:
     """The backend that the headers name; None if the body may name it. The query wins over the body."""
-    query: bytes = scope["query_string"]
-    if len(query) > MAX_QUERY_BYTES:
-        return None  # refused further in
+    query: bytes = scope["query_string"][:MAX_QUERY_BYTES]  # a longer one is refused further in
     if b"backend" in query or b"%" in query:
         try:
             pairs = parse_qsl(query.decode("latin-1"), max_num_fields=_MOST_PARAMETERS)
