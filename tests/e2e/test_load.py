@@ -37,7 +37,7 @@ def test_metrics_add_up_after_overload(model_folder: Path, photos: dict[str, byt
         assert server.metric("detector_queue_depth") == server.metric("detector_in_flight") == 0
 
 
-def test_a_killed_worker_is_replaced_and_nobody_gets_a_500(model_folder: Path, photos: dict[str, bytes]) -> None:
+def test_a_killed_worker_is_replaced_and_costs_no_answer(model_folder: Path, photos: dict[str, bytes]) -> None:
     with serving({"DETECTOR_MODEL": str(model_folder), "DETECTOR_COPIES": ""}) as server:
         server.wait_until_ready()
         first = server.worker_pid("native")
@@ -48,7 +48,7 @@ def test_a_killed_worker_is_replaced_and_nobody_gets_a_500(model_folder: Path, p
             server.wait_until_ready(within_s=30)
             sent.wait_for(20)
         assert sent.errors == []
-        assert set(sent.statuses) == {200, 503}
+        assert set(sent.statuses) == {200}  # what was in it, and what came meanwhile, waited for the next one
         assert server.worker_pid("native") != first
         assert server.metric("detector_worker_restarts_total", backend="native") == 1
         assert sent.answers[-1][1].status_code == 200
