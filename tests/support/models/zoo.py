@@ -8,6 +8,7 @@ from one of them is in DECLARED.
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from app.settings import bundled_model
 from converter.graph import loops
 from converter.graph.carve import Carved, Source, carve
 from converter.graph.flat import Flat, flatten
+from converter.graph.weights import Weights
 from converter.model.detections import BOXES, CLASSES, SCORES
 from converter.model.signature import load
 from tests.support.models.declared import KINDS
@@ -33,7 +35,8 @@ class Parts:
 
     def __init__(self) -> None:
         self._model, signature = load(bundled_model() / "1")
-        self._flat: Flat = flatten(signature)
+        flat = flatten(signature)
+        self._flat: Flat = replace(flat, definition=flat.weights.restored(flat.definition), weights=Weights())
         cut = loops.pictures(self._flat)
         self._picture: Carved = cut.graph
         self._names = dict(cut.stacked)
