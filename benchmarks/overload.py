@@ -109,7 +109,8 @@ async def offer(server: Server, rate: float, seconds: int) -> dict[str, Any]:
     """Requests at a steady rate, whatever is answered."""
     where = urlsplit(server.url)
     callers = Callers(str(where.hostname), int(where.port or 80))
-    head = b"POST /detect?backend=native HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+    head = b"POST /detect?backend=native HTTP/1.1\r\nHost: localhost\r\n"
+    head += b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
     bodies = [photo.read_bytes() for photo in PHOTOS]
     requests = [head % len(body) + body for body in bodies]
     begun, asked = time.perf_counter(), []
