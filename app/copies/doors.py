@@ -69,4 +69,4 @@ async def digest(model: Path, file_hash: FileHash) -> str:
     try:
         return await asyncio.to_thread(publish.source_sha256, model, file_hash=file_hash)
     except OSError as error:
-        raise ModelRefused(f"the model in {model} can't be read: {error.strerror or error}") from error
+        raise ModelRefused(f"the model in {model.name} can't be read: {error.strerror or error}") from error

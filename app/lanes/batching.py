@@ -102,11 +102,11 @@ class MicroBatcher:
     @property
     def full(self) -> bool:
         """Whether one more image would be refused now."""
-        return self._waiting.full(1) is not None
+        return self._waiting.full(1 + len(self._apart)) is not None
 
     def overload(self, images: int = 1) -> Overloaded | None:
         """The error with which so many images would be refused now, or None if they fit by their number."""
-        return self._overloaded(self._waiting.full(images))
+        return self._overloaded(self._waiting.full(images + len(self._apart)))
 
     def submit(self, images: Sequence[Image], *, admitted: bool = False) -> list[asyncio.Future[Answer]]:
         """Queue the images of one request; a future for each, to be cancelled by a caller who no longer waits.
@@ -163,7 +163,7 @@ class MicroBatcher:
         self._dispatch()
 
     def _note_idleness(self) -> None:
-        if self._running or self._waiting:
+        if self._running or self.depth:
             self._idle.clear()
         else:
             self._idle.set()

@@ -137,11 +137,18 @@ class Routing:
 
         Without a name: the lane of `auto`, but only where the queue of every backend that could answer is full.
         """
-        name = {None: self.active, AUTO: self.active, BOTH: NATIVE}.get(backend, backend)
-        full = {each: lane.batcher.full for each, lane in self.lanes.items() if lane.slot.ready}
-        if name is None or not full.get(name) or (backend is None and not all(full.values())):
+        lane = self.lanes.get(self._named(backend))
+        if lane is None or not lane.slot.ready or not lane.batcher.full:
             return None
-        return self.lanes[name]
+        return lane if backend is not None or self._all_full() else None
+
+    def _named(self, backend: str | None) -> str:
+        if backend in (None, AUTO):
+            return self.active or NATIVE
+        return NATIVE if backend == BOTH else str(backend)
+
+    def _all_full(self) -> bool:
+        return all(lane.batcher.full for lane in self.lanes.values() if lane.slot.ready)
 
     def alternative(self, lane: Lane) -> Lane | None:
         """Another warm backend that finds the same objects, native first."""
