@@ -1,20 +1,5 @@
 -- wrk: POST the photos named on the command line in turn, and print the result as one JSON line.
-local requests = {}
-
-function init(args)
-  for i = 2, #args do
-    local file = assert(io.open(args[i], "rb"))
-    requests[i - 1] = wrk.format("POST", "/detect?backend=" .. args[1], {["Content-Type"] = "image/jpeg"}, file:read("*a"))
-    file:close()
-  end
-end
-
-local next = 0
-
-function request()
-  next = next % #requests + 1
-  return requests[next]
-end
+require("photos")
 
 function done(summary, latency, _)
   local errors = summary.errors

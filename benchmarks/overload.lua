@@ -1,24 +1,11 @@
 -- wrk: POST the photos named on the command line, count the answers by kind, and print the result as one JSON line.
-local requests, threads = {}, {}
+require("photos")
+
+local threads = {}
 answers, refusals, others = 0, 0, 0
 
 function setup(thread)
   table.insert(threads, thread)
-end
-
-function init(args)
-  for i = 2, #args do
-    local file = assert(io.open(args[i], "rb"))
-    requests[i - 1] = wrk.format("POST", "/detect?backend=" .. args[1], {["Content-Type"] = "image/jpeg"}, file:read("*a"))
-    file:close()
-  end
-end
-
-local next = 0
-
-function request()
-  next = next % #requests + 1
-  return requests[next]
 end
 
 function response(status, headers, _)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.raw import PHOTOS
 from benchmarks.serving import Server, serving
-from benchmarks.throughput import cpu_s
+from benchmarks.throughput import cpu_s, lua
 
 HERE = Path(__file__).parent
 TIMES, CLIENTS, QUEUE_LIMIT = 3, 256, 64
@@ -65,9 +65,8 @@ def load(server: Server, connections: int, seconds: int) -> dict[str, Any]:
     """wrk over the photos, as fast as they are answered."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "overload.lua")]
     before = cpu_s(server.process.pid)
-    done = subprocess.run(
-        [*command, server.url, "native", *map(str, PHOTOS)], capture_output=True, text=True, check=True
-    )
+    command += [server.url, "native", *map(str, PHOTOS)]
+    done = subprocess.run(command, env=lua(), capture_output=True, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     result["rate"] = result["answers"] / result["seconds"]
     result["cpu_s"] = cpu_s(server.process.pid) - before

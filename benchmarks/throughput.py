@@ -64,11 +64,16 @@ def raw_call(model: Path, pools: str) -> Any:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+def lua() -> dict[str, str]:
+    """The environment in which wrk's scripts find what they share."""
+    return {**os.environ, "LUA_PATH": f"{HERE}/?.lua;;"}
+
+
 def load(server: Server, backend: str, connections: int, seconds: int) -> dict[str, Any]:
     """wrk over the photos; pictures per second, latency, and the API process' CPU time a request."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / "detect.lua"), server.url]
     before = cpu_s(server.process.pid)
-    done = subprocess.run([*command, backend, *map(str, PHOTOS)], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, backend, *map(str, PHOTOS)], env=lua(), capture_output=True, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     result["rate"] = round(result["answers"] / result["seconds"], 2)
     result["cpu_ms"] = round(1000 * (cpu_s(server.process.pid) - before) / max(1, result["answers"]), 3)
