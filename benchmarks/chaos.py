@@ -69,8 +69,9 @@ def run(victim: Victim, faults: Sequence[str], connections: int, seconds: float)
     backends = [("auto", "native", "auto", "frozen")[number % 4] for number in range(connections)]
     with witnesses(server.url, expected, backends) as seen:
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            name = victim.chance.choice(faults)
+        for name in rounds(faults, victim.chance):
+            if time.monotonic() >= end:
+                break
             victim.backend = "frozen" if name in ON_COPIES else victim.chance.choice(("native", "frozen"))
             until_others_are_warm(server, "native", "frozen")
             struck.append((name, victim.backend, time.monotonic()))
@@ -80,6 +81,12 @@ def run(victim: Victim, faults: Sequence[str], connections: int, seconds: float)
     time.sleep(1)  # connections that have been closed are gone
     left = leftovers(victim, handles, workers)
     return report(seen, struck, left)
+
+
+def rounds(faults: Sequence[str], chance: random.Random) -> Iterator[str]:
+    """The faults without end, each once before any comes again, in an order of chance."""
+    while True:
+        yield from chance.sample(faults, len(faults))
 
 
 def until_others_are_warm(server: Server, *names: str) -> None:
