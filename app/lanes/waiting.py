@@ -1,4 +1,8 @@
-"""The images that wait for a backend: bounded by their number and their pixels, fair between requests."""
+"""The images that wait for a backend: bounded by their number and their pixels, fair between requests and sizes.
+
+Requests with a large picture wait in a line of their own, and batches come from both lines in turn: whoever sends the
+largest pictures that are allowed takes at most every second batch, and small ones are answered meanwhile.
+"""
 
 import asyncio
 from collections import deque
@@ -7,6 +11,10 @@ from functools import partial
 
 from app.images import Image
 from app.lanes.queued import QueuedImage
+
+LARGE_PIXELS = 4_000_000  # of a picture whose decoding takes longer than most models do on it
+
+Request = deque[QueuedImage]  # one request's images
 
 
 class Waiting:
@@ -17,12 +25,13 @@ class Waiting:
 
     def __init__(self, *, limit: int, max_pixels: int, emptied: Callable[[], None] = lambda: None) -> None:
         self._limit, self._max_pixels, self._emptied = limit, max_pixels, emptied
-        self._requests: deque[deque[QueuedImage]] = deque()  # each request's images
+        self._small, self._large = deque[Request](), deque[Request]()
+        self._last: deque[Request] = self._large  # the line that gave the last batch
         self._left = 0  # of the requests at least so many have none, since their callers left
 
     def __len__(self) -> int:
         """Images waiting; those whose callers have left are not among them."""
-        return sum(map(len, self._requests))
+        return sum(map(len, self._small)) + sum(map(len, self._large))
 
     def full(self, images: int) -> str | None:
         """Why so many more images don't fit, as a sentence, or None if they do, as far as their number tells."""
@@ -33,7 +42,7 @@ class Waiting:
 
     def full_of_pixels(self, images: Sequence[Image]) -> str | None:
         """Why these images don't fit by their pixels; if nothing else waits they always do."""
-        waiting = sum(job.image.pixels for request in self._requests for job in request)
+        waiting = sum(job.image.pixels for request in (*self._small, *self._large) for job in request)
         more = sum(image.pixels for image in images)
         if not waiting or waiting + more <= self._max_pixels:
             return None
@@ -44,32 +53,28 @@ class Waiting:
         """Queue the images of one request. A caller who no longer waits cancels the answer."""
         loop = asyncio.get_running_loop()
         jobs = [QueuedImage(image, loop.create_future()) for image in images]
+        line = self._large if any(image.pixels > LARGE_PIXELS for image in images) else self._small
         request = deque(jobs)
         for job in jobs:
             job.answer.add_done_callback(partial(self._forget, request, job))
-        self._requests.append(request)
+        line.append(request)
         return jobs
 
     def take(self, most: int, *, pixels: int, busy: bool) -> list[QueuedImage]:
-        """Up to `most` images, one of each request in turn, of at most `pixels`; of callers who have left, none.
+        """Up to `most` images of one line, one of each request in turn, of at most `pixels`; of callers who left, none.
 
-        Unless the model is `busy`, the first is taken however large it is.
+        Unless the model is `busy`, the first is taken however large it is. The lines take turns.
         """
-        batch: list[QueuedImage] = []
-        while self._requests and len(batch) < most:
-            request = self._requests[0]
-            if request and (batch or busy) and request[0].image.pixels > pixels:
-                break  # it has its turn when others are done: those behind it would keep it waiting for ever
-            self._requests.popleft()
-            if request:
-                job = request.popleft()
-                self._requests.append(request)
-                if not job.answer.done():
-                    batch.append(job)
-                    pixels -= job.image.pixels
-        return batch
+        lines = (self._large, self._small) if self._last is self._small else (self._small, self._large)
+        for line in lines:
+            batch = _taken(line, most, pixels=pixels, busy=busy)
+            if batch:
+                self._last = line
+            if batch or line:  # whose turn it is keeps it until what runs leaves room for it
+                return batch
+        return []
 
-    def _forget(self, request: deque[QueuedImage], job: QueuedImage, _: object) -> None:
+    def _forget(self, request: Request, job: QueuedImage, _: object) -> None:
         """Drop an image whose caller no longer waits; it is not there any more if it was taken.
 
         What callers who left leave behind is swept once it is more than half of all.
@@ -78,6 +83,30 @@ class Waiting:
             return
         request.remove(job)
         self._left += not request
-        if 2 * self._left > len(self._requests):
-            self._requests, self._left = deque(each for each in self._requests if each), 0
+        if 2 * self._left > len(self._small) + len(self._large):
+            for line in (self._small, self._large):
+                _sweep(line)
+            self._left = 0
             self._emptied()
+
+
+def _taken(line: deque[Request], most: int, *, pixels: int, busy: bool) -> list[QueuedImage]:
+    batch: list[QueuedImage] = []
+    while line and len(batch) < most:
+        request = line[0]
+        if request and (batch or busy) and request[0].image.pixels > pixels:
+            break  # it has its turn when others are done: those behind it would keep it waiting for ever
+        line.popleft()
+        if request:
+            job = request.popleft()
+            line.append(request)
+            if not job.answer.done():
+                batch.append(job)
+                pixels -= job.image.pixels
+    return batch
+
+
+def _sweep(line: deque[Request]) -> None:
+    kept = [request for request in line if request]
+    line.clear()
+    line.extend(kept)

@@ -87,7 +87,7 @@ async def test_who_has_left_takes_no_place_and_keeps_no_picture(
         gone.cancel()
         await asyncio.wait([gone])
         assert batcher.depth == 1
-    assert len(batcher._waiting._requests) < 4, "nor a line of its own"
+    assert len(batcher._waiting._small) < 4, "nor a line of its own"
     del gone
     assert sys.getrefcount(images[2]) < references + 10
     backend.open_gate.set()
@@ -133,6 +133,17 @@ async def test_requests_with_many_pictures_and_with_one_take_turns(
     await asyncio.gather(*first, *many, *single, *pair)
     order = [image.width - 100 for batch in backend.batches for image in batch]
     assert order == [0, 1, 5, 6, 2, 7, 3, 4]
+
+
+async def test_large_pictures_take_turns_with_small_ones(make: Make, backend: FakeBackend, street: Image) -> None:
+    batcher = make(max_batch=2, in_flight=1)
+    backend.open_gate.clear()
+    large, small = [Image(street.data, 5_000, 1_000 + n) for n in range(6)], pictures(street, 5)
+    asked = [future for image in (small[0], *large, *small[1:]) for future in batcher.submit([image])]
+    await until(lambda: len(backend.batches) == 1)
+    backend.open_gate.set()
+    await asyncio.gather(*asked)
+    assert backend.batches == [[small[0]], large[:2], small[1:3], large[2:4], small[3:], large[4:]]
 
 
 async def test_several_pictures_count_each_and_are_taken_all_or_none(
