@@ -17,6 +17,8 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal
 
+from app.log_writer import LineWriter, WrittenByThread
+
 REQUESTS, AUDIT = "app.requests", "app.audit"  # loggers: a line a request, and a line a change by an admin
 Form = Literal["text", "json"]
 
@@ -60,28 +62,24 @@ def set_up(level: str, *, form: Form = "text", requests: Form | Literal["off"] =
     The request log has a form of its own. The audit log is always written.
     """
     ours = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(level=max(ours, logging.WARNING), handlers=[_handler(form)], force=True)
+    writer = LineWriter(sys.stderr)
+    logging.basicConfig(level=max(ours, logging.WARNING), handlers=[_handler(writer, form)], force=True)
     logging.captureWarnings(True)
     sys.excepthook, threading.excepthook, sys.unraisablehook = _uncaught, _uncaught_in_thread, _uncaught_at_the_end
     logging.getLogger("app").setLevel(ours)
     logging.getLogger(AUDIT).setLevel(logging.INFO)
-    _set_up_requests(logging.getLogger(REQUESTS), requests, min(ours, logging.INFO))
+    requests_log = logging.getLogger(REQUESTS)
+    requests_log.propagate, requests_log.disabled = False, requests == "off"
+    if requests != "off":
+        requests_log.setLevel(min(ours, logging.INFO))
+        requests_log.handlers = [_handler(writer, requests)]
     logging.getLogger("PIL").disabled = True  # it tells what is in pictures
     for name in ("PIL.TiffImagePlugin", "PIL.PngImagePlugin"):
         logging.getLogger(name).disabled = True
 
 
-def _set_up_requests(logger: logging.Logger, form: Form | Literal["off"], level: int) -> None:
-    logger.propagate, logger.disabled = False, form == "off"
-    if form != "off":
-        logger.setLevel(level)
-        logger.handlers = [_handler(form)]
-
-
-def _handler(form: Form) -> logging.Handler:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter() if form == "text" else JsonFormatter())
-    return handler
+def _handler(writer: LineWriter, form: Form) -> logging.Handler:
+    return WrittenByThread(writer, LineFormatter() if form == "text" else JsonFormatter())
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:

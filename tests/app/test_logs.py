@@ -139,7 +139,9 @@ logging.getLogger("PIL.TiffImagePlugin").debug("tag: Artist (315) - value: a str
 logging.getLogger("app.requests").info("request")
 logging.getLogger("app.audit").info("admin request")
 warnings.warn("it is old")
-threading.Thread(target=lambda: 1 / 0).start()
+failing = threading.Thread(target=lambda: 1 / 0)
+failing.start()
+failing.join()
 type("Lost", (), {{"__del__": lambda self: 1 / 0}})()
 raise SystemError("it ends")
 """
@@ -176,3 +178,33 @@ def test_set_up_writes_to_standard_error_from_the_level_up(
             assert json.loads(text)["event"].strip() == wanted
         else:
             assert re.match(rf"\d{{4}}-\d\d-\d\dT[\d:.]+Z [a-z]+ \S+ {re.escape(wanted)}", text)
+
+
+UNREAD = """
+import logging, sys
+from app import logs
+logs.set_up("info")
+for number in range(20_000):
+    logging.getLogger("app").info("line number=%s", number)
+print("all logged", flush=True)
+sys.stdin.readline()
+logging.getLogger("app").info("the last")
+"""
+
+
+def test_a_standard_error_that_nobody_reads_stops_nobody() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", UNREAD], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "all logged\n"
+        lines = [process.stderr.readline() for _ in range(5_000)]
+        assert lines[4_999].endswith(" line number=4999\n")
+        process.stdin.write("\n")
+        process.stdin.close()
+        rest = process.stderr.read()
+    lost = [int(count) for count in re.findall(r"app.log_writer log lines lost count=(\d+)", rest)]
+    assert lost
+    written = [line for line in (*lines, *rest.splitlines()) if " line number=" in line]
+    assert len(written) + sum(lost) == 20_000
