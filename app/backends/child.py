@@ -23,6 +23,7 @@ from converter.machine.memory import give_back
 from converter.model.detections import Detections
 
 _LARGE_PIXELS = 8_000_000  # of a batch whose memory is worth the milliseconds that giving it back takes
+_KEPT_S = 20.0  # for so long other batches' memory is kept for what comes next; pictures of other sizes break it up
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,11 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
         channel.send({"refused": str(error)})
         return
     channel.send({"ready": asdict(runner.facts)})
+    leftovers = Leftovers()
     with ThreadPoolExecutor(runner.facts.batches_in_flight) as pool:
         while True:
             header, payload = channel.next()
-            pool.submit(_answer, channel, runner, header, payload)
+            pool.submit(_answer, channel, runner, header, payload, leftovers)
 
 
 class Channel:
@@ -98,7 +100,26 @@ class Channel:
         os._exit(0)  # threads may be inside the model: nothing to wait for
 
 
-def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: bytes) -> None:
+class Leftovers:
+    """The memory that batches leave behind: free, but held by this process until it gives it back."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._given_back = clock()
+
+    def after(self, *, pixels: int, failed: bool) -> bool:
+        """Give it back if a batch is likely to have left much, or if that was long ago; whether it did.
+
+        A broken file may declare any size: what was taken for it would stay between other pictures' memory.
+        """
+        due = failed or pixels > _LARGE_PIXELS or self._clock() - self._given_back > _KEPT_S
+        if due:
+            self._given_back = self._clock()
+            give_back()
+        return due
+
+
+def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: bytes, leftovers: Leftovers) -> None:
     failed = True
     try:
         jpegs, at = [], 0
@@ -116,9 +137,7 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
     except Exception as error:
         channel.send({"id": header["id"], "failed": "other", "message": f"{type(error).__name__}: {error}"})
     finally:
-        # A broken file may declare any size; what was taken for it would stay between other pictures' memory.
-        if failed or sum(width * height for width, height, _ in header["images"]) > _LARGE_PIXELS:
-            give_back()
+        leftovers.after(pixels=sum(width * height for width, height, _ in header["images"]), failed=failed)
 
 
 def _parse() -> tuple[WorkerOptions, int]:
