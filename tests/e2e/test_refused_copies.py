@@ -10,9 +10,9 @@ import pytest
 from app.settings import bundled_model
 from benchmarks.serving import Server, serving
 from converter.contract import Options, Report
-from converter.disk import publish
+from converter.disk import checks
+from converter.identity import identify
 from converter.machine.environment import Environment, as_json
-from converter.run import identify
 from tests.support.converter.readonly import obeying_permissions
 
 pytestmark = pytest.mark.tensorflow
@@ -79,7 +79,7 @@ def forge_report(folder: Path, target: str) -> None:
         latency={},
         agreement={},
     )
-    publish.add_report(folder, report)
+    checks.add_report(folder, report)
 
 
 def assert_refused(server: Server, photo: bytes, *, name: str, reason: str) -> None:

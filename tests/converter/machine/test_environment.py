@@ -30,7 +30,7 @@ def machine(**says: Any) -> dict[str, str]:
 
 def ask(environ: Mapping[str, str]) -> Environment:
     """What is found, but for the driver, the GPUs and the packages of the machine that the tests run on."""
-    return replace(environment.probe(environ), driver=None, gpu_memory_bytes=(), onnx=())
+    return replace(environment.probe(environ), driver=None, gpu_memory_bytes=(), onnx=(), versions={})
 
 
 # Asking
@@ -176,5 +176,6 @@ def test_the_facts_are_json_without_the_log() -> None:
         "gpu_memory_bytes": [],
         "compute_capability": "9.0",
         "onnx": [],
+        "versions": {},
         "crash": None,
     }

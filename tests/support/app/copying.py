@@ -18,9 +18,9 @@ from app.model_folder import Model
 from app.verdicts.judge import Judge
 from app.verdicts.routing import Standing
 from converter.contract import Report
-from converter.disk import publish
+from converter.disk import checks, places
+from converter.identity import identify
 from converter.machine.environment import Environment
-from converter.run import identify
 from converter.tolerance import Tolerance
 from tests.support.fakes import FakeBackend, FakeStarter
 from tests.support.programs.without_tensorflow import ENGINE, FOUND, ON_A_GPU
@@ -100,7 +100,7 @@ class Copying:
         return self.found
 
     def location(self, target: str) -> Path:
-        return publish.location(self.source, target)
+        return places.location(self.source, target)
 
     async def prepare(self) -> None:
         await self.copies.prepare()
@@ -122,7 +122,7 @@ class Copying:
         if target == "trt" if engine is None else engine:
             (folder / "assets" / f"trt-serialized-engine.{ENGINE}").write_bytes(b"an engine")
         if report:
-            publish.add_report(folder, self.report(target, **made_with))
+            checks.add_report(folder, self.report(target, **made_with))
         return folder
 
     def report(self, target: str, *, options: Mapping[str, str] | None = None, **made_with: Any) -> Report:
