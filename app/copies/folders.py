@@ -161,6 +161,8 @@ class CopyFolders:
     def _adopt(self, target: str, cache: Path) -> None:
         old = places.earlier(self.source, target, cache=cache)
         new = places.location(self.source, target, cache=cache)
+        if new.parent.parent != cache:
+            return  # it goes beside the model
         adopted = moving.adopt(old, new, self._served.sha256)
         if adopted.place != new:
             self._stayed[new] = old

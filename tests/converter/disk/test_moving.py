@@ -1,4 +1,4 @@
-"""Copies in a cache in which models of the same name met are moved to the place of the model that they were made from."""
+"""Copies in a cache in which models of the same name met are moved to the place of their own model."""
 
 import os
 import subprocess

@@ -73,7 +73,15 @@ def served_model(source: Path, metrics: Metrics, *, max_batch: int = 8) -> Serve
 class Copying:
     """The copies of a model that is no real one, and its conversions; FP16 is wanted."""
 
-    def __init__(self, root: Path, found: Environment, *, wanted: tuple[str, ...] | None, convert: bool) -> None:
+    def __init__(
+        self,
+        root: Path,
+        found: Environment,
+        *,
+        wanted: tuple[str, ...] | None,
+        convert: bool,
+        cache: Path | None = None,
+    ) -> None:
         self.source, self.found = root / "1", found
         (self.source / "variables").mkdir(parents=True, exist_ok=True)
         (self.source / "saved_model.pb").write_bytes(b"a model")
@@ -82,9 +90,10 @@ class Copying:
         self.judge = Lenient()
         self.lacking: str | None = None  # why there is no room for two
         self.slots = {name: self._slot(name) for name in ("trt", "frozen", "onnx")}
-        plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, cache=None)
-        self.folders = CopyFolders(served_model(self.source, self.metrics), plan, ask=self._ask)
-        files, allowed = JobFiles(self.location("jobs")), JobLimits(seconds=60)
+        plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, cache=cache)
+        self.served = served_model(self.source, self.metrics)
+        self.folders = CopyFolders(self.served, plan, ask=self._ask)
+        files, allowed = JobFiles(places.location(self.source, "jobs", cache=cache)), JobLimits(seconds=60)
         self.conversions = Conversions(files=files, metrics=self.metrics, allowed=allowed, tolerance=Tolerance())
         self.copies = Copies(self.slots, self.folders, self.conversions, self.judge, self.metrics)
         self.asked = 0
