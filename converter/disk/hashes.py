@@ -14,8 +14,8 @@ from converter.disk.kept import Known, Seen
 FileHash = Callable[[Path], str]
 
 # What was written so shortly before it was read may change again without another time: file systems count in ticks of
-# up to 2 s, and the clock of a file server may be behind ours.
-_UNSURE_NS = 10_000_000_000
+# up to 2 s, and the clock of a file server may be a little behind ours.
+_UNSURE_NS = 3_000_000_000
 
 
 def sha256(path: Path) -> str:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from converter.disk import kept
+from converter.contract import Report
+from converter.disk import kept, trees
 from converter.disk.hashes import Hashes, sha256
+from converter.disk.kept import Known, Seen
 from tests.support.converter.readonly import obeying_permissions
+from tests.support.converter.running import convert, fake_model
 
 LATER_NS = 3600 * 10**9  # by then nothing is written any more
 
@@ -169,3 +172,16 @@ def test_where_nothing_can_be_written_all_is_as_without(weights: Path, tmp_path:
     done = obeying_permissions(lambda: subprocess.run(command, capture_output=True, text=True, check=True))
     weights.parent.chmod(0o755)
     assert (done.stdout.strip(), done.stderr) == (sha256(weights), "")
+
+
+@pytest.mark.parametrize("options", [[], ["--verify"]])
+def test_a_conversion_takes_what_is_known_unless_it_is_to_verify(options: list[str], tmp_path: Path) -> None:
+    model = fake_model(tmp_path)
+    place = kept.beside(tmp_path / "copies" / "1_trt")
+    found = {path: path.stat() for path in (model / "saved_model.pb", model / "variables" / "data")}
+    seen = {path: Seen(of.st_size, of.st_mtime_ns, of.st_ctime_ns, of.st_ino) for path, of in found.items()}
+    kept.add(place, {str(path): Known(each, "f" * 64) for path, each in seen.items()})
+    done = convert(model, *options)
+    assert done.returncode == 0, done.stderr
+    anew = Report.from_json(done.stdout).identity.source_sha256 == trees.source_sha256(model)
+    assert anew is bool(options)
