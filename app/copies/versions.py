@@ -69,7 +69,8 @@ class Versions:
         return sentence
 
     async def _load(self, model: Model, sha256: str) -> None:
-        if (model.folder, sha256) != (self._served.now.folder, self._served.sha256):
+        served_as = self._served.sha256 or sha256  # while it is hashed at the start it is what is there
+        if (model.folder, sha256) != (self._served.now.folder, served_as):
             await self._swap(model, sha256)
         elif self._native.ready:
             raise NotLoaded(f"version {model.version} is the newest there is, and is served already")

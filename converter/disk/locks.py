@@ -38,7 +38,7 @@ def problem(folder: Path) -> str | None:
 
     A folder that does not exist yet is looked at where it will be made.
     """
-    place = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    place = next(each for each in (folder.absolute(), *folder.absolute().parents) if os.path.exists(each))
     try:
         with tempfile.TemporaryFile(dir=place) as file:
             took = take(file.fileno())
