@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from converter.disk.places import is_version
+
 LABELS = Path("assets.extra") / "labels.txt"
 _GRAPH = "saved_model.pb"
 _COCO, _COCO_LAST = 80, 90  # classes, and the id of the last one where ids have gaps
@@ -32,7 +34,7 @@ def find(path: Path, labels: Path | None = None) -> Model:
     folder = _folder(path)
     if labels is not None and not labels.is_file():
         raise NoModel(f"there is no file of labels at {labels}")
-    name, version = (folder.parent.name, folder.name) if _is_number(folder.name) else (folder.name, "unversioned")
+    name, version = (folder.parent.name, folder.name) if is_version(folder.name) else (folder.name, "unversioned")
     return Model(name=name, version=version, folder=folder, labels=read_labels(labels or folder / LABELS))
 
 
@@ -42,7 +44,7 @@ def _folder(path: Path) -> Path:
         raise NoModel(f"there is no model at {path}: no such file or folder")
     if (path / _GRAPH).is_file():
         return path.resolve()
-    versions = [entry for entry in path.iterdir() if _is_number(entry.name)] if path.is_dir() else []
+    versions = [entry for entry in path.iterdir() if is_version(entry.name)] if path.is_dir() else []
     usable = [entry for entry in versions if (entry / _GRAPH).is_file()]
     if not usable:
         raise NoModel(f"{path} is no SavedModel (no {_GRAPH}) and has no version folder with one, like {path}/1")

@@ -69,6 +69,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     cache: Path | None = Field(
         default=None, description="Folder for copies when the model's own folder can't be written to."
     )
+    verify: Switch = Field(
+        default=False,
+        description="Whether every start of a worker, and every conversion, hashes all files anew. Default: only those "
+        "whose size, times or inode have changed.",
+    )
     copies: Names | None = Field(
         default=None,
         description="Copies to load or make, separated by commas; empty for none. Those that can't exist here say why. "

@@ -40,8 +40,8 @@ from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 from converter.description import Declared
-from converter.disk import publish
-from converter.disk.hashes import Hashes
+from converter.disk import kept, places
+from converter.disk.hashes import Hashes, sha256
 from converter.targets import KINDS
 from converter.tolerance import Tolerance
 
@@ -123,9 +123,8 @@ def _served(settings: Settings, metrics: Metrics) -> Served:
             boxes=settings.boxes,
         ),
     )
-    file_hash = Hashes()
-    sha256 = publish.source_sha256(model.folder, file_hash=file_hash)
-    return Served(model, sha256, run, metrics, app.__version__, file_hash)
+    known = kept.beside(places.location(model.folder, NATIVE, cache=settings.cache))
+    return Served(model, None, run, metrics, app.__version__, sha256 if settings.verify else Hashes(known))
 
 
 def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, metrics: Metrics) -> Routing:
@@ -162,9 +161,9 @@ def _detector(settings: Settings, attempts: Attempts, executor: ThreadPoolExecut
 
 
 def _conversions(settings: Settings, served: Served, tolerance: Tolerance, metrics: Metrics) -> Conversions:
-    files = JobFiles(publish.location(served.now.folder, "jobs", cache=settings.cache))
+    files = JobFiles(places.location(served.now.folder, "jobs", cache=settings.cache))
     allowed = JobLimits(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
-    return Conversions(files=files, metrics=metrics, allowed=allowed, tolerance=tolerance)
+    return Conversions(files=files, metrics=metrics, allowed=allowed, tolerance=tolerance, verify=settings.verify)
 
 
 def _copies(

@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
 
 def order(args: argparse.Namespace) -> Order:
     """The conversion asked for; BadOptions if the options contradict each other."""
-    found = Order(options=_options(args)) if args.order is None else Order.from_json(args.order)
+    found = Order(options=_options(args), verify=args.verify) if args.order is None else Order.from_json(args.order)
     targets.kind(found.options.target).check_options(found.options)
     return found
 
@@ -112,6 +112,11 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="MIB",
         help="it is ended when it holds more than this (default: what is free, less a margin)",
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="hash every file of the model anew, whatever its size, times and inode say",
     )
 
 

@@ -152,6 +152,7 @@ class Order:
     options: Options = field(default_factory=Options)
     tolerance: Tolerance = field(default_factory=Tolerance)  # by which its report judges the copy
     standard: Options | None = None  # what the server that asks would make by itself; None: no server asks
+    verify: bool = False  # hash every file of the source anew, whatever is remembered of it
 
     def to_json(self) -> str:
         """One line of JSON; `from_json` reads it."""
@@ -181,12 +182,15 @@ class Identity:
     tensorrt: str | None = None
     gpu: str | None = None
     compute_capability: str | None = None
+    format: int = 1  # of the kind, as its copies were when this one was made
+    libraries: Mapping[str, str] = field(default_factory=dict)  # versions of others that shape it, by name
 
     def mismatch(self, now: "Identity") -> str | None:
         """A sentence naming the first field, or option, in which this copy differs from `now`; None if none does."""
         pairs = {item.name: (getattr(self, item.name), getattr(now, item.name)) for item in fields(self)}
-        made_with, wanted = pairs.pop("options")
-        pairs |= {name: (made_with.get(name), wanted.get(name)) for name in sorted({*made_with, *wanted})}
+        for several in ("options", "libraries"):
+            made_with, wanted = pairs.pop(several)
+            pairs |= {name: (made_with.get(name), wanted.get(name)) for name in sorted({*made_with, *wanted})}
         for name, (then, here) in pairs.items():
             if then != here:
                 return f"it was made with {name} {_short(then)}, here it is {_short(here)}"

@@ -27,8 +27,9 @@ from converter.contract import (
     TargetUnavailable,
     UnusableModel,
 )
-from converter.disk import publish
-from converter.disk.hashes import FileHash, sha256
+from converter.disk import checks, kept, places, publish, trees
+from converter.disk.hashes import FileHash, Hashes, sha256
+from converter.identity import identify
 from converter.kind import Kind
 from converter.machine import environment
 from converter.machine.child import Limits
@@ -51,6 +52,7 @@ class Work:
     place: Path
     order: Order
     identity: Identity
+    file_hash: FileHash
     found: Environment
     progress: Progress
     limits: Limits
@@ -83,43 +85,30 @@ def convert(
     source, place = _checked(source, order.options, folder)
     with progress.step("check"):
         found = environment.probe(timeout_s=limits.until - time.monotonic())
-        answer = kind.availability(found)
-        if not answer.available:
-            raise TargetUnavailable(answer.reason)
+        _check_available(kind, found)
         limits = room.checked(kind, source, limits)
-        identity = identify(source, order.options, found)
+        file_hash = sha256 if order.verify else Hashes(kept.beside(place))
+        identity = identify(source, order.options, found, file_hash=file_hash)
     work = Work(
         kind=kind,
         source=source,
         place=place,
         order=order,
         identity=identity,
+        file_hash=file_hash,
         found=found,
         progress=progress,
         limits=limits,
     )
     with publish.exclusive(place, until=limits.until, waiting=lambda: progress.step("wait")) as waited:
-        existing = publish.usable_report(place, kind, identity) if waited else None
+        existing = checks.usable_report(place, kind, identity) if waited else None
         return existing or _make(work)
 
 
-def identify(source: Path, options: Options, found: Environment, *, file_hash: FileHash = sha256) -> Identity:
-    """What a copy of `source` made here and now with `options` would depend on."""
-    kind = targets.kind(options.target)
-    identity = Identity(
-        source_sha256=publish.source_sha256(source, file_hash=file_hash),
-        options={**options.text(kind.shaped_by), **options.declared.given()},
-        tensorflow=found.tensorflow or "unknown",
-        tensorflow_build=found.tensorflow_build or "unknown",
-    )
-    if not kind.has_engines:
-        return identity
-    return replace(
-        identity,
-        tensorrt=environment.dotted(found.tensorrt_loaded),
-        gpu=found.gpus[0] if found.gpus else None,
-        compute_capability=found.compute_capability,
-    )
+def _check_available(kind: Kind, found: Environment) -> None:
+    answer = kind.availability(found)
+    if not answer.available:
+        raise TargetUnavailable(answer.reason)
 
 
 def _steps(kind: Kind) -> tuple[str, ...]:
@@ -138,7 +127,7 @@ def _checked(source: Path, options: Options, folder: Path | None) -> tuple[Path,
     source = source.resolve()
     if problem := engines.no_original(source):
         raise UnusableModel(problem)
-    return source, _place(source, folder or publish.location(source, options.target))
+    return source, _place(source, folder or places.location(source, options.target))
 
 
 def _place(source: Path, folder: Path) -> Path:
@@ -165,16 +154,16 @@ def _make(work: Work) -> Report:
         native.description.write(partial)
         with work.progress.step("verify"):
             if options.save_engines:
-                publish.check_kind(partial, work.kind)
+                checks.check_kind(partial, work.kind)
             copy = _measured(work, partial, work.kind.name)
         latency = {"native": native.latency, work.kind.name: copy.latency, **_yardstick(work, native)}
         with work.progress.step("publish"):
-            if publish.source_sha256(work.source) != work.identity.source_sha256:
+            if trees.source_sha256(work.source, file_hash=work.file_hash) != work.identity.source_sha256:
                 raise ConversionFailed("the model changed while it was converted: the copy is not of what is there now")
             facts = {**facts, "model": asdict(native.description), "batch_sizes_left_out": native.left_out}
             agreed = _agreement(native, copy, work.order.tolerance)
             report = _report(work, facts, latency, agreed)
-            return publish.add_report(partial, replace(report, options=ordered))
+            return checks.add_report(partial, replace(report, options=ordered))
 
 
 def _measured(
@@ -239,8 +228,8 @@ def _report(work: Work, facts: Mapping[str, Any], latency: Mapping[str, Any], ag
         environment=environment.as_json(work.found),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=dict(work.progress.seconds),
-        source_bytes=publish.size_bytes(work.source),
-        size_bytes=0,  # publish.add_report knows it
+        source_bytes=trees.size_bytes(work.source),
+        size_bytes=0,  # checks.add_report knows it
         batch_sizes=work.options.batch_sizes,
         facts=facts,
         probe={"passed": True, "native_segments": "forbidden"},

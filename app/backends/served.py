@@ -14,7 +14,7 @@ class Served:
     """The one owner of which model is served; everybody else reads it here."""
 
     now: Model
-    sha256: str  # of its files
+    sha256: str | None  # of its files; None until they have been read, which may take minutes
     run: Spec  # how native is run, of whatever model
     metrics: Metrics
     server: str  # the server's own version

@@ -37,7 +37,11 @@ class Versions:
 
     async def open(self) -> None:
         """Load the served model; ModelRefused or WorkerDied if it can't be."""
-        await self._native.open(NativeDoor(self._served.spec, self._served.sha256, self._served.file_hash))
+        door = NativeDoor(self._served.spec, self._served.sha256, self._served.file_hash)
+        try:
+            await self._native.open(door)
+        finally:
+            self._served.sha256 = door.sha256
 
     async def load_newest(self) -> None:
         """Swap the newest version in, or load the one that is served if it does not serve.
@@ -65,7 +69,8 @@ class Versions:
         return sentence
 
     async def _load(self, model: Model, sha256: str) -> None:
-        if (model.folder, sha256) != (self._served.now.folder, self._served.sha256):
+        served_as = self._served.sha256 or sha256  # while it is hashed at the start it is what is there
+        if (model.folder, sha256) != (self._served.now.folder, served_as):
             await self._swap(model, sha256)
         elif self._native.ready:
             raise NotLoaded(f"version {model.version} is the newest there is, and is served already")
@@ -110,13 +115,13 @@ class _NewVersion(NativeDoor):
 
     def __init__(self, versions: Versions, model: Model, spec: Spec, sha256: str, file_hash: FileHash) -> None:
         super().__init__(spec, sha256, file_hash)
-        self._versions, self._model = versions, model
+        self._versions, self._model, self._served_as = versions, model, sha256
         self._serves = False
 
     async def inspect(self, fresh: Backend, /) -> None:
         """The first time it is let in."""
         if not self._serves:
-            await self._versions.make_way(self._model, self._sha256)
+            await self._versions.make_way(self._model, self._served_as)
             self._serves = True
 
 

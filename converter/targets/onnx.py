@@ -49,6 +49,8 @@ KIND = Kind(
     title="ONNX copy",
     runner="onnxruntime",
     steps=("load", "convert", "save"),
+    format=2,  # large weights lie beside the network
+    made_by=("onnxruntime", "tf2onnx"),
     memory=Memory(times=3.6, plus_bytes=450 << 20),
     shaped_by=("precision",),
     precisions=("FP32", "FP16"),

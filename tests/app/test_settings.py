@@ -40,6 +40,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "timeout_seconds": ("2.5", 2.5),
     "allowed_hosts": ("Detector., .Example.com", ("detector", ".example.com")),
     "docs": ("false", False),
+    "verify": ("true", True),
     "child_environment": ("JAX_PLATFORMS,HF_HOME", ("JAX_PLATFORMS", "HF_HOME")),
     "max_body_bytes": ("1000", 1000),
     "bodies_bytes": ("1000", 1000),

@@ -24,6 +24,11 @@ def test_without_options_it_is_the_default() -> None:
     assert read() == Options()
 
 
+@pytest.mark.parametrize("arguments", [[], ["--verify"]])
+def test_whether_what_is_known_of_files_counts(arguments: list[str]) -> None:
+    assert command.order(command.parser().parse_args(["model", *arguments])).verify is bool(arguments)
+
+
 @pytest.mark.parametrize(
     ("arguments", "options"),
     [

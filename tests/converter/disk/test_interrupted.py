@@ -1,6 +1,5 @@
 """A conversion that is ended at any of its steps leaves no process and nothing half-written; the old copy stays."""
 
-import fcntl
 import os
 import signal
 import sys
@@ -68,23 +67,12 @@ def test_told_to_stop_it_says_so_and_leaves_nothing(model: Path, step: str) -> N
     assert_only_the_old_copy_is_there(model)
 
 
-@contextmanager
-def last_moment(process: Process, folder: Path) -> Iterator[None]:
-    """In the block the conversion is at the point where it puts its copy in the place of the old one."""
-    wait_for(process, "yardstick")
-    handle = os.open(folder, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)  # as one does that renames beside it: see publish
-    wait_for(process, "publish")
-    yield
-    os.close(handle)
-
-
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
 def test_at_the_last_moment_the_old_copy_stays_too(model: Path, sig: signal.Signals) -> None:
-    with converting(model) as process:
-        with last_moment(process, model.parent / "copies"):
-            process.send_signal(sig)
-            assert process.wait(timeout=60) in (130, -signal.SIGKILL)
+    with converting(model, held_before="1_trt") as process:
+        wait_for(process, "publish")
+        process.send_signal(sig)
+        assert process.wait(timeout=60) in (130, -signal.SIGKILL)
         publish.recover(model.parent / "copies" / "1_trt")
     assert_only_the_old_copy_is_there(model)
 

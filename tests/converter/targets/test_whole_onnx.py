@@ -11,7 +11,7 @@ import pytest
 
 from converter import targets
 from converter.contract import Report
-from converter.disk import publish
+from converter.disk import checks
 from converter.model.onnx_layout import Layout
 from tests.support.converter.made import program
 
@@ -81,11 +81,11 @@ def test_the_report_tells_where_it_was_cut_and_how_it_agrees(converted: Converte
 
 def test_the_copy_may_be_loaded_until_a_file_is_another(converted: Converted) -> None:
     report = Report.from_json(converted.done.stdout)
-    assert publish.usable_report(converted.folder, targets.KINDS["onnx"], report.identity) == report
+    assert checks.usable_report(converted.folder, targets.KINDS["onnx"], report.identity) == report
     network = converted.folder / "network.onnx"
     contents = network.read_bytes()
     network.write_bytes(contents[:-1])
-    assert publish.usable_report(converted.folder, targets.KINDS["onnx"], report.identity) is None
+    assert checks.usable_report(converted.folder, targets.KINDS["onnx"], report.identity) is None
     network.write_bytes(contents)
 
 
