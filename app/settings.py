@@ -14,7 +14,7 @@ from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
 _PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
-_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes")
+_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes", "label_offset")
 
 
 class WrongSetting(Exception):
@@ -56,8 +56,15 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     labels: Path | None = Field(
         default=None,
-        description="A file with the names of the classes: lines of an id and a name, or of names alone. Default: the "
-        "model's `assets.extra/labels.txt`.",
+        description="A file with the names of the classes, as lines, a table, JSON, YAML or pbtxt, with ids or "
+        "without. Default: the model's `assets.extra/labels.txt`.",
+    )
+    label_offset: int | None = Field(
+        default=None,
+        ge=-1,
+        le=1000,
+        description="The class of the first name in that file. Default: by its ids or, of names alone, by what the "
+        "model gives and finds in photos.",
     )
     bind: Bind = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
     allowed_hosts: HostNames | None = Field(

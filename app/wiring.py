@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import app
-from app import model_folder
 from app.backends.backend import Backend, Spec, Starter
 from app.backends.served import Served
 from app.backends.worker import start_worker
@@ -28,6 +27,7 @@ from app.lanes.quiet import Quiet
 from app.lanes.slot import Slot
 from app.lanes.suspects import Suspects
 from app.metrics import Metrics
+from app.model_folder import Place
 from app.rules import GateRules, RollbackRule
 from app.settings import Settings
 from app.verdicts import judge, states
@@ -102,13 +102,17 @@ def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = t
         later=Later(fresh_judge),
         conversions=conversions,
         copies=copies,
-        versions=Versions(served, routing, copies, versions=settings.model, labels=settings.labels),
+        versions=Versions(served, routing, copies, place=_place(settings)),
         health=Health(routing, wait_for_copies=settings.startup_conversion == "blocking"),
     )
 
 
+def _place(settings: Settings) -> Place:
+    return Place(settings.model, settings.labels, settings.label_offset)
+
+
 def _served(settings: Settings, metrics: Metrics) -> Served:
-    model = model_folder.find(settings.model, settings.labels)
+    model = _place(settings).find()
     run = Spec(
         name=NATIVE,
         folder=model.folder,

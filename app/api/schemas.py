@@ -203,6 +203,7 @@ class ModelAnswer(BaseModel):
     signature: dict[str, Any] | None = Field(description="Null until the model is loaded.")
     labels: dict[int, str]
     label_ids: str = Field(description="Which ids the labels have: COCO's own with gaps, contiguous ones, or others.")
+    label_evidence: str = Field(description="In which form the labels were read, and how it is known whose they are.")
     active: str | None = Field(description="The backend that answers `auto`.")
     backends: dict[str, BackendAnswer]
 

@@ -17,6 +17,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "input_fit": ("pad", "pad"),
     "boxes": ("xywh", "xywh"),
     "labels": ("/models/names.txt", Path("/models/names.txt")),
+    "label_offset": ("0", 0),
     "bind": ("0.0.0.0:80", "0.0.0.0:80"),
     "cache": ("/var/cache/copies", Path("/var/cache/copies")),
     "copies": ("frozen", ("frozen",)),
