@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
-from app.choices import Boxes, Fit, Precision, Scale, wanted_on
+from app.choices import Boxes, Fit, Orientation, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
 from app.setting_types import PREFIX as PREFIX
 from app.setting_types import Bind, HostNames, Names, Switch, Token, VariableNames, is_loopback
@@ -158,6 +158,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         default=256_000_000, ge=1, description="Most bytes of bodies in memory at once; beyond it the slowest gets 429."
     )
     max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels a picture may declare.")
+    orientation: Orientation = Field(
+        default="upright",
+        description="How the model sees a picture that a camera has stored lying or mirrored: `upright`, turned as its "
+        "EXIF orientation says, with boxes in pixels of that; or `stored`.",
+    )
     max_pixels_in_flight: int | None = Field(
         default=None,
         ge=1,

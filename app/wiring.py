@@ -21,6 +21,7 @@ from app.copies.jobs import JobFiles
 from app.copies.versions import Versions
 from app.detection.attempts import Attempts
 from app.detection.detector import Detector
+from app.images import Intake
 from app.lanes.batching import Bounds, MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import Quiet
@@ -154,15 +155,17 @@ def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: 
         matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
     )
     rules = GateRules(tolerance=tolerance, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
-    load = partial(judge.pictures, settings.gate_images, max_pixels=settings.max_pixels)
+    load = partial(judge.pictures, settings.gate_images, _intake(settings))
     quiet = Quiet([lane.batcher for lane in routing.lanes.values()], measuring=measuring)
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet, clock=clock)
 
 
 def _detector(settings: Settings, attempts: Attempts, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
-    return Detector(
-        attempts, metrics, executor=executor, max_pixels=settings.max_pixels, timeout_s=settings.timeout_seconds
-    )
+    return Detector(attempts, metrics, executor=executor, intake=_intake(settings), timeout_s=settings.timeout_seconds)
+
+
+def _intake(settings: Settings) -> Intake:
+    return Intake(settings.max_pixels, upright=settings.orientation == "upright")
 
 
 def _conversions(settings: Settings, served: Served, tolerance: Tolerance, metrics: Metrics) -> Conversions:

@@ -45,6 +45,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "max_body_bytes": ("1000", 1000),
     "bodies_bytes": ("1000", 1000),
     "max_pixels": ("1000000", 1_000_000),
+    "orientation": ("stored", "stored"),
     "max_pixels_in_flight": ("40000000", 40_000_000),
     "connections": ("100", 100),
     "keep_alive_seconds": ("5", 5.0),
