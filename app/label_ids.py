@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.label_files import Labels, is_background
-from converter.description import API, TPU
+from converter.description import API, KERAS, TPU
 
 _CERTAIN = 0.3  # score from which a cat is one
 _COCO = ("person", "toothbrush", 80)  # the first name, the last, and how many: its ids have gaps, or have none
@@ -13,6 +13,13 @@ _COCO = ("person", "toothbrush", 80)  # the first name, the last, and how many: 
 _RAW = frozenset(
     {"raw_detection_boxes", "raw_detection_scores", "detection_multiclass_scores", "detection_anchor_indices"}
 )
+# From which number each kind of outputs counts, where that alone tells.
+_OF_KIND: Mapping[str, tuple[int, str]] = {
+    TPU: (1, "models of TPU exporters count from 1"),
+    "network's head": (0, "the classes of a network's head are the places of their scores, from 0"),
+    "rows of six": (0, "YOLO's exporters count from 0"),
+    "rows of seven": (0, "YOLO's exporters count from 0"),
+}
 _KERAS_CV = frozenset({"boxes", "confidence", "classes"})
 
 
@@ -106,16 +113,11 @@ def _check_number(count: int, seen: Seen) -> None:
 def _first_of_kind(told: Mapping[str, Any]) -> tuple[int | None, str]:
     """From which number models of its kind count, if they all do, and the kind in words."""
     kind, ignored, outputs = (told.get(name, ()) for name in ("output_kind", "ignored_outputs", "outputs"))
-    match kind:
-        case "TPU":
-            return 1, "models of TPU exporters count from 1"
-        case "object detection API" if _RAW.intersection(ignored):
-            return 1, "exports of the object detection API count from 1"
-        case "Keras" if _KERAS_CV.issubset(outputs):
-            return 0, "KerasCV's models count from 0"
-        case str() if kind.startswith("YOLO"):
-            return 0, "YOLO models count from 0"
-    return None, "models of its kind count from 0 or from 1"
+    if kind == API and _RAW.intersection(ignored):
+        return 1, "exports of the object detection API count from 1"
+    if kind == KERAS and _KERAS_CV.issubset(outputs):
+        return 0, "KerasCV's models count from 0"
+    return _OF_KIND.get(str(kind), (None, "models of its kind count from 0 or from 1"))
 
 
 def _may_have_gaps(file: Labels, seen: Seen) -> bool:

@@ -39,6 +39,8 @@ def of_ids(names: dict[int, str]) -> Labels:
         ({**EXPORT, "score_columns": 4}, [], 1, "count from 1"),
         (TPU, [], 1, "TPU exporters"),
         (KERAS_CV, [1], 0, "KerasCV's models count from 0"),
+        ({"output_kind": "network's head"}, [1], 0, "places of their scores"),
+        ({"output_kind": "rows of six"}, [], 0, "YOLO's exporters count from 0"),
         ({**TORCH, "score_columns": 3}, [1], 0, "scores of 3 classes"),
         ({**TORCH, "score_columns": 4}, [1], 1, "one of them the background"),
     ],
