@@ -7,7 +7,8 @@ from typing import Any
 from app.label_files import Labels, is_background
 from converter.description import API, KERAS, TPU
 
-_CERTAIN = 0.3  # score from which a cat is one
+# What the packaged photos show; two of them are enough, of scores that are certain.
+_PICTURED, _ENOUGH, _CERTAIN = ("person", "cat", "cup"), 2, 0.3
 _COCO = ("person", "toothbrush", 80)  # the first name, the last, and how many: its ids have gaps, or have none
 # Outputs that exports of the object detection API have beside the four that others copy.
 _RAW = frozenset(
@@ -48,16 +49,18 @@ def needs_photos(file: Labels, told: Mapping[str, Any]) -> bool:
 
 def first_class(file: Labels, seen: Seen) -> tuple[int, str]:
     """The class of the first name, and how that is known; Undecided if it can't be."""
-    if file.has_ids:
-        return _by_ids(file, seen)
+    return _by_ids(file, seen) if file.has_ids else _of_names(file, seen)
+
+
+def _of_names(file: Labels, seen: Seen) -> tuple[int, str]:
     count = max(file.names) + 1
     _check_number(count, seen)
-    first, why = _by_photos(count, seen) or _by_kind(count, seen)
+    first, why = _by_pictured(file, seen) or _by_photos(count, seen) or _by_kind(count, seen)
     if first is None:
         raise Undecided(f"there are {count} names without ids, and {why}")
     if first == 1 and _may_have_gaps(file, seen):
         raise Undecided(
-            "COCO's 80 classes are counted without gaps or up to 90, and it finds no cat at the former's id"
+            "these are COCO's 80, which are counted without gaps or up to 90, and what it finds fits neither"
         )
     return first, why
 
@@ -120,12 +123,17 @@ def _first_of_kind(told: Mapping[str, Any]) -> tuple[int | None, str]:
     return _OF_KIND.get(str(kind), (None, "models of its kind count from 0 or from 1"))
 
 
+def _by_pictured(file: Labels, seen: Seen) -> tuple[int, str] | None:
+    """What follows from what is known to be in the packaged photos, if the names have it."""
+    places = [place for place, name in file.names.items() if name.lower() in _PICTURED]
+    found = [sum(seen.scores.get(place + first, 0.0) >= _CERTAIN for place in places) for first in (0, 1)]
+    if max(found) < _ENOUGH or min(found):
+        return None
+    return found.index(max(found)), f"it finds {max(found)} of {', '.join(_PICTURED)} in the packaged photos by that"
+
+
 def _may_have_gaps(file: Labels, seen: Seen) -> bool:
     """Whether these are COCO's names, and nothing shows that the ids have no gaps."""
     first, last, count = _COCO
-    if len(file.names) != count or (file.names.get(0), file.names.get(count - 1)) != (first, last):
-        return False
-    if seen.told.get("score_columns") is not None:
-        return False
-    cat = 1 + next((place for place, name in file.names.items() if name == "cat"), 0)
-    return seen.scores.get(cat, 0.0) < _CERTAIN
+    is_coco = len(file.names) == count and (file.names.get(0), file.names.get(count - 1)) == (first, last)
+    return is_coco and seen.told.get("score_columns") is None and _by_pictured(file, seen) is None

@@ -25,9 +25,15 @@ def rows(text: str, *, is_table: bool) -> tuple[str, Iterator[Row]]:
     """What the form is called, and its rows, which raise WrongLine where a line is not of it."""
     lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1)]
     said = [(at, line) for at, line in lines if _says_something(line)]
-    form = next((form for form, pattern in _FORMS.items() if _all(pattern, said)), None)
-    if form:
-        return form, _matched(_FORMS[form], said)
+    for form, pattern in _FORMS.items():
+        if _all(pattern, said):
+            return form, _matched(pattern, said)
+    return _table_or_names(text, lines, said, is_table=is_table)
+
+
+def _table_or_names(
+    text: str, lines: Sequence[Line], said: Sequence[Line], *, is_table: bool
+) -> tuple[str, Iterator[Row]]:
     if is_table or _separator(said):
         return "a table", _table(text, _separator(said) or ",")
     return "lines", _names(lines, said)

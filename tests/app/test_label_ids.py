@@ -69,8 +69,11 @@ def test_what_the_evidence_does_not_tell_is_asked_for(told: dict[str, Any], foun
         first_class(alone("person", "bicycle", "car"), Seen(told, dict.fromkeys(found, 0.5)))
 
 
-def test_coco_s_names_are_counted_without_gaps_only_if_a_cat_is_found_there() -> None:
-    assert first_class(alone(*COCO), Seen(EXPORT, {1: 0.9, 16: 0.8}))[0] == 1
+def test_coco_s_names_are_counted_without_gaps_only_if_what_is_in_the_photos_is_found_there() -> None:
+    for told in (EXPORT, COPIED):
+        first, why = first_class(alone(*COCO), Seen(told, {1: 0.9, 16: 0.8}))
+        assert (first, why) == (1, "it finds 2 of person, cat, cup in the packaged photos by that")
+    assert first_class(alone(*COCO), Seen(COPIED, {0: 0.9, 15: 0.8}))[0] == 0
     with pytest.raises(Undecided, match="up to 90"):
         first_class(alone(*COCO), Seen(EXPORT, {1: 0.9, 17: 0.8}))
     assert first_class(alone(*COCO), Seen({**EXPORT, "score_columns": 81}, {}))[0] == 1
