@@ -113,10 +113,10 @@ def pbtxt(text: str) -> Iterator[Row]:
 
 
 def _item(fields: Mapping[str, str], line: int) -> Row:
-    class_id = number(fields.get("id", "0"))  # what is left out is 0, as in every such message
+    class_id = number(fields.get("id", ""))
     name = fields.get("display_name") or fields.get("name") or ""
     if class_id is None:
-        raise WrongLine(line, f"the item has the id {fields['id'][:40]!r}, which is no class id")
+        raise WrongLine(line, f"the item has the id {fields.get('id', '')[:40]!r}, which is no class id")
     if not name:
         raise WrongLine(line, "the item has no name")
     return Row(line, class_id, name.strip())

@@ -80,9 +80,9 @@ def _named(model: Model, labels: Path, first_class: int | None) -> Model:
 
 def _folder(path: Path) -> Path:
     """The folder of the SavedModel itself."""
-    if not path.exists():
-        raise NoModel(f"there is no model at {path}: no such file or folder")
     try:
+        if not path.exists():
+            raise NoModel(f"there is no model at {path}: no such file or folder")
         found = None if path.is_file() else _savedmodel(path)
         if found is None:
             raise NoModel(_instead(path) if path.is_file() else _lacking(path, _entries(path)))

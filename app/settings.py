@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 
 from app.choices import Boxes, Fit, Orientation, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
+from app.setting_errors import WrongSetting as WrongSetting
+from app.setting_errors import in_a_sentence
 from app.setting_types import PREFIX as PREFIX
 from app.setting_types import Bind, HostNames, Names, Switch, Token, VariableNames, is_loopback
 from converter.tolerance import Tolerance
@@ -15,10 +17,6 @@ from converter.tolerance import Tolerance
 # Set to nothing is not set: an empty path would be the current folder.
 _PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
 _NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes", "label_offset")
-
-
-class WrongSetting(Exception):
-    """A setting's value can't be used; the message is one sentence for the person who set it."""
 
 
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
@@ -242,13 +240,4 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         try:
             return cls.model_validate({**values, **(options or {})})
         except ValidationError as error:
-            raise WrongSetting(_sentence(error, options or {})) from None
-
-
-def _sentence(error: ValidationError, options: Mapping[str, str]) -> str:
-    first = error.errors()[0]
-    name = str(first["loc"][0])
-    called = f"--{name.replace('_', '-')}" if name in options else PREFIX + name.upper()
-    secret = "token" in name
-    value = "" if secret else f" (it is {first['input']!r})"
-    return f"{called}: {first['msg'].removeprefix('Value error, ')}{value}"
+            raise in_a_sentence(error, options or {}) from None

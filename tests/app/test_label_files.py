@@ -66,6 +66,10 @@ WRONG = {
     "a control character": ("person\ncar\0\n", "line 2 of .* printable"),
     "pbtxt without an end": ("item {\n id: 1\n name: 'a'\n", "line 4 of .* pbtxt"),
     "pbtxt without a name": ("item { id: 1 name: 'a' }\nitem { id: 2 }", "line 2 of .* pbtxt: the item has no name"),
+    "pbtxt without an id": (
+        "item { id: 1 name: 'a' }\nitem { name: 'b' }",
+        "line 2 of .* pbtxt: the item has the id ''",
+    ),
     "pbtxt with a negative id": ("item {\n id: -1 name: 'a' }", "line 1 of .* pbtxt: .*'-1'"),
     "broken JSON": ('["person",\n "car"\n "dog"]', "line 3 of .* JSON"),
     "JSON with a null": ('["person",\n null]', "line 2 of .* JSON: there is no name"),
