@@ -7,6 +7,7 @@ from converter.contract import PRECISIONS, STRATEGIES
 from converter.description import BOXES, FITS, SCALES
 from converter.targets import KINDS
 
+Orientation = Literal["stored", "upright"]
 NATIVE, AUTO, BOTH = "native", "auto", "both"
 # First those that must beat another one too; otherwise in the order of the list.
 _NAMES = tuple(sorted(KINDS, key=lambda name: KINDS[name].yardstick is None))

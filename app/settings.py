@@ -6,19 +6,17 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
-from app.choices import Boxes, Fit, Precision, Scale, wanted_on
+from app.choices import Boxes, Fit, Orientation, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
+from app.setting_errors import WrongSetting as WrongSetting
+from app.setting_errors import in_a_sentence
 from app.setting_types import PREFIX as PREFIX
 from app.setting_types import Bind, HostNames, Names, Switch, Token, VariableNames, is_loopback
 from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
 _PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
-_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes")
-
-
-class WrongSetting(Exception):
-    """A setting's value can't be used; the message is one sentence for the person who set it."""
+_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes", "label_offset")
 
 
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
@@ -56,8 +54,15 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     labels: Path | None = Field(
         default=None,
-        description="A file with the names of the classes: lines of an id and a name, or of names alone. Default: the "
-        "model's `assets.extra/labels.txt`.",
+        description="A file with the names of the classes, as lines, a table, JSON, YAML or pbtxt, with ids or "
+        "without. Default: the model's `assets.extra/labels.txt`.",
+    )
+    label_offset: int | None = Field(
+        default=None,
+        ge=-1,
+        le=1000,
+        description="The class of the first name in that file. Default: by its ids or, of names alone, by what the "
+        "model gives and finds in photos.",
     )
     bind: Bind = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
     allowed_hosts: HostNames | None = Field(
@@ -156,6 +161,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         default=256_000_000, ge=1, description="Most bytes of bodies in memory at once; beyond it the slowest gets 429."
     )
     max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels a picture may declare.")
+    orientation: Orientation = Field(
+        default="upright",
+        description="How the model sees a picture that a camera has stored lying or mirrored: `upright`, turned as its "
+        "EXIF orientation says, with boxes in pixels of that; or `stored`.",
+    )
     max_pixels_in_flight: int | None = Field(
         default=None,
         ge=1,
@@ -235,13 +245,4 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         try:
             return cls.model_validate({**values, **(options or {})})
         except ValidationError as error:
-            raise WrongSetting(_sentence(error, options or {})) from None
-
-
-def _sentence(error: ValidationError, options: Mapping[str, str]) -> str:
-    first = error.errors()[0]
-    name = str(first["loc"][0])
-    called = f"--{name.replace('_', '-')}" if name in options else PREFIX + name.upper()
-    secret = "token" in name
-    value = "" if secret else f" (it is {first['input']!r})"
-    return f"{called}: {first['msg'].removeprefix('Value error, ')}{value}"
+            raise in_a_sentence(error, options or {}) from None

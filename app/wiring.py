@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import app
-from app import model_folder
 from app.backends.backend import Backend, Spec, Starter
 from app.backends.served import Served
 from app.backends.worker import start_worker
@@ -22,12 +21,14 @@ from app.copies.jobs import JobFiles
 from app.copies.versions import Versions
 from app.detection.attempts import Attempts
 from app.detection.detector import Detector
+from app.images import Intake
 from app.lanes.batching import Bounds, MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import Quiet
 from app.lanes.slot import Slot
 from app.lanes.suspects import Suspects
 from app.metrics import Metrics
+from app.model_folder import Place
 from app.rules import GateRules, RollbackRule
 from app.settings import Settings
 from app.verdicts import judge, states
@@ -102,13 +103,17 @@ def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = t
         later=Later(fresh_judge),
         conversions=conversions,
         copies=copies,
-        versions=Versions(served, routing, copies, versions=settings.model, labels=settings.labels),
+        versions=Versions(served, routing, copies, place=_place(settings)),
         health=Health(routing, wait_for_copies=settings.startup_conversion == "blocking"),
     )
 
 
+def _place(settings: Settings) -> Place:
+    return Place(settings.model, settings.labels, settings.label_offset)
+
+
 def _served(settings: Settings, metrics: Metrics) -> Served:
-    model = model_folder.find(settings.model, settings.labels)
+    model = _place(settings).find()
     run = Spec(
         name=NATIVE,
         folder=model.folder,
@@ -149,15 +154,17 @@ def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: 
         matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
     )
     rules = GateRules(tolerance=tolerance, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
-    load = partial(judge.pictures, settings.gate_images, max_pixels=settings.max_pixels)
+    load = partial(judge.pictures, settings.gate_images, _intake(settings))
     quiet = Quiet([lane.batcher for lane in routing.lanes.values()], measuring=measuring)
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet, clock=clock)
 
 
 def _detector(settings: Settings, attempts: Attempts, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
-    return Detector(
-        attempts, metrics, executor=executor, max_pixels=settings.max_pixels, timeout_s=settings.timeout_seconds
-    )
+    return Detector(attempts, metrics, executor=executor, intake=_intake(settings), timeout_s=settings.timeout_seconds)
+
+
+def _intake(settings: Settings) -> Intake:
+    return Intake(settings.max_pixels, upright=settings.orientation == "upright")
 
 
 def _conversions(settings: Settings, served: Served, tolerance: Tolerance, metrics: Metrics) -> Conversions:

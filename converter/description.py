@@ -102,6 +102,7 @@ class Description:
     ignored: tuple[str, ...] = ()  # names of the other outputs
     boxes: str = ""  # one of BOXES
     evidence: str = ""  # how that is known
+    score_columns: int | None = None  # of an output with scores of every class, the background perhaps among them
     notes: tuple[str, ...] = field(default=())  # nothing writes any; copies made before have the name in their files
 
     def to_json(self) -> str:
@@ -130,10 +131,12 @@ class Description:
 def in_words(description: Description) -> dict[str, Any]:
     """What is told of a description at `/model`."""
     ignored = {"ignored_outputs": list(description.ignored)} if description.ignored else {}
+    columns = {} if description.score_columns is None else {"score_columns": description.score_columns}
     return {
         "input": description.input.sentence(),
         "output_kind": description.convention,
         "boxes": description.boxes,
         "boxes_evidence": description.evidence,
         **ignored,
+        **columns,
     }

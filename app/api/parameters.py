@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.choices import AUTO, BOTH, BackendName, CopyName
+from app.choices import AUTO, BOTH, BackendName, CopyName, Orientation
 from app.errors import BadParameter
 from converter.tolerance import Tolerance
 
@@ -60,6 +60,11 @@ class Parameters(BaseModel):
     annotate: bool = Field(
         default=False,
         description="Add the picture with its boxes drawn, as a data URI. `Accept: image/jpeg` gives it bare.",
+    )
+    orientation: Orientation | None = Field(
+        default=None,
+        description="How the model sees a picture that a camera has stored lying: `upright`, or as `stored`. Boxes are "
+        "in pixels of that. If left out, as the server is set.",
     )
     timeout_ms: int | None = Field(
         default=None,

@@ -123,5 +123,6 @@ def _query(wanted: Parameters, model: Model) -> Query:
         max_detections=wanted.max_detections,
         classes=parameters.class_ids(wanted.classes, model.labels),
         backend=wanted.backend,
+        upright=None if wanted.orientation is None else wanted.orientation == "upright",
         timeout_s=wanted.timeout_ms / 1000 if wanted.timeout_ms is not None else None,
     )

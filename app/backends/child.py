@@ -21,6 +21,7 @@ from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
 from converter.machine.memory import give_back
 from converter.model.detections import Detections
+from converter.model.orientation import AS_STORED, Shown
 
 _LARGE_PIXELS = 8_000_000  # of a batch whose memory is worth the milliseconds that giving it back takes
 
@@ -42,8 +43,8 @@ class Runner(Protocol):
 
     facts: Facts
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
-        """Answer one batch; `sizes` are widths and heights. BatchFailed if the model raises."""
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+        """Answer one batch of pictures as they are shown. BatchFailed if the model raises."""
 
 
 def main(load: Callable[[WorkerOptions], Runner]) -> None:
@@ -102,11 +103,11 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
     failed = True
     try:
         jpegs, at = [], 0
-        for _, _, length in header["images"]:
+        for _, _, length, _ in header["images"]:
             jpegs.append(payload[at : at + length])
             at += length
         started = time.perf_counter()
-        detections = runner.run(jpegs, [(width, height) for width, height, _ in header["images"]])
+        detections = runner.run(jpegs, [_shown(*each) for each in header["images"]])
         fields, rows = wire.pack(detections)
         channel.send({"id": header["id"], "seconds": time.perf_counter() - started, **fields}, rows)
         failed = False
@@ -117,8 +118,12 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
         channel.send({"id": header["id"], "failed": "other", "message": f"{type(error).__name__}: {error}"})
     finally:
         # A broken file may declare any size; what was taken for it would stay between other pictures' memory.
-        if failed or sum(width * height for width, height, _ in header["images"]) > _LARGE_PIXELS:
+        if failed or sum(width * height for width, height, *_ in header["images"]) > _LARGE_PIXELS:
             give_back()
+
+
+def _shown(width: int, height: int, _: int, applied: int) -> Shown:
+    return (width, height) if applied == AS_STORED else (width, height, applied)
 
 
 def _parse() -> tuple[WorkerOptions, int]:

@@ -14,6 +14,7 @@ from converter.machine.error_text import first_line
 from converter.model import providers
 from converter.model.detections import Detections
 from converter.model.onnx_copy import NotReproducible, OnnxCopy, Undecodable
+from converter.model.orientation import Shown
 from converter.model.prediction import predict
 
 _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
@@ -45,11 +46,11 @@ class OnnxModel:
             fallback_reason=self._copy.assigned.reason,
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
         return self._call(padded(jpegs, self._padding), sizes)
 
-    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
         try:
             return predict(self._copy, jpegs, sizes)
         except Undecodable as error:

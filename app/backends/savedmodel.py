@@ -17,6 +17,7 @@ from converter.machine.error_text import first_line
 from converter.model import sampling
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
+from converter.model.orientation import Shown
 from converter.model.prediction import WrongBatch, describe_boxes, predict
 from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
@@ -56,11 +57,11 @@ class SavedModel:
             signature=describe(self._model.signature, self._model.description),
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
         return self._call(padded(jpegs, self._padding), sizes)
 
-    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
         try:
             return predict(self._model, jpegs, sizes, pool=self._pool)
         # Of decoding here: as native it is the measure, and can't leave it to another.

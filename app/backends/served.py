@@ -42,6 +42,11 @@ class Served:
         """From now on answers may be this model's."""
         self._known[model.version] = model
 
+    def name(self, model: Model) -> None:
+        """The model that is served, with its labels settled."""
+        self.admit(model)
+        self.now = model
+
     def switch_to(self, model: Model, sha256: str) -> None:
         """From now on this model is served."""
         self.admit(model)

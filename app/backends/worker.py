@@ -115,7 +115,8 @@ class Worker:
         number = next(self._numbers)
         future: asyncio.Future[list[Detections]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        header = {"id": number, "images": [(image.width, image.height, len(image.data)) for image in images]}
+        told = [(image.width, image.height, len(image.data), image.applied_orientation) for image in images]
+        header = {"id": number, "images": told}
         try:
             async with asyncio.timeout(self._hang_seconds):
                 self._writer.writelines(wire.frame(header, [image.data for image in images]))

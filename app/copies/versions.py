@@ -2,19 +2,18 @@
 
 import asyncio
 import logging
-from pathlib import Path
 
-from app import model_folder
 from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.backends.served import Served
 from app.choices import AUTO, NATIVE
 from app.copies.copies import Copies
 from app.copies.doors import NativeDoor, digest
+from app.copies.naming import named
 from app.errors import ConversionRunning, NotLoaded
 from app.lanes.lane import Lane
 from app.lanes.quiet import wait_until_idle
 from app.lanes.slot import LONGEST_DRAIN_S
-from app.model_folder import Model, NoModel
+from app.model_folder import Model, NoModel, Place
 from app.verdicts.routing import Routing
 from converter.disk.hashes import FileHash
 
@@ -24,20 +23,18 @@ _LATER = "a new version of the model has been loaded, and its copy is made again
 
 
 class Versions:
-    """Loads the newest version in the folder `versions` on an admin's word; `labels` is as in `model_folder.find`."""
+    """Loads the newest version at `place` on an admin's word."""
 
-    def __init__(
-        self, served: Served, routing: Routing, copies: Copies, *, versions: Path, labels: Path | None
-    ) -> None:
+    def __init__(self, served: Served, routing: Routing, copies: Copies, *, place: Place) -> None:
         self._served, self._routing, self._copies = served, routing, copies
-        self._folder, self._labels = versions, labels
+        self._place = place
         self._native = routing.lanes[NATIVE].slot
         self._loading = asyncio.Lock()
         self._making: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Load the served model; ModelRefused or WorkerDied if it can't be."""
-        door = NativeDoor(self._served.spec, self._served.sha256, self._served.file_hash)
+        door = _SameVersion(self._served)
         try:
             await self._native.open(door)
         finally:
@@ -52,7 +49,7 @@ class Versions:
             if self._copies.converting:
                 raise ConversionRunning("a conversion of the version that serves runs; wait for it or end it")
             try:
-                model = await asyncio.to_thread(model_folder.find, self._folder, self._labels)
+                model = await asyncio.to_thread(self._place.find)
                 sha256 = await digest(model.folder, self._served.file_hash)
                 await self._load(model, sha256)
             except NoModel as error:
@@ -64,7 +61,7 @@ class Versions:
 
     def _named(self, sentence: str) -> str:
         """The sentence without where the folders lie: it was made for whoever starts the server."""
-        for path in (self._folder, self._labels):
+        for path in (self._place.path, self._place.labels):
             sentence = sentence.replace(str(path), path.name) if path else sentence
         return sentence
 
@@ -110,6 +107,19 @@ class Versions:
             log.error("copies failed", exc_info=error)
 
 
+class _SameVersion(NativeDoor):
+    """Settles the labels of the model that is served from the start."""
+
+    def __init__(self, served: Served) -> None:
+        super().__init__(served.spec, served.sha256, served.file_hash)
+        self._served, self._model = served, served.now
+
+    async def inspect(self, fresh: Backend, /) -> None:
+        """Until they are settled."""
+        if self._served.now is self._model:
+            self._served.name(await named(self._model, fresh))
+
+
 class _NewVersion(NativeDoor):
     """Has the old version's copies make way before the new one is published."""
 
@@ -121,7 +131,7 @@ class _NewVersion(NativeDoor):
     async def inspect(self, fresh: Backend, /) -> None:
         """The first time it is let in."""
         if not self._serves:
-            await self._versions.make_way(self._model, self._served_as)
+            await self._versions.make_way(await named(self._model, fresh), self._served_as)
             self._serves = True
 
 

@@ -19,6 +19,7 @@ class Detections:
     dropped: int = 0  # detections left out because a number in them was not finite
     version: str = ""  # of the model that found them, where a server knows it
     decode_s: float | None = None  # what decoding its batch took, where that is not in the graph
+    encoded_again: bool = False  # the picture was turned, for a model that takes files
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -7,12 +7,12 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 from converter.contract import UnusableModel
-from converter.description import Description, Input
-from converter.model import sampling
+from converter.description import JPEG, Description, Input
+from converter.model import orientation, sampling
 from converter.model.box_forms import Outputs, infer_box_form, read
 from converter.model.detections import Detections
+from converter.model.orientation import Shown
 from converter.model.pictures import Prepared, prepare
-from converter.model.placing import Size
 
 _MOST_FIXED = 32  # pictures that a graph may want in each call without saying so
 _DECODER = "simplejpeg"
@@ -34,16 +34,20 @@ class Predictor(Protocol):
 def predict(
     model: Predictor,
     jpegs: Sequence[bytes],
-    sizes: Sequence[Size],
+    sizes: Sequence[Shown],
     *,
     pool: ThreadPoolExecutor | None = None,
     description: Description | None = None,
 ) -> list[Detections]:
-    """Run one batch; files beyond `sizes` (width, height) are padding. `description`: in place of the model's own."""
+    """Run one batch; files beyond `sizes` are padding. `description`: in place of the model's own."""
     known = description or model.description
     prepared = prepare(jpegs, sizes, known.input, pool)
     found = read(_called(model, prepared, len(jpegs)), known, prepared.placed)
-    return [replace(each, decode_s=prepared.decode_s) for each in found]
+    turned = [known.input.kind == JPEG and orientation.of(size) != orientation.AS_STORED for size in sizes]
+    return [
+        replace(each, decode_s=prepared.decode_s, encoded_again=again)
+        for each, again in zip(found, turned, strict=True)
+    ]
 
 
 def describe_boxes(model: Predictor, photos: Sequence[bytes]) -> Description:

@@ -22,6 +22,7 @@ from converter.model.detections import BOXES, CLASSES, COUNT, SCORES
 ROWS, INFO = "detections", "image_info"
 _API = (BOXES, SCORES, CLASSES, COUNT)
 _RANKS = {BOXES: 3, SCORES: 2, CLASSES: 2, COUNT: 1}
+_OF_EVERY_CLASS = ("detection_multiclass_scores", "raw_detection_scores")  # [N, M, classes]
 _ROW = 7  # numbers in a row of a TPU exporter's
 # Names that Keras models give to boxes, scores and classes (KerasCV and KerasHub; older ones of Keras' examples).
 _KERAS = {BOXES: ("boxes",), SCORES: ("confidence", "scores"), CLASSES: ("classes", "labels")}
@@ -52,7 +53,14 @@ def describe_signature(takes: Mapping[str, Spec], gives: Mapping[str, Spec], dec
         ignored=tuple(sorted(set(gives) - set(outputs.values()))),
         boxes=declared.boxes or "",
         evidence="declared" if declared.boxes else "",
+        score_columns=_score_columns(gives),
     )
+
+
+def _score_columns(gives: Mapping[str, Spec]) -> int | None:
+    """Of how many classes the object detection API's exports give scores, by their shapes."""
+    specs = (gives[name] for name in _OF_EVERY_CLASS if name in gives)
+    return next((spec.shape[2] for spec in specs if spec.shape is not None and len(spec.shape) == 3), None)
 
 
 def _input(takes: Mapping[str, Spec], declared: Declared) -> Input:

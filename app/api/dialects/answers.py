@@ -17,6 +17,7 @@ from app.detection.draw import Labelled
 from app.errors import ServiceError
 from app.images import Image
 from app.model_folder import Model
+from converter.model.orientation import QUALITY
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +73,20 @@ def picture_answer(result: Result, model: Model, box: str) -> dict[str, Any]:
     ]
     return {
         "backend": result.backend,
-        "image": {"width": image.width, "height": image.height, "orientation": image.orientation},
+        "image": _picture(image, encoded_again=result.found.encoded_again),
         "detections": objects,
         "count": len(objects),
         "batch_size": result.batch_size,
+    }
+
+
+def _picture(image: Image, *, encoded_again: bool) -> dict[str, Any]:
+    return {
+        "width": image.width,
+        "height": image.height,
+        "orientation": image.orientation,
+        "applied_orientation": image.applied_orientation,
+        **({"encoded_quality": QUALITY} if encoded_again else {}),
     }
 
 

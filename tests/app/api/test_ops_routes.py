@@ -89,6 +89,7 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
         "signature": dict(FACTS.signature),
         "labels": {"64": "tram", "65": "traffic light"},
         "label_ids": "2 classes, 64 to 65, no gaps",
+        "label_evidence": "lines of an id and a name, the first is class 64: by the ids in it",
         "active": "native",
         "backends": {
             "native": {

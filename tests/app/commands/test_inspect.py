@@ -27,6 +27,7 @@ FOUND = Inspection(
     batch_sizes=(1,),
     left_out={"8": "the graph takes one picture"},
     label_ids="3 classes, 1 to 3, no gaps",
+    label_evidence="JSON, the first is class 1: by the ids in it",
     copies={"frozen": None, "trt": "there is no GPU"},
 )
 
@@ -40,6 +41,7 @@ def test_the_table_says_all_of_it() -> None:
         "yxyx, known by: 31 boxes on 5 photos",
         "the graph takes one picture",
         "raw_scores",
+        "3 classes, 1 to 3, no gaps; JSON, the first is class 1: by the ids in it",
         "frozen         can be made",
         "trt            can't be made: there is no GPU",
     ):
