@@ -154,7 +154,3 @@ def id_space(labels: Mapping[int, str]) -> str:
     if count == _COCO and not gaps:
         return f"{_COCO} classes, {first} to {last} without gaps, as contiguous ids of COCO are"
     return f"{count} classes, {first} to {last}, {gaps or 'no'} gaps"
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()

@@ -242,15 +242,11 @@ def test_a_copy_that_is_there_is_looked_at(saved_model: Path) -> None:
     )
 
 
-def test_pictures_for_calibration_are_counted(saved_model: Path) -> None:
+def test_pictures_for_calibration_are_counted(saved_model: Path, tmp_path: Path) -> None:
+    def told(images: Path | None) -> str:
+        return line(doctor.as_text(examine(saved_model, calibration_images=images)), "calibration")
+
     photos = ROOT / "converter" / "photos"
-    words = line(doctor.as_text(examine(saved_model, calibration_images=photos)), "calibration")
-    assert words == f"{len(list(photos.glob('*.jpg')))} JPEG files in {photos}"
-
-
-def test_without_pictures_for_calibration_it_says_what_they_are_for(saved_model: Path, tmp_path: Path) -> None:
-    words = line(doctor.as_text(examine(saved_model)), "calibration")
-    assert words == "none: an INT8 copy needs DETECTOR_CALIBRATION_IMAGES, a folder of JPEG files"
-    empty = examine(saved_model, calibration_images=tmp_path / "nothing")
-    assert empty.calibration.problem
-    assert line(doctor.as_text(empty), "calibration") == empty.calibration.problem
+    assert told(photos) == f"{len(list(photos.glob('*.jpg')))} JPEG files in {photos}"
+    assert told(None) == "none: an INT8 copy needs DETECTOR_CALIBRATION_IMAGES, a folder of JPEG files"
+    assert told(tmp_path) == examine(saved_model, calibration_images=tmp_path).calibration.problem
