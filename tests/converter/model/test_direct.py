@@ -19,7 +19,7 @@ def test_it_answers_as_if_tensorflow_had_loaded_it_and_leaves_nothing(frozen_cop
     assert set(said.pop("same_specs")) == {True}
     assert said == {
         "kinds": ["DirectFunction"],
-        "source": False,  # its variables are read by TensorFlow's loader alone
+        "source": False,  # an original is run as it came
         "registered": [True, True],
         "left": [False, False],
     }

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from converter.model import direct, signature
+from converter.model import signature
 
 folder, source, photo = map(Path, sys.argv[1:])
 
@@ -35,7 +35,7 @@ said = {
         for count in (1, 2)
         for name, values in answers(usual, count).items()
     ),
-    "source": direct.load(source) is not None,
+    "source": type(signature.load(source)[1].function).__name__ == "DirectFunction",
 }
 registered = [context.context().has_function(name) for name in names]
 del loaded
