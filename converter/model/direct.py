@@ -1,7 +1,7 @@
 """A frozen copy loaded without TensorFlow's loader: its one function is registered and called. Imports TensorFlow.
 
-TensorFlow's loader builds each function as a graph again, which holds those it calls: seven times the constants, and
-what optimises the whole for each call five times more (benchmarks/cpu.md).
+TensorFlow's loader builds each function as a graph again, which holds those it calls: the constants seven times before
+anything has run, and more when it does (benchmarks/cpu.md).
 """
 
 import itertools
@@ -57,31 +57,34 @@ def load(folder: Path) -> Any | None:
     saved.ParseFromString((folder / "saved_model.pb").read_bytes())
     if len(saved.meta_graphs) != 1 or saved.meta_graphs[0].asset_file_def:
         return None
-    (meta_graph,) = saved.meta_graphs
+    return _loaded(saved.meta_graphs[0])
+
+
+def _loaded(meta_graph: Any) -> Any | None:
     library = {each.signature.name: each for each in meta_graph.graph_def.library.function}
-    nodes = {node.name: node for node in meta_graph.graph_def.node}
-    signatures = {name: each for name, each in meta_graph.signature_def.items() if not name.startswith("__")}
-    traced = {name: _traced(each, nodes, library) for name, each in signatures.items()}
-    if not traced or None in traced.values():
+    names = [name for name in meta_graph.signature_def if not name.startswith("__")]  # which are TensorFlow's own
+    if len(names) != 1:
+        return None
+    signature = meta_graph.signature_def[names[0]]
+    ends = {
+        name: _end(info.name, _by_name(meta_graph.graph_def.node), library) for name, info in signature.outputs.items()
+    }
+    inner, places = _common(ends)
+    if not inner:
         return None
     context.ensure_initialized()
-    return SimpleNamespace(
-        signatures={
-            name: DirectFunction(library, found[0], signatures[name], found[1])
-            for name, found in traced.items()
-            if found is not None
-        }
-    )
+    return SimpleNamespace(signatures={names[0]: DirectFunction(library, inner, signature, places)})
 
 
-def _traced(signature: Any, nodes: Mapping[str, Any], library: Mapping[str, Any]) -> tuple[str, dict[str, int]] | None:
-    """The innermost function that a signature passes its input on to, and which output of it is which; None without."""
-    ends = {name: _end(info.name, nodes, library) for name, info in signature.outputs.items()}
-    inner = {end[0] for end in ends.values() if end is not None}
-    if len(signature.inputs) != 1 or len(inner) != 1 or None in ends.values():
-        return None
-    (name,) = inner
-    return name, {output: end[1] for output, end in sorted(ends.items()) if end is not None}
+def _common(ends: Mapping[str, tuple[str, int] | None]) -> tuple[str, dict[str, int]]:
+    """The function that all outputs come from, and which of its outputs each one is; no name if there is none."""
+    places = {output: end[1] for output, end in sorted(ends.items()) if end}
+    inner = {end[0] for end in ends.values() if end}
+    return (inner.pop() if len(inner) == 1 and len(places) == len(ends) else ""), places
+
+
+def _by_name(nodes: Any) -> dict[str, Any]:
+    return {node.name: node for node in nodes}
 
 
 def _end(tensor: str, nodes: Mapping[str, Any], library: Mapping[str, Any]) -> tuple[str, int] | None:
@@ -90,27 +93,27 @@ def _end(tensor: str, nodes: Mapping[str, Any], library: Mapping[str, Any]) -> t
     while (call := _call(tensor, nodes)) is not None:
         name, place = call
         found, function = call, library[name]
-        nodes = {node.name: node for node in function.node_def}
+        nodes = _by_name(function.node_def)
         tensor = function.ret[function.signature.output_arg[place].name]
     return found
 
 
 def _call(tensor: str, nodes: Mapping[str, Any]) -> tuple[str, int] | None:
     """The function whose call makes a tensor, if it is called with one tensor that is passed in, and the place."""
-    node = nodes.get(tensor.partition(":")[0])
-    while node is not None and node.op == "Identity":
-        tensor = node.input[0]
-        node = nodes.get(tensor.partition(":")[0])
-    if node is None or node.op not in _CALLS or not _passes_on(node, nodes):
+    name, _, place = tensor.partition(":")
+    node = nodes.get(name)
+    if node is not None and node.op == "Identity":
+        return _call(node.input[0], nodes)
+    if node is None or not _passes_on(node, nodes):
         return None
-    place = tensor.rpartition(":")[2]
-    return node.attr["f"].func.name, int(place) if place.isdigit() else 0
+    return node.attr["f"].func.name, int(place.rpartition(":")[2] or 0)
 
 
-def _passes_on(call: Any, nodes: Mapping[str, Any]) -> bool:
-    given = [name for name in call.input if not name.startswith("^")]
-    made = [nodes[name] for name in given if name in nodes]
-    return len(given) == 1 and all(node.op == "Placeholder" for node in made)
+def _passes_on(node: Any, nodes: Mapping[str, Any]) -> bool:
+    """Whether it calls a function with what the signature, or the function that it is in, is given."""
+    given = [name.partition(":")[0] for name in node.input if not name.startswith("^")]
+    made = [nodes[name].op for name in given if name in nodes]
+    return node.op in _CALLS and len(given) == 1 and made in ([], ["Placeholder"])
 
 
 def _reached(library: Mapping[str, Any], name: str) -> Iterator[str]:
