@@ -122,7 +122,7 @@ class Metrics:
         )
         self.compare_dropped = self._counter(
             "compare_dropped_total",
-            "Shadow pairs that were not run: full (queue), busy (no quiet moment), no_copy, native_failed.",
+            "Shadow pairs that were not run: full (queue), busy (no moment), no_copy, native_failed.",
             ["reason"],
         )
         self.rollbacks = self._counter(

@@ -56,7 +56,7 @@ class Judge:
     async def judge_again(self, copy: str, *, patience: float) -> None:
         """Compare a copy that serves with native, so many times as patiently as at first; WorkerDied as `judge`.
 
-        It is judged under load, if no quiet moment comes, and takes a small share of the time from the answers.
+        It is judged beside the load, if no quiet moment comes, and takes a small share of the time from the answers.
         """
         serving, standing = self._routing.lanes[copy].slot.backend, self.standing(copy)
         if serving is None:

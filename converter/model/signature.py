@@ -10,7 +10,7 @@ import tensorflow as tf
 from converter.contract import UnusableModel
 from converter.description import SERVING, Declared, Description
 from converter.machine.error_text import first_line
-from converter.model import engines
+from converter.model import direct, engines
 from converter.model.specs import Spec, describe_signature
 
 __all__ = ["SERVING", "Signature", "load", "others", "read"]
@@ -56,7 +56,7 @@ def load(folder: Path, *, may_have_engines: bool = False, declared: Declared | N
         raise UnusableModel(problem)
     try:
         known = Description.read(folder)
-        model = _loaded(folder)
+        model = (direct.load(folder) if known else None) or _loaded(folder)  # originals are run as they came
     # TensorFlow tells a damaged model by whatever its readers raise: protobuf's, the file system's or its own.
     except Exception as error:
         raise UnusableModel(f"TensorFlow can't load {folder.name}: {first_line(error, folder)}") from error
