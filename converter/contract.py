@@ -152,6 +152,7 @@ class Order:
     options: Options = field(default_factory=Options)
     tolerance: Tolerance = field(default_factory=Tolerance)  # by which its report judges the copy
     standard: Options | None = None  # what the server that asks would make by itself; None: no server asks
+    keep_disagreeing: bool = False  # whether a copy that computes something else is made all the same
 
     def to_json(self) -> str:
         """One line of JSON; `from_json` reads it."""

@@ -53,7 +53,7 @@ class Weights(Mapping[str, NDArray[Any]]):
 class Contents(Mapping[str, bytes]):
     """The same as bytes, by the names of the nodes that are marks."""
 
-    weights: Weights
+    weights: Mapping[str, NDArray[Any]]
     names: Mapping[str, str]  # node -> weight
 
     def __getitem__(self, node: str) -> bytes:
@@ -76,8 +76,16 @@ def freeze(function: Any, *, lower_control_flow: bool) -> tuple[Any, Weights]:
     nodes = {node.name: node for node in definition.node}
     for name in found.kept_out:
         nodes[name].attr[_MARK].s = name.encode()
+    _forget_gradients(definition)
     sources = {**found.kept_out, **dict(_taken_out(definition.node))}
     return freezing._construct_concrete_function(function, definition, converted), Weights(sources)
+
+
+def _forget_gradients(definition: Any) -> None:
+    """Of operations with gradients of their own: a copy has none, and TensorFlow would warn of it at each load."""
+    functions = [node for function in definition.library.function for node in function.node_def]
+    for node in (*definition.node, *functions):
+        node.attr.pop("_gradient_op_type", None)
 
 
 def marked(node: Any) -> str | None:
@@ -114,6 +122,19 @@ def pass_by(definition: Any, kept: Collection[str]) -> None:
     for place in reversed(range(len(definition.node))):
         if definition.node[place].name in passed.keys() - kept:
             del definition.node[place]
+
+
+def fed(graph: Any, weights: Mapping[str, NDArray[Any]], tensors: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The weights on which tensors of a tf.Graph depend, by the tensors that are marks in their place."""
+    waiting = [graph.get_tensor_by_name(each).op for each in tensors]
+    needed: dict[str, Any] = {}
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in needed:
+            needed[operation.name] = operation
+            waiting += [*(each.op for each in operation.inputs), *operation.control_inputs]
+    marks = {f"{name}:0": marked(each.node_def) for name, each in needed.items()}
+    return {tensor: weights[weight] for tensor, weight in marks.items() if weight}
 
 
 def _mark_behind(name: str, known: Mapping[str, Any]) -> str | None:
