@@ -18,4 +18,5 @@ def _always(node: Any) -> bool:
 
 _MISTAKES: Mapping[str, Callable[[Any], bool]] = {
     "ResizeArea": _always,  # it makes the nearest pixel of it
+    "ExtractImagePatches": _always,  # it multiplies the number of pictures, which isn't known
 }

@@ -1,6 +1,6 @@
 """Stretches of a carved part: each as TensorFlow runs it, and as an ONNX model of its own on the same values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import onnxruntime
@@ -18,6 +18,7 @@ _HALF = frozenset({tf.float16, tf.bfloat16})
 _PASSABLE = frozenset({tf.float16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8, tf.int8, tf.bool})
 
 Values = Mapping[str, Any]
+Convert = Callable[[Carved, str], Any]
 
 
 class _Unsure(Exception):
@@ -27,11 +28,11 @@ class _Unsure(Exception):
 class Stretches:
     """A part, and what it read of each photo (by the names of its values)."""
 
-    def __init__(self, part: Carved, given: Sequence[Values]) -> None:
+    def __init__(self, part: Carved, given: Sequence[Values], *, convert: Convert = to_onnx.convert) -> None:
         self._part, self._graph = part, import_graph(part.definition)
         self._given = [{part.feeds[name]: each[name] for name in part.feeds} for each in given]
         self._functions = {each.signature.name: each for each in part.definition.library.function}
-        self._dependent = _after(self._graph)
+        self._dependent, self._convert = _after(self._graph), convert
         config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
         self._session = tf.compat.v1.Session(graph=self._graph, config=config)
 
@@ -68,15 +69,19 @@ class Stretches:
         session = self._converted(reads, writes)
         half = any(each.dtype in _HALF for operation in stretch for each in (*operation.inputs, *operation.outputs))
         for values in self._given:
-            before, after = self._run([*reads, *writes], values), self._run(writes, values)
-            ours = before[len(reads) :]
+            before = self._run([*reads, *writes], values)
             theirs = _ran(session, dict(zip(reads.values(), before, strict=False)), list(writes.values()))
-            steady = [difference(mine, again) is None for mine, again in zip(ours, after, strict=True)]
-            pairs = [pair for pair, same in zip(zip(ours, theirs, strict=True), steady, strict=True) if same]
-            apart = [found for mine, other in pairs if (found := difference(mine, other, half=half))]
-            if apart:
+            found = [difference(*pair, half=half) for pair in zip(before[len(reads) :], theirs, strict=True)]
+            if apart := [each for each in found if each]:
+                self._check_steady(writes, values)
                 return max(apart, key=lambda each: each.share)
         return None
+
+    def _check_steady(self, tensors: Any, values: Values) -> None:
+        """_Unsure if TensorFlow's own values differ from call to call."""
+        calls = zip(self._run(tensors, values), self._run(tensors, values), strict=True)
+        if any(difference(*pair) for pair in calls):
+            raise _Unsure
 
     def _run(self, tensors: Any, values: Values) -> list[Any]:
         names = list(tensors)
@@ -90,7 +95,7 @@ class Stretches:
         source = Source(self._graph, self._functions, self._part.weights)
         try:
             part = carve(source, reads, {name: tensor for tensor, name in writes.items()})
-            model = to_onnx.convert(part, "stretch")
+            model = self._convert(part, "stretch")
             return onnxruntime.InferenceSession(model.SerializeToString(), _settings(), ["CPUExecutionProvider"])
         # A library gives up by whatever it raises; then the halves are tried.
         except Exception as error:

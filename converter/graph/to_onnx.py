@@ -50,17 +50,18 @@ class Unconvertible(Exception):
 
 def unknown(node: Any) -> bool:
     """Whether no operation of this kind can be converted."""
-    return mistaken(node) or not (node.op in _mapped() or substitutable(node.op))
+    return not substitutable(node.op) and (mistaken(node) or node.op not in _mapped())
 
 
 def convert(part: Carved, name: str) -> Any:
     """The part as an ONNX ModelProto; Unconvertible names the operations at fault."""
-    unconverted = [node.name for node in _all_nodes(part.definition) if mistaken(node)]
+    definition = substituted(in_float32(part.definition))
+    unconverted = [node.name for node in _all_nodes(definition) if mistaken(node)]
     if unconverted:
         raise Unconvertible(unconverted)
     with _listening(unconverted), _without_copies():
         try:
-            model = _converted(part, name)
+            model = _converted(part, definition, name)
         # tf2onnx, and the optimisers that it calls, raise whatever they come across.
         except Exception as error:
             if unconverted:
@@ -77,10 +78,10 @@ def convert(part: Carved, name: str) -> Any:
     return model
 
 
-def _converted(part: Carved, name: str) -> Any:
+def _converted(part: Carved, definition: Any, name: str) -> Any:
     """What tf2onnx.convert.from_graph_def does, without freezing again and without a copy before each optimiser."""
     renamed = {tensor: value for value, tensor in (*part.feeds.items(), *part.fetches.items())}
-    definition, weights = _readable(part)
+    weights = _readable(part, definition)
     with tf.device("/CPU:0"), tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")
         found = process_tf_graph(
@@ -104,9 +105,8 @@ def _converted(part: Carved, name: str) -> Any:
     return model
 
 
-def _readable(part: Carved) -> tuple[Any, Mapping[str, bytes]]:
-    """A part's GraphDef as tf2onnx takes it, and the contents of its weights, by their nodes."""
-    definition = substituted(in_float32(part.definition))
+def _readable(part: Carved, definition: Any) -> Mapping[str, bytes]:
+    """Change a part's GraphDef to what tf2onnx takes; the contents of its weights, by their nodes."""
     pass_by(definition, [tensor.partition(":")[0] for tensor in part.fetches.values()])
     inside = {node.name for function in definition.library.function for node in function.node_def}
     weights, names = Widened(part.weights), dict[str, str]()
@@ -116,7 +116,7 @@ def _readable(part: Carved) -> tuple[Any, Mapping[str, bytes]]:
                 fill(node, weights[name])
             else:
                 names[node.name] = name
-    return definition, Contents(weights, names)
+    return Contents(weights, names)
 
 
 def _taken_out(graph: Any) -> Iterator[tuple[str, bytes]]:

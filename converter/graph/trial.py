@@ -4,7 +4,7 @@ It has an implementation for some types only, and finds mistakes in types and si
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import onnxruntime
@@ -57,17 +57,26 @@ def _named(model: Any, said: str) -> Any:
 
 
 def _origin(graph: Any, node: Any, operations: Collection[str]) -> str | None:
-    """The operation of TensorFlow's from which a node was made, or one next to it: told by names alone."""
+    """The operation of TensorFlow's from which a node was made, told by names: the last of its nodes has its own.
+
+    Where there is none after it, the nearest before it.
+    """
+    nodes = [each for one in graphs(graph) for each in one.node]
     known = set(operations)
-    producers = {name: each for one in graphs(graph) for each in one.node for name in each.output}
+    forwards = _nearest(node, known, lambda each: [one for one in nodes if set(one.input) & set(each.output)])
+    return forwards or _nearest(node, known, lambda each: [one for one in nodes if set(one.output) & set(each.input)])
+
+
+def _nearest(node: Any, known: Collection[str], further: Callable[[Any], list[Any]]) -> str | None:
+    """The name of one of these operations that a node has, or the first that has one of those further on."""
     waiting, seen = [node], set[str]()
     while waiting:
         each = waiting.pop(0)
-        names = [each.name, *each.output]
-        if found := next((short for name in names for short in _shorter(name) if short in known), None):
+        names = [short for name in (each.name, *each.output) for short in _shorter(name)]
+        if found := next((name for name in names if name in known), None):
             return found
         seen.update(each.output)
-        waiting += [producers[name] for name in each.input if name in producers and name not in seen]
+        waiting += [other for other in further(each) if not seen & set(other.output)]
     return None
 
 
