@@ -27,8 +27,9 @@ class Converter(trt_convert.TrtGraphConverterV2):  # type: ignore[misc]  # no ty
 
     def _run_conversion(self, meta_graph: Any) -> Any:
         if self._on:
-            self.too_large = too_large(meta_graph.graph_def, self._on)
-            meta_graph.collection_def["train_op"].node_list.value.extend(self.too_large)
+            fetched = meta_graph.collection_def["train_op"].node_list.value  # the inputs first, then the outputs
+            self.too_large = too_large(meta_graph.graph_def, fetched[0], self._on)
+            fetched.extend(self.too_large)
         return super()._run_conversion(meta_graph)
 
 
@@ -38,22 +39,23 @@ def kept_facts(converter: Converter) -> dict[str, Any]:
     return {"too_large_for_fp16": len(told), "kept_in_fp32": told[:_MOST_TOLD]} if told else {}
 
 
-def too_large(definition: Any, on: Sequence[Any]) -> dict[str, str]:
-    """Of a frozen GraphDef the operations that read or make such values, by their names."""
+def too_large(definition: Any, given: str, on: Sequence[Any]) -> dict[str, str]:
+    """Of a frozen GraphDef the operations that read or make such values, by their names; `on` is given to a tensor."""
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(definition, name="")
-        (given,) = [each.outputs[0] for each in graph.get_operations() if each.type == "Placeholder"]
-        tensors = list(_floats(graph, given))
+        operations = graph.get_operations()
+        tensors = list(_floats(graph, graph.get_tensor_by_name(given)))
         sizes = [tf.reduce_max(tf.abs(each)) for each in tensors]
     config = tf.compat.v1.ConfigProto(device_count={"GPU": 0}, allow_soft_placement=True)
     with tf.compat.v1.Session(graph=graph, config=config) as session:
         values = np.array([session.run(sizes, {given: each}) for each in on]).max(axis=0, initial=0.0)
-    return dict(_touching(graph, {each.name: float(value) for each, value in zip(tensors, values, strict=True)}))
+    largest = {each.name: float(value) for each, value in zip(tensors, values, strict=True)}
+    return dict(_touching(operations, largest))
 
 
-def _touching(graph: Any, largest: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    for operation in graph.get_operations():
+def _touching(operations: Sequence[Any], largest: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    for operation in operations:
         touched = [largest[each.name] for each in (*operation.inputs, *operation.outputs) if each.name in largest]
         if touched and not max(touched) <= NEAR:
             yield operation.name, f"{operation.type} ({operation.name}): {max(touched):.4g}"

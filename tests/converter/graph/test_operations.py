@@ -20,8 +20,8 @@ IN_BFLOAT16 = 0.5  # of sums that reach 30: it has three digits
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(program("operations.py"))
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(program("operations.py", tmp_path_factory.mktemp("frozen")))
     return found
 
 
@@ -30,6 +30,10 @@ def said() -> dict[str, Any]:
 )
 def test_it_gives_what_tensorflow_gives(said: dict[str, Any], name: str, most: float) -> None:
     assert said[name] <= most
+
+
+def test_a_model_with_a_gradient_of_its_own_is_frozen(said: dict[str, Any]) -> None:
+    assert said["frozen"] <= 1e-5
 
 
 @pytest.mark.parametrize("name", LEFT)

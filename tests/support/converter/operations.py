@@ -1,22 +1,29 @@
 """How far single operations lie from TensorFlow's once they are ONNX, and which are left to TensorFlow.
 
 Run in a process of its own; one JSON object on standard output: by name the largest difference, or the operations that
-can't be converted. The last is what is found of an operation that is converted to another one.
+can't be converted. The last are what is found of an operation that is converted to another one, and a frozen copy.
 """
 
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import tensorflow as tf
 
+from converter.contract import Options
 from converter.graph import to_onnx
 from converter.graph.carve import Carved, Source, carve
+from converter.graph.freeze import make as freeze_model
 from converter.graph.stretches import Stretches
 from converter.graph.weights import freeze
+from converter.model import sampling
+from converter.model.signature import SERVING
+from converter.progress import silent
+from tests.support.models import cuts
 
 WHOLE = np.arange(-40, 40).reshape(4, 20)
 NUMBERS = np.linspace(-3, 5, 2 * 9 * 8 * 4, dtype=np.float32).reshape(2, 9, 8, 4)
@@ -110,6 +117,15 @@ def parted() -> list[str]:
     return found
 
 
+def frozen(root: Path) -> float:
+    """How far the frozen copy of a detector with SiLU lies from it."""
+    cuts.save(cuts.swollen, root / "1")
+    freeze_model(root / "1", root / "copy", Options(target="frozen"), silent())
+    photos = tf.constant(sampling.packaged()[:2])
+    found, expected = (tf.saved_model.load(str(root / each)).signatures[SERVING](photos) for each in ("copy", "1"))
+    return max(float(np.abs(found[name] - expected[name]).max()) for name in expected)
+
+
 if __name__ == "__main__":
     said = {name: apart(*case) for name, case in CASES.items()}
-    sys.stdout.write(json.dumps({**said, "parted": parted()}))
+    sys.stdout.write(json.dumps({**said, "parted": parted(), "frozen": frozen(Path(sys.argv[1]))}))
