@@ -1,7 +1,7 @@
 """What is measured in a conversion: the model as it came, its copy, a yardstick, and how far they agree."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,22 +107,34 @@ def faithful(work: Work, native: "Probed", copy: "Probed", agreed: Mapping[str, 
     Where native and the copy compute alike, such a difference is looked into; elsewhere only one that counts is. At
     which operation the values part is then found out in FP32 on a CPU.
     """
-    disagreeing = next((size for size, each in agreed.items() if each["verdict"] == "disagrees"), None)
-    if not disagreeing and not (work.rounds_alike and _beyond_rounding(work, native, copy)):
+    counts = _that_count(agreed)
+    if not counts and not _beyond_rounding(work, native, copy):
         return {}
     found = parting.first(work.source, work.options, limits=work.limits)
-    if found is None and (not disagreeing or not work.rounds_alike or _wavers(work, native)):
+    reason = found or _known(work, native, counts)
+    if reason is None:
         return {"parting": "each of its operations computes what the model's does"} if work.kind.first_parting else {}
-    reason = found or f"{agreed[str(disagreeing)]['reason']} at batch size {disagreeing}"
     if work.order.keep_disagreeing:
         return {"parting": reason}
     raise ConversionFailed(f"the copy computes something else than the model: {reason}")
 
 
+def _that_count(agreed: Mapping[str, Any]) -> list[str]:
+    """How the copy disagrees, in words."""
+    disagreeing = {size: each["reason"] for size, each in agreed.items() if each["verdict"] == "disagrees"}
+    return [f"{reason} at batch size {size}" for size, reason in disagreeing.items()]
+
+
+def _known(work: Work, native: "Probed", counts: Sequence[str]) -> str | None:
+    """The first of them, if neither a precision nor a GPU nor the model itself can be the reason."""
+    return counts[0] if counts and work.rounds_alike and not _wavers(work, native) else None
+
+
 def _beyond_rounding(work: Work, native: "Probed", copy: "Probed") -> bool:
     from converter.comparison.rounding import beyond
 
-    return any(beyond(_pairs(native, copy, size), work.order.tolerance) for size in native.detections)
+    sizes = native.detections if work.rounds_alike else ()
+    return any(beyond(_pairs(native, copy, size), work.order.tolerance) for size in sizes)
 
 
 def _wavers(work: Work, native: "Probed") -> bool:

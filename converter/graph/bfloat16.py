@@ -22,8 +22,7 @@ def in_float32(definition: Any) -> Any:
     for node in _nodes(changed):
         _widen(node)
     for function in changed.library.function:
-        for each in (*function.signature.input_arg, *function.signature.output_arg):
-            each.type = _TO if each.type == _FROM else each.type
+        _widen_signature(function.signature)
     return changed
 
 
@@ -54,16 +53,23 @@ def _mentions(node: Any) -> bool:
 
 
 def _widen(node: Any) -> None:
-    if node.op == "Const" and node.attr["dtype"].type == _FROM:
-        _widen_tensor(node)
+    _widen_tensor(node)
     for value in node.attr.values():
         if value.type == _FROM:
             value.type = _TO
-        for place, kind in enumerate(value.list.type):
-            value.list.type[place] = _TO if kind == _FROM else kind
+        for place in [place for place, kind in enumerate(value.list.type) if kind == _FROM]:
+            value.list.type[place] = _TO
+
+
+def _widen_signature(signature: Any) -> None:
+    for each in (*signature.input_arg, *signature.output_arg):
+        if each.type == _FROM:
+            each.type = _TO
 
 
 def _widen_tensor(node: Any) -> None:
+    if node.op != "Const" or node.attr["dtype"].type != _FROM:
+        return
     tensor = node.attr["value"].tensor
     if marked(node):  # one value for all places
         made = type(tensor)(dtype=_TO, tensor_shape=tensor.tensor_shape, float_val=[0.0])

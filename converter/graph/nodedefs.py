@@ -1,6 +1,6 @@
 """NodeDefs added in the place of another, in a graph or in a function, whose nodes are called by other names."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -55,18 +55,15 @@ class Builder:
         return _result(name, kind, self._inside)
 
 
-def constants(nodes: Iterable[Any], *, inside: bool) -> dict[str, NDArray[Any]]:
+def constants(nodes: Sequence[Any], *, inside: bool) -> dict[str, NDArray[Any]]:
     """The small constants among nodes by the names of their tensors, also as they are passed on."""
-    found: dict[str, NDArray[Any]] = {}
-    passed = []
-    for node in nodes:
-        if node.op == "Const" and not marked(node):
-            found[_plain(_result(node.name, node.op, inside))] = tf.make_ndarray(node.attr["value"].tensor)
-        elif node.op == "Identity":
-            passed.append(node)
-    for node in passed * 2:  # a variable that is read is passed on more than once
+    passed = [each for each in nodes if each.op == "Identity"]
+    known = [each for each in nodes if each.op == "Const" and not marked(each)]
+    names = {each.name: _plain(_result(each.name, each.op, inside)) for each in (*known, *passed)}
+    found: dict[str, NDArray[Any]] = {names[each.name]: tf.make_ndarray(each.attr["value"].tensor) for each in known}
+    for node in passed * 2:  # a variable is passed on more than once
         if _plain(node.input[0]) in found:
-            found[_plain(_result(node.name, node.op, inside))] = found[_plain(node.input[0])]
+            found[names[node.name]] = found[_plain(node.input[0])]
     return found
 
 

@@ -30,12 +30,9 @@ def rounded(node: Any, add: Builder) -> bool:
 
 def _limits(node: Any, add: Builder) -> tuple[Numbers, Numbers] | None:
     if node.op == "FakeQuantWithMinMaxArgs":
-        low, high = (node.attr[name].f if name in node.attr else other for name, other in (("min", -6.0), ("max", 6.0)))
-        return np.array(low, np.float32), np.array(high, np.float32)
-    found = [add.known(name) for name in node.input[1:3]]
-    if found[0] is None or found[1] is None:
-        return None
-    return found[0], found[1]
+        return _float(node, "min", -6.0), _float(node, "max", 6.0)
+    low, high = map(add.known, node.input[1:3])
+    return None if low is None or high is None else (low, high)
 
 
 def _nudged(low: Numbers, high: Numbers, *, bits: int, narrow: bool) -> tuple[Numbers, Numbers, Numbers]:
@@ -48,3 +45,7 @@ def _nudged(low: Numbers, high: Numbers, *, bits: int, narrow: bool) -> tuple[Nu
 
 def _int(node: Any, name: str, default: int) -> int:
     return int(node.attr[name].i) if name in node.attr else default
+
+
+def _float(node: Any, name: str, default: float) -> Numbers:
+    return np.array(node.attr[name].f if name in node.attr else default, np.float32)

@@ -1,6 +1,6 @@
 """Stretches of a carved part: each as TensorFlow runs it, and as an ONNX model of its own on the same values."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import onnxruntime
@@ -32,7 +32,8 @@ class Stretches:
         self._part, self._graph = part, import_graph(part.definition)
         self._given = [{part.feeds[name]: each[name] for name in part.feeds} for each in given]
         self._functions = {each.signature.name: each for each in part.definition.library.function}
-        self._dependent, self._convert = _after(self._graph), convert
+        self._dependent = _after([each for each in self._graph.get_operations() if each.type == "Placeholder"])
+        self._convert = convert
         config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
         self._session = tf.compat.v1.Session(graph=self._graph, config=config)
 
@@ -67,12 +68,11 @@ class Stretches:
         if not writes:
             return None
         session = self._converted(reads, writes)
-        half = any(each.dtype in _HALF for operation in stretch for each in (*operation.inputs, *operation.outputs))
         for values in self._given:
             before = self._run([*reads, *writes], values)
             theirs = _ran(session, dict(zip(reads.values(), before, strict=False)), list(writes.values()))
-            found = [difference(*pair, half=half) for pair in zip(before[len(reads) :], theirs, strict=True)]
-            if apart := [each for each in found if each]:
+            pairs = zip(before[len(reads) :], theirs, strict=True)
+            if apart := [found for pair in pairs if (found := difference(*pair, half=_in_half(stretch)))]:
                 self._check_steady(writes, values)
                 return max(apart, key=lambda each: each.share)
         return None
@@ -103,7 +103,7 @@ class Stretches:
 
     def _entering(self, stretch: Sequence[Any]) -> dict[str, str]:
         """The tensors that a stretch reads, with names; what no value can be given for is computed anew."""
-        inside, waiting = {each.name for each in stretch}, list(stretch)
+        inside, waiting = _names(stretch), list(stretch)
         found: dict[str, str] = {}
         while waiting:
             for tensor in waiting.pop().inputs:
@@ -118,10 +118,18 @@ class Stretches:
 
     def _leaving(self, stretch: Sequence[Any]) -> dict[str, str]:
         """The results of a stretch that others read, with names."""
-        inside = {each.name for each in stretch}
         tensors = [tensor for each in stretch for tensor in each.outputs if tensor.dtype in _PASSABLE]
-        read = [each.name for each in tensors if any(reader.name not in inside for reader in each.consumers())]
+        read = [each.name for each in tensors if _names(each.consumers()) - _names(stretch)]
         return {name: f"made_{number}" for number, name in enumerate(read)}
+
+
+def _in_half(stretch: Sequence[Any]) -> bool:
+    """Whether TensorFlow computes some of it in half precision."""
+    return any(each.dtype in _HALF for operation in stretch for each in (*operation.inputs, *operation.outputs))
+
+
+def _names(operations: Iterable[Any]) -> set[str]:
+    return {each.name for each in operations}
 
 
 def _settings() -> Any:
@@ -140,13 +148,13 @@ def _ran(session: Any, values: Values, names: Sequence[str]) -> list[Any]:
     return found
 
 
-def _after(graph: Any) -> set[str]:
-    """The operations that depend on what is read."""
-    waiting = [each for each in graph.get_operations() if each.type == "Placeholder"]
-    found = {each.name for each in waiting}
+def _after(operations: Sequence[Any]) -> set[str]:
+    """These and all that depend on them."""
+    waiting = list(operations)
+    found = {each.name: each for each in operations}
     while waiting:
-        for tensor in waiting.pop().outputs:
-            new = [each for each in tensor.consumers() if each.name not in found]
-            found |= {each.name for each in new}
-            waiting += new
-    return found
+        readers = {each.name: each for tensor in waiting.pop().outputs for each in tensor.consumers()}
+        new = {name: each for name, each in readers.items() if name not in found}
+        found |= new
+        waiting += new.values()
+    return set(found)

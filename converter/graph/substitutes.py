@@ -151,24 +151,32 @@ def _cast_first(node: Any, add: Builder) -> bool:
 def _patches(node: Any, add: Builder) -> bool:
     """Patches are what a convolution makes whose kernels have a single 1 each."""
     kind = tf.dtypes.as_dtype(node.attr["T"].type)
-    channels = add.shape[-1] if add.shape is not None and add.shape.rank == 4 else None
-    _, height, width, _ = node.attr["ksizes"].list.i
-    count = height * width * (channels or 0)
-    if channels is None or kind not in (tf.float32, tf.uint8) or count * count * 4 > _MOST_KERNEL_BYTES:
+    kernel = _ones(node, add)
+    if kernel is None or kind not in (tf.float32, tf.uint8):
         return False
-    kernel = add.constant(np.eye(count, dtype=np.float32).reshape(height, width, channels, count))
-    pixels = node.input[0] if kind == tf.float32 else add("Cast", node.input[0], SrcT=kind, DstT=tf.float32)
     told = {
+        "T": tf.float32,
         "strides": list(node.attr["strides"].list.i),
         "dilations": list(node.attr["rates"].list.i),
         "padding": node.attr["padding"].s,
         "data_format": b"NHWC",
     }
     if kind == tf.float32:
-        add.last("Conv2D", pixels, kernel, T=kind, **told)
+        add.last("Conv2D", node.input[0], kernel, **told)
     else:
-        add.last("Cast", add("Conv2D", pixels, kernel, T=tf.float32, **told), SrcT=tf.float32, DstT=kind)
+        floats = add("Cast", node.input[0], SrcT=kind, DstT=tf.float32)
+        add.last("Cast", add("Conv2D", floats, kernel, **told), SrcT=tf.float32, DstT=kind)
     return True
+
+
+def _ones(node: Any, add: Builder) -> str | None:
+    """The kernels, one for each value of a patch; None if the number of channels isn't known, or is too large."""
+    channels: int = (add.shape[-1] if add.shape is not None and add.shape.rank == 4 else None) or 0
+    _, height, width, _ = node.attr["ksizes"].list.i
+    count = height * width * channels
+    if not count or count * count * 4 > _MOST_KERNEL_BYTES:
+        return None
+    return add.constant(np.eye(count, dtype=np.float32).reshape(height, width, channels, count))
 
 
 _REWRITES: Mapping[str, Rewrite] = {

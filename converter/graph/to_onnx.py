@@ -56,26 +56,27 @@ def unknown(node: Any) -> bool:
 def convert(part: Carved, name: str) -> Any:
     """The part as an ONNX ModelProto; Unconvertible names the operations at fault."""
     definition = substituted(in_float32(part.definition))
-    unconverted = [node.name for node in _all_nodes(definition) if mistaken(node)]
-    if unconverted:
-        raise Unconvertible(unconverted)
+    _refuse([node.name for node in _all_nodes(definition) if mistaken(node)])
+    unconverted: list[str] = []
     with _listening(unconverted), _without_copies():
         try:
             model = _converted(part, definition, name)
         # tf2onnx, and the optimisers that it calls, raise whatever they come across.
         except Exception as error:
-            if unconverted:
-                raise Unconvertible(unconverted) from error
+            _refuse(unconverted, error)
             raise ConversionFailed(f"tf2onnx could not convert the {name}: {first_line(error)}") from error
-    if unconverted:
-        raise Unconvertible(unconverted)
+    _refuse(unconverted)
     _name_resizes_as_onnx_does(model)
     declare_counters(model)
     make_faster(model)
     _check(model, name)
-    if refused := run_through(model, [node.name for node in _all_nodes(part.definition)], name):
-        raise Unconvertible(refused)
+    _refuse(run_through(model, [node.name for node in _all_nodes(part.definition)], name))
     return model
+
+
+def _refuse(names: list[str], cause: Exception | None = None) -> None:
+    if names:
+        raise Unconvertible(names) from cause
 
 
 def _converted(part: Carved, definition: Any, name: str) -> Any:

@@ -126,15 +126,20 @@ def pass_by(definition: Any, kept: Collection[str]) -> None:
 
 def fed(graph: Any, weights: Mapping[str, NDArray[Any]], tensors: Iterable[str]) -> dict[str, NDArray[Any]]:
     """The weights on which tensors of a tf.Graph depend, by the tensors that are marks in their place."""
+    marks = {f"{each.name}:0": marked(each.node_def) for each in _needed(graph, tensors)}
+    return {tensor: weights[weight] for tensor, weight in marks.items() if weight}
+
+
+def _needed(graph: Any, tensors: Iterable[str]) -> Iterable[Any]:
+    """The operations on which these tensors depend."""
     waiting = [graph.get_tensor_by_name(each).op for each in tensors]
     needed: dict[str, Any] = {}
     while waiting:
         operation = waiting.pop()
-        if operation.name not in needed:
-            needed[operation.name] = operation
-            waiting += [*(each.op for each in operation.inputs), *operation.control_inputs]
-    marks = {f"{name}:0": marked(each.node_def) for name, each in needed.items()}
-    return {tensor: weights[weight] for tensor, weight in marks.items() if weight}
+        needed[operation.name] = operation
+        before = [*(each.op for each in operation.inputs), *operation.control_inputs]
+        waiting += [each for each in before if each.name not in needed]
+    return needed.values()
 
 
 def _mark_behind(name: str, known: Mapping[str, Any]) -> str | None:

@@ -63,15 +63,19 @@ def _touching(operations: Sequence[Any], largest: Mapping[str, float]) -> Iterat
 
 def _floats(graph: Any, given: Any) -> Iterator[Any]:
     """The tensors that depend on the input and can be read: what lies in old loops and branches can't."""
-    reached, waiting, inside = {given.op.name}, [(given.op, False)], set[str]()
+    reached = _after([given.op], stop=())
+    inside = _after([each for each in reached.values() if each.type in _OPENS], stop=_CLOSES)
+    for name in sorted(reached.keys() - inside.keys()):
+        yield from (each for each in reached[name].outputs if each.dtype == tf.float32)
+
+
+def _after(operations: Sequence[Any], *, stop: Sequence[str]) -> dict[str, Any]:
+    """These and all that read their results, up to operations of the types that are stopped at; by their names."""
+    found = {each.name: each for each in operations}
+    waiting = list(operations)
     while waiting:
-        operation, enclosed = waiting.pop()
-        enclosed = (enclosed or operation.type in _OPENS) and operation.type not in _CLOSES
-        if enclosed:
-            inside.add(operation.name)
-        for reader in (each for tensor in operation.outputs for each in tensor.consumers()):
-            if reader.name not in reached or (enclosed and reader.name not in inside):
-                reached.add(reader.name)
-                waiting.append((reader, enclosed))
-    for name in sorted(reached - inside):
-        yield from (each for each in graph.get_operation_by_name(name).outputs if each.dtype == tf.float32)
+        readers = [each for tensor in waiting.pop().outputs for each in tensor.consumers() if each.type not in stop]
+        new = {each.name: each for each in readers if each.name not in found}
+        found |= new
+        waiting += new.values()
+    return found

@@ -3,7 +3,7 @@
 A CPU computes FP16 in FP32: only on a GPU would a value beyond the limit become infinite, and the boxes nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,22 +38,27 @@ def beyond(model: Any, largest: Mapping[str, float]) -> dict[str, str]:
     """Nodes that must stay in FP32, by their first outputs: each with its type, its place, and the value."""
     chosen, weights = halved(model), {each.name: each for each in model.graph.initializer}
     found = {}
-    for node in (each for each in model.graph.node if each.output[0] in chosen):
-        values = [largest[name] for name in (*node.input, *node.output) if name in largest]
-        fixed = [_most(weights[name]) for name in node.input if name in weights]
-        if max([0.0, *values]) > NEAR or max([0.0, *fixed]) > LARGEST:
-            found[node.output[0]] = f"{node.op_type} ({node.name}): {max([*values, *fixed]):.4g}"
+    for node in _of(model, chosen):
+        value = max(largest.get(name, 0.0) for name in (*node.input, *node.output))
+        fixed = max(_most(weights.get(name)) for name in node.input)
+        if value > NEAR or fixed > LARGEST:
+            found[node.output[0]] = f"{node.op_type} ({node.name}): {max(value, fixed):.4g}"
     return found
 
 
 def _in_half(model: Any) -> Iterator[str]:
     """The tensors that would be in FP16, but for weights."""
     chosen, known = halved(model), types(model)
-    for node in (each for each in model.graph.node if each.output[0] in chosen):
+    for node in _of(model, chosen):
         yield from (name for name in (*node.input, *node.output) if known.get(name) == TensorProto.FLOAT)
 
 
 def _most(weight: Any) -> float:
-    if weight.data_type != TensorProto.FLOAT:
+    if weight is None or weight.data_type != TensorProto.FLOAT:
         return 0.0
     return float(np.abs(numpy_helper.to_array(weight)).max(initial=0.0))
+
+
+def _of(model: Any, chosen: Collection[str]) -> list[Any]:
+    """The nodes with these first outputs."""
+    return [each for each in model.graph.node if each.output[0] in chosen]

@@ -1,6 +1,6 @@
 """An operation in float32 between others in float64, for which ONNX Runtime has no implementation of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import onnx
@@ -11,28 +11,36 @@ from converter.graph.passes.nodes import light
 
 def in_single(model: Any, node: Any) -> bool:
     """Change a node of the model so; False where it has nothing in float64, or lies in a loop or a branch."""
-    place = next((place for place, each in enumerate(model.graph.node) if each.name == node.name), None)
-    typed = onnx.shape_inference.infer_shapes(light(model)).graph
-    doubles = {each.name for each in _infos(typed) if each.type.tensor_type.elem_type == TensorProto.DOUBLE}
-    doubles |= {each.name for each in model.graph.initializer if each.data_type == TensorProto.DOUBLE}
-    if place is None or not doubles & {*node.input, *node.output}:
+    doubles = _doubles(model) & {*node.input, *node.output}
+    places = [place for place, each in enumerate(model.graph.node) if each.name == node.name]
+    if not places or not doubles:
         return False
-    changed = onnx.NodeProto()
-    changed.CopyFrom(node)
-    before, after = [], []
-    for number, name in enumerate(node.input):
-        if name in doubles:
-            changed.input[number] = f"{node.name}/single_{number}"
-            before.append(helper.make_node("Cast", [name], [changed.input[number]], to=TensorProto.FLOAT))
-    for number, name in enumerate(node.output):
-        if name in doubles:
-            changed.output[number] = f"{name}/single"
-            after.append(helper.make_node("Cast", [changed.output[number]], [name], to=TensorProto.DOUBLE))
-    nodes = [*model.graph.node[:place], *before, changed, *after, *model.graph.node[place + 1 :]]
-    copies = [_copy(each) for each in nodes]
+    copies = [_copy(each) for each in model.graph.node]
+    copies[places[0] : places[0] + 1] = _between_casts(node, {name: f"{name}/single_{places[0]}" for name in doubles})
     del model.graph.node[:]
     model.graph.node.extend(copies)
     return True
+
+
+def _between_casts(node: Any, renamed: Mapping[str, str]) -> list[Any]:
+    """The node with these tensors in float32, under other names."""
+    changed = _copy(node)
+    changed.input[:] = [renamed.get(name, name) for name in node.input]
+    changed.output[:] = [renamed.get(name, name) for name in node.output]
+    before = [_cast(name, renamed[name], TensorProto.FLOAT) for name in sorted(renamed.keys() & {*node.input})]
+    after = [_cast(renamed[name], name, TensorProto.DOUBLE) for name in sorted(renamed.keys() & {*node.output})]
+    return [*before, changed, *after]
+
+
+def _doubles(model: Any) -> set[str]:
+    """The tensors in float64."""
+    typed = onnx.shape_inference.infer_shapes(light(model)).graph
+    found = {each.name for each in _infos(typed) if each.type.tensor_type.elem_type == TensorProto.DOUBLE}
+    return found | {each.name for each in model.graph.initializer if each.data_type == TensorProto.DOUBLE}
+
+
+def _cast(given: str, made: str, kind: int) -> Any:
+    return helper.make_node("Cast", [given], [made], f"{made}/cast", to=kind)
 
 
 def _infos(graph: Any) -> Iterator[Any]:
