@@ -98,8 +98,8 @@ class Judge:
             return await gate.judge(native, fresh, other)
 
     @asynccontextmanager
-    async def _yardstick(self, name: str) -> AsyncIterator[Backend | None]:
-        """The copy that another one must beat too: the one that serves, or one made for this; None if it can't be."""
+    async def _yardstick(self, name: str) -> AsyncIterator[Backend]:
+        """The copy that another one must beat too: the one that serves, or one made for this."""
         serving = self._routing.lanes[name].slot.backend
         if serving is not None:
             yield serving
@@ -107,12 +107,7 @@ class Judge:
         native = self._served.spec
         with tempfile.TemporaryDirectory(prefix="yardstick-") as folder:
             place = Path(folder) / name
-            try:
-                await asyncio.to_thread(_make, name, native, place)
-            except ConverterError as error:
-                log.warning("yardstick left out name=%s reason=%r", name, str(error))
-                yield None
-                return
+            await asyncio.to_thread(_make, name, native, place)
             backend = await self._start(replace(native, name=name, folder=place))
             try:
                 yield backend
