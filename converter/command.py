@@ -31,7 +31,10 @@ def parser() -> argparse.ArgumentParser:
 
 def order(args: argparse.Namespace) -> Order:
     """The conversion asked for; BadOptions if the options contradict each other."""
-    found = Order(options=_options(args), verify=args.verify) if args.order is None else Order.from_json(args.order)
+    if args.order is None:
+        found = Order(options=_options(args), verify=args.verify, keep_disagreeing=args.keep_disagreeing)
+    else:
+        found = Order.from_json(args.order)
     targets.kind(found.options.target).check_options(found.options)
     return found
 
@@ -86,6 +89,11 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         type=str.upper,
         default=_DEFAULTS.precision,
         help="of trt and onnx copies; INT8 of trt copies only",
+    )
+    parser.add_argument(
+        "--keep-disagreeing",
+        action="store_true",
+        help="keep a copy that computes something else than the model, to look at it",
     )
 
 

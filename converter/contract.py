@@ -153,6 +153,7 @@ class Order:
     tolerance: Tolerance = field(default_factory=Tolerance)  # by which its report judges the copy
     standard: Options | None = None  # what the server that asks would make by itself; None: no server asks
     verify: bool = False  # hash every file of the source anew, whatever is remembered of it
+    keep_disagreeing: bool = False  # whether a copy that computes something else is made all the same
 
     def to_json(self) -> str:
         """One line of JSON; `from_json` reads it."""

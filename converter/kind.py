@@ -59,6 +59,8 @@ class Kind:
     # Writes the files of a copy of the source (first) into an empty folder (second); the facts for the report.
     # UnusableModel if the source can't be read, ConversionFailed if a library gives up.
     make: Callable[[Path, Path, Options, Progress], Mapping[str, Any]]
+    # Half a sentence about the first operation that computes something else in a copy of a source; None if none does.
+    first_parting: Callable[[Path, Options], str | None] | None = None
 
     def availability(self, found: Environment) -> Availability:
         """Can a copy of this kind be made and served with what was found?"""

@@ -10,6 +10,7 @@ from converter.contract import ConversionFailed, Options, UnusableModel
 from converter.graph.weights import freeze
 from converter.kind import ONE_PROTOBUF, too_large
 from converter.machine.error_text import first_line
+from converter.model import saving
 from converter.model.signature import Signature, load, others
 from converter.progress import Progress
 
@@ -27,7 +28,8 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
             module = tf.Module()
             module.serve = _named(frozen, signature)
         with progress.step("save"):
-            tf.saved_model.save(module, str(into), signatures={signature.description.signature: module.serve})
+            signatures = {signature.description.signature: module.serve}
+            tf.saved_model.save(module, str(into), signatures=signatures, options=saving.options())
             if weights:
                 from converter.graph import saved_weights
 

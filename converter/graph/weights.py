@@ -53,7 +53,7 @@ class Weights(Mapping[str, NDArray[Any]]):
 class Contents(Mapping[str, bytes]):
     """The same as bytes, by the names of the nodes that are marks."""
 
-    weights: Weights
+    weights: Mapping[str, NDArray[Any]]
     names: Mapping[str, str]  # node -> weight
 
     def __getitem__(self, node: str) -> bytes:
@@ -76,8 +76,16 @@ def freeze(function: Any, *, lower_control_flow: bool) -> tuple[Any, Weights]:
     nodes = {node.name: node for node in definition.node}
     for name in found.kept_out:
         nodes[name].attr[_MARK].s = name.encode()
+    _forget_gradients(definition)
     sources = {**found.kept_out, **dict(_taken_out(definition.node))}
     return freezing._construct_concrete_function(function, definition, converted), Weights(sources)
+
+
+def _forget_gradients(definition: Any) -> None:
+    """Of operations with gradients of their own: a copy has none, and TensorFlow would warn of it at each load."""
+    functions = [node for function in definition.library.function for node in function.node_def]
+    for node in (*definition.node, *functions):
+        node.attr.pop("_gradient_op_type", None)
 
 
 def marked(node: Any) -> str | None:
@@ -114,6 +122,24 @@ def pass_by(definition: Any, kept: Collection[str]) -> None:
     for place in reversed(range(len(definition.node))):
         if definition.node[place].name in passed.keys() - kept:
             del definition.node[place]
+
+
+def fed(graph: Any, weights: Mapping[str, NDArray[Any]], tensors: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The weights on which tensors of a tf.Graph depend, by the tensors that are marks in their place."""
+    marks = {f"{each.name}:0": marked(each.node_def) for each in _needed(graph, tensors)}
+    return {tensor: weights[weight] for tensor, weight in marks.items() if weight}
+
+
+def _needed(graph: Any, tensors: Iterable[str]) -> Iterable[Any]:
+    """The operations on which these tensors depend."""
+    waiting = [graph.get_tensor_by_name(each).op for each in tensors]
+    needed: dict[str, Any] = {}
+    while waiting:
+        operation = waiting.pop()
+        needed[operation.name] = operation
+        before = [*(each.op for each in operation.inputs), *operation.control_inputs]
+        waiting += [each for each in before if each.name not in needed]
+    return needed.values()
 
 
 def _mark_behind(name: str, known: Mapping[str, Any]) -> str | None:

@@ -18,7 +18,7 @@ from converter.disk.names import published
 from converter.model import jpeg, providers
 from converter.model.jpeg import NotReproducible, Undecodable
 from converter.model.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
-from converter.model.providers import CPU, Assigned
+from converter.model.providers import CPU, TENSORRT, Assigned
 
 __all__ = ["NotReproducible", "OnnxCopy", "Undecodable"]
 
@@ -71,6 +71,7 @@ class OnnxCopy:
 
     def _network(self, folder: Path, names: Sequence[str] | None, threads: int) -> Step:
         names = providers.available() if names is None else names
+        names = [name for name in names if not (self.layout.mixed and name == TENSORRT)]
         wanted = providers.asked(names, engines=_engines(folder), fp16=_is_fp16(folder))
         session = providers.session(folder / NETWORK, wanted, threads=threads)
         self.assigned = providers.assigned(session, names)

@@ -53,6 +53,7 @@ class Layout:
     head: Part | None = None  # reads JPEG files, strings (N,)
     pixels: str | None = None  # the value that is the pictures, (N, height, width, 3), in place of a decoder or a head
     tail: Part | None = None
+    mixed: bool = False  # whether values that FP16 can't hold are in FP32: TensorRT chooses by itself, and can't run it
 
     def write(self, folder: Path) -> None:
         """Put it into the copy's folder."""

@@ -19,6 +19,12 @@ def _make(source: Path, into: Path, options: Options, progress: Progress) -> Map
     return export.make(source, into, options, progress)
 
 
+def _first_parting(source: Path, options: Options) -> str | None:
+    from converter.graph import parting
+
+    return parting.first(source, options)
+
+
 def _needs(found: Environment) -> Availability:
     missing = [name for name in FOR_ONNX if name not in found.onnx]
     if not missing:
@@ -58,4 +64,5 @@ KIND = Kind(
     needs=_needs,
     mistake=_mistake,
     make=_make,
+    first_parting=_first_parting,
 )

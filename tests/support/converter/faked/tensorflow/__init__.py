@@ -13,7 +13,7 @@ from tensorflow import models, points
 from tensorflow.points import SAYS
 
 __version__ = SAYS.get("version", "2.14.1")
-saved_model = SimpleNamespace(load=models.load, save=models.save)
+saved_model = SimpleNamespace(load=models.load, save=models.save, SaveOptions=SimpleNamespace)
 Module, TensorSpec, Tensor, string = models.Module, models.TensorSpec, models.Tensor, models.STRING
 
 

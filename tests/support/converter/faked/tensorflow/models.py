@@ -57,7 +57,7 @@ def load(folder: str) -> SimpleNamespace:
     return SimpleNamespace(signatures={"serving_default": serve, "classify": serve})
 
 
-def save(module: Module, folder: str, signatures: Mapping[str, Any]) -> None:
+def save(module: Module, folder: str, signatures: Mapping[str, Any], options: Any) -> None:
     """Write the frozen copy."""
     reach("save frozen")
     write(Path(folder), "frozen")

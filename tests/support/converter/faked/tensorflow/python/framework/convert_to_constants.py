@@ -12,7 +12,8 @@ class _FunctionConverterDataInEager:
 
 
 def _replace_variables_by_constants(found: Any) -> tuple[Any, set[int]]:
-    return SimpleNamespace(node=[SimpleNamespace(name="operation", op="NoOp")] * 883), set()
+    library = SimpleNamespace(function=())
+    return SimpleNamespace(node=[SimpleNamespace(name="operation", op="NoOp", attr={})] * 883, library=library), set()
 
 
 def _construct_concrete_function(function: Any, definition: Any, converted: set[int]) -> Any:
