@@ -6,15 +6,15 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
-from app.choices import Boxes, Fit, Precision, Scale, wanted_on
+from app.choices import Fit, Precision, Scale, wanted_on
 from app.rules import GateRules, RollbackRule
 from app.setting_types import PREFIX as PREFIX
-from app.setting_types import Bind, HostNames, Names, Switch, Token, VariableNames, is_loopback
+from app.setting_types import Bind, Boxes, HostNames, Names, OutputNames, Switch, Token, VariableNames, is_loopback
 from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
 _PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
-_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes")
+_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes", "outputs")
 
 
 class WrongSetting(Exception):
@@ -45,14 +45,33 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     input_fit: Fit | None = Field(
         default=None,
-        description="How pictures become a model's fixed size: `stretch` (default), or `pad`: by one factor, with grey "
-        "below and to the right.",
+        description="How pictures become a model's fixed size: `stretch` (default); `pad`: by one factor, with grey "
+        "below and to the right (YOLOX); `pad-centre`: with grey on both sides (YOLOv5 and later).",
     )
     boxes: Boxes | None = Field(
         default=None,
-        description="What the four numbers of a box are: `yxyx`, `xyxy` (corners) or `xywh`, in pixels of what the "
-        "model was given; with `_norm` in shares of it, with `_scaled` in pixels of what its `image_info` tells. "
-        "Default: read from what it finds in photos.",
+        description="What the four numbers of a box are: `yxyx`, `xyxy` (corners), `xywh` or `cxcywh`, in pixels of "
+        "what the model was given; with `_norm` in shares of it, with `_scaled` in pixels of what its `image_info` "
+        "tells, with `@320x320` in pixels of that height and width, with `+pad` of a picture padded to it "
+        "(`yxyx@320x320+pad`, `yxyx_norm+pad`). Default: read from what it finds in photos and in changed ones.",
+    )
+    outputs: OutputNames | None = Field(
+        default=None,
+        description="What the model's outputs are, where names and shapes don't tell: `boxes=NAME,scores=NAME,"
+        "classes=NAME`, with `count=NAME` or `names=NAME`; `rows=NAME` of rows with all of it; `head=NAME` of a "
+        "network's head before NMS.",
+    )
+    nms_iou: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Of a network's head before NMS: most overlap (IoU) of two boxes of one class. Default: 0.65.",
+    )
+    nms_count: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Of a network's head before NMS: most boxes of a picture. Default: 100.",
     )
     labels: Path | None = Field(
         default=None,

@@ -121,6 +121,9 @@ def _served(settings: Settings, metrics: Metrics) -> Served:
             input_scale=settings.input_scale,
             input_fit=settings.input_fit,
             boxes=settings.boxes,
+            outputs=settings.outputs,
+            nms_iou=settings.nms_iou,
+            nms_count=settings.nms_count,
         ),
     )
     file_hash = Hashes()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from converter import stored
-from converter.description import BOXES, FITS, SCALES, Declared
+from converter.description import FITS, SCALES, Declared
+from converter.reading import Reading
 from converter.tolerance import Tolerance
 
 REPORT_NAME = "report.json"
@@ -94,6 +95,9 @@ class Options:
     input_scale: str | None = None
     input_fit: str | None = None
     boxes: str | None = None
+    outputs: str | None = None
+    nms_iou: float | None = None
+    nms_count: int | None = None
 
     def __post_init__(self) -> None:
         if problem := next((text for wrong, text in self._problems() if wrong), None):
@@ -125,7 +129,6 @@ class Options:
         """The words before a choice in a sentence, what was chosen, and what there is."""
         yield "", self.input_scale, tuple(SCALES)
         yield "", self.input_fit, FITS
-        yield "", self.boxes, BOXES
         yield "precision ", self.precision, PRECISIONS
         yield "profile strategy ", self.profile_strategy, STRATEGIES
 
@@ -133,6 +136,8 @@ class Options:
         """What may be wrong, and whether it is."""
         for what, value, known in self._choices():
             yield value not in (None, *known), f"{what}{value!r} is not one of {', '.join(known)}"
+        wrong = None if self.boxes is None else Reading.problem(self.boxes)
+        yield wrong is not None, str(wrong)
         sizes = "batch sizes must be whole numbers from 1 up, at least one of them"
         yield not self.batch_sizes or min(self.batch_sizes) < 1, sizes
         positive = min(self.minimum_segment_size, self.workspace_bytes, self.cached_engines or 1)

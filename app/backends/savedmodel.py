@@ -15,9 +15,10 @@ from converter.contract import UnusableModel
 from converter.description import Description, in_words
 from converter.machine.error_text import first_line
 from converter.model import sampling
+from converter.model.describing import describe_boxes
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
-from converter.model.prediction import WrongBatch, describe_boxes, predict
+from converter.model.prediction import WrongBatch, predict
 from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
 from converter.targets import KINDS

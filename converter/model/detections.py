@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BOXES, SCORES, CLASSES, COUNT = "detection_boxes", "detection_scores", "detection_classes", "num_detections"
+from converter.outputs import BOXES, CLASSES, COUNT, SCORES
+
+__all__ = ["BOXES", "CLASSES", "COUNT", "SCORES", "Detections", "finished"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from converter.description import Declared, Description
-from converter.model.box_forms import Outputs
+from converter.model.found import Outputs
 from converter.model.signature import load
 
 
@@ -20,4 +20,9 @@ class Loaded:
     def outputs(self, values: Any) -> Outputs:
         """Those that are read, by name (see `Predictor`); TensorFlow's errors."""
         found = self.signature(tf.constant(values))
-        return {name: found[name].numpy() for name in self.description.outputs.values()}
+        return {name: _array(found[name]) for name in self.description.outputs.values()}
+
+
+def _array(tensor: Any) -> Any:
+    """As numpy, which has no bfloat16 of its own."""
+    return (tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor).numpy()

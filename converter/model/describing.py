@@ -1,0 +1,71 @@
+"""What a model's outputs mean, found by running it on photos and changed ones, where nobody has said it."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+
+from converter.contract import UnusableModel
+from converter.description import Description
+from converter.model import sampling
+from converter.model.changes import Change, changed
+from converter.model.evidence import read_boxes
+from converter.model.found import Outputs, found
+from converter.model.moving import Seen, Trial
+from converter.model.pictures import prepare
+from converter.model.placing import Placed
+from converter.model.prediction import Predictor, called
+from converter.model.roles import settle
+from converter.reading import Reading
+
+_DECODER = "simplejpeg"
+_LONGEST_S = 8.0  # that all photos together may take; those that would take longer are left out
+
+_AS_IT_IS = Change("as it is")
+
+Answer = tuple[Change, Outputs, Placed]
+
+
+def describe_boxes(
+    model: Predictor, photos: Sequence[bytes], *, clock: Callable[[], float] = time.monotonic
+) -> Description:
+    """The model's description with the reading of its boxes, found on these photos where nobody declared it.
+
+    UnusableModel if it can't be found, or this process lacks what decodes for it.
+    """
+    known = model.description
+    if known.input.decoded_here and find_spec(_DECODER) is None:
+        raise UnusableModel(
+            f"the input {known.input.name!r} takes pictures, which the worker decodes with the package {_DECODER}: "
+            "it is not installed (pip install '.[onnx]')"
+        )
+    if known.settled:
+        return known
+    tried = list(_tried(model, photos, clock))
+    settled = settle(known, [outputs for each in tried for _, outputs, _ in each])
+    if known.boxes and len(Reading.parse(known.boxes).choices) == 1:
+        return settled
+    return read_boxes(settled, [_trial(each, settled) for each in tried])
+
+
+def _tried(model: Predictor, photos: Sequence[bytes], clock: Callable[[], float]) -> Iterator[list[Answer]]:
+    """What the model answers to each photo and its changed ones, for as many as there is time."""
+    started = clock()
+    for number, photo in enumerate(photos, start=1):
+        pictures = [(_AS_IT_IS, photo), *changed(photo)]
+        yield [(change, *_answer(model, data)) for change, data in pictures]
+        spent = clock() - started
+        if spent * (number + 1) / number > _LONGEST_S:
+            return
+
+
+def _answer(model: Predictor, photo: bytes) -> tuple[Outputs, Placed]:
+    repeated = [photo] * (model.description.input.batch or 1)
+    prepared = prepare(repeated, [sampling.size_of(photo)], model.description.input)
+    return called(model, prepared, len(repeated)), prepared.placed[0]
+
+
+def _trial(answers: Sequence[Answer], description: Description) -> Trial:
+    (_, photo), *others = [
+        (change, Seen(found(outputs, description, 0), placed)) for change, outputs, placed in answers
+    ]
+    return Trial(photo, others)
