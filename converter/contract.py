@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from converter import stored
-from converter.description import FITS, SCALES, Declared
-from converter.reading import Reading
+from converter.description import Declared
 from converter.tolerance import Tolerance
 
 REPORT_NAME = "report.json"
@@ -125,18 +124,16 @@ class Options:
     def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
         return stored.without_defaults(handler(source), _ALWAYS_STORED)
 
-    def _choices(self) -> Iterator[tuple[str, str | None, Sequence[str]]]:
+    def _choices(self) -> Iterator[tuple[str, str, Sequence[str]]]:
         """The words before a choice in a sentence, what was chosen, and what there is."""
-        yield "", self.input_scale, tuple(SCALES)
-        yield "", self.input_fit, FITS
         yield "precision ", self.precision, PRECISIONS
         yield "profile strategy ", self.profile_strategy, STRATEGIES
 
     def _problems(self) -> Iterator[tuple[bool, str]]:
         """What may be wrong, and whether it is."""
         for what, value, known in self._choices():
-            yield value not in (None, *known), f"{what}{value!r} is not one of {', '.join(known)}"
-        wrong = None if self.boxes is None else Reading.problem(self.boxes)
+            yield value not in known, f"{what}{value!r} is not one of {', '.join(known)}"
+        wrong = self.declared.problem()
         yield wrong is not None, str(wrong)
         sizes = "batch sizes must be whole numbers from 1 up, at least one of them"
         yield not self.batch_sizes or min(self.batch_sizes) < 1, sizes

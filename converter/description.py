@@ -1,11 +1,12 @@
 """What a model takes and gives, as plain data: read from its signature, from what it finds in photos, or declared."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from converter import stored
+from converter.outputs import parse_roles
 from converter.reading import Reading
 
 DESCRIPTION_NAME = "description.json"
@@ -28,6 +29,7 @@ SCALES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
         tuple(-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)),
     ),
 }
+MOST_BOXES = 1000  # of a picture, that can be asked for
 FITS = ("stretch", "pad", "pad-centre")
 
 
@@ -63,9 +65,33 @@ class Declared:
     nms_iou: float | None = None  # of a head before NMS: most overlap of two boxes of one class
     nms_count: int | None = None  # of a head before NMS: most boxes of a picture
 
+    def problem(self) -> str | None:
+        """The sentence that says which of these can't be, or None."""
+        choices: tuple[tuple[str | None, Sequence[str]], ...] = (
+            (self.input_scale, tuple(SCALES)),
+            (self.input_fit, FITS),
+        )
+        wrong = [
+            f"{value!r} is not one of {', '.join(known)}" for value, known in choices if value not in (None, *known)
+        ]
+        wrong += _problems(Reading.parse, self.boxes) + _problems(parse_roles, self.outputs)
+        within = 0 < (self.nms_iou or 1) <= 1 and 0 < (self.nms_count or 1) <= MOST_BOXES
+        wrong += [] if within else [f"of a head before NMS, an IoU is 0 to 1 and a count 1 to {MOST_BOXES}"]
+        return wrong[0] if wrong else None
+
     def given(self) -> dict[str, Any]:
         """Those that are declared, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def _problems(parse: Callable[[str], Any], text: str | None) -> list[str]:
+    """What this says of a text that it can't read."""
+    try:
+        if text is not None:
+            parse(text)
+    except ValueError as error:
+        return [str(error)]
+    return []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +152,7 @@ class Description:
     def settled(self) -> bool:
         """Whether all is known without running it."""
         told_by_numbers = self.convention in (TPU, ROWS_OF_SIX, ROWS_OF_SEVEN, COLUMNS)
-        return bool(self.boxes) and not told_by_numbers and len(Reading.parse(self.boxes).choices) == 1
+        return bool(self.boxes) and not (told_by_numbers or Reading.parse(self.boxes).is_open)
 
     def to_json(self) -> str:
         """As indented JSON."""

@@ -39,21 +39,19 @@ class Reading:
         if found is None:
             raise ValueError(f"{text!r} is not {FORM}, with an order of {', '.join(ORDERS)}: {', '.join(EXAMPLES)}")
         order, unit, height, width, pad = found.groups(default="")
-        if pad and not (height or unit == SHARES):
-            raise ValueError(f"{text!r} needs the shape to which pictures are padded, like {order}@640x640{pad}")
-        if unit == SCALED and (height or pad):
-            raise ValueError(f"{text!r} has a shape, and how pictures are scaled is told by image_info")
-        if unit == SHARES and height and not pad:
-            raise ValueError(f"{text!r} has a shape, and shares are the same of any: {order}{unit} is meant")
-        return cls(order=order, unit=unit, inner=(int(width), int(height)) if height else None, pad=pad)
+        reading = cls(order=order, unit=unit, inner=(int(width), int(height)) if height else None, pad=pad)
+        if wrong := reading.contradiction():
+            raise ValueError(f"{text!r} {wrong}")
+        return reading
 
-    @classmethod
-    def problem(cls, text: str) -> str | None:
-        """The sentence that says why this is no reading, or None."""
-        try:
-            cls.parse(text)
-        except ValueError as error:
-            return str(error)
+    def contradiction(self) -> str | None:
+        """What is wrong with its parts together, or None."""
+        if self.pad and self.inner is None and self.unit != SHARES:
+            return f"needs the shape to which pictures are padded, like {self.order}@640x640{self.pad}"
+        if self.unit == SCALED and (self.inner or self.pad):
+            return "has a shape, and how pictures are scaled is told by image_info"
+        if self.unit == SHARES and self.inner and not self.pad:
+            return f"has a shape, and shares are the same of any: {self.order}{self.unit} is meant"
         return None
 
     @property
@@ -62,6 +60,11 @@ class Reading:
         if self.pad != EITHER:
             return (self,)
         return (replace(self, pad=CENTRE), replace(self, pad=CORNER))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it leaves that open."""
+        return self.pad == EITHER
 
     def __str__(self) -> str:
         shape = f"@{self.inner[1]}x{self.inner[0]}" if self.inner else ""

@@ -108,10 +108,7 @@ def identify(source: Path, options: Options, found: Environment, *, file_hash: F
     kind = targets.kind(options.target)
     identity = Identity(
         source_sha256=publish.source_sha256(source, file_hash=file_hash),
-        options={
-            **options.text(kind.shaped_by),
-            **{name: str(value) for name, value in options.declared.given().items()},
-        },
+        options=options.text((*kind.shaped_by, *options.declared.given())),
         tensorflow=found.tensorflow or "unknown",
         tensorflow_build=found.tensorflow_build or "unknown",
     )

@@ -1,6 +1,7 @@
 """What a worker of the served model, or of one of its copies, must pass each time one is started."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from app.backends.backend import Backend, ModelRefused, Spec
@@ -29,7 +30,8 @@ class NativeDoor(Door):
                 f"the files in {folder.name} are not those that version {self._spec.version} was served with; "
                 "put them back, or load native again to serve them as they are now"
             )
-        return self._spec
+        found = publish.location(folder, "found", cache=self._spec.cache) / f"{self._sha256}.json"
+        return replace(self._spec, finding=found)
 
 
 class CopyDoor(Door):

@@ -30,22 +30,29 @@ class Needs:
     base64: bool = False  # it takes JPEG files in base64
     end: Callable[[Tensors], Tensors] | None = None  # what is done with its outputs
 
+    def ended(self, outputs: Tensors) -> Tensors:
+        """A function's outputs by their plain names, or what is made of them."""
+        found = {plain(name): tensor for name, tensor in outputs.items()}
+        return self.end(found) if self.end else found
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to add."""
+        return bool(self.fills or self.base64 or self.end)
+
 
 def adapt(function: Any, picture: str, needs: Needs) -> Adapted:
     """The function with all that it needs besides pictures; itself if it needs nothing."""
     takes: Mapping[str, tf.TensorSpec] = function.structured_input_signature[1]
-    gives = function.structured_outputs
     spec = takes[picture]
-    renamed = any(plain(name) != name for name in [picture, *gives])
-    if not (needs.fills or needs.base64 or needs.end or renamed):
+    if not needs.anything and all(plain(name) == name for name in (picture, *function.structured_outputs)):
         return Adapted(function, spec)
     taken = tf.TensorSpec(spec.shape, spec.dtype, name=plain(picture))
 
     def serve(pictures: Any) -> Tensors:
         given = tf.io.encode_base64(pictures) if needs.base64 else pictures
         others = {name: _filled(takes[name], value, pictures) for name, value in needs.fills.items()}
-        found = {plain(name): tensor for name, tensor in function(**{picture: given, **others}).items()}
-        return needs.end(found) if needs.end else found
+        return needs.ended(function(**{picture: given, **others}))
 
     made = tf.function(serve, input_signature=[taken], autograph=False)
     return Adapted(made.get_concrete_function(), taken)

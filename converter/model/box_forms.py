@@ -10,7 +10,7 @@ from converter.description import Description
 from converter.model.detections import Detections, finished
 from converter.model.found import Found, Outputs, found
 from converter.model.placing import Placed
-from converter.reading import CORNER, PIXELS, SCALED, SHARES, Reading
+from converter.reading import CORNER, SCALED, SHARES, Reading
 
 Boxes = NDArray[np.float64]  # (n, 4)
 
@@ -51,18 +51,20 @@ def ordered(boxes: NDArray[Any], order: str) -> NDArray[Any]:
 
 def _given(boxes: Boxes, reading: Reading, given: NDArray[np.float64]) -> Boxes:
     """Boxes (n, 4) in pixels of what the model was given, whose width and height are `given`."""
+    if reading.pad:
+        return _unpadded(boxes, reading, given)
+    whole = np.array(reading.inner or (1, 1)) if reading.inner or reading.unit == SHARES else given
+    stretched: Boxes = boxes * np.tile(given / whole, 2)
+    return stretched
+
+
+def _unpadded(boxes: Boxes, reading: Reading, given: NDArray[np.float64]) -> Boxes:
     inner = np.array(reading.inner or (1, 1), np.float64)
-    if not reading.pad:
-        whole = inner if reading.inner else np.ones(2)
-        return boxes if (reading.unit, reading.inner) in _AS_GIVEN else boxes * np.tile(given / whole, 2)
     factor = (inner / given).min()
-    rest = inner - given * factor
-    before = np.zeros(2) if reading.pad == CORNER else rest / 2
+    before = np.zeros(2) if reading.pad == CORNER else (inner - given * factor) / 2
     pixels = boxes * (np.tile(inner, 2) if reading.unit == SHARES else 1)
-    return (pixels - np.tile(before, 2)) / factor
-
-
-_AS_GIVEN = ((PIXELS, None), (SCALED, None))
+    unpadded: Boxes = (pixels - np.tile(before, 2)) / factor
+    return unpadded
 
 
 def _unscaled(boxes: Boxes, info: NDArray[np.float32]) -> Boxes:

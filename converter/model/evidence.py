@@ -1,7 +1,8 @@
 """Which reading a model's boxes have: that in which they lie in photos, and move along when these are changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from converter.model.found import COUNTING
 from converter.model.inner_sizes import inner_readings, uneven_readings
 from converter.model.moving import NEAR, Moves, Trial, moves
 from converter.outputs import BOXES, INFO, ROWS
-from converter.reading import CENTRE, CORNER, EXAMPLES, FORM, ORDERS, SCALED, SHARES, Reading
+from converter.reading import CENTRE, CORNER, EXAMPLES, FORM, ORDERS, PIXELS, SCALED, SHARES, Reading
 
 FEWEST = 3  # objects that must move along with every change
 _SLACK = 0.05  # how far a box may leave its picture, in pictures
@@ -105,11 +106,11 @@ def _fits(description: Description, photos: _Photos) -> list[_Fit]:
     """Of the readings that boxes may have; those with sides that had to be measured only where no other is left."""
     if description.boxes:
         return [photos.fit(reading) for reading in Reading.parse(description.boxes).choices]
-    fits = [photos.fit(reading) for order in _orders(description) for reading in _readings(description, photos, order)]
+    fits = list(map(photos.fit, _readings(description, photos)))
     if any(fit.possible for fit in fits):
         return fits
-    uneven = [each for order in _orders(description) for each in uneven_readings(photos.moves.pairs, order)]
-    return [*fits, *map(photos.fit, uneven)]
+    uneven = (uneven_readings(photos.moves.pairs, order) for order in _orders(description))
+    return fits + list(map(photos.fit, chain.from_iterable(uneven)))
 
 
 def _orders(description: Description) -> list[str]:
@@ -119,14 +120,14 @@ def _orders(description: Description) -> list[str]:
     return sorted(ORDERS, key=lambda order: order != first)
 
 
-def _readings(description: Description, photos: _Photos, order: str) -> Iterable[Reading]:
-    if INFO in description.outputs:
-        yield Reading(order=order, unit=SCALED)
-    yield Reading(order=order, unit=SHARES)
-    yield Reading(order=order)
-    if description.input.size is None:  # else the graph pads nothing
-        yield from (Reading(order=order, unit=SHARES, pad=pad) for pad in (CENTRE, CORNER))
-    yield from inner_readings(photos.moves.pairs, order)
+def _readings(description: Description, photos: _Photos) -> Iterator[Reading]:
+    """Those that boxes may have, likelier ones first."""
+    units = (SCALED, SHARES, PIXELS) if INFO in description.outputs else (SHARES, PIXELS)
+    fixed = description.input.size is not None  # then the graph pads nothing
+    for order in _orders(description):
+        yield from (Reading(order=order, unit=unit) for unit in units)
+        padded = [Reading(order=order, unit=SHARES, pad=pad) for pad in (CENTRE, CORNER)]
+        yield from (each for each in (*padded, *inner_readings(photos.moves.pairs, order)) if not (fixed and each.pad))
 
 
 def _left(photos: _Photos, fits: Sequence[_Fit]) -> list[_Fit]:

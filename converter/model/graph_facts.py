@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 BASE64 = "DecodeBase64"
 EXAMPLES = ("ParseExample", "ParseExampleV2", "ParseSingleExample")
@@ -16,17 +15,20 @@ def defaults(folder: Path, signature: str) -> dict[str, Any]:
     content = (folder / "saved_model.pb").read_bytes()
     if b"PlaceholderWithDefault" not in content:
         return {}
+    from tensorflow.core.protobuf import saved_model_pb2
+
     graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
-    found: dict[str, Any] = {}
-    for graph in graphs:
-        nodes = {node.name: node for node in graph.graph_def.node}
-        for name, info in graph.signature_def[signature].inputs.items():
-            node = nodes.get(info.name.partition(":")[0])
-            if node is not None and node.op == "PlaceholderWithDefault":
-                default = nodes.get(node.input[0].partition(":")[0])
-                if default is not None and default.op == "Const":
-                    found[name] = tf.make_ndarray(default.attr["value"].tensor)
-    return found
+    return {name: value for graph in graphs for name, value in _defaults(graph, signature)}
+
+
+def _defaults(graph: Any, signature: str) -> Iterator[tuple[str, Any]]:
+    nodes = {node.name: node for node in graph.graph_def.node}
+    for name, info in graph.signature_def[signature].inputs.items():
+        node = nodes.get(info.name.partition(":")[0])
+        if node is not None and node.op == "PlaceholderWithDefault":
+            default = nodes[node.input[0].partition(":")[0]]
+            if default.op == "Const":
+                yield name, tf.make_ndarray(default.attr["value"].tensor)
 
 
 def operations(function: Any, folder: Path, wanted: tuple[str, ...]) -> frozenset[str]:

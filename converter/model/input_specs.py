@@ -17,12 +17,7 @@ def find_input(takes: Mapping[str, Spec], declared: Declared, filled: Collection
     `filled` are the names of those that have a value of their own. Strings beside the pictures are empty.
     """
     name = _name(takes)
-    strange = [each for each in takes if each not in (name, *filled) and takes[each].dtype != "string"]
-    if strange:
-        raise UnusableModel(
-            f"the signature takes {len(takes)} inputs ({', '.join(sorted(takes))}), not one, and no value is known for "
-            f"{', '.join(f'{each!r} ({takes[each]})' for each in sorted(strange))}: only strings are left empty"
-        )
+    _check_others({other: spec for other, spec in takes.items() if other not in (name, *filled)}, takes)
     spec = takes[name]
     kind, rank = _INPUTS.get(spec.dtype, ("", 0))
     if not kind or not spec.fits(rank):
@@ -32,25 +27,38 @@ def find_input(takes: Mapping[str, Spec], declared: Declared, filled: Collection
     return _pictures(name, spec, kind, declared)
 
 
+def _check_others(others: Mapping[str, Spec], takes: Mapping[str, Spec]) -> None:
+    """UnusableModel if no value is known for one of these."""
+    if unknown := {name: spec for name, spec in others.items() if spec.dtype != "string"}:
+        raise UnusableModel(
+            f"the signature takes {len(takes)} inputs ({', '.join(sorted(takes))}), not one, and no value is known for "
+            f"{listed(unknown)}: those with a default have it, and strings are left empty"
+        )
+
+
 def picture_name(takes: Mapping[str, Spec], taken: Input) -> str:
     """The full name of the input of a description."""
     return next(name for name in takes if plain(name) == taken.name)
 
 
 def _name(takes: Mapping[str, Spec]) -> str:
-    """The input that takes pictures, among others."""
+    """The input that takes pictures, among others: pixels before strings, and of several the one that is called so."""
     if len(takes) == 1:
-        return next(iter(takes))
-    fitting = [name for name, spec in takes.items() if spec.dtype in _INPUTS and spec.fits(_INPUTS[spec.dtype][1])]
-    pictures = [name for name in fitting if takes[name].dtype != "string"] or fitting
-    called = [name for name in pictures if any(word in name.lower() for word in _PICTURE_WORDS)]
-    found = pictures if len(pictures) == 1 else called
+        return next(iter(takes))  # what is wrong with it is said of it
+    fitting = [name for name, spec in takes.items() if spec.fits(_INPUTS.get(spec.dtype, ("", -1))[1])]
+    found = [name for name in fitting if takes[name].dtype != "string"] or fitting
+    if len(found) > 1:
+        found = list(filter(_is_called_a_picture, found))
     if len(found) != 1:
         raise UnusableModel(
             f"the signature takes {len(takes)} inputs ({', '.join(sorted(takes))}), not one, and which takes pictures "
             f"can't be read: {listed(takes)}"
         )
     return found[0]
+
+
+def _is_called_a_picture(name: str) -> bool:
+    return any(word in name.lower() for word in _PICTURE_WORDS)
 
 
 def _pictures(name: str, spec: Spec, kind: str, declared: Declared) -> Input:

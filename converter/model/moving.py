@@ -67,7 +67,8 @@ class Pair:
             off = (np.abs(_middle(should) - _middle(after)) / _size(should)).max(axis=2)
             grown = _size(after) / _size(should)
             boxed = (_size(should) > 0) & (grown >= _GROWN[0]) & (grown <= _GROWN[1])
-        return np.where(self.same & boxed.all(axis=2), off, np.inf).min(axis=1, initial=np.inf)
+        nearest: Numbers = np.where(self.same & boxed.all(axis=2), off, np.inf).min(axis=1, initial=np.inf)
+        return nearest
 
     def nearest(self) -> Iterator[tuple[int, int]]:
         """An object's row in the photo and, in the changed one, that of the nearest score."""

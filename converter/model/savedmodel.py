@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from converter.description import Declared, Description
@@ -20,9 +21,9 @@ class Loaded:
     def outputs(self, values: Any) -> Outputs:
         """Those that are read, by name (see `Predictor`); TensorFlow's errors."""
         found = self.signature(tf.constant(values))
-        return {name: _array(found[name]) for name in self.description.outputs.values()}
+        return {name: _array(found[name].numpy()) for name in self.description.outputs.values()}
 
 
-def _array(tensor: Any) -> Any:
-    """As numpy, which has no bfloat16 of its own."""
-    return (tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor).numpy()
+def _array(values: Any) -> Any:
+    """As numbers that numpy knows: bfloat16 is none of them."""
+    return values.astype(np.float32) if values.dtype.kind == "V" else values

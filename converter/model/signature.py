@@ -13,7 +13,8 @@ from converter.machine.error_text import first_line
 from converter.model import engines, graph_facts
 from converter.model.adapting import Needs, adapt
 from converter.model.input_specs import picture_name
-from converter.model.spec import Spec
+from converter.model.own_words import with_own_words
+from converter.model.spec import Spec, plain
 from converter.model.specs import describe_signature, find_head
 from converter.model.suppression import MOST, OVERLAP, Suppression
 
@@ -73,13 +74,12 @@ def load(folder: Path, *, may_have_engines: bool = False, declared: Declared | N
 
 def read(model: Any, declared: Declared | None, folder: Path) -> Signature:
     """The signature of a loaded model that is to be served, checked tensor by tensor."""
-    declared = declared or Declared()
-    function = _named(model, declared.signature or SERVING)
-    inputs: Mapping[str, tf.TensorSpec] = function.structured_input_signature[1]
-    takes, gives = (
-        {key: _spec(spec) for key, spec in specs.items()} for specs in (inputs, function.structured_outputs)
-    )
-    known = graph_facts.defaults(folder, declared.signature or SERVING) if len(takes) > 1 else {}
+    declared = with_own_words(declared or Declared(), folder)
+    name = declared.signature or SERVING
+    function = _named(model, name)
+    takes = _specs(function.structured_input_signature[1])
+    gives = {plain(key): spec for key, spec in _specs(function.structured_outputs).items()}
+    known = graph_facts.defaults(folder, name) if len(takes) > 1 else {}
     description = describe_signature(takes, gives, declared, filled=known)
     picture = picture_name(takes, description.input)
     needs = Needs(
@@ -143,6 +143,10 @@ def _loaded(folder: Path) -> Any:
         if _MANY_GRAPHS not in str(error):
             raise
         return tf.saved_model.load(str(folder), tags=list(_SERVE))
+
+
+def _specs(tensors: Mapping[str, Any]) -> dict[str, Spec]:
+    return {name: _spec(spec) for name, spec in tensors.items()}
 
 
 def _spec(spec: "tf.TensorSpec") -> Spec:

@@ -21,6 +21,11 @@ class Spec:
         return self.shape is not None and len(self.shape) == rank and last in (None, self.shape[-1])
 
     @property
+    def last(self) -> int | None:
+        """How long its last side is, if that is known."""
+        return self.shape[-1] if self.shape else None
+
+    @property
     def is_number(self) -> bool:
         """Whether it is made of numbers."""
         return self.dtype.startswith(("float", "bfloat", "int", "uint"))

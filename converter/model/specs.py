@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from converter.description import AFTER_NMS, RAW, SERVING, Declared, Description
 from converter.model.input_specs import find_input
 from converter.model.output_specs import find_outputs
-from converter.model.spec import Spec, plain
+from converter.model.spec import Spec
 from converter.outputs import BOXES, CLASSES, COUNT, HEAD, SCORES
 from converter.reading import Reading
 
@@ -28,23 +28,26 @@ def describe_signature(
 ) -> Description:
     """The description of a signature; UnusableModel names the tensor that is not a detector's.
 
-    `filled` are the inputs that have a value of their own.
+    Inputs have their full names, outputs the `plain` ones. `filled` are the inputs that have a value of their own.
     """
     outputs = find_outputs(gives, declared.outputs)
-    head = outputs.convention == RAW
-    boxes = Reading.parse(declared.boxes) if declared.boxes else None
-    if head and boxes:
-        boxes = replace(boxes, order=AFTER_NMS)
     return Description(
         signature=declared.signature or SERVING,
         input=find_input(takes, declared, filled),
         convention=outputs.convention,
-        outputs=_COLUMNS if head else {role: plain(name) for role, name in outputs.roles.items()},
+        outputs=_COLUMNS if outputs.convention == RAW else outputs.roles,
         unbatched=outputs.unbatched,
-        ignored=tuple(sorted(plain(name) for name in set(gives) - set(outputs.roles.values()))),
-        boxes=str(boxes or ""),
+        ignored=tuple(sorted(set(gives) - set(outputs.roles.values()))),
+        boxes=_boxes(declared, outputs.convention),
         evidence="declared" if declared.boxes else "",
     )
+
+
+def _boxes(declared: Declared, convention: str) -> str:
+    """The reading that is declared; of a head, which it has when NMS has been done."""
+    if declared.boxes is None or convention != RAW:
+        return declared.boxes or ""
+    return str(replace(Reading.parse(declared.boxes), order=AFTER_NMS))
 
 
 def find_head(gives: Mapping[str, Spec], declared: Declared) -> Head | None:
@@ -53,7 +56,11 @@ def find_head(gives: Mapping[str, Spec], declared: Declared) -> Head | None:
     if outputs.convention != RAW:
         return None
     name = outputs.roles[HEAD]
-    _, first, last = gives[name].shape or (None, None, None)
-    places_last = last is None if None in (first, last) else (first or 0) <= (last or 0)
     order = Reading.parse(declared.boxes).order if declared.boxes else _FIRST_ORDER
-    return Head(name=plain(name), objectness=not places_last, order=order)
+    return Head(name=name, objectness=not _has_places_last(gives[name]), order=order)
+
+
+def _has_places_last(spec: Spec) -> bool:
+    """Whether a head is (N, 4 + C, A): there are more places than numbers of each."""
+    _, first, last = spec.shape or (None, None, None)
+    return last is None if None in (first, last) else (first or 0) <= (last or 0)

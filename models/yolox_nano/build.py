@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"build: {error}\n")
         return 1
     write_labels(options.out)
+    write_own_words(options.out)
     write_checksums(options.out)
     sys.stdout.write(f"{options.out}\n")
     return 0
@@ -167,6 +168,11 @@ def write_labels(out: Path) -> None:
     folder = out / "assets.extra"
     folder.mkdir(exist_ok=True)
     (folder / "labels.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def write_own_words(out: Path) -> None:
+    """Write assets.extra/detector.json: what its boxes mean, so that no start has to find it out."""
+    (out / "assets.extra" / "detector.json").write_text('{"boxes": "yxyx_norm"}\n', encoding="utf-8")
 
 
 def write_checksums(out: Path) -> None:

@@ -1,6 +1,8 @@
 """The kinds of models in the zoo, and what has to be said of each: it can't be read from the model."""
 
-KINDS: dict[str, dict[str, str]] = {
+from typing import Any
+
+KINDS: dict[str, dict[str, Any]] = {
     "uint8_one": {},
     "uint8_many": {},
     "uint8_fixed": {"input_fit": "pad"},
