@@ -74,10 +74,9 @@ class Declared:
         wrong = [
             f"{value!r} is not one of {', '.join(known)}" for value, known in choices if value not in (None, *known)
         ]
-        wrong += _problems(Reading.parse, self.boxes) + _problems(parse_roles, self.outputs)
-        within = 0 < (self.nms_iou or 1) <= 1 and 0 < (self.nms_count or 1) <= MOST_BOXES
-        wrong += [] if within else [f"of a head before NMS, an IoU is 0 to 1 and a count 1 to {MOST_BOXES}"]
-        return wrong[0] if wrong else None
+        wrong += [*_problems(Reading.parse, self.boxes), *_problems(parse_roles, self.outputs)]
+        wrong += [*_outside("nms_iou", self.nms_iou, 1), *_outside("nms_count", self.nms_count, MOST_BOXES)]
+        return next(iter(wrong), None)
 
     def given(self) -> dict[str, Any]:
         """Those that are declared, by name."""
@@ -92,6 +91,11 @@ def _problems(parse: Callable[[str], Any], text: str | None) -> list[str]:
     except ValueError as error:
         return [str(error)]
     return []
+
+
+def _outside(name: str, value: float | None, most: int) -> list[str]:
+    """What is said of a number that is not within 0 and this."""
+    return [] if value is None or 0 < value <= most else [f"{name} is {value}: it must be above 0, and {most} at most"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +156,12 @@ class Description:
     def settled(self) -> bool:
         """Whether all is known without running it."""
         told_by_numbers = self.convention in (TPU, ROWS_OF_SIX, ROWS_OF_SEVEN, COLUMNS)
-        return bool(self.boxes) and not (told_by_numbers or Reading.parse(self.boxes).is_open)
+        return self.has_reading and not told_by_numbers
+
+    @property
+    def has_reading(self) -> bool:
+        """Whether it is known what its boxes mean."""
+        return bool(self.boxes) and not Reading.parse(self.boxes).is_open
 
     def to_json(self) -> str:
         """As indented JSON."""

@@ -46,13 +46,12 @@ class Reading:
 
     def contradiction(self) -> str | None:
         """What is wrong with its parts together, or None."""
-        if self.pad and self.inner is None and self.unit != SHARES:
-            return f"needs the shape to which pictures are padded, like {self.order}@640x640{self.pad}"
-        if self.unit == SCALED and (self.inner or self.pad):
-            return "has a shape, and how pictures are scaled is told by image_info"
-        if self.unit == SHARES and self.inner and not self.pad:
-            return f"has a shape, and shares are the same of any: {self.order}{self.unit} is meant"
-        return None
+        shaped = (bool(self.inner), bool(self.pad))
+        padded = f"needs the shape to which pictures are padded, like {self.order}@640x640{self.pad}"
+        shares = f"has a shape, and shares are the same of any: {self.order}{self.unit} is meant"
+        told = {(PIXELS, (False, True)): padded, (SHARES, (True, False)): shares}
+        scaled = "has a shape, and how pictures are scaled is told by image_info"
+        return scaled if self.unit == SCALED and any(shaped) else told.get((self.unit, shaped))
 
     @property
     def choices(self) -> tuple["Reading", ...]:

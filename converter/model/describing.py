@@ -15,7 +15,6 @@ from converter.model.pictures import prepare
 from converter.model.placing import Placed
 from converter.model.prediction import Predictor, called
 from converter.model.roles import settle
-from converter.reading import Reading
 
 _DECODER = "simplejpeg"
 _MOST_S = 16.0  # of the processor for all photos, 8 s on two cores; those that would take longer are left out
@@ -38,9 +37,7 @@ def describe_boxes(
         return known
     tried = list(_tried(model, photos, clock))
     settled = settle(known, [outputs for each in tried for _, outputs, _ in each])
-    if settled.boxes and not Reading.parse(settled.boxes).is_open:
-        return settled
-    return read_boxes(settled, [_trial(each, settled) for each in tried])
+    return settled if settled.has_reading else read_boxes(settled, [_trial(each, settled) for each in tried])
 
 
 def _check_decoder(known: Description) -> None:

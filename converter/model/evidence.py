@@ -123,11 +123,11 @@ def _orders(description: Description) -> list[str]:
 def _readings(description: Description, photos: _Photos) -> Iterator[Reading]:
     """Those that boxes may have, likelier ones first."""
     units = (SCALED, SHARES, PIXELS) if INFO in description.outputs else (SHARES, PIXELS)
-    fixed = description.input.size is not None  # then the graph pads nothing
+    pads = () if description.input.size else (CENTRE, CORNER)  # a graph pads no picture of a fixed size
     for order in _orders(description):
         yield from (Reading(order=order, unit=unit) for unit in units)
-        padded = [Reading(order=order, unit=SHARES, pad=pad) for pad in (CENTRE, CORNER)]
-        yield from (each for each in (*padded, *inner_readings(photos.moves.pairs, order)) if not (fixed and each.pad))
+        yield from (Reading(order=order, unit=SHARES, pad=pad) for pad in pads)
+        yield from inner_readings(photos.moves.pairs, order, pads)
 
 
 def _left(photos: _Photos, fits: Sequence[_Fit]) -> list[_Fit]:

@@ -6,22 +6,19 @@ import numpy as np
 
 from converter.model.box_forms import ordered
 from converter.model.moving import Pair
-from converter.reading import CENTRE, CORNER, Reading
+from converter.reading import CORNER, Reading
 
 _USUAL = 32  # sides are mostly multiples of it
 _NEAR = 0.02  # shares of a side
 _LEAST = 16  # pixels
 
 
-def inner_readings(pairs: Sequence[Pair], order: str) -> Iterator[Reading]:
-    """The readings in pixels of a square of a fixed size, of this order, that the boxes may have."""
-    width, corner = _median(_widths(pairs, order, "")), _median(_widths(pairs, order, CORNER))
-    if width >= _LEAST:
-        square = (_side(width), _side(width))
-        yield Reading(order=order, inner=square)
-        yield Reading(order=order, inner=square, pad=CENTRE)
-    if corner >= _LEAST:
-        yield Reading(order=order, inner=(_side(corner), _side(corner)), pad=CORNER)
+def inner_readings(pairs: Sequence[Pair], order: str, pads: Sequence[str]) -> Iterator[Reading]:
+    """The readings of this order in pixels of a square of a fixed size, stretched to or padded, that boxes may have."""
+    for pad in ("", *pads):
+        side = _median(_widths(pairs, order, pad))
+        if side >= _LEAST:
+            yield Reading(order=order, inner=(_side(side), _side(side)), pad=pad)
 
 
 def uneven_readings(pairs: Sequence[Pair], order: str) -> Iterator[Reading]:

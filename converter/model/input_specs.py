@@ -45,8 +45,8 @@ def _name(takes: Mapping[str, Spec]) -> str:
     """The input that takes pictures, among others: pixels before strings, and of several the one that is called so."""
     if len(takes) == 1:
         return next(iter(takes))  # what is wrong with it is said of it
-    fitting = [name for name, spec in takes.items() if spec.fits(_INPUTS.get(spec.dtype, ("", -1))[1])]
-    found = [name for name in fitting if takes[name].dtype != "string"] or fitting
+    fitting = _fitting(takes, ("uint8", "float32", "float16"))
+    found = fitting or _fitting(takes, ("string",))
     if len(found) > 1:
         found = list(filter(_is_called_a_picture, found))
     if len(found) != 1:
@@ -55,6 +55,11 @@ def _name(takes: Mapping[str, Spec]) -> str:
             f"can't be read: {listed(takes)}"
         )
     return found[0]
+
+
+def _fitting(takes: Mapping[str, Spec], types: Collection[str]) -> list[str]:
+    """Inputs of these types, of the rank that pictures of it have."""
+    return [name for name, spec in takes.items() if spec.dtype in types and spec.fits(_INPUTS[spec.dtype][1])]
 
 
 def _is_called_a_picture(name: str) -> bool:

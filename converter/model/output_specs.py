@@ -47,16 +47,14 @@ def _declared(gives: Specs, text: str) -> Outputs:
         roles = {role: plain(name) for role, name in parse_roles(text).items()}
     except ValueError as error:
         raise UnusableModel(f"{_SETTING}: {error}") from error
-    if missing := [name for name in roles.values() if name not in gives]:
+    if missing := sorted({*roles.values()} - gives.keys()):
         raise UnusableModel(f"{_SETTING} names {missing[0]!r}, which the signature doesn't give: {listed(gives)}")
-    if HEAD in roles:
-        return Outputs(convention=RAW, roles=roles)
-    if ROWS in roles:
-        spec = gives[roles[ROWS]]
-        return Outputs(convention=_WIDTHS.get(spec.last or 0, TPU), roles=roles, unbatched=spec.has(2))
-    if not {BOXES, SCORES, CLASSES} <= roles.keys():
+    main = next((role for role in (HEAD, ROWS, BOXES) if role in roles), None)
+    if main is None or (main == BOXES and not {SCORES, CLASSES} <= roles.keys()):
         raise UnusableModel(f"{_SETTING} must name boxes, scores and classes, or rows, or head; it is {text!r}")
-    return Outputs(convention=COLUMNS, roles=roles, unbatched=gives[roles[BOXES]].has(2))
+    spec = gives[roles[main]]
+    conventions = {HEAD: RAW, ROWS: _WIDTHS.get(spec.last or 0, TPU), BOXES: COLUMNS}
+    return Outputs(convention=conventions[main], roles=roles, unbatched=spec.has(2))
 
 
 def _api(gives: Specs) -> Outputs | None:
@@ -80,12 +78,12 @@ def _counts(spec: Spec) -> bool:
 
 def _rows(gives: Specs) -> Outputs | None:
     """The output with rows of six or seven numbers: it is called so, or the only one of this shape."""
-    found = {name: _WIDTHS[width] for width in _WIDTHS for name in _of_shape(gives, 3, width)}
+    found = {name: kind for width, kind in _WIDTHS.items() for name in _of_shape(gives, 3, width)}
     if ROWS in gives and gives[ROWS].shape is None:
         found[ROWS] = TPU
-    if len(found) != 1 and ROWS not in found:
+    name = ROWS if ROWS in found else next(iter(found), "")
+    if name != ROWS and len(found) != 1:
         return None
-    name = ROWS if ROWS in found else next(iter(found))
     return Outputs(convention=found[name], roles={ROWS: name, **_info(gives)})
 
 
@@ -98,13 +96,14 @@ def _info(gives: Specs) -> dict[str, str]:
 
 
 def _keras(gives: Specs) -> Outputs | None:
-    found = {role: next((name for name in names if name in gives), "") for role, names in _KERAS.items()}
+    found = {role: next(filter(gives.__contains__, names), "") for role, names in _KERAS.items()}
     if not all(found.values()):
         return None
     for role, name in found.items():
         _check(name, gives[name], _RANKS[role])
-    count = {COUNT: COUNT} if COUNT in gives and _counts(gives[COUNT]) else {}
-    return Outputs(convention=KERAS, roles={**found, **count})
+    if COUNT in gives and _counts(gives[COUNT]):
+        found[COUNT] = COUNT
+    return Outputs(convention=KERAS, roles=found)
 
 
 def _columns(gives: Specs) -> Outputs | None:

@@ -79,7 +79,7 @@ def read(model: Any, declared: Declared | None, folder: Path) -> Signature:
     function = _named(model, name)
     takes = _specs(function.structured_input_signature[1])
     gives = {plain(key): spec for key, spec in _specs(function.structured_outputs).items()}
-    known = graph_facts.defaults(folder, name) if len(takes) > 1 else {}
+    known = graph_facts.defaults(folder, name)
     description = describe_signature(takes, gives, declared, filled=known)
     picture = picture_name(takes, description.input)
     needs = Needs(

@@ -13,6 +13,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "jpeg_keras": {},
     "jpeg_pixels": {},
     "several": {"signature": "detect"},
+    "yolo_rows": {"input_scale": "-1..1", "input_fit": "pad"},
+    "yolo_head": {"input_scale": "0..1", "input_fit": "pad"},
+    "yolo_upright": {"input_scale": "0..1", "input_fit": "pad"},
     "old": {},
     "retinanet": {},
 }
+FROM_ZERO = ("yolo_head", "yolo_upright")  # kinds whose classes are a network's own

@@ -22,7 +22,7 @@ from converter.graph.flat import Flat, flatten
 from converter.graph.weights import Weights
 from converter.model.detections import BOXES, CLASSES, SCORES
 from converter.model.signature import load
-from tests.support.models.declared import KINDS
+from tests.support.models.declared import FROM_ZERO, KINDS
 
 Tensor = Any  # TensorFlow carries no types.
 Outputs = Mapping[str, Tensor]
@@ -41,6 +41,22 @@ class Parts:
         self._picture: Carved = cut.graph
         self._names = dict(cut.stacked)
         self.network = carve(Source(self._flat.graph), self._names, dict(self._flat.outputs))
+        self._head = carve(Source(self._flat.graph), self._names, self._before_nms())
+
+    def _before_nms(self) -> dict[str, str]:
+        """The tensors with all places' numbers, and with their boxes by corners in pixels."""
+        operations = self._flat.graph.get_operations()
+        nms = next(each for each in operations if each.type == "CombinedNonMaxSuppression")
+        shares, scores = (each.op for each in nms.inputs[:2])
+        in_order = shares.inputs[0].op.inputs[0].op  # the quotient's dividend
+        numbers = scores.inputs[0].op.inputs[0]
+        return {"numbers": numbers.name, "corners": in_order.inputs[0].name}
+
+    def head(self, pictures: Tensor) -> Tensor:
+        """For pictures as `fitted_already` (N, places, 85): the box' centre and size, whether anything is, classes."""
+        found = self._imported(self._head, self._fed(self._head, pictures))
+        low, high = tf.split(found["corners"], 2, axis=-1)
+        return tf.concat([(low + high) / 2, high - low, found["numbers"][..., 4:]], axis=-1)
 
     def found(self, pictures: Tensor, *, one: bool = False) -> Outputs:
         """The bundled model's outputs for pictures (N, height, width, 3), uint8; `one`: N is 1."""
@@ -54,9 +70,12 @@ class Parts:
 
     def fitted_already(self, pictures: Tensor) -> Outputs:
         """The outputs for pictures (N, SIDE, SIDE, 3), float32 of 0 to 255."""
+        return self._imported(self.network, self._fed(self.network, pictures))
+
+    @staticmethod
+    def _fed(part: Carved, pictures: Tensor) -> Outputs:
         size = tf.tile(tf.constant([[SIDE, SIDE]], tf.float32), [tf.shape(pictures)[0], 1])
-        values = {spec.name: pictures[..., ::-1] if spec.shape.rank == 4 else size for spec in self.network.specs}
-        return self._imported(self.network, values)
+        return {spec.name: pictures[..., ::-1] if spec.shape.rank == 4 else size for spec in part.specs}
 
     def decoded(self, jpegs: Tensor, *, channels: int = 3, instead: Mapping[str, Tensor] | None = None) -> Outputs:
         """The outputs for JPEG files (N,); `instead` takes the place of tensors of the network."""
@@ -112,6 +131,15 @@ def files(*, batch: int | None = None, channels: int = 3) -> tuple[Any, Callable
     return tf.TensorSpec([None], tf.string, name="encoded"), run
 
 
+def before_nms(shape: list[int | None]) -> tuple[Any, Callable[[Parts, Tensor], Outputs]]:
+    """Pictures of a shape, of which the network's head is given."""
+
+    def run(parts: Parts, pictures: Tensor) -> Outputs:
+        return {"output_0": parts.head(pictures * 255.0)}
+
+    return tf.TensorSpec(shape, tf.float32, name="images"), run
+
+
 # Outputs: from what the network gives and its input to what each kind gives.
 
 
@@ -164,6 +192,24 @@ def as_scaled_rows(found: Outputs, given: Tensor) -> Outputs:
     return {"detections": tf.concat(rows, axis=-1), "image_info": info}
 
 
+def as_head(found: Outputs, _: Tensor) -> Outputs:
+    """As YOLOv5 and YOLOX give it: (N, places, 5 + classes)."""
+    return found
+
+
+def as_upright_head(found: Outputs, _: Tensor) -> Outputs:
+    """As YOLOv8 and later give it: (N, 4 + classes, places)."""
+    rows = found["output_0"]
+    return {"output_0": tf.transpose(tf.concat([rows[..., :4], rows[..., 4:5] * rows[..., 5:]], axis=-1), [0, 2, 1])}
+
+
+def as_yolo(found: Outputs, _: Tensor) -> Outputs:
+    """As YOLO's exporters with NMS inside: x, y, x, y, score, class, in pixels; rows beyond the last one are 0."""
+    boxes = tf.gather(found[BOXES], [1, 0, 3, 2], axis=-1) * float(SIDE)
+    columns = [boxes, found[SCORES][..., tf.newaxis], found[CLASSES][..., tf.newaxis]]
+    return {"output_0": tf.concat(columns, axis=-1)}
+
+
 def sides(given: Tensor) -> Tensor:
     """Height, width, height and width of each picture: (N, 1, 4)."""
     if given.dtype == tf.string:
@@ -185,6 +231,9 @@ MADE: dict[str, tuple[tuple[Any, Callable[[Parts, Tensor], Outputs]], Callable[[
     "jpeg_keras": (files(), partial(as_keras, order="xywh")),
     "jpeg_pixels": (files(), in_pixels),
     "several": (files(), as_api),
+    "yolo_rows": (pixels([1, SIDE, SIDE, 3], "-1..1"), as_yolo),
+    "yolo_head": (before_nms([None, SIDE, SIDE, 3]), as_head),
+    "yolo_upright": (before_nms([1, SIDE, SIDE, 3]), as_upright_head),
 }
 
 
@@ -221,7 +270,13 @@ def main() -> None:
         build(parts, name, root / name / "1")
         (root / name / "1" / "assets.extra").mkdir()
         labels = Path("assets.extra") / "labels.txt"
-        (root / name / "1" / labels).write_bytes((bundled_model() / "1" / labels).read_bytes())
+        text = (bundled_model() / "1" / labels).read_text()
+        (root / name / "1" / labels).write_text(counted(text) if name in FROM_ZERO else text)
+
+
+def counted(labels: str) -> str:
+    """The same names with ids from 0 up, as networks count them."""
+    return "".join(f"{number} {line.partition(' ')[2]}\n" for number, line in enumerate(labels.splitlines()))
 
 
 if __name__ == "__main__":
