@@ -6,6 +6,7 @@ Both ends are this program; the header is JSON and the payload raw arrays, so no
 import json
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,16 +31,17 @@ def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
         [np.column_stack([d.boxes, d.scores, d.classes]).astype(np.float32).reshape(-1, _ROW) for d in detections]
     )
     fields = {"counts": [len(d) for d in detections], "dropped": [d.dropped for d in detections]}
-    return {**fields, "decode_s": detections[0].decode_s}, rows.tobytes()
+    names = {str(kind): name for each in detections for kind, name in each.names.items()}
+    return {**fields, "decode_s": detections[0].decode_s, "names": names}, rows.tobytes()
 
 
 def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
     """The answers that `pack` made."""
     rows: NDArray[np.float32] = np.frombuffer(payload, np.float32).reshape(-1, _ROW)
     answers, end = [], 0
+    names = {int(kind): name for kind, name in header.get("names", {}).items()}
     for count, dropped in zip(header["counts"], header["dropped"], strict=True):
         part, end = rows[end : end + count], end + count
-        answers.append(
-            Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped, decode_s=header["decode_s"])
-        )
+        found = Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped)
+        answers.append(replace(found, decode_s=header["decode_s"], names=names))
     return answers

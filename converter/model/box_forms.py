@@ -1,6 +1,7 @@
 """A model's outputs, of every kind that is known, as Detections: its boxes by the reading that they have."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def read(outputs: Outputs, description: Description, placed: Sequence[Placed]) -
     reading = Reading.parse(description.boxes)
     each = [found(outputs, description, number) for number in range(len(placed))]
     return [
-        finished(corners(one, reading, where), one.scores, one.classes, where.size)
+        replace(finished(corners(one, reading, where), one.scores, one.classes, where.size), names=one.named())
         for one, where in zip(each, placed, strict=True)
     ]
 

@@ -1,6 +1,7 @@
 """Detections: what a model found in one picture (of its raw outputs: see `converter.model.box_forms`)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ class Detections:
     dropped: int = 0  # detections left out because a number in them was not finite
     version: str = ""  # of the model that found them, where a server knows it
     decode_s: float | None = None  # what decoding its batch took, where that is not in the graph
+    names: Mapping[int, str] = field(default_factory=dict)  # of its classes, where the model gives them as text
 
     def __len__(self) -> int:
         return len(self.scores)

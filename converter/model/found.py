@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.description import API, LAYOUTS, Description
-from converter.outputs import BOXES, CLASSES, COUNT, INFO, ROWS, SCORES
+from converter.outputs import BOXES, CLASSES, COUNT, INFO, NAMES, ROWS, SCORES
 
+_LONGEST_NAME = 200  # characters
 COUNTING = 0.05  # scores below tell nothing of the boxes
 
 Outputs = Mapping[str, NDArray[Any]]
@@ -23,6 +24,7 @@ class Found:
     scores: NDArray[np.float32]
     classes: NDArray[np.float32]
     info: NDArray[np.float32] | None = None  # the picture's image_info
+    names: NDArray[Any] | None = None  # (n,) of the classes, as bytes
 
     def at_least(self, score: float) -> "Found":
         """Those of them with numbers that are finite, and with this score or more."""
@@ -32,7 +34,16 @@ class Found:
 
     def only(self, kept: NDArray[Any]) -> "Found":
         """Those of them that are marked, or numbered."""
-        return replace(self, boxes=self.boxes[kept], scores=self.scores[kept], classes=self.classes[kept])
+        names = None if self.names is None else self.names[kept]
+        return replace(self, boxes=self.boxes[kept], scores=self.scores[kept], classes=self.classes[kept], names=names)
+
+    def named(self) -> dict[int, str]:
+        """The names of the classes in these rows, by their ids; those that can't be shown are left out."""
+        if self.names is None:
+            return {}
+        rows = zip(self.classes[np.isfinite(self.classes)], self.names[np.isfinite(self.classes)], strict=True)
+        texts = {int(kind): _text(name) for kind, name in rows}
+        return {kind: text for kind, text in texts.items() if text.isprintable() and 0 < len(text) <= _LONGEST_NAME}
 
 
 def found(outputs: Outputs, description: Description, number: int) -> Found:
@@ -50,7 +61,11 @@ def found(outputs: Outputs, description: Description, number: int) -> Found:
 
 
 def _of_columns(given: Mapping[str, NDArray[Any]]) -> Found:
-    return Found(given[BOXES], given[SCORES], given[CLASSES])
+    return Found(given[BOXES], given[SCORES], given[CLASSES], names=given.get(NAMES))
+
+
+def _text(name: object) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def _of_rows(rows: NDArray[Any], description: Description) -> Found:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from converter.contract import UnusableModel
 from converter.description import API, COLUMNS, KERAS, RAW, ROWS_OF_SIX, TPU
 from converter.model.spec import Spec, listed, plain
-from converter.outputs import BOXES, CLASSES, COUNT, HEAD, INFO, ROWS, SCORES, parse_roles
+from converter.outputs import BOXES, CLASSES, COUNT, HEAD, INFO, NAMES, ROWS, SCORES, parse_roles
 
 _API = (BOXES, SCORES, CLASSES, COUNT)
 _RANKS = {BOXES: 3, SCORES: 2, CLASSES: 2, COUNT: 1}
@@ -112,7 +112,7 @@ def _columns(gives: Specs) -> Outputs | None:
         return None  # of the object detection API, whose count is missing
     for unbatched in (False, True):
         if roles := _by_shapes({name: spec for name, spec in gives.items() if spec.is_number}, less=int(unbatched)):
-            return Outputs(convention=COLUMNS, roles=roles, unbatched=unbatched)
+            return Outputs(convention=COLUMNS, roles={**roles, **_names(gives, roles)}, unbatched=unbatched)
     return None
 
 
@@ -126,6 +126,14 @@ def _by_shapes(gives: Specs, *, less: int) -> dict[str, str] | None:
     scores, classes = sorted(columns, key=lambda name: _like_classes(name, gives[name]))
     count = next(iter([*counts, *sorted(upright)]), None)
     return {BOXES: boxes[0], SCORES: scores, CLASSES: classes, **({COUNT: count} if count else {})}
+
+
+def _names(gives: Specs, roles: Mapping[str, str]) -> dict[str, str]:
+    """The output with the name of each class, beside their numbers; of several the one for people."""
+    shape = gives[roles[SCORES]].shape
+    found = [name for name, spec in gives.items() if spec.dtype == "string" and spec.shape == shape]
+    best = sorted(found, key=lambda name: (not _says(name, ("entit", "text")), name))
+    return {NAMES: best[0]} if best else {}
 
 
 def _of_shape(gives: Specs, rank: int, last: int | None = None) -> list[str]:
