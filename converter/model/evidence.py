@@ -20,7 +20,7 @@ FEWEST = 3  # objects that must move along with every change
 _SLACK = 0.05  # how far a box may leave its picture, in pictures
 _FEW = 0.15  # share of the boxes that may do so even in the right reading
 _EQUAL = 0.6  # a reading that fits this well, of the best, may be meant too
-_SAME = 0.03  # pictures; readings whose boxes differ by less say the same
+_SAME = 0.015  # pictures; readings whose boxes differ by less say the same
 _STABLE = 0.5  # share of its objects that a detector finds again, if changed photos can tell anything
 _TOLD = 3  # other readings that the evidence tells of
 # The orders that each kind of outputs is known for come first: of readings that say the same the first is told.

@@ -8,8 +8,11 @@ from converter.model.box_forms import ordered
 from converter.model.moving import Pair
 from converter.reading import CORNER, Reading
 
-_USUAL = 32  # sides are mostly multiples of it
-_NEAR = 0.02  # shares of a side
+# Sides are mostly multiples of the step, or among these; or in one of these ratios.
+_STEP, _USUAL, _LARGEST = 32, (300, 360, 540, 600, 720, 800, 900, 1000, 1080, 1200, 1333), 4096
+_RATIOS = (9 / 16, 3 / 5, 5 / 8, 2 / 3, 3 / 4, 4 / 5, 5 / 4, 4 / 3, 3 / 2, 8 / 5, 5 / 3, 16 / 9)
+# Shares of a side: widths are measured by mirrored photos, heights by padded ones, which detectors box less tightly.
+_NEAR, _QUITE_NEAR, _ROUGHLY = 0.015, 0.02, 0.08
 _LEAST = 16  # pixels
 
 
@@ -22,10 +25,19 @@ def inner_readings(pairs: Sequence[Pair], order: str, pads: Sequence[str]) -> It
 
 
 def uneven_readings(pairs: Sequence[Pair], order: str) -> Iterator[Reading]:
-    """The reading in pixels of a picture of two different sides, both of which had to be measured."""
+    """Those of pictures of two different sides that are usual and as near as can be measured: maybe several."""
     width, height = _median(_widths(pairs, order, "")), _median(_heights(pairs, order))
     if min(width, height) >= _LEAST:
-        yield Reading(order=order, inner=(_side(width), _side(height)))
+        wide = _side(width)
+        yield from (Reading(order=order, inner=(wide, side)) for side in _heights_near(height, wide) if side != wide)
+
+
+def _heights_near(measured: float, wide: int) -> list[int]:
+    """The usual heights beside this width that it may be; what was measured as well, if none of them is quite near."""
+    usual = {*range(_STEP, _LARGEST, _STEP), *(round(wide * ratio) for ratio in _RATIOS)}
+    near = sorted(side for side in usual if abs(side - measured) <= _ROUGHLY * measured)
+    exact = any(abs(side - measured) <= _QUITE_NEAR * measured for side in near)
+    return near if exact else [*near, round(measured)]
 
 
 def _widths(pairs: Sequence[Pair], order: str, pad: str) -> Iterator[float]:
@@ -57,5 +69,5 @@ def _median(values: Iterator[float]) -> float:
 
 def _side(measured: float) -> int:
     """A side in pixels: the usual one if it is as near as can be measured."""
-    usual = max(1, round(measured / _USUAL)) * _USUAL
-    return usual if abs(usual - measured) <= _NEAR * measured else round(measured)
+    nearest = min({*_USUAL, *range(_STEP, _LARGEST, _STEP)}, key=lambda side: abs(side - measured))
+    return nearest if abs(nearest - measured) <= _NEAR * measured else round(measured)
