@@ -206,8 +206,9 @@ def _telling(start: Starter, metrics: Metrics) -> Starter:
 
 
 def _log_reading(signature: Mapping[str, Any]) -> None:
-    text = "model read input=%r outputs=%r boxes=%s evidence=%r"
-    log.info(text, *(signature.get(name) for name in ("input", "output_kind", "boxes", "boxes_evidence")))
+    taken, given = signature.get("input"), signature.get("output_kind")
+    boxes, evidence = signature.get("boxes"), signature.get("boxes_evidence")
+    log.info("model read input=%r outputs=%r boxes=%s evidence=%r", taken, given, boxes, evidence)
 
 
 def _listener(metrics: Metrics) -> Callable[[str, str], None]:
