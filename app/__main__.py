@@ -15,7 +15,17 @@ from app.settings import PREFIX, Settings, WrongSetting
 log = logging.getLogger("app")
 
 LOOKED_AT = ("model", "cache", "calibration_images")  # by the doctor; any text is a path, so these are never wrong
-DECLARED = ("signature", "input_scale", "input_fit", "boxes", "labels", "label_offset")  # what a person says of a model
+DECLARED = (
+    "signature",
+    "input_scale",
+    "input_fit",
+    "boxes",
+    "outputs",
+    "nms_iou",
+    "nms_count",
+    "labels",
+    "label_offset",
+)  # what a person says of a model
 
 
 def main(argv: Sequence[str] | None = None) -> int:

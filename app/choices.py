@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from converter.contract import PRECISIONS, STRATEGIES
-from converter.description import BOXES, FITS, SCALES
+from converter.description import FITS, SCALES
 from converter.targets import KINDS
 
 Orientation = Literal["stored", "upright"]
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     BackendName = str
     Precision = str
     Strategy = str
-    Boxes = str
     Scale = str
     Fit = str
 else:
@@ -29,7 +28,6 @@ else:
     BackendName = Literal[(AUTO, NATIVE, *_NAMES, BOTH)]  # of one that can be asked
     Precision = Literal[PRECISIONS]
     Strategy = Literal[STRATEGIES]
-    Boxes = Literal[BOXES]
     Scale = Literal[tuple(SCALES)]
     Fit = Literal[FITS]
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from app.choices import Boxes, Fit, Orientation, Precision, Scale, wanted_on
+from app.choices import Orientation, Precision, wanted_on
+from app.model_settings import ModelSettings
+from app.model_settings import bundled_model as bundled_model
 from app.rules import GateRules, RollbackRule
 from app.setting_errors import WrongSetting as WrongSetting
 from app.setting_errors import in_a_sentence
@@ -16,54 +18,15 @@ from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
 _PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
-_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes", "label_offset")
+_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes", "outputs", "label_offset")
 
 
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
 
 
-def bundled_model() -> Path:
-    """The model that comes with the project: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "models" / "yolox_nano"
-    return installed if installed.is_dir() else package.parent / "models" / "yolox_nano"
-
-
-class Settings(BaseModel, frozen=True, extra="forbid"):
+class Settings(ModelSettings, frozen=True, extra="forbid"):
     """Everything that can be set. Only what builds the server sees it; below, constructors take plain values."""
 
-    model: Path = Field(
-        default_factory=bundled_model,
-        description="A SavedModel's folder, or a folder of versions named by digits (the newest is taken).",
-    )
-    signature: str | None = Field(default=None, description="The signature to serve. Default: `serving_default`.")
-    input_scale: Scale | None = Field(
-        default=None,
-        description="What float32 pictures are made of; models that take such need it. `imagenet`: mean and deviation.",
-    )
-    input_fit: Fit | None = Field(
-        default=None,
-        description="How pictures become a model's fixed size: `stretch` (default), or `pad`: by one factor, with grey "
-        "below and to the right.",
-    )
-    boxes: Boxes | None = Field(
-        default=None,
-        description="What the four numbers of a box are: `yxyx`, `xyxy` (corners) or `xywh`, in pixels of what the "
-        "model was given; with `_norm` in shares of it, with `_scaled` in pixels of what its `image_info` tells. "
-        "Default: read from what it finds in photos.",
-    )
-    labels: Path | None = Field(
-        default=None,
-        description="A file with the names of the classes, as lines, a table, JSON, YAML or pbtxt, with ids or "
-        "without. Default: the model's `assets.extra/labels.txt`.",
-    )
-    label_offset: int | None = Field(
-        default=None,
-        ge=-1,
-        le=1000,
-        description="The class of the first name in that file. Default: by its ids or, of names alone, by what the "
-        "model gives and finds in photos.",
-    )
     bind: Bind = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
     allowed_hosts: HostNames | None = Field(
         default=None,

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import app
 from app.backends.backend import Backend, Spec, Starter
@@ -79,7 +80,7 @@ def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = t
     """
     metrics = Metrics()
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
-    start = _counting_fallbacks(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
+    start = _telling(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
     served = _served(settings, metrics)
     routing = _routing(settings, start, executor, metrics)
     measuring = asyncio.Lock()  # one measures at a time
@@ -121,11 +122,15 @@ def _served(settings: Settings, metrics: Metrics) -> Served:
         batches_in_flight=settings.batches_in_flight,
         load_seconds=settings.load_seconds,
         hang_seconds=settings.hang_seconds,
+        cache=settings.cache,
         declared=Declared(
             signature=settings.signature,
             input_scale=settings.input_scale,
             input_fit=settings.input_fit,
             boxes=settings.boxes,
+            outputs=settings.outputs,
+            nms_iou=settings.nms_iou,
+            nms_count=settings.nms_count,
         ),
     )
     known = kept.beside(places.location(model.folder, NATIVE, cache=settings.cache))
@@ -191,17 +196,25 @@ def _folders(settings: Settings, served: Served) -> CopyFolders:
     return CopyFolders(served, plan)
 
 
-def _counting_fallbacks(start: Starter, metrics: Metrics) -> Starter:
-    """Counts workers that run elsewhere than was asked for."""
+def _telling(start: Starter, metrics: Metrics) -> Starter:
+    """Tells how the model is read, and counts workers that run elsewhere than was asked for."""
 
     async def started(spec: Spec) -> Backend:
         backend = await start(spec)
         if backend.facts.fallback_reason:
             metrics.native_fallback.labels(spec.name, backend.facts.fallback_reason).inc()
             log.warning("backend fell back backend=%s fallback=%r", spec.name, backend.facts.fallback)
+        if spec.name == NATIVE:
+            _log_reading(backend.facts.signature)
         return backend
 
     return started
+
+
+def _log_reading(signature: Mapping[str, Any]) -> None:
+    taken, given = signature.get("input"), signature.get("output_kind")
+    boxes, evidence = signature.get("boxes"), signature.get("boxes_evidence")
+    log.info("model read input=%r outputs=%r boxes=%s evidence=%r", taken, given, boxes, evidence)
 
 
 def _listener(metrics: Metrics) -> Callable[[str, str], None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from converter import stored
-from converter.description import BOXES, FITS, SCALES, Declared
+from converter.description import Declared
 from converter.tolerance import Tolerance
 
 REPORT_NAME = "report.json"
@@ -94,6 +94,9 @@ class Options:
     input_scale: str | None = None
     input_fit: str | None = None
     boxes: str | None = None
+    outputs: str | None = None
+    nms_iou: float | None = None
+    nms_count: int | None = None
 
     def __post_init__(self) -> None:
         if problem := next((text for wrong, text in self._problems() if wrong), None):
@@ -121,18 +124,17 @@ class Options:
     def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
         return stored.without_defaults(handler(source), _ALWAYS_STORED)
 
-    def _choices(self) -> Iterator[tuple[str, str | None, Sequence[str]]]:
+    def _choices(self) -> Iterator[tuple[str, str, Sequence[str]]]:
         """The words before a choice in a sentence, what was chosen, and what there is."""
-        yield "", self.input_scale, tuple(SCALES)
-        yield "", self.input_fit, FITS
-        yield "", self.boxes, BOXES
         yield "precision ", self.precision, PRECISIONS
         yield "profile strategy ", self.profile_strategy, STRATEGIES
 
     def _problems(self) -> Iterator[tuple[bool, str]]:
         """What may be wrong, and whether it is."""
         for what, value, known in self._choices():
-            yield value not in (None, *known), f"{what}{value!r} is not one of {', '.join(known)}"
+            yield value not in known, f"{what}{value!r} is not one of {', '.join(known)}"
+        wrong = self.declared.problem()
+        yield wrong is not None, str(wrong)
         sizes = "batch sizes must be whole numbers from 1 up, at least one of them"
         yield not self.batch_sizes or min(self.batch_sizes) < 1, sizes
         positive = min(self.minimum_segment_size, self.workspace_bytes, self.cached_engines or 1)

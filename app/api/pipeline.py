@@ -72,6 +72,8 @@ class Pipeline:
             request.state.backend = good[0].backend
             request.state.queue_ms = round(1000 * max(each.queue_s for each in good), 2)
             request.state.infer_ms = round(1000 * max(each.infer_s for each in good), 2)
+        for each in good:
+            self._served.learn(each.found.version, each.found.names)
         yield Answered(results, self._served.model_of(_version(results)), request.state.request_id)
         self._observe(good, time.perf_counter() - begun)
         for item in results:

@@ -36,6 +36,7 @@ class WorkerOptions:
     batch_sizes: tuple[int, ...]
     batches_in_flight: int | None
     declared: Declared = field(default_factory=Declared)
+    finding: Path | None = None  # the file that keeps what was found of the model
 
 
 class Runner(Protocol):
@@ -135,9 +136,15 @@ def _parse() -> tuple[WorkerOptions, int]:
     parser.add_argument("--batch-size", type=int, action="append", default=[])
     parser.add_argument("--batches-in-flight", type=int)
     parser.add_argument("--declared", type=json.loads, default={})
+    parser.add_argument("--finding", type=Path)
     args = parser.parse_args()
-    declared = Declared(**args.declared)
     options = WorkerOptions(
-        args.name, args.folder, args.max_batch, tuple(args.batch_size), args.batches_in_flight, declared
+        name=args.name,
+        folder=args.folder,
+        max_batch=args.max_batch,
+        batch_sizes=tuple(args.batch_size),
+        batches_in_flight=args.batches_in_flight,
+        declared=Declared(**args.declared),
+        finding=args.finding,
     )
     return options, args.socket

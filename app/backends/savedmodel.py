@@ -8,17 +8,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from app.backends import child
+from app.backends import child, findings
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, warm_up
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
 from converter.machine.error_text import first_line
-from converter.model import sampling
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
 from converter.model.orientation import Shown
-from converter.model.prediction import WrongBatch, describe_boxes, predict
+from converter.model.prediction import WrongBatch, predict
 from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
 from converter.targets import KINDS
@@ -33,7 +32,7 @@ class SavedModel:
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
         try:
             self._model = Loaded(options.folder, may_have_engines=_has_engines(options.name), declared=options.declared)
-            self._model.description = describe_boxes(self._model, sampling.packaged())
+            self._model.description = findings.describe(self._model, options.finding, options.declared)
         except UnusableModel as error:
             raise ModelRefused(str(error)) from error
         except tf.errors.OpError as error:

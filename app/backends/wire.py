@@ -35,13 +35,15 @@ def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
         [np.column_stack([d.boxes, d.scores, d.classes]).astype(np.float32).reshape(-1, _ROW) for d in detections]
     )
     fields = {name: [of(d) for d in detections] for name, of in _OF_EACH.items()}
-    return {**fields, "decode_s": detections[0].decode_s}, rows.tobytes()
+    names = {str(kind): name for each in detections for kind, name in each.names.items()}
+    return {**fields, "decode_s": detections[0].decode_s, "names": names}, rows.tobytes()
 
 
 def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
     """The answers that `pack` made."""
     rows: NDArray[np.float32] = np.frombuffer(payload, np.float32).reshape(-1, _ROW)
     answers, end = [], 0
+    names = {int(kind): name for kind, name in header.get("names", {}).items()}
     for count, dropped, again in zip(*(header[name] for name in _OF_EACH), strict=True):
         part, end = rows[end : end + count], end + count
         answers.append(
@@ -52,6 +54,7 @@ def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
                 dropped,
                 decode_s=header["decode_s"],
                 encoded_again=again,
+                names=names,
             )
         )
     return answers

@@ -207,6 +207,8 @@ def _command(program: str, spec: Spec, handle: int) -> list[str]:
     command += ["--folder", str(spec.folder), "--max-batch", str(spec.max_batch)]
     if said := spec.declared.given():
         command += ["--declared", json.dumps(said)]
+    if spec.finding is not None:
+        command += ["--finding", str(spec.finding)]
     for size in spec.batch_sizes:
         command += ["--batch-size", str(size)]
     if spec.batches_in_flight is not None:

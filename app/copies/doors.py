@@ -1,6 +1,7 @@
 """What a worker of the served model, or of one of its copies, must pass each time one is started."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from app.backends.backend import Backend, ModelRefused, Spec
@@ -8,7 +9,7 @@ from app.copies.folders import CopyFolders, Looked
 from app.lanes.door import Door
 from app.verdicts.judge import Judge
 from converter.contract import Options, Report
-from converter.disk import trees
+from converter.disk import places, trees
 from converter.disk.hashes import FileHash
 
 UNVERIFIED = "unverified: it has no report.json that says what it was made from"
@@ -34,7 +35,8 @@ class NativeDoor(Door):
                 f"the files in {folder.name} are not those that version {self._spec.version} was served with; "
                 "put them back, or load native again to serve them as they are now"
             )
-        return self._spec
+        finding = places.location(folder, "found", cache=self._spec.cache) / f"{self.sha256}.json"
+        return replace(self._spec, finding=finding)
 
 
 class CopyDoor(Door):

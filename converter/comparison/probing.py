@@ -19,9 +19,9 @@ from converter.contract import UnusableModel
 from converter.machine import child
 from converter.machine.confine import confine
 from converter.machine.error_text import first_line
-from converter.model import prediction, sampling
-from converter.model.box_forms import Outputs
+from converter.model import describing, prediction, sampling
 from converter.model.detections import Detections
+from converter.model.found import Outputs
 from converter.model.prediction import Predictor, WrongBatch
 
 FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 1.0
@@ -40,7 +40,7 @@ def _measure(request: Request) -> dict[str, Any]:
         return {"weights_bytes": model.weights_bytes}
     found = _Found(model, photos, request)
     try:
-        found.model.description = prediction.describe_boxes(found.model, sampling.packaged())
+        found.model.description = describing.describe_boxes(found.model, sampling.packaged())
         sizes = list(prediction.working_batch_sizes(request.batch_sizes, found.model.description.input, found.works))
     except UnusableModel as error:
         sys.exit(str(error))

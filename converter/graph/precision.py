@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from converter.description import BOXES, Description, Input
+from converter.description import Description, Input
 from converter.graph import copy_files
 from converter.graph.cut import Cut
 from converter.graph.flat import Flat
@@ -41,7 +41,7 @@ def _largest(flat: Flat, parts: Cut, on: Iterable[Any]) -> dict[str, float]:
         network = replace(layout.network, writes=tuple(names))
         replace(layout, outputs=tuple(names), network=network).write(folder)
         # What its boxes mean isn't known yet, and nothing here asks for it.
-        Description(input=Input(name=flat.input_name), outputs={}, boxes=next(iter(BOXES))).write(folder)
+        Description(input=Input(name=flat.input_name), outputs={}, boxes="yxyx_norm").write(folder)
         copy = OnnxCopy(folder, providers=[CPU])
         for values in on:
             for name, value in copy.outputs(values).items():

@@ -1,12 +1,15 @@
 """Detections: what a model found in one picture (of its raw outputs: see `converter.model.box_forms`)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-BOXES, SCORES, CLASSES, COUNT = "detection_boxes", "detection_scores", "detection_classes", "num_detections"
+from converter.outputs import BOXES, CLASSES, COUNT, SCORES
+
+__all__ = ["BOXES", "CLASSES", "COUNT", "SCORES", "Detections", "finished"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Detections:
     version: str = ""  # of the model that found them, where a server knows it
     decode_s: float | None = None  # what decoding its batch took, where that is not in the graph
     encoded_again: bool = False  # the picture was turned, for a model that takes files
+    names: Mapping[int, str] = field(default_factory=dict)  # of its classes, where the model gives them as text
 
     def __len__(self) -> int:
         return len(self.scores)

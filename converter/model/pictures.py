@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.description import FLOAT32, JPEG, SCALES, Input
+from converter.description import FLOAT16, FLOAT32, JPEG, SCALES, Input
 from converter.model import jpeg, orientation
 from converter.model.onnx_layout import Decode
 from converter.model.orientation import Shown
@@ -57,8 +57,11 @@ def _one(wanted: tuple[bytes, int], *, into: Input) -> tuple[NDArray[Any], Place
     data, applied = wanted
     pixels = orientation.turned(jpeg.decode(data, _COLOURS), applied)
     size = (pixels.shape[1], pixels.shape[0])
-    fitted, placed = (pixels, Placed(size, size)) if into.size is None else fit(pixels, into.size, into.fit or "")
-    if into.kind == FLOAT32:
+    fitted, placed = (
+        (pixels, Placed(size, size)) if into.size is None else fit(pixels, into.size, into.fit or "stretch")
+    )
+    if into.kind in (FLOAT32, FLOAT16):
         factor, shift = SCALES[into.scale or ""]
-        return fitted.astype(np.float32) * np.array(factor, np.float32) + np.array(shift, np.float32), placed
+        scaled = fitted.astype(np.float32) * np.array(factor, np.float32) + np.array(shift, np.float32)
+        return scaled.astype(into.kind, copy=False), placed
     return np.rint(fitted).astype(np.uint8), placed

@@ -61,7 +61,7 @@ def test_the_command_looks_at_a_model_which_sees_the_variables_that_it_needs(tmp
     done = subprocess.run([*command, "--json"], env=environ, capture_output=True, text=True, check=True)
     facts = json.loads(done.stdout)
     assert facts["copies"]["frozen"] == {"can_be_made": True, "reason": None}
-    assert facts["signature"]["boxes_evidence"].startswith("5 boxes on 5 photos as yxyx_norm: ")
+    assert facts["signature"]["boxes_evidence"].startswith("of 5 sure objects 0 are found again ")
     del environ["DETECTOR_CHILD_ENVIRONMENT"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr

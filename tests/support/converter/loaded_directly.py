@@ -21,7 +21,7 @@ def answers(function: Any, count: int) -> dict[str, Any]:
 
 loaded = [signature.load(folder)[1] for _ in range(2)]
 model = tf.saved_model.load(str(folder))
-usual = signature.read(model)
+usual = signature.read(model, None, folder)
 names = [each.function._called for each in loaded]
 said = {
     "kinds": sorted({type(each.function).__name__ for each in loaded}),

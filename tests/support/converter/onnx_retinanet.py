@@ -53,7 +53,7 @@ def main() -> None:
     photos = sampling.packaged()
     module = retinanet_raw.detector(SIZE)  # as it is: to save it and to load it again takes longer than the rest
     function = module.serve.get_concrete_function()
-    flat = flatten(Signature(description(), function, function.structured_input_signature[0][0]))
+    flat = flatten(Signature(description(), function, function.structured_input_signature[0][0], function))
     runs = Runs(flat, photos)
     parts = cut(flat, runs)
     values = runs.run([*parts.begins, *flat.outputs.values()], photos)
