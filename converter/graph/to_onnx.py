@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,9 @@ from tf2onnx.handler import tf_op
 from tf2onnx.tfonnx import process_tf_graph
 
 from converter.contract import ConversionFailed
+from converter.graph.arguments import put_constants_inside
 from converter.graph.carve import Carved
+from converter.graph.function_shapes import right_shapes
 from converter.graph.passes.faster import make_faster
 from converter.graph.passes.nodes import light
 from converter.graph.weights import Contents, fill, marked, pass_by
@@ -73,9 +75,26 @@ def convert(part: Carved, name: str) -> Any:
 
 def _converted(part: Carved, name: str) -> Any:
     """What tf2onnx.convert.from_graph_def does, without freezing again and without a copy before each optimiser."""
+    try:
+        found = _optimised(part, _OPTIMISERS)
+    # It breaks off where a shape inside a loop is not what it takes it for, and leaves a graph that is half changed.
+    except (IndexError, ValueError, AssertionError):
+        found = _optimised(part, [each for each in _OPTIMISERS if each != "optimize_transpose"])
+    taken = dict(_taken_out(found))
+    model = found.make_model(name)
+    del found
+    gc.collect()  # tf2onnx' nodes and graphs hold each other, and the weights
+    for tensor in (each for graph in _graphs(model.graph) for each in graph.initializer):
+        if tensor.name in taken:
+            tensor.raw_data = taken.pop(tensor.name)
+    return model
+
+
+def _optimised(part: Carved, optimisers: Sequence[str]) -> Any:
+    """The part as tf2onnx' own graph."""
     renamed = {tensor: value for value, tensor in (*part.feeds.items(), *part.fetches.items())}
     definition, weights = _readable(part)
-    with tf.device("/CPU:0"), tf.Graph().as_default() as graph:
+    with tf.device("/CPU:0"), tf.Graph().as_default() as graph, right_shapes():
         tf.import_graph_def(definition, name="")
         found = process_tf_graph(
             graph,
@@ -87,23 +106,17 @@ def _converted(part: Carved, name: str) -> Any:
             const_node_values=weights,
         )
     known = optimizer._get_optimizers()
-    found = optimizer.optimize_graph(found, catch_errors=False, optimizers={each: known[each] for each in _OPTIMISERS})
-    taken = dict(_taken_out(found))
-    model = found.make_model(name)
-    del found
-    gc.collect()  # tf2onnx' nodes and graphs hold each other, and the weights
-    for tensor in (each for graph in _graphs(model.graph) for each in graph.initializer):
-        if tensor.name in taken:
-            tensor.raw_data = taken.pop(tensor.name)
-    return model
+    return optimizer.optimize_graph(found, catch_errors=False, optimizers={each: known[each] for each in optimisers})
 
 
 def _readable(part: Carved) -> tuple[Any, Mapping[str, bytes]]:
     """A part's GraphDef as tf2onnx takes it, and the contents of its weights, by their nodes."""
     definition = _with_float_resizes(part.definition)
     pass_by(definition, [tensor.partition(":")[0] for tensor in part.fetches.values()])
-    inside = {node.name for function in definition.library.function for node in function.node_def}
-    names: dict[str, str] = {}
+    put_constants_inside(definition)
+    functions = [node for function in definition.library.function for node in function.node_def]
+    inside = {node.name for node in functions}
+    names: dict[str, str] = {node.name: name for node in functions if (name := marked(node))}
     for node in definition.node:
         if name := marked(node):
             if node.name in inside:  # tf2onnx would take the other for this one
