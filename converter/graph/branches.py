@@ -24,7 +24,7 @@ def nest(definition: Any) -> None:
             index, *inputs = data_inputs(case)
             waits = [name for name in case.input if name.startswith("^")]
             definition.library.function.extend(_rest(case, branches))
-            *compared, choice = _choice(case, 0, len(branches), index, inputs, in_function=bool(scope.name))
+            *compared, choice = _choice(case, 0, index, inputs, in_function=bool(scope.name))
             choice.name = case.name
             choice.input.extend(waits)
             _take(scope, case, [*compared, choice])
@@ -48,10 +48,10 @@ def _rest(case: Any, branches: Sequence[Any]) -> Iterator[Any]:
             copy.signature.input_arg.add(name=_WHICH, type=_INT32)
         yield copy
         if 0 < number < last:
-            yield _after(case, number, branch.signature, len(branches))
+            yield _after(case, number, branch.signature)
 
 
-def _after(case: Any, number: int, signature: Any, count: int) -> Any:
+def _after(case: Any, number: int, signature: Any) -> Any:
     """A function that chooses between the branch of a number and those after it."""
     function = function_pb2.FunctionDef()
     function.signature.name = _later(case, number)
@@ -61,27 +61,28 @@ def _after(case: Any, number: int, signature: Any, count: int) -> Any:
     for each in signature.output_arg:
         function.signature.output_arg.add().CopyFrom(each)
     inputs = [each.name for each in signature.input_arg]
-    function.node_def.extend(_choice(case, number, count, _WHICH, inputs, in_function=True))
+    function.node_def.extend(_choice(case, number, _WHICH, inputs, in_function=True))
     for place, each in enumerate(signature.output_arg):
         function.ret[each.name] = f"{function.node_def[-1].name}:output:{place}"
     return function
 
 
-def _choice(case: Any, number: int, count: int, index: str, inputs: Sequence[str], *, in_function: bool) -> list[Any]:
+def _choice(case: Any, number: int, index: str, inputs: Sequence[str], *, in_function: bool) -> list[Any]:
     """The nodes that compare and choose; the last one chooses."""
     name = f"{case.name}/branch_{number}"
     this = constant(f"{name}/number", np.int32(number))
     output = (lambda node, result: f"{node}:{result}:0") if in_function else (lambda node, result: node)
     same = node_def_pb2.NodeDef(name=f"{name}/same", op="Equal", input=[index, output(this.name, "output")])
     same.attr["T"].type = _INT32
-    is_last = number == count - 2
+    last = len(case.attr["branches"].list.func) - 1
+    is_last = number == last - 1
     choice = node_def_pb2.NodeDef(name=name, op=_CASES[case.op], input=[output(same.name, "z"), *inputs])
     for key, value in case.attr.items():
         if key not in ("branches", "_read_only_resource_inputs"):
             choice.attr[key].CopyFrom(value)
     choice.attr["Tcond"].type = _BOOL
     choice.attr["then_branch"].func.name = _branch(case, number)
-    choice.attr["else_branch"].func.name = _branch(case, count - 1) if is_last else _later(case, number + 1)
+    choice.attr["else_branch"].func.name = _branch(case, last) if is_last else _later(case, number + 1)
     if not is_last:
         choice.input.append(index)
         choice.attr["Tin"].list.type.append(_INT32)

@@ -7,6 +7,19 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+# What only looks at a value and passes it on; all call what they give `output`.
+_LOOK_ON = frozenset(
+    {
+        "Print",
+        "CheckNumerics",
+        "CheckNumericsV2",
+        "DebugIdentity",
+        "DebugIdentityV2",
+        "DebugIdentityV3",
+        "PreventGradient",
+    }
+)
+_PLACED_BESIDE = "_class"
 _OLD_CONTROL_FLOW = frozenset({"Enter", "Switch", "RefSwitch"})
 
 
@@ -87,8 +100,10 @@ def called(node: Any) -> Iterator[str]:
 
 
 def leave_out_waited_for(definition: Any, ends: Iterable[str]) -> None:
-    """Leave out, in a GraphDef and its functions, what is not read on the way to their results."""
+    """Leave out, in a GraphDef and its functions, what is not read on the way to their results, or only looks on."""
     for scope in scopes(definition, ends):
+        for node in (node for node in scope.nodes if node.op in _LOOK_ON):
+            _pass_on(node)
         framed, read = scope.framed, scope.read()
         leave_out(scope, scope.known.keys() - read)
         for node in scope.nodes:
@@ -107,3 +122,15 @@ def leave_out(scope: Scope, names: Collection[str]) -> None:
     for node in scope.nodes:
         if any(name.startswith("^") and maker(name) in gone for name in node.input):
             node.input[:] = [name for name in node.input if not name.startswith("^") or maker(name) not in gone]
+        if _PLACED_BESIDE in node.attr and any(
+            each.decode().removeprefix("loc:@") in gone for each in node.attr[_PLACED_BESIDE].list.s
+        ):
+            del node.attr[_PLACED_BESIDE]
+
+
+def _pass_on(node: Any) -> None:
+    """Make a NodeDef an Identity of the first that it reads."""
+    node.op, kind = "Identity", node.attr["T"].type
+    node.input[:] = data_inputs(node)[:1]
+    node.attr.clear()
+    node.attr["T"].type = kind

@@ -16,6 +16,7 @@ from tf2onnx.handler import tf_op
 from tf2onnx.tfonnx import process_tf_graph
 
 from converter.contract import ConversionFailed
+from converter.graph import fault
 from converter.graph.arguments import put_constants_inside
 from converter.graph.carve import Carved
 from converter.graph.function_shapes import right_shapes
@@ -62,8 +63,8 @@ def convert(part: Carved, name: str) -> Any:
             model = _converted(part, name)
         # tf2onnx, and the optimisers that it calls, raise whatever they come across.
         except Exception as error:
-            if unconverted:
-                raise Unconvertible(unconverted) from error
+            if named := unconverted or list(filter(None, [fault.operation(error)])):
+                raise Unconvertible(named) from error
             raise ConversionFailed(f"tf2onnx could not convert the {name}: {first_line(error)}") from error
     if unconverted:
         raise Unconvertible(unconverted)

@@ -17,7 +17,7 @@ from converter.description import DESCRIPTION_NAME, Description
 from converter.disk.names import published
 from converter.model import jpeg, providers
 from converter.model.jpeg import NotReproducible, Undecodable
-from converter.model.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
+from converter.model.onnx_layout import COUNT, HEAD, NETWORK, OLD_COUNT, PICTURE, TAIL, Decode, Layout, Part
 from converter.model.providers import CPU, Assigned
 
 __all__ = ["NotReproducible", "OnnxCopy", "Undecodable"]
@@ -50,7 +50,7 @@ class OnnxCopy:
 
         Undecodable if TensorFlow's decoder refuses one of them, NotReproducible if what it does with one is not known.
         """
-        values: Values = {COUNT: np.array(len(jpegs), np.int32)}
+        values: Values = dict.fromkeys((COUNT, OLD_COUNT), np.array(len(jpegs), np.int32))
         for step in self._steps:
             values.update(step(jpegs, values))
         return {name: values[name] for name in self.layout.outputs}

@@ -18,7 +18,7 @@ from converter import stored
 
 LAYOUT_NAME = "layout.json"
 PICTURE, NETWORK, HEAD, TAIL = "picture.onnx", "network.onnx", "head", "tail"
-COUNT = "count"
+COUNT, OLD_COUNT = "number/of/pictures", "count"  # no output is called so; copies made before 1.2 read the other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
