@@ -114,6 +114,10 @@ def _network(flat: Flat, reach: Reach, runs: Runs, begins: Mapping[str, str]) ->
     else:
         raise UnusableModel("too many of its operations have no counterpart in ONNX")
     found: dict[str, Any] = {"network": network, "network_model": model, "ends": ends, "why": {}}
+    if tail and not network.operations:
+        raise UnusableModel(
+            f"ONNX has no counterpart for {_some(reach, sorted(failed))}: there is nothing left to convert"
+        )
     if tail:
         found["tail"] = _carved_tail(flat, tail, begins, ends)
         found["why"] = {"tail": f"ONNX has no counterpart for {_some(reach, sorted(failed))}"}

@@ -73,11 +73,14 @@ def _gather_from_values(definition: Any) -> None:
 
 def _inlined(definition: Any, function: Any, *, lower_control_flow: bool) -> Any:
     """A function's GraphDef with the functions that it calls inlined, as TensorFlow does it before it freezes."""
+    kept_apart = ["api_implements"]
     if not lower_control_flow:
         definition = freezing.disable_lower_using_switch_merge(definition)
-    for each in definition.library.function:
-        if "api_implements" in each.attr:  # which would keep it from being inlined
-            del each.attr["api_implements"]
+        kept_apart += ["_XlaMustCompile", "_noinline"]  # which only TensorFlow itself has a use for
+    for each in (*definition.library.function, *(node for scope in scopes(definition) for node in scope.nodes)):
+        for key in kept_apart:
+            if key in each.attr:
+                del each.attr[key]
     graph = meta_graph_pb2.MetaGraphDef(graph_def=definition)
     graph.collection_def["train_op"].node_list.value.extend(each.name for each in function.inputs + function.outputs)
     config = config_pb2.ConfigProto()

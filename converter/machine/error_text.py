@@ -5,7 +5,8 @@ from pathlib import Path
 
 # How every error from inside a graph begins, and how a stack of Python's looks (TensorFlow 2.14).
 _SAY_NOTHING = re.compile(
-    r"Graph execution error:|Detected at node |<stack traces unavailable>|Node: '|File \"|\d+ root error|\(\d+\) \w+:?$"
+    r"Graph execution error:|Detected at node |in user code:|<stack traces unavailable>|Node: '|File \""
+    r"|\d+ root error|\(\d+\) \w+:?$"
 )
 _PLACE = re.compile(r"\[\[\{\{node ([^}]+)\}\}|Node: '([^']+)'")
 # Names of functions, addresses in sources of C++, and what they call themselves; none of it is in the model.

@@ -30,7 +30,8 @@ def problem(folder: Path) -> str | None:
     )
     writers = sorted({each.meta_info_def.tensorflow_version for each in saved.meta_graphs} - {""})
     written = f" (it was written by TensorFlow {' and '.join(writers)})" if writers else ""
-    return f"the model has operations that TensorFlow {tf.__version__} doesn't know: {named}{written}; export it without them"
+    known = f"operations that TensorFlow {tf.__version__} doesn't know"
+    return f"the model has {known}: {named}{written}; export it without them"
 
 
 def _functions(saved: Any) -> set[str]:
