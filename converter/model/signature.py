@@ -10,7 +10,7 @@ import tensorflow as tf
 from converter.contract import UnusableModel
 from converter.description import SERVING, Declared, Description
 from converter.machine.error_text import first_line
-from converter.model import engines, unknown_operations
+from converter.model import engines
 from converter.model.specs import Spec, describe_signature
 
 __all__ = ["SERVING", "Signature", "load", "others", "read"]
@@ -59,6 +59,8 @@ def load(folder: Path, *, may_have_engines: bool = False, declared: Declared | N
         model = _loaded(folder)
     # TensorFlow tells a damaged model by whatever its readers raise: protobuf's, the file system's or its own.
     except Exception as error:
+        from converter.model import unknown_operations
+
         said = unknown_operations.problem(folder)
         raise UnusableModel(said or f"TensorFlow can't load {folder.name}: {first_line(error, folder)}") from error
     if known is None:
