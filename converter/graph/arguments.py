@@ -1,6 +1,7 @@
 """Constants that loops and branches are given, put into them: what is learnt stays a constant there."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from converter.graph.scopes import Scope, called, data_inputs, maker, scopes
@@ -12,15 +13,24 @@ _BRANCHES, _LOOPS = frozenset({"If", "StatelessIf"}), frozenset({"While", "State
 def put_constants_inside(definition: Any) -> None:
     """Have each function of a GraphDef with one caller hold the constants that it is given."""
     known = {scope.name: scope for scope in scopes(definition)}
-    callers = Counter(name for scope in known.values() for node in scope.nodes for name in called(node))
+    own = _called_once(known.values())
     waiting = [known[""]]
     while waiting:
         scope = waiting.pop()
-        for node in scope.nodes:
-            if node.op in _BRANCHES | _LOOPS:
-                inner = [known[name] for name in called(node) if callers[name] == 1]
-                waiting += inner
-                _put(scope, node, {each.name: each for each in inner})
+        for node in _callers(scope):
+            inner = {name: known[name] for name in own.intersection(called(node))}
+            waiting += inner.values()
+            _put(scope, node, inner)
+
+
+def _called_once(known: Iterable[Scope]) -> set[str]:
+    """The names of the functions that have one caller."""
+    counts = Counter(name for scope in known for node in _callers(scope) for name in called(node))
+    return {name for name, count in counts.items() if count == 1}
+
+
+def _callers(scope: Scope) -> list[Any]:
+    return [node for node in scope.nodes if node.op in _BRANCHES | _LOOPS]
 
 
 def _put(scope: Scope, node: Any, functions: dict[str, Scope]) -> None:
@@ -29,8 +39,7 @@ def _put(scope: Scope, node: Any, functions: dict[str, Scope]) -> None:
     given = data_inputs(node)[1 if node.op in _BRANCHES else 0 :]
     for number, tensor in enumerate(given):
         constant = _constant(nodes, tensor)
-        stays = node.op in _BRANCHES or _stays(functions.get(node.attr["body"].func.name), number)
-        if constant is not None and stays:
+        if constant is not None and _stays(node, functions, number):
             for function in functions.values():
                 _hold(function, function.arguments[number], constant)
 
@@ -43,8 +52,11 @@ def _constant(nodes: dict[str, Any], tensor: str) -> Any:
     return node if node is not None and node.op == "Const" else None
 
 
-def _stays(body: Scope | None, number: int) -> bool:
-    """Whether a loop with this body never changes its variable of this number."""
+def _stays(node: Any, functions: dict[str, Scope], number: int) -> bool:
+    """Whether an argument is what it was given in each round, where the node is a loop."""
+    if node.op in _BRANCHES:
+        return True
+    body = functions.get(node.attr["body"].func.name)
     if body is None:
         return False
     nodes, result = body.known, body.function.ret[body.function.signature.output_arg[number].name]

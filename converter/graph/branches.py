@@ -19,15 +19,23 @@ def nest(definition: Any) -> None:
     """Rewrite, in a GraphDef and its functions, each choice between several branches as choices between two."""
     known = {each.signature.name: each for each in definition.library.function}
     for scope in scopes(definition):
-        for case in [node for node in scope.nodes if node.op in _CASES and len(node.attr["branches"].list.func) > 1]:
+        for case in _cases(scope):
             branches = [known[each.name] for each in case.attr["branches"].list.func]
-            index, *inputs = data_inputs(case)
-            waits = [name for name in case.input if name.startswith("^")]
             definition.library.function.extend(_rest(case, branches))
-            *compared, choice = _choice(case, 0, index, inputs, in_function=bool(scope.name))
-            choice.name = case.name
-            choice.input.extend(waits)
-            _take(scope, case, [*compared, choice])
+            _rewrite(scope, case)
+
+
+def _cases(scope: Scope) -> list[Any]:
+    return [node for node in scope.nodes if node.op in _CASES and len(node.attr["branches"].list.func) > 1]
+
+
+def _rewrite(scope: Scope, case: Any) -> None:
+    """Into the first of the choices."""
+    index, *inputs = data_inputs(case)
+    *compared, choice = _choice(case, 0, index, inputs, in_function=bool(scope.name))
+    choice.name = case.name
+    choice.input.extend(name for name in case.input if name.startswith("^"))
+    _take(scope, case, [*compared, choice])
 
 
 def _take(scope: Scope, case: Any, nodes: Sequence[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import compress, takewhile
 from typing import Any
 
 import tensorflow as tf
@@ -52,20 +53,23 @@ class Handles:
         found, seen, waiting = set[str](), set[tuple[str, str]](), [(scope.name, tensor)]
         while waiting:
             place = waiting.pop()
-            if place in seen:
-                continue
-            seen.add(place)
-            where, name = place[0], maker(place[1])
-            node = self._known[where].get(name)
-            if node is None:
-                waiting += self._given(where, name)
-            elif node.op in _PASSED_ON:
-                waiting += [(where, each) for each in data_inputs(node)]
-            elif node.op in _LOOPS:
-                waiting.append((where, data_inputs(node)[_number(place[1])]))
-            elif not where and _is_resource(node):
-                found.add(name)
+            if place not in seen:
+                seen.add(place)
+                where, name = place[0], maker(place[1])
+                if not where and name in self._known[where] and _is_resource(self._known[where][name]):
+                    found.add(name)
+                waiting += self._before(where, place[1])
         return found
+
+    def _before(self, where: str, tensor: str) -> Iterator[tuple[str, str]]:
+        """The tensors, and the scopes where they are, that are handed on as this one."""
+        node = self._known[where].get(maker(tensor))
+        if node is None:
+            yield from self._given(where, maker(tensor))
+        elif node.op in _LOOPS:
+            yield where, data_inputs(node)[_number(tensor)]
+        elif node.op in _PASSED_ON:
+            yield from ((where, each) for each in data_inputs(node))
 
     def _given(self, function: str, argument: str) -> Iterator[tuple[str, str]]:
         """What the callers of a function give it as an argument."""
@@ -80,17 +84,10 @@ class Handles:
 
 def _worked_on(node: Any) -> list[str]:
     """The inputs of a NodeDef that are resources, or variables of the old kind."""
-    known = op_def_registry.get(node.op)
-    inputs = data_inputs(node)
-    if known is None or any(called(node)):
-        return []
-    found = []
-    for argument, tensor in zip(known.input_arg, inputs, strict=False):
-        if argument.number_attr or argument.type_list_attr:
-            break
-        if argument.type in _PLACES or argument.is_ref:
-            found.append(tensor)
-    return found
+    known = None if any(called(node)) else op_def_registry.get(node.op)
+    single = takewhile(lambda each: not (each.number_attr or each.type_list_attr), known.input_arg if known else ())
+    worked_on = (each.type in _PLACES or each.is_ref for each in single)
+    return list(compress(data_inputs(node), worked_on))
 
 
 def _number(tensor: str) -> int:

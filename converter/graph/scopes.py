@@ -19,7 +19,7 @@ _LOOK_ON = frozenset(
         "PreventGradient",
     }
 )
-_PLACED_BESIDE = "_class"
+_PLACED_BESIDE = "_class"  # has names as loc:@name
 _OLD_CONTROL_FLOW = frozenset({"Enter", "Switch", "RefSwitch"})
 
 
@@ -115,17 +115,22 @@ def leave_out_waited_for(definition: Any, ends: Iterable[str]) -> None:
 
 def leave_out(scope: Scope, names: Collection[str]) -> None:
     """Take these nodes out, and have nobody wait for them; a graph's inputs stay."""
-    gone = {name for name in names if scope.known[name].op != "Placeholder"}
+    known = scope.known
+    gone = {name for name in names if known[name].op != "Placeholder"}
     for place in reversed(range(len(scope.nodes))):
         if scope.nodes[place].name in gone:
             del scope.nodes[place]
-    for node in scope.nodes:
-        if any(name.startswith("^") and maker(name) in gone for name in node.input):
-            node.input[:] = [name for name in node.input if not name.startswith("^") or maker(name) not in gone]
-        if _PLACED_BESIDE in node.attr and any(
-            each.decode().removeprefix("loc:@") in gone for each in node.attr[_PLACED_BESIDE].list.s
-        ):
-            del node.attr[_PLACED_BESIDE]
+    for node in scope.nodes if gone else ():
+        _forget(node, gone)
+
+
+def _forget(node: Any, gone: Collection[str]) -> None:
+    """Have a NodeDef not wait for nodes that are gone, nor be placed beside one."""
+    left = [name for name in node.input if maker(name) not in gone]
+    if len(left) < len(node.input):
+        node.input[:] = left
+    if _PLACED_BESIDE in node.attr and {name.decode()[5:] for name in node.attr[_PLACED_BESIDE].list.s} & {*gone}:
+        del node.attr[_PLACED_BESIDE]
 
 
 def _pass_on(node: Any) -> None:

@@ -16,7 +16,7 @@ from tensorflow.python.grappler import tf_optimizer
 from converter.contract import UnusableModel
 from converter.graph import branches, tables
 from converter.graph.carve import constant
-from converter.graph.scopes import scopes
+from converter.graph.scopes import Scope, scopes
 from converter.graph.state import State
 
 _INT32 = tf.int32.as_datatype_enum
@@ -57,33 +57,42 @@ def _gather_from_values(definition: Any) -> None:
     """Have rows gathered from the values of variables: TensorFlow doesn't freeze it otherwise inside a loop."""
     for scope in scopes(definition):
         for node in [node for node in scope.nodes if node.op in _GATHERS]:
-            value = scope.nodes.add(name=f"{node.name}/value", op="ReadVariableOp", input=[node.input[0]])
-            value.attr["dtype"].CopyFrom(node.attr["dtype"])
-            node.input[0] = f"{value.name}:value:0" if scope.name else value.name
-            node.attr["Tparams"].CopyFrom(node.attr["dtype"])
-            if node.op == "ResourceGather":
-                axis = constant(f"{node.name}/axis", np.int32(node.attr["batch_dims"].i))
-                scope.nodes.append(axis)
-                node.input.insert(2, f"{axis.name}:output:0" if scope.name else axis.name)
-                node.attr["Taxis"].type = _INT32
-            node.op = _GATHERS[node.op]
-            for key in {"dtype", "validate_indices"} & set(node.attr):
-                del node.attr[key]
+            _gather_from_value(scope, node)
+
+
+def _gather_from_value(scope: Scope, node: Any) -> None:
+    value = scope.nodes.add(name=f"{node.name}/value", op="ReadVariableOp", input=[node.input[0]])
+    value.attr["dtype"].CopyFrom(node.attr["dtype"])
+    node.input[0] = f"{value.name}:value:0" if scope.name else value.name
+    node.attr["Tparams"].CopyFrom(node.attr["dtype"])
+    if node.op == "ResourceGather":
+        axis = constant(f"{node.name}/axis", np.int32(node.attr["batch_dims"].i))
+        scope.nodes.append(axis)
+        node.input.insert(2, f"{axis.name}:output:0" if scope.name else axis.name)
+        node.attr["Taxis"].type = _INT32
+    node.op = _GATHERS[node.op]
+    for key in {"dtype", "validate_indices"} & set(node.attr):
+        del node.attr[key]
 
 
 def _inlined(definition: Any, function: Any, *, lower_control_flow: bool) -> Any:
     """A function's GraphDef with the functions that it calls inlined, as TensorFlow does it before it freezes."""
-    kept_apart = ["api_implements"]
-    if not lower_control_flow:
+    if lower_control_flow:
+        _let_be_inlined(definition, {"api_implements"})
+    else:
         definition = freezing.disable_lower_using_switch_merge(definition)
-        kept_apart += ["_XlaMustCompile", "_noinline"]  # which only TensorFlow itself has a use for
-    for each in (*definition.library.function, *(node for scope in scopes(definition) for node in scope.nodes)):
-        for key in kept_apart:
-            if key in each.attr:
-                del each.attr[key]
+        _let_be_inlined(definition, {"api_implements", "_XlaMustCompile", "_noinline"})
     graph = meta_graph_pb2.MetaGraphDef(graph_def=definition)
     graph.collection_def["train_op"].node_list.value.extend(each.name for each in function.inputs + function.outputs)
     config = config_pb2.ConfigProto()
     config.graph_options.rewrite_options.min_graph_nodes = -1  # small graphs too
     config.graph_options.rewrite_options.optimizers.append("function")
     return tf_optimizer.OptimizeGraph(config, graph)
+
+
+def _let_be_inlined(definition: Any, kept_apart: set[str]) -> None:
+    """Take the attributes from functions and their callers that would keep them apart."""
+    nodes = (node for scope in scopes(definition) for node in scope.nodes)
+    for each in (*definition.library.function, *nodes):
+        for key in kept_apart & set(each.attr):
+            del each.attr[key]

@@ -62,34 +62,33 @@ class State:
 
     def _said(self, use: Use) -> str | None:
         """Why what a node does with a variable or a table can't be had from constants."""
-        change, opened = self._changes.get(use.handle), self._nodes[use.handle]
-        unnamed = use.handle not in self._names
-        if is_table(opened) or (unnamed and use.node.op.startswith("LookupTable")):
-            changed = f" and changes it as it runs ({change.op}, {change.name})" if change else ""
-            return f"the graph holds a table, asked by {use.node.name} ({use.node.op}){changed}"
-        if unnamed and opened.op == "Placeholder":
-            return f"the graph holds a resource that only TensorFlow has, used by {use.node.name} ({use.node.op})"
-        name = self._names.get(use.handle, use.handle)
+        if use.handle not in self._names and (said := self._said_of_other(use)):
+            return said
+        name, change = self._names.get(use.handle, use.handle), self._changes.get(use.handle)
         if change:
             return f"the graph changes its variable {name} as it runs ({change.op}, {change.name})"
-        if use.node.op == _FROZEN:
-            return None
-        return f"the graph asks its variable {name} for more than its value ({use.node.op}, {use.node.name})"
+        more = f"the graph asks its variable {name} for more than its value: {use.node.name} ({use.node.op})"
+        return None if use.node.op == _FROZEN else more
+
+    def _said_of_other(self, use: Use) -> str | None:
+        """Of what is no variable."""
+        asking, change = f"{use.node.name} ({use.node.op})", self._changes.get(use.handle)
+        if self._is_tables(use):
+            changed = f" and changes it as it runs ({change.op}, {change.name})" if change else ""
+            return f"the graph holds a table, asked by {asking}{changed}"
+        other = self._nodes[use.handle].op == "Placeholder"
+        return f"the graph holds a resource that only TensorFlow has, used by {asking}" if other else None
+
+    def _is_tables(self, use: Use) -> bool:
+        return use.node.op.startswith("LookupTable") or is_table(self._nodes[use.handle])
 
     def _add_callers(self, places: dict[str, set[str]]) -> None:
         """To these places those of nodes that call functions whose results come from there, and so on."""
-        while True:
-            inner = {name for name, nodes in places.items() if nodes & self._scopes[name].read()} - {""}
-            more = {
-                (scope.name, node.name)
-                for scope in self._scopes.values()
-                for node in scope.nodes
-                if node.name not in places[scope.name] and inner.intersection(called(node))
-            }
-            if not more:
-                return
-            for scope, node in more:
-                places[scope].add(node)
+        size = -1
+        while size < (size := sum(map(len, places.values()))):
+            inner = {name for name, nodes in places.items() if name and nodes & self._scopes[name].read()}
+            for scope in self._scopes.values():
+                places[scope.name] |= {node.name for node in scope.nodes if inner.intersection(called(node))}
 
 
 def _dependents(scope: Scope, names: set[str]) -> set[str]:

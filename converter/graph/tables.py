@@ -1,5 +1,6 @@
 """Lookup tables as constants: freezing loses what is in a table, and ONNX has no such thing."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,18 @@ def make_constant(definition: Any, function: Any) -> None:
     `definition` is the GraphDef of the ConcreteFunction `function`, whose tables are filled. A table that the graph
     changes stays, and one that is too large.
     """
-    uses = [use for use in Handles(scopes(definition)).uses() if use.node.op.startswith("LookupTable")]
-    changed = {use.handle for use in uses if use.node.op not in _RESULTS}
-    several = {use.node.name for use in uses if sum(use.node is other.node for other in uses) > 1}
-    for use in uses:
-        if use.handle not in changed and use.node.name not in several and (found := _instead(function, use)):
+    for use in _asked(definition):
+        if found := _instead(function, use):
             definition.library.function.append(found.function_def)
             _call(use.scope, use.node, found)
+
+
+def _asked(definition: Any) -> list[Use]:
+    """The nodes that ask a table which never changes; a branch may be given one of several."""
+    uses = [use for use in Handles(scopes(definition)).uses() if use.node.op.startswith("LookupTable")]
+    changed = {use.handle for use in uses if use.node.op not in _RESULTS}
+    tables = Counter(id(use.node) for use in uses)
+    return [use for use in uses if use.handle not in changed and tables[id(use.node)] == 1]
 
 
 def _instead(function: Any, use: Use) -> Any:
@@ -35,17 +41,23 @@ def _instead(function: Any, use: Use) -> Any:
     captured = {inner.op.name: outer for outer, inner in function.graph.captures}
     try:
         table = captured[use.handle] if use.handle in captured else _opened(function, use.handle)
-        if use.node.op == _SIZE:
-            size = tf.raw_ops.LookupTableSizeV2(table_handle=table).numpy()
-            return tf.function(lambda: tf.constant(size)).get_concrete_function()
-        takes, gives = (tf.dtypes.as_dtype(use.node.attr[name].type) for name in ("Tin", "Tout"))
-        found = tf.raw_ops.LookupTableExportV2(table_handle=table, Tkeys=takes, Tvalues=gives)
-        keys, values = found.keys.numpy(), found.values.numpy()
+        find = _sized(table) if use.node.op == _SIZE else _finder(*_contents(table, use.node))
     except (tf.errors.OpError, ValueError, TypeError):  # it has no contents, or is of a kind that doesn't tell them
         return None
-    find = _finder(keys, values)
-    specs = [tf.TensorSpec(None, takes), tf.TensorSpec(None, gives)]
+    specs = [tf.TensorSpec(None, use.node.attr[name].type) for name in ("Tin", "Tout") if name in use.node.attr]
     return find and tf.function(find, input_signature=specs, autograph=False).get_concrete_function()
+
+
+def _sized(table: Any) -> Any:
+    size = tf.raw_ops.LookupTableSizeV2(table_handle=table).numpy()
+    return lambda: tf.constant(size)
+
+
+def _contents(table: Any, node: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Its keys and its values."""
+    kinds = {key: tf.dtypes.as_dtype(node.attr[name].type) for key, name in (("Tkeys", "Tin"), ("Tvalues", "Tout"))}
+    found = tf.raw_ops.LookupTableExportV2(table_handle=table, **kinds)
+    return found.keys.numpy(), found.values.numpy()
 
 
 def _opened(function: Any, name: str) -> Any:
@@ -57,11 +69,11 @@ def _opened(function: Any, name: str) -> Any:
 
 def _finder(keys: NDArray[Any], values: NDArray[Any]) -> Any:
     """What finds values by their keys, with a value for other keys; None if that is too much."""
-    if keys.ndim != 1 or values.ndim != 1:
+    if (keys.ndim, values.ndim) != (1, 1):
         return None
     if not len(keys):
         return lambda asked, other: tf.broadcast_to(other, tf.shape(asked))
-    if keys.dtype.kind in "iu" and int(keys.max()) - int(keys.min()) < _MOST_PLACES:
+    if keys.dtype.kind in "iu" and np.ptp(keys.astype(object)) < _MOST_PLACES:
         return _Places(keys, values)
     return _Compared(keys, values) if len(keys) <= _MOST_KEYS else None
 

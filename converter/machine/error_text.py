@@ -42,9 +42,13 @@ def first_line(error: BaseException, *folders: Path) -> str:
         return f"it broke off by {type(error).__name__} ({text[:100].strip()})"
     lines = (line.strip() for line in text.splitlines())
     said = next((line for line in lines if line and not _SAY_NOTHING.match(line)), type(error).__name__)
-    place = _PLACE.search(text)
-    where = f" (at {next(filter(None, place.groups()))})" if place else ""
+    where = _where(text)
     return _in_our_words(said)[: _LONGEST - len(where)] + where
+
+
+def _where(text: str) -> str:
+    place = _PLACE.search(text)
+    return f" (at {next(filter(None, place.groups()))})" if place else ""
 
 
 def _in_our_words(line: str) -> str:

@@ -28,10 +28,14 @@ def problem(folder: Path) -> str | None:
     named = ", ".join(unknown[:_MOST_NAMED]) + (
         f" and {len(unknown) - _MOST_NAMED} more" if unknown[_MOST_NAMED:] else ""
     )
-    writers = sorted({each.meta_info_def.tensorflow_version for each in saved.meta_graphs} - {""})
-    written = f" (it was written by TensorFlow {' and '.join(writers)})" if writers else ""
+    written = _written(saved)
     known = f"operations that TensorFlow {tf.__version__} doesn't know"
     return f"the model has {known}: {named}{written}; export it without them"
+
+
+def _written(saved: Any) -> str:
+    writers = sorted({each.meta_info_def.tensorflow_version for each in saved.meta_graphs} - {""})
+    return f" (it was written by TensorFlow {' and '.join(writers)})" if writers else ""
 
 
 def _functions(saved: Any) -> set[str]:

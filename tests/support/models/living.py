@@ -24,7 +24,7 @@ SIDE = 64
 _DRAWN = np.random.default_rng(7)
 
 
-class Parts(tf.Module):
+class Parts(tf.Module):  # type: ignore[misc]  # no types
     """The variables and tables that the models share."""
 
     def __init__(self) -> None:
