@@ -23,6 +23,8 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
         with progress.step("convert"):
             if signature.weights_bytes > ONE_PROTOBUF:
                 raise UnusableModel(too_large(signature.weights_bytes))
+            if not signature.input_name.isidentifier():
+                raise UnusableModel(_odd_name(signature.input_name))
             frozen = freeze(signature.function, lower_control_flow=True, read=signature.description.outputs.values())
             module = tf.Module()
             module.serve = _named(frozen, signature)
@@ -39,6 +41,11 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
     lost = others(model, signature.description.signature)
     del model
     return {"operations": len(frozen.function.graph.as_graph_def().node), "signatures_lost": lost}
+
+
+def _odd_name(name: str) -> str:
+    odd = f"the input is called {name!r}, and TensorFlow can't save a frozen copy with such a name"
+    return f"{odd}: export the model with an input of a plain name (an ONNX copy keeps any)"
 
 
 def _named(frozen: Frozen, signature: Signature) -> Any:

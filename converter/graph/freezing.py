@@ -28,7 +28,7 @@ def freeze(function: Any, *, lower_control_flow: bool, read: Collection[str]) ->
 
     As TensorFlow's convert_variables_to_constants_v2 does it, and raises; UnusableModel if they depend on what changes.
     """
-    names = dict(zip((each.name for each in function.outputs), sorted(function.structured_outputs), strict=True))
+    names = _names(function)
     needed = {tensor for tensor, name in names.items() if name in read}
     settled = settle(function, lower_control_flow=lower_control_flow, read=needed)
     found = _Variables(function, settled.definition)
@@ -42,6 +42,11 @@ def freeze(function: Any, *, lower_control_flow: bool, read: Collection[str]) ->
     made = freezing._construct_concrete_function(kept, definition, converted)
     by_name = {names[tensor.name]: result for tensor, result in zip(outputs, made.outputs, strict=True)}
     return Frozen(made, Weights(sources), by_name)
+
+
+def _names(function: Any) -> dict[str, str]:
+    """The names that a signature gives its outputs, by their tensors: the outputs are sorted by them."""
+    return dict(zip((each.name for each in function.outputs), sorted(function.structured_outputs), strict=True))
 
 
 def _taken_out(nodes: Iterable[Any]) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -124,6 +124,19 @@ def leave_out(scope: Scope, names: Collection[str]) -> None:
         _forget(node, gone)
 
 
+def keep_free(definition: Any, names: Iterable[str]) -> None:
+    """Rename the nodes of a main graph whose results would be called as one of these names is: `node:0`."""
+    taken = {maker(name) for name in names if ":" in name}
+    for node in definition.node if taken else ():
+        node.name += "/inside" if node.name in taken else ""
+        node.input[:] = [_moved(name) if maker(name) in taken else name for name in node.input]
+
+
+def _moved(name: str) -> str:
+    before, colon, number = name.partition(":")
+    return f"{before}/inside{colon}{number}"
+
+
 def _forget(node: Any, gone: Collection[str]) -> None:
     """Have a NodeDef not wait for nodes that are gone, nor be placed beside one."""
     left = [name for name in node.input if maker(name) not in gone]

@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from converter.graph.carve import Carved
 from converter.graph.function_shapes import right_shapes
 from converter.graph.passes.faster import make_faster
 from converter.graph.passes.nodes import light
+from converter.graph.scopes import keep_free
 from converter.graph.weights import Contents, fill, marked, pass_by
 from converter.machine.error_text import first_line
 
@@ -113,11 +114,12 @@ def _optimised(part: Carved, optimisers: Sequence[str]) -> Any:
 def _readable(part: Carved) -> tuple[Any, Mapping[str, bytes]]:
     """A part's GraphDef as tf2onnx takes it, and the contents of its weights, by their nodes."""
     definition = _with_float_resizes(part.definition)
+    keep_free(definition, (*part.feeds, *part.fetches))
     pass_by(definition, [tensor.partition(":")[0] for tensor in part.fetches.values()])
     put_constants_inside(definition)
     functions = [node for function in definition.library.function for node in function.node_def]
     inside = {node.name for node in functions}
-    names: dict[str, str] = {node.name: name for node in functions if (name := marked(node))}
+    names = _marks(functions)
     for node in definition.node:
         if name := marked(node):
             if node.name in inside:  # tf2onnx would take the other for this one
@@ -125,6 +127,11 @@ def _readable(part: Carved) -> tuple[Any, Mapping[str, bytes]]:
             else:
                 names[node.name] = name
     return definition, Contents(part.weights, names)
+
+
+def _marks(nodes: Iterable[Any]) -> dict[str, str]:
+    """The weights that marks among these nodes stand for, by the marks."""
+    return {node.name: name for node in nodes if (name := marked(node))}
 
 
 def _taken_out(graph: Any) -> Iterator[tuple[str, bytes]]:

@@ -175,8 +175,8 @@ def compiled(parts: Parts, jpegs: Tensor) -> Outputs:
 
 
 def oddly_named(parts: Parts, jpegs: Tensor) -> Outputs:
-    pictures = decoded(jpegs)
-    names = ("picture_0", "network_0", "head_0", "pixels", "count", "jpegs", "a b:0")
+    pictures = decoded(jpegs)  # whose mean is the tensor that the last name is
+    names = ("picture_0", "network_0", "head_0", "pixels", "count", "jpegs", "a b:0", "StatefulPartitionedCall/Mean:0")
     others = {name: tf.reduce_mean(pictures, [1, 2]) * (number + 1.0) for number, name in enumerate(names)}
     return {**found(parts.features(pictures)), **others}
 
