@@ -1,11 +1,10 @@
 """`python -m app inspect MODEL`: what a model takes and gives, whether it can be served, and which copies it can have.
 
-Everything is found by doing it, in children: the model is run on the packaged photos, and each copy is made in a
-folder that is thrown away.
+Everything is found by doing it, in children: the model is run on the packaged photos, and each copy is made, run and
+compared as `python -m converter` does it, in a folder that is thrown away.
 """
 
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,12 @@ from typing import Any
 from app import label_ids, model_folder
 from converter import targets
 from converter.comparison import probe
-from converter.contract import ConverterError
+from converter.contract import ConverterError, Order
 from converter.description import Declared, Description, in_words
-from converter.machine import child, environment
-from converter.machine.environment import Environment
+from converter.machine import child
 from converter.model import sampling
 from converter.progress import silent
-from converter.targets import making
+from converter.run import convert
 
 _LONGEST_S = 600.0
 
@@ -51,9 +49,8 @@ def inspect(model: model_folder.Model, declared: Declared, sizes: tuple[int, ...
         problem = str(error).replace("the copy", "the model")
     copies: dict[str, str | None] = dict.fromkeys(targets.KINDS, "the model can't be served")
     if probed and problem is None:
-        found = environment.probe(timeout_s=limits.until - time.monotonic())
         working = tuple(sorted(map(int, probed.latency)))
-        copies = {target: _lacking(target, model.folder, declared, working, found) for target in targets.KINDS}
+        copies = {target: _lacking(target, model.folder, declared, working) for target in targets.KINDS}
     return Inspection(
         model=model.name,
         version=model.version,
@@ -86,16 +83,13 @@ def _scores(probed: probe.Probed) -> dict[int, float]:
     return {class_id: score for score, class_id in sorted(rows)}  # the best one comes last
 
 
-def _lacking(target: str, folder: Path, declared: Declared, sizes: tuple[int, ...], found: Environment) -> str | None:
-    """Why there can't be this copy here, or None: it has been made, and thrown away."""
-    answer = targets.kind(target).availability(found)
-    if not answer.available:
-        return answer.reason
+def _lacking(target: str, folder: Path, declared: Declared, sizes: tuple[int, ...]) -> str | None:
+    """Why there can't be this copy here, or None: it has been made, run and compared, and thrown away."""
     options = targets.kind(target).options(batch_sizes=sizes, declared=declared)
     limits = child.Limits.within(_LONGEST_S)
     with tempfile.TemporaryDirectory(prefix="inspect-") as place:
         try:
-            making.make(folder, Path(place) / target, options, progress=silent(), limits=limits)
+            convert(folder, Order(options=options), folder=Path(place) / target, progress=silent(), limits=limits)
         except ConverterError as error:
             return str(error)
     return None

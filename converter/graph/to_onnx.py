@@ -2,25 +2,30 @@
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import onnx
 import tensorflow as tf
 from onnx import helper
+from tensorflow.core.framework import graph_pb2
 from tf2onnx import optimizer
 from tf2onnx.graph import Node
 from tf2onnx.handler import tf_op
 from tf2onnx.tfonnx import process_tf_graph
 
 from converter.contract import ConversionFailed
+from converter.graph import fault
+from converter.graph.arguments import put_constants_inside
 from converter.graph.bfloat16 import Widened, in_float32
 from converter.graph.carve import Carved
+from converter.graph.function_shapes import right_shapes
 from converter.graph.mistakes import mistaken
 from converter.graph.passes.counters import declare_counters
 from converter.graph.passes.faster import make_faster
 from converter.graph.passes.nodes import graphs, light
+from converter.graph.scopes import keep_free
 from converter.graph.substitutes import substitutable, substituted
 from converter.graph.trial import run_through
 from converter.graph.weights import Contents, fill, marked, pass_by
@@ -63,7 +68,7 @@ def convert(part: Carved, name: str) -> Any:
             model = _converted(part, definition, name)
         # tf2onnx, and the optimisers that it calls, raise whatever they come across.
         except Exception as error:
-            _refuse(unconverted, error)
+            _refuse(unconverted or list(filter(None, [fault.operation(error)])), error)
             raise ConversionFailed(f"tf2onnx could not convert the {name}: {first_line(error)}") from error
     _refuse(unconverted)
     _name_resizes_as_onnx_does(model)
@@ -81,9 +86,26 @@ def _refuse(names: list[str], cause: Exception | None = None) -> None:
 
 def _converted(part: Carved, definition: Any, name: str) -> Any:
     """What tf2onnx.convert.from_graph_def does, without freezing again and without a copy before each optimiser."""
+    try:
+        found = _optimised(part, definition, _OPTIMISERS)
+    # It breaks off where a shape inside a loop is not what it takes it for, and leaves a graph that is half changed.
+    except (IndexError, ValueError, AssertionError):
+        found = _optimised(part, definition, [each for each in _OPTIMISERS if each != "optimize_transpose"])
+    taken = dict(_taken_out(found))
+    model = found.make_model(name)
+    del found
+    gc.collect()  # tf2onnx' nodes and graphs hold each other, and the weights
+    for tensor in (each for graph in graphs(model.graph) for each in graph.initializer):
+        if tensor.name in taken:
+            tensor.raw_data = taken.pop(tensor.name)
+    return model
+
+
+def _optimised(part: Carved, definition: Any, optimisers: Sequence[str]) -> Any:
+    """The part as tf2onnx' own graph."""
     renamed = {tensor: value for value, tensor in (*part.feeds.items(), *part.fetches.items())}
-    weights = _readable(part, definition)
-    with tf.device("/CPU:0"), tf.Graph().as_default() as graph:
+    definition, weights = _readable(part, definition)
+    with tf.device("/CPU:0"), tf.Graph().as_default() as graph, right_shapes():
         tf.import_graph_def(definition, name="")
         found = process_tf_graph(
             graph,
@@ -95,29 +117,31 @@ def _converted(part: Carved, definition: Any, name: str) -> Any:
             const_node_values=weights,
         )
     known = optimizer._get_optimizers()
-    found = optimizer.optimize_graph(found, catch_errors=False, optimizers={each: known[each] for each in _OPTIMISERS})
-    taken = dict(_taken_out(found))
-    model = found.make_model(name)
-    del found
-    gc.collect()  # tf2onnx' nodes and graphs hold each other, and the weights
-    for tensor in (each for graph in graphs(model.graph) for each in graph.initializer):
-        if tensor.name in taken:
-            tensor.raw_data = taken.pop(tensor.name)
-    return model
+    return optimizer.optimize_graph(found, catch_errors=False, optimizers={each: known[each] for each in optimisers})
 
 
-def _readable(part: Carved, definition: Any) -> Mapping[str, bytes]:
-    """Change a part's GraphDef to what tf2onnx takes; the contents of its weights, by their nodes."""
+def _readable(part: Carved, given: Any) -> tuple[Any, Mapping[str, bytes]]:
+    """A part's GraphDef as tf2onnx takes it, and the contents of its weights, by their nodes."""
+    definition = graph_pb2.GraphDef()
+    definition.CopyFrom(given)
+    keep_free(definition, (*part.feeds, *part.fetches))
     pass_by(definition, [tensor.partition(":")[0] for tensor in part.fetches.values()])
-    inside = {node.name for function in definition.library.function for node in function.node_def}
-    weights, names = Widened(part.weights), dict[str, str]()
+    put_constants_inside(definition)
+    functions = [node for function in definition.library.function for node in function.node_def]
+    inside = {node.name for node in functions}
+    weights, names = Widened(part.weights), _marks(functions)
     for node in definition.node:
         if name := marked(node):
             if node.name in inside:  # tf2onnx would take the other for this one
                 fill(node, weights[name])
             else:
                 names[node.name] = name
-    return Contents(weights, names)
+    return definition, Contents(weights, names)
+
+
+def _marks(nodes: Iterable[Any]) -> dict[str, str]:
+    """The weights that marks among these nodes stand for, by the marks."""
+    return {node.name: name for node in nodes if (name := marked(node))}
 
 
 def _taken_out(graph: Any) -> Iterator[tuple[str, bytes]]:

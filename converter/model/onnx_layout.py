@@ -18,7 +18,7 @@ from converter import stored
 
 LAYOUT_NAME = "layout.json"
 PICTURE, NETWORK, HEAD, TAIL = "picture.onnx", "network.onnx", "head", "tail"
-COUNT = "count"
+COUNT = "number/of/pictures"  # no output is called so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

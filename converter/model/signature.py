@@ -65,7 +65,10 @@ def load(folder: Path, *, may_have_engines: bool = False, declared: Declared | N
         model = (direct.load(folder) if known else None) or _loaded(folder)  # originals are run as they came
     # TensorFlow tells a damaged model by whatever its readers raise: protobuf's, the file system's or its own.
     except Exception as error:
-        raise UnusableModel(f"TensorFlow can't load {folder.name}: {first_line(error, folder)}") from error
+        from converter.model import unknown_operations
+
+        said = unknown_operations.problem(folder)
+        raise UnusableModel(said or f"TensorFlow can't load {folder.name}: {first_line(error, folder)}") from error
     if known is None:
         return model, read(model, declared, folder)
     found = _as_described(model, known)

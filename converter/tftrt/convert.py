@@ -16,6 +16,7 @@ from converter.model.signature import Signature, load, others
 from converter.progress import Progress
 from converter.tftrt import engine_facts
 from converter.tftrt.keeping import Converter, kept_facts
+from converter.tftrt.settling import frozen_alike
 
 _CALIBRATION_BATCHES = 64
 _RANGE_PHOTOS = 16
@@ -56,9 +57,10 @@ def convert(source: Path, options: Options, signature: Signature, photos: list[b
             input_saved_model_signature_key=signature.description.signature,
             **_parameters(options),
         )
-        converter.convert(
-            calibration_input_fn=_calibration(options, signature, photos) if calibrated else None,
-        )
+        with frozen_alike(signature.description.outputs.values()):
+            converter.convert(
+                calibration_input_fn=_calibration(options, signature, photos) if calibrated else None,
+            )
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(f"TF-TRT could not convert the graph: {first_line(error, source)}") from error
     _check(engine_facts.nodes(converter), options.precision)

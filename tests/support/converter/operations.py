@@ -18,8 +18,8 @@ from converter.contract import Options
 from converter.graph import to_onnx
 from converter.graph.carve import Carved, Source, carve
 from converter.graph.freeze import make as freeze_model
+from converter.graph.freezing import freeze
 from converter.graph.stretches import Stretches
-from converter.graph.weights import freeze
 from converter.model import sampling
 from converter.model.signature import SERVING
 from converter.progress import silent
@@ -74,11 +74,13 @@ CASES: Mapping[str, tuple[Callable[[Any], Any], Any]] = {
 def carved(function: Callable[[Any], Any], values: Any) -> tuple[Any, Carved]:
     """The function, and all of it as a part that reads `in` and writes `out`; the number of rows is not known."""
     spec = tf.TensorSpec([None, *values.shape[1:]], values.dtype)
-    concrete = tf.function(function, input_signature=[spec], autograph=False).get_concrete_function()
-    frozen, weights = freeze(concrete, lower_control_flow=False)
-    functions = {each.signature.name: each for each in frozen.graph.as_graph_def().library.function}
-    source = Source(frozen.graph, functions, weights)
-    return concrete, carve(source, {frozen.inputs[0].name: "in"}, {"out": frozen.outputs[0].name})
+    named = tf.function(lambda x: {"out": function(x)}, input_signature=[spec], autograph=False)
+    concrete = named.get_concrete_function()
+    frozen = freeze(concrete, lower_control_flow=False, read=["out"])
+    graph = frozen.function.graph
+    functions = {each.signature.name: each for each in graph.as_graph_def().library.function}
+    source = Source(graph, functions, frozen.weights)
+    return concrete, carve(source, {frozen.function.inputs[0].name: "in"}, {"out": frozen.outputs["out"].name})
 
 
 def apart(function: Callable[[Any], Any], values: Any) -> Any:
@@ -88,7 +90,7 @@ def apart(function: Callable[[Any], Any], values: Any) -> Any:
     except to_onnx.Unconvertible as error:
         return error.names
     (found,) = onnxruntime.InferenceSession(model.SerializeToString()).run(["out"], {"in": values})
-    expected = concrete(tf.constant(values)).numpy()
+    expected = concrete(tf.constant(values))["out"].numpy()
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
     return float(np.abs(found.astype(float) - expected.astype(float)).max())
 
