@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from converter.model.detections import Detections
 
 PREFIX = struct.Struct("!II")  # bytes of the header, bytes of the payload
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _ROW = 6  # left, top, right, bottom, score, class
 
 
 def frame(header: dict[str, Any], payload: Sequence[bytes | memoryview] = ()) -> list[bytes | memoryview]:
     """The pieces of a message, to be written one after the other."""
-    head = json.dumps(header, separators=(",", ":")).encode()
+    head = _JSON.encode(header).encode()
     size = sum(len(part) for part in payload)
     return [PREFIX.pack(len(head), size) + head, *payload]
 
@@ -33,13 +34,12 @@ def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
     return {**fields, "decode_s": detections[0].decode_s}, rows.tobytes()
 
 
-def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
-    """The answers that `pack` made."""
+def unpack(header: dict[str, Any], payload: bytes, *, version: str = "") -> list[Detections]:
+    """The answers that `pack` made; `version`: of the model that was asked."""
     rows: NDArray[np.float32] = np.frombuffer(payload, np.float32).reshape(-1, _ROW)
     answers, end = [], 0
     for count, dropped in zip(header["counts"], header["dropped"], strict=True):
         part, end = rows[end : end + count], end + count
-        answers.append(
-            Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped, decode_s=header["decode_s"])
-        )
+        classes = part[:, 5].astype(np.int32)
+        answers.append(Detections(part[:, :4], part[:, 4], classes, dropped, version, header["decode_s"]))
     return answers
