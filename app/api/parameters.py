@@ -1,7 +1,7 @@
 """Parameters of /detect: from the query, the form or the JSON, checked once, with near names in the errors."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -109,10 +109,12 @@ def _check_flat(body: Mapping[str, Any]) -> None:
             raise BadParameter(f"{name[:40]}: it is a list or an object where a text or a number is needed")
 
 
-def class_ids(names: Iterable[str], labels: Mapping[int, str]) -> frozenset[int] | None:
+def class_ids(names: Sequence[str], labels: Mapping[int, str]) -> frozenset[int] | None:
     """Ids of classes given by name (in any case) or id; None for no names. BadParameter names near ones."""
+    if not names:
+        return None
     by_name = {name.lower(): class_id for class_id, name in labels.items()}
-    return frozenset(_class_id(name, by_name, labels) for name in names) or None
+    return frozenset(_class_id(name, by_name, labels) for name in names)
 
 
 def _class_id(name: str, by_name: Mapping[str, int], labels: Mapping[int, str]) -> int:

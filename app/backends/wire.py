@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from converter.model.detections import Detections
 
 PREFIX = struct.Struct("!II")  # bytes of the header, bytes of the payload
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _OF_EACH: Mapping[str, Callable[[Detections], int]] = {
     "counts": len,
     "dropped": lambda found: found.dropped,
@@ -24,7 +25,7 @@ _ROW = 6  # left, top, right, bottom, score, class
 
 def frame(header: dict[str, Any], payload: Sequence[bytes | memoryview] = ()) -> list[bytes | memoryview]:
     """The pieces of a message, to be written one after the other."""
-    head = json.dumps(header, separators=(",", ":")).encode()
+    head = _JSON.encode(header).encode()
     size = sum(len(part) for part in payload)
     return [PREFIX.pack(len(head), size) + head, *payload]
 
@@ -39,8 +40,8 @@ def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
     return {**fields, "decode_s": detections[0].decode_s, "names": names}, rows.tobytes()
 
 
-def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
-    """The answers that `pack` made."""
+def unpack(header: dict[str, Any], payload: bytes, *, version: str = "") -> list[Detections]:
+    """The answers that `pack` made; `version`: of the model that was asked."""
     rows: NDArray[np.float32] = np.frombuffer(payload, np.float32).reshape(-1, _ROW)
     answers, end = [], 0
     names = {int(kind): name for kind, name in header.get("names", {}).items()}
@@ -52,6 +53,7 @@ def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
                 part[:, 4],
                 part[:, 5].astype(np.int32),
                 dropped,
+                version=version,
                 decode_s=header["decode_s"],
                 encoded_again=again,
                 names=names,

@@ -88,7 +88,7 @@ class Detector:
 
     def observe(self, result: Result, *, encode_s: float) -> None:
         """Count one picture that was answered, and observe its timings."""
-        self._metrics.images.labels(result.backend, "serving", "ok").inc()
+        self._metrics.count_image(result.backend, "ok")
         stages = (
             ("validate", result.validate_s),
             ("queue", result.queue_s),
@@ -104,7 +104,7 @@ class Detector:
     def failed(self, backend: str, errors: Sequence[ServiceError]) -> None:
         """Count pictures that got no detections."""
         for error in errors:
-            self._metrics.images.labels(backend, "serving", _RESULTS.get(error.code, "rejected")).inc()
+            self._metrics.count_image(backend, _RESULTS.get(error.code, "rejected"))
             self._metrics.failures.labels(error.code).inc()
 
     async def _check(self, picture: bytes | ServiceError, upright: bool | None) -> Image | ServiceError:

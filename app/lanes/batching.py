@@ -176,8 +176,9 @@ class MicroBatcher:
         """The next batch: one without suspects, or a suspect alone once nothing else runs."""
         while not self._apart:
             batch = self._take()
-            innocent = self._apart.innocent(batch)
-            if innocent or not batch:
+            if not batch:
+                return batch
+            if innocent := self._apart.innocent(batch):
                 return innocent
         return [] if self._running else self._apart.next()
 

@@ -30,10 +30,11 @@ class Detections:
 
     def best(self, *, threshold: float, limit: int, classes: frozenset[int] | None = None) -> "Detections":
         """Those of `classes` (None: all) with a score of `threshold` or more, at most `limit` of them."""
-        wanted = self.scores >= threshold
-        if classes is not None:
-            wanted &= np.isin(self.classes, list(classes))
-        keep = np.flatnonzero(wanted)[:limit]
+        above = int(np.count_nonzero(self.scores >= threshold))  # they come first
+        if classes is None:
+            first = slice(min(above, limit))
+            return Detections(self.boxes[first], self.scores[first], self.classes[first], self.dropped)
+        keep = np.flatnonzero(np.isin(self.classes[:above], list(classes)))[:limit]
         return Detections(self.boxes[keep], self.scores[keep], self.classes[keep], self.dropped)
 
 
