@@ -17,13 +17,10 @@ _ALWAYS_STORED = frozenset({"target", "images", "batch_sizes", "denylist"})  # o
 
 
 class ConverterError(Exception):
-    """A conversion that did not end in a copy; the message is one sentence for a person.
+    """A conversion that did not end in a copy; the message is one sentence for a person."""
 
-    `code` is stable for programs, `exit_code` is what the command line ends with.
-    """
-
-    code: ClassVar[str] = "failed"
-    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "failed"  # stable, for programs
+    exit_code: ClassVar[int] = 1  # of the command line
 
 
 class BadOptions(ConverterError, ValueError):

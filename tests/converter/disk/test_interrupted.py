@@ -138,7 +138,6 @@ def test_it_ends_when_the_server_that_started_it_is_gone(model: Path) -> None:
         ("build", 5, "the converter crashed while building engines (SIGSEGV)"),
         ("making save", 5, "the converter crashed while saving (SIGSEGV)"),
         ("run TRTEngineOp_000_000", 6, "the copy ended its process by SIGSEGV"),
-        ("run frozen", 5, "the frozen copy beside it ended its process by SIGSEGV"),
     ],
 )
 def test_a_child_that_crashed_is_told_with_what_it_did(model: Path, at: str, code: int, said: str) -> None:
