@@ -25,6 +25,8 @@ from converter.model.onnx_layout import COUNT
 Values = Mapping[str, NDArray[Any]]
 Write = Callable[[Sequence["Rows"]], None]  # puts a batch into a session's inputs
 _CAPTURING = {"enable_cuda_graph": "1"}
+# A session for one shape may try all of cuDNN's ways, once; with channels last half-precision units are used best.
+_FIXED = {"cudnn_conv_algo_search": "EXHAUSTIVE", "prefer_nhwc": "1"}
 _RUNS = 3  # until a graph is captured and has been replayed once
 _CPU: providers.Asked = [(providers.CPU, {})]
 
@@ -51,7 +53,7 @@ class Sized:
     """The network's front for one batch size, in one thread."""
 
     def __init__(self, model: Any, batch: int, options: "Options", *, capture: bool) -> None:
-        wanted = _capturing(options.asked) if capture else options.asked
+        wanted = _of_one_size(options.asked, {**_FIXED, **(_CAPTURING if capture else {})})
         self._session = _session(onnx_ending.fixed(model, batch, count=COUNT), options, wanted)
         device = options.device
         self.inputs = [Rows(each.name, each.shape, _kind(each), device) for each in self._session.get_inputs()]
@@ -167,8 +169,8 @@ class _Lane:
         self.sized: dict[int, Sized] = {}
 
 
-def _capturing(asked: providers.Asked) -> providers.Asked:
-    return [(name, {**each, **_CAPTURING} if name == providers.CUDA else each) for name, each in asked]
+def _of_one_size(asked: providers.Asked, options: Mapping[str, str]) -> providers.Asked:
+    return [(name, {**each, **options} if name == providers.CUDA else each) for name, each in asked]
 
 
 def _session(model: Any, options: Options, asked: providers.Asked) -> onnxruntime.InferenceSession:
