@@ -15,7 +15,17 @@ from app.settings import PREFIX, Settings, WrongSetting
 log = logging.getLogger("app")
 
 LOOKED_AT = ("model", "cache", "calibration_images")  # by the doctor; any text is a path, so these are never wrong
-DECLARED = ("signature", "input_scale", "input_fit", "boxes", "labels")  # what a person says of a model
+DECLARED = (
+    "signature",
+    "input_scale",
+    "input_fit",
+    "boxes",
+    "outputs",
+    "nms_iou",
+    "nms_count",
+    "labels",
+    "label_offset",
+)  # what a person says of a model
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,9 +121,9 @@ def _inspect(settings: Settings, *, as_json: bool) -> int:
     from app.environ import forget_secrets
     from converter.description import Declared
 
-    model = model_folder.find(settings.model, settings.labels)
+    model = model_folder.find(settings.model, settings.labels, settings.label_offset)
     forget_secrets(os.environ, but=settings.child_environment)
-    declared = Declared(**{name: getattr(settings, name) for name in DECLARED[:-1]})
+    declared = Declared(**{name: getattr(settings, name) for name in DECLARED[:-2]})
     found = inspect.inspect(model, declared, tuple(sorted({1, settings.max_batch})))
     print(json.dumps(inspect.as_json(found), indent=2) if as_json else inspect.as_text(found))
     return 0 if found.problem is None else 1

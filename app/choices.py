@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from converter.contract import PRECISIONS, STRATEGIES
-from converter.description import BOXES, FITS, SCALES
+from converter.description import FITS, SCALES
 from converter.targets import KINDS
 
+Orientation = Literal["stored", "upright"]
 NATIVE, AUTO, BOTH = "native", "auto", "both"
 # First those that must beat another one too; otherwise in the order of the list.
 _NAMES = tuple(sorted(KINDS, key=lambda name: KINDS[name].yardstick is None))
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     BackendName = str
     Precision = str
     Strategy = str
-    Boxes = str
     Scale = str
     Fit = str
 else:
@@ -28,7 +28,6 @@ else:
     BackendName = Literal[(AUTO, NATIVE, *_NAMES, BOTH)]  # of one that can be asked
     Precision = Literal[PRECISIONS]
     Strategy = Literal[STRATEGIES]
-    Boxes = Literal[BOXES]
     Scale = Literal[tuple(SCALES)]
     Fit = Literal[FITS]
 

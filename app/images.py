@@ -11,6 +11,7 @@ from typing import Literal
 
 from app.errors import BadRequest, ImageTooLarge, InvalidImage, NotAJpeg
 from converter.model.jpeg_segments import END_OF_IMAGE, FRAMES, START_OF_SCAN, segments, sides_and_components
+from converter.model.orientation import AS_STORED, swaps_sides
 
 MAX_SCANS = 64
 MAX_SEGMENTS = 2_000  # real files have up to 700: a profile and metadata of several MB
@@ -37,14 +38,34 @@ class Image:
     """A JPEG file that has passed the checks."""
 
     data: bytes = field(repr=False)
-    width: int  # pixels as stored; a declared EXIF orientation is not applied
+    width: int  # pixels, as the model is shown it
     height: int
     orientation: int | None = None  # the EXIF orientation that the file declares, 1 to 8
+    applied_orientation: int = AS_STORED  # the one by which it is turned before the model sees it
 
     @property
     def pixels(self) -> int:
         """How many it has."""
         return self.width * self.height
+
+    def upright(self) -> "Image":
+        """The picture turned as its file declares."""
+        applied = self.orientation or AS_STORED
+        sides = (self.height, self.width) if swaps_sides(applied) else (self.width, self.height)
+        return Image(self.data, *sides, self.orientation, applied)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Which pictures are taken, and how the model is shown them where nobody says."""
+
+    max_pixels: int
+    upright: bool = False
+
+    def check(self, data: bytes, *, upright: bool | None = None) -> Image:
+        """See `check`; the picture is to be shown upright or, with False, as stored."""
+        image = check(data, max_pixels=self.max_pixels)
+        return image.upright() if (self.upright if upright is None else upright) else image
 
 
 def check(data: bytes, *, max_pixels: int) -> Image:

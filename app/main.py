@@ -17,9 +17,11 @@ from app.api.dialects import Dialect, dialects
 from app.api.errors import HANDLERS
 from app.api.hosts import Allowed, Hosts
 from app.api.journal import Journal
+from app.api.layers import Layered
 from app.api.limits import BodyLimit
 from app.api.pipeline import Pipeline
 from app.api.requests import Requests
+from app.api.straight import Straight
 from app.backends.backend import ModelRefused, Starter, WorkerDied
 from app.detection.side_by_side import SideBySide
 from app.settings import Settings
@@ -60,7 +62,7 @@ def assemble(
         finally:
             await _end(parts, tasks)
 
-    api = FastAPI(
+    api = Layered(
         docs_url=None,  # ours, see below
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
@@ -77,7 +79,7 @@ def assemble(
         api.include_router(router)
     if settings.docs:
         docs.add_docs(api)
-    _add_layers(api, settings, parts, detecting=_plain_paths(_routes(detecting)), routes=_routes(routers))
+    _add_layers(api, settings, parts, detecting=_routes(detecting), routes=_routes(routers))
     api.state.health, api.state.metrics = parts.health, parts.metrics
     return api
 
@@ -136,12 +138,14 @@ def _plain_paths(routes: Sequence[APIRoute]) -> frozenset[str]:
 
 
 def _add_layers(
-    api: FastAPI, settings: Settings, parts: Parts, *, detecting: frozenset[str], routes: Sequence[APIRoute]
+    api: FastAPI, settings: Settings, parts: Parts, *, detecting: Sequence[APIRoute], routes: Sequence[APIRoute]
 ) -> None:
     """The ASGI layers, innermost first."""
     keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
-    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=detecting)
-    api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=detecting)
+    paths = _plain_paths(detecting)
+    api.add_middleware(Straight, routes=detecting)
+    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=paths)
+    api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=paths)
     api.add_middleware(Access, keys=keys)
     api.add_middleware(Hosts, allowed=Allowed(settings.host_names))
     plain_paths = _plain_paths(routes) | docs.PATHS

@@ -5,9 +5,11 @@ All backends share one histogram family and are told apart by `backend`: the com
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from app.histogram import Histogram
 from converter.comparison.agreement import Comparison
 
 MILLISECONDS = (1, 2.5, 5, 7.5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 250, 500)
@@ -25,7 +27,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
-        self._durations: dict[tuple[str, str, int], Histogram] = {}
+        self._series: dict[tuple[object, ...], Any] = {}
         self._traffic()
         self._connections()
         self._models()
@@ -122,7 +124,7 @@ class Metrics:
         )
         self.compare_dropped = self._counter(
             "compare_dropped_total",
-            "Shadow pairs that were not run: full (queue), busy (no quiet moment), no_copy, native_failed.",
+            "Shadow pairs that were not run: full (queue), busy (no moment), no_copy, native_failed.",
             ["reason"],
         )
         self.rollbacks = self._counter(
@@ -157,16 +159,17 @@ class Metrics:
         self.conversion_in_progress = self._gauge("conversion_in_progress", "1 while a conversion runs.", [])
 
     def observe_request(self, route: str, backend: str, status: int, seconds: float) -> None:
-        """Observe the duration of one request. Finding a series costs as much as observing: the few are kept."""
-        key = (route, backend, status)
-        if key not in self._durations:
-            self._durations[key] = self.request_duration.labels(*key)
-        self._durations[key].observe(seconds)
+        """Observe the duration of one request."""
+        self._kept(self.request_duration, route, backend, status).observe(seconds)
 
     def observe_stages(self, backend: str, stages: Iterable[tuple[str, float]], *, role: str = "serving") -> None:
         """Observe the timings in seconds that came with one image's answer."""
         for stage, seconds in stages:
-            self.stage_duration.labels(stage, backend, role).observe(seconds)
+            self._kept(self.stage_duration, stage, backend, role).observe(seconds)
+
+    def count_image(self, backend: str, result: str) -> None:
+        """Count one image of a request, by what became of it."""
+        self._kept(self.images, backend, "serving", result).inc()
 
     def latency(self, stage: str, backend: str, role: str) -> dict[str, float] | None:
         """Count, mean, p50, p95 and p99 of a stage in milliseconds, from the same histogram that is scraped.
@@ -198,6 +201,13 @@ class Metrics:
     def text(self) -> bytes:
         """All series in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def _kept(self, family: Counter | Histogram, *labels: object) -> Any:
+        """The series of a family with these labels: finding it costs as much as observing, and they are few."""
+        found = self._series.get((family, *labels))
+        if found is None:
+            found = self._series[family, *labels] = family.labels(*labels)
+        return found
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(f"detector_{name}", text, labels, registry=self.registry)

@@ -1,11 +1,20 @@
 """The model on disk: which folder is meant, its name and version, and its labels. No TensorFlow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+
+from app import foreign_models
+from app.label_files import Labels, WrongLabels, read
+from converter.disk.places import is_version
+from converter.targets import KINDS
 
 LABELS = Path("assets.extra") / "labels.txt"
 _GRAPH = "saved_model.pb"
+# What exporters and servers call the folder itself: below a folder that is named after the model, or after a version.
+_INNER = ("saved_model", "model.savedmodel")
+_MOST_ENTRIES = 10_000  # of a folder that are looked at
 _COCO, _COCO_LAST = 80, 90  # classes, and the id of the last one where ids have gaps
 
 
@@ -20,60 +29,118 @@ class Model:
     name: str
     version: str
     folder: Path
-    labels: dict[int, str] = field(repr=False)
+    labels: Mapping[int, str] = field(repr=False)  # by class id; empty while it is open which id the first one has
+    label_evidence: str = ""  # how it is known which names belong to which ids; empty while that is open
+    file: Labels | None = field(default=None, repr=False)  # what the names were read from
+
+    def with_first(self, first_class: int, evidence: str) -> "Model":
+        """The model whose first name is that of this class."""
+        if self.file is None:
+            return self
+        told = f"{self.file.form}, the first is class {first_class}: {evidence}"
+        return replace(self, labels=self.file.shifted(first_class), label_evidence=told)
 
 
-def find(path: Path, labels: Path | None = None) -> Model:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model is looked for, and what is said of its labels (see `find`)."""
+
+    path: Path
+    labels: Path | None = None
+    first_class: int | None = None
+
+    def find(self) -> Model:
+        """What is there now."""
+        return find(self.path, self.labels, self.first_class)
+
+
+def find(path: Path, labels: Path | None = None, first_class: int | None = None) -> Model:
     """The SavedModel at `path`, or the newest version below it; NoModel says what is missing.
 
-    `labels` is a file with the names of its classes, in place of the one that it has itself.
-    Version folders are named by digits, as TensorFlow Serving has it; `1_trt` beside them is a copy, no version.
+    `labels` is a file with the names of its classes, in place of the one that it has itself, and `first_class` the id
+    of the first of them. Version folders are named by digits, as TensorFlow Serving has it; `1_trt` beside them is a
+    copy, no version.
     """
-    folder = _folder(path)
     if labels is not None and not labels.is_file():
         raise NoModel(f"there is no file of labels at {labels}")
-    name, version = (folder.parent.name, folder.name) if _is_number(folder.name) else (folder.name, "unversioned")
-    return Model(name=name, version=version, folder=folder, labels=read_labels(labels or folder / LABELS))
+    folder = _folder(path)
+    name, version = _called(folder)
+    try:
+        return _named(Model(name, version, folder, {}), labels or folder / LABELS, first_class)
+    except WrongLabels as error:
+        raise NoModel(str(error)) from error
+
+
+def _named(model: Model, labels: Path, first_class: int | None) -> Model:
+    if not labels.is_file():
+        return model
+    file = read(labels)
+    model = replace(model, file=file, labels=file.names if file.has_ids else {})
+    return model if first_class is None else model.with_first(first_class, "declared")
 
 
 def _folder(path: Path) -> Path:
     """The folder of the SavedModel itself."""
-    if not path.exists():
-        raise NoModel(f"there is no model at {path}: no such file or folder")
-    if (path / _GRAPH).is_file():
-        return path.resolve()
-    versions = [entry for entry in path.iterdir() if _is_number(entry.name)] if path.is_dir() else []
-    usable = [entry for entry in versions if (entry / _GRAPH).is_file()]
-    if not usable:
-        raise NoModel(f"{path} is no SavedModel (no {_GRAPH}) and has no version folder with one, like {path}/1")
-    return max(usable, key=lambda entry: int(entry.name)).resolve()
+    try:
+        if not path.exists():
+            raise NoModel(f"there is no model at {path}: no such file or folder")
+        found = None if path.is_file() else _savedmodel(path)
+        if found is None:
+            raise NoModel(_instead(path) if path.is_file() else _lacking(path, _entries(path)))
+    except OSError as error:
+        raise NoModel(f"{path} can't be read: {error.strerror or error}") from error
+    return found.resolve()
 
 
-def read_labels(path: Path) -> dict[int, str]:
-    """Names by class id; an empty dict without the file, NoModel if it can't be understood.
-
-    Lines of an id and a name, or of names alone, which are counted from 1 as those of COCO and of the object detection
-    API are.
-    """
-    if not path.is_file():
-        return {}
-    lines = [line.decode("utf-8", errors="surrogateescape").strip() for line in path.read_bytes().splitlines()]
-    if _are_names(lines):
-        return dict(enumerate(lines, start=1))
-    return dict(_numbered(line, f"line {number} of {path.name}") for number, line in enumerate(lines, start=1))
+def _entries(path: Path) -> list[Path]:
+    return list(islice(path.iterdir(), _MOST_ENTRIES))
 
 
-def _are_names(lines: Sequence[str]) -> bool:
-    """Whether these are names alone: some, all of them words, and none begins with a number."""
-    words = all(line and line.isprintable() for line in lines)
-    return bool(lines) and words and not any(line[0].isdigit() for line in lines)
+def _instead(path: Path) -> str:
+    """Why a file is no SavedModel, in a sentence that says what to do."""
+    beside = _with_graph(path.parent)
+    hint = f"; there is one in {beside}" if beside and path.name != _GRAPH else ""
+    return f"{path} is no SavedModel: {foreign_models.of_file(path)}{hint}"
 
 
-def _numbered(line: str, where: str) -> tuple[int, str]:
-    class_id, _, name = line.partition(" ")
-    if not _is_number(class_id) or not name or not name.isprintable():
-        raise NoModel(f"{where} is not a class id and a name, like '18 dog'")
-    return int(class_id), name.strip()
+def _savedmodel(path: Path) -> Path | None:
+    """The SavedModel that a folder is or has, the newest if it has several versions; None if there is none."""
+    if here := _with_graph(path):
+        return here
+    versions = sorted(filter(_is_version, _entries(path)), key=lambda entry: int(entry.name), reverse=True)
+    inner = (path / name for name in _INNER if (path / name).is_dir())
+    return next(filter(None, map(_with_graph, versions)), None) or next(filter(None, map(_savedmodel, inner)), None)
+
+
+def _is_version(path: Path) -> bool:
+    return is_version(path.name)
+
+
+def _with_graph(folder: Path) -> Path | None:
+    """This folder, or the one in it that has the graph."""
+    return next((each for each in (folder, *(folder / name for name in _INNER)) if (each / _GRAPH).is_file()), None)
+
+
+def _called(folder: Path) -> tuple[str, str]:
+    """The model's name and version, by the folders that its own lies in."""
+    names = [name for name in reversed(folder.parts[1:]) if name not in _INNER] or [folder.name]
+    return (names[1], names[0]) if is_version(names[0]) and len(names) > 1 else (names[0], "unversioned")
+
+
+def _lacking(path: Path, entries: Sequence[Path]) -> str:
+    """Why there is no SavedModel in a folder, in a sentence that says what to do."""
+    if not entries:
+        return f"{path} is an empty folder: a SavedModel has {_GRAPH} and a folder of variables"
+    if known := foreign_models.of_folder(entries):
+        return f"{path} is no SavedModel (no {_GRAPH}), and has no version folder with one; {known}"
+    below = next(filter(_is_original, sorted(entries)), None)
+    hint = f"; there is one in {below}" if below else ""
+    return f"{path} is no SavedModel (no {_GRAPH}) and has no version folder with one, like {path}/1{hint}"
+
+
+def _is_original(path: Path) -> bool:
+    """Whether it has a SavedModel and is not called like a copy: `street_trt`."""
+    return path.name.rpartition("_")[2] not in KINDS and path.is_dir() and _with_graph(path) is not None
 
 
 def id_space(labels: Mapping[int, str]) -> str:
@@ -87,7 +154,3 @@ def id_space(labels: Mapping[int, str]) -> str:
     if count == _COCO and not gaps:
         return f"{_COCO} classes, {first} to {last} without gaps, as contiguous ids of COCO are"
     return f"{count} classes, {first} to {last}, {gaps or 'no'} gaps"
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()

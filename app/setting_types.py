@@ -14,6 +14,8 @@ from pydantic import (
 )
 
 from app.choices import CopyName
+from converter.outputs import parse_roles
+from converter.reading import Reading
 
 PREFIX = "DETECTOR_"
 
@@ -65,6 +67,17 @@ def _is_not_ours(value: str) -> str:
     return value
 
 
+def _is_a_reading(value: str) -> str:
+    return str(Reading.parse(value))
+
+
+def _are_outputs(value: str) -> str:
+    parse_roles(value)
+    return value
+
+
+OutputNames = Annotated[str, AfterValidator(_are_outputs)]
+Boxes = Annotated[str, AfterValidator(_is_a_reading)]
 Bind = Annotated[str, AfterValidator(_has_a_port)]
 Switch = Annotated[bool, WrapValidator(_is_true_or_false)]
 Token = Annotated[SecretStr | None, AfterValidator(_can_be_sent)]

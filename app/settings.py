@@ -4,61 +4,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from app.choices import Boxes, Fit, Precision, Scale, wanted_on
+from app.choices import Orientation, Precision, wanted_on
+from app.model_settings import ModelSettings
+from app.model_settings import bundled_model as bundled_model
 from app.rules import GateRules, RollbackRule
+from app.setting_errors import WrongSetting as WrongSetting
+from app.setting_errors import in_a_sentence
 from app.setting_types import PREFIX as PREFIX
 from app.setting_types import Bind, HostNames, Names, Switch, Token, VariableNames, is_loopback
 from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
 _PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
-_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes")
-
-
-class WrongSetting(Exception):
-    """A setting's value can't be used; the message is one sentence for the person who set it."""
+_NOT_EMPTY = (*_PATHS, "signature", "input_scale", "input_fit", "boxes", "outputs", "label_offset")
 
 
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
 
 
-def bundled_model() -> Path:
-    """The model that comes with the project: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "models" / "yolox_nano"
-    return installed if installed.is_dir() else package.parent / "models" / "yolox_nano"
-
-
-class Settings(BaseModel, frozen=True, extra="forbid"):
+class Settings(ModelSettings, frozen=True, extra="forbid"):
     """Everything that can be set. Only what builds the server sees it; below, constructors take plain values."""
 
-    model: Path = Field(
-        default_factory=bundled_model,
-        description="A SavedModel's folder, or a folder of versions named by digits (the newest is taken).",
-    )
-    signature: str | None = Field(default=None, description="The signature to serve. Default: `serving_default`.")
-    input_scale: Scale | None = Field(
-        default=None,
-        description="What float32 pictures are made of; models that take such need it. `imagenet`: mean and deviation.",
-    )
-    input_fit: Fit | None = Field(
-        default=None,
-        description="How pictures become a model's fixed size: `stretch` (default), or `pad`: by one factor, with grey "
-        "below and to the right.",
-    )
-    boxes: Boxes | None = Field(
-        default=None,
-        description="What the four numbers of a box are: `yxyx`, `xyxy` (corners) or `xywh`, in pixels of what the "
-        "model was given; with `_norm` in shares of it, with `_scaled` in pixels of what its `image_info` tells. "
-        "Default: read from what it finds in photos.",
-    )
-    labels: Path | None = Field(
-        default=None,
-        description="A file with the names of the classes: lines of an id and a name, or of names alone. Default: the "
-        "model's `assets.extra/labels.txt`.",
-    )
     bind: Bind = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
     allowed_hosts: HostNames | None = Field(
         default=None,
@@ -68,6 +36,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     docs: Switch = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
     cache: Path | None = Field(
         default=None, description="Folder for copies when the model's own folder can't be written to."
+    )
+    verify: Switch = Field(
+        default=False,
+        description="Whether every start of a worker, and every conversion, hashes all files anew. Default: only those "
+        "whose size, times or inode have changed.",
     )
     copies: Names | None = Field(
         default=None,
@@ -151,6 +124,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         default=256_000_000, ge=1, description="Most bytes of bodies in memory at once; beyond it the slowest gets 429."
     )
     max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels a picture may declare.")
+    orientation: Orientation = Field(
+        default="upright",
+        description="How the model sees a picture that a camera has stored lying or mirrored: `upright`, turned as its "
+        "EXIF orientation says, with boxes in pixels of that; or `stored`.",
+    )
     max_pixels_in_flight: int | None = Field(
         default=None,
         ge=1,
@@ -230,13 +208,4 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         try:
             return cls.model_validate({**values, **(options or {})})
         except ValidationError as error:
-            raise WrongSetting(_sentence(error, options or {})) from None
-
-
-def _sentence(error: ValidationError, options: Mapping[str, str]) -> str:
-    first = error.errors()[0]
-    name = str(first["loc"][0])
-    called = f"--{name.replace('_', '-')}" if name in options else PREFIX + name.upper()
-    secret = "token" in name
-    value = "" if secret else f" (it is {first['input']!r})"
-    return f"{called}: {first['msg'].removeprefix('Value error, ')}{value}"
+            raise in_a_sentence(error, options or {}) from None

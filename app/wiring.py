@@ -4,13 +4,13 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import app
-from app import model_folder
 from app.backends.backend import Backend, Spec, Starter
 from app.backends.served import Served
 from app.backends.worker import start_worker
@@ -22,12 +22,14 @@ from app.copies.jobs import JobFiles
 from app.copies.versions import Versions
 from app.detection.attempts import Attempts
 from app.detection.detector import Detector
+from app.images import Intake
 from app.lanes.batching import Bounds, MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import Quiet
 from app.lanes.slot import Slot
 from app.lanes.suspects import Suspects
 from app.metrics import Metrics
+from app.model_folder import Place
 from app.rules import GateRules, RollbackRule
 from app.settings import Settings
 from app.verdicts import judge, states
@@ -40,8 +42,8 @@ from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 from converter.description import Declared
-from converter.disk import publish
-from converter.disk.hashes import Hashes
+from converter.disk import kept, places
+from converter.disk.hashes import Hashes, sha256
 from converter.targets import KINDS
 from converter.tolerance import Tolerance
 
@@ -78,7 +80,7 @@ def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = t
     """
     metrics = Metrics()
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
-    start = _counting_fallbacks(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
+    start = _telling(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
     served = _served(settings, metrics)
     routing = _routing(settings, start, executor, metrics)
     measuring = asyncio.Lock()  # one measures at a time
@@ -102,13 +104,17 @@ def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = t
         later=Later(fresh_judge),
         conversions=conversions,
         copies=copies,
-        versions=Versions(served, routing, copies, versions=settings.model, labels=settings.labels),
+        versions=Versions(served, routing, copies, place=_place(settings)),
         health=Health(routing, wait_for_copies=settings.startup_conversion == "blocking"),
     )
 
 
+def _place(settings: Settings) -> Place:
+    return Place(settings.model, settings.labels, settings.label_offset)
+
+
 def _served(settings: Settings, metrics: Metrics) -> Served:
-    model = model_folder.find(settings.model, settings.labels)
+    model = _place(settings).find()
     run = Spec(
         name=NATIVE,
         folder=model.folder,
@@ -116,16 +122,19 @@ def _served(settings: Settings, metrics: Metrics) -> Served:
         batches_in_flight=settings.batches_in_flight,
         load_seconds=settings.load_seconds,
         hang_seconds=settings.hang_seconds,
+        cache=settings.cache,
         declared=Declared(
             signature=settings.signature,
             input_scale=settings.input_scale,
             input_fit=settings.input_fit,
             boxes=settings.boxes,
+            outputs=settings.outputs,
+            nms_iou=settings.nms_iou,
+            nms_count=settings.nms_count,
         ),
     )
-    file_hash = Hashes()
-    sha256 = publish.source_sha256(model.folder, file_hash=file_hash)
-    return Served(model, sha256, run, metrics, app.__version__, file_hash)
+    known = kept.beside(places.location(model.folder, NATIVE, cache=settings.cache))
+    return Served(model, None, run, metrics, app.__version__, sha256 if settings.verify else Hashes(known))
 
 
 def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, metrics: Metrics) -> Routing:
@@ -150,21 +159,23 @@ def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: 
         matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
     )
     rules = GateRules(tolerance=tolerance, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
-    load = partial(judge.pictures, settings.gate_images, max_pixels=settings.max_pixels)
+    load = partial(judge.pictures, settings.gate_images, _intake(settings))
     quiet = Quiet([lane.batcher for lane in routing.lanes.values()], measuring=measuring)
     return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet, clock=clock)
 
 
 def _detector(settings: Settings, attempts: Attempts, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
-    return Detector(
-        attempts, metrics, executor=executor, max_pixels=settings.max_pixels, timeout_s=settings.timeout_seconds
-    )
+    return Detector(attempts, metrics, executor=executor, intake=_intake(settings), timeout_s=settings.timeout_seconds)
+
+
+def _intake(settings: Settings) -> Intake:
+    return Intake(settings.max_pixels, upright=settings.orientation == "upright")
 
 
 def _conversions(settings: Settings, served: Served, tolerance: Tolerance, metrics: Metrics) -> Conversions:
-    files = JobFiles(publish.location(served.now.folder, "jobs", cache=settings.cache))
+    files = JobFiles(places.location(served.now.folder, "jobs", cache=settings.cache))
     allowed = JobLimits(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
-    return Conversions(files=files, metrics=metrics, allowed=allowed, tolerance=tolerance)
+    return Conversions(files=files, metrics=metrics, allowed=allowed, tolerance=tolerance, verify=settings.verify)
 
 
 def _copies(
@@ -185,17 +196,25 @@ def _folders(settings: Settings, served: Served) -> CopyFolders:
     return CopyFolders(served, plan)
 
 
-def _counting_fallbacks(start: Starter, metrics: Metrics) -> Starter:
-    """Counts workers that run elsewhere than was asked for."""
+def _telling(start: Starter, metrics: Metrics) -> Starter:
+    """Tells how the model is read, and counts workers that run elsewhere than was asked for."""
 
     async def started(spec: Spec) -> Backend:
         backend = await start(spec)
         if backend.facts.fallback_reason:
             metrics.native_fallback.labels(spec.name, backend.facts.fallback_reason).inc()
             log.warning("backend fell back backend=%s fallback=%r", spec.name, backend.facts.fallback)
+        if spec.name == NATIVE:
+            _log_reading(backend.facts.signature)
         return backend
 
     return started
+
+
+def _log_reading(signature: Mapping[str, Any]) -> None:
+    taken, given = signature.get("input"), signature.get("output_kind")
+    boxes, evidence = signature.get("boxes"), signature.get("boxes_evidence")
+    log.info("model read input=%r outputs=%r boxes=%s evidence=%r", taken, given, boxes, evidence)
 
 
 def _listener(metrics: Metrics) -> Callable[[str, str], None]:

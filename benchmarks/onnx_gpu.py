@@ -16,7 +16,7 @@ from benchmarks import latencies
 from converter import stored
 from converter.comparison import probe
 from converter.contract import Options, Order
-from converter.disk import publish
+from converter.disk import places
 from converter.machine import child
 from converter.machine.child import Limits
 from converter.model.onnx_copy import OnnxCopy
@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--batch-sizes", default="1,8")
     args = parser.parse_args()
     sizes = tuple(int(size) for size in args.batch_sizes.split(","))
-    onnx, trt = (publish.location(args.model, target) for target in ("onnx", "trt"))
+    onnx, trt = (places.location(args.model, target) for target in ("onnx", "trt"))
     if not onnx.is_dir():
         options = Options(target="onnx", precision=args.precision, batch_sizes=sizes)
         converter.convert(args.model, Order(options=options))

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.serving import Server, serving
 from converter.contract import Options
-from converter.disk import publish
+from converter.disk import places
 
 Hold = Callable[[str, bool, str], None]
 
@@ -62,7 +62,7 @@ def without_engines(model: Path, hold: Hold) -> None:
 def _routes(model: Path, folder: Path) -> dict[str, dict[str, str]]:
     """Each way's settings, by what it is."""
     bare = folder / "bare"
-    shutil.copytree(publish.location(model, "trt"), bare)
+    shutil.copytree(places.location(model, "trt"), bare)
     for engine in (bare / "assets").glob("trt-serialized-engine.*"):
         engine.unlink()
     made: dict[str, dict[str, str]] = {}

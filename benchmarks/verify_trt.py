@@ -26,7 +26,7 @@ from converter import targets
 from converter.comparison import probe
 from converter.contract import ConverterError, CopyRefused, Options, Order, Report
 from converter.description import Input
-from converter.disk import publish
+from converter.disk import places
 from converter.machine import environment
 from converter.machine.child import Limits
 from converter.model import prediction
@@ -85,7 +85,7 @@ def verify(args: argparse.Namespace, model: Path, precision: str, checks: Checks
     """Everything about one precision."""
     say(f"\n## {precision}\n")
     sizes = tuple(int(size) for size in args.batch_sizes.split(","))
-    trt = publish.location(model, "trt")
+    trt = places.location(model, "trt")
     images = args.images if precision == "INT8" else None
     options = Options(target="trt", precision=precision, batch_sizes=sizes, images=images)
     if not args.existing:
@@ -142,7 +142,7 @@ def measure(model: Path, trt: Path, sizes: Sequence[int]) -> Input:
 
     Returns the copy's input, which says what batch sizes it can have.
     """
-    frozen = publish.location(model, "frozen")
+    frozen = places.location(model, "frozen")
     if not frozen.is_dir():
         converter.convert(model, Order(options=Options(target="frozen", batch_sizes=tuple(sizes))))
     probed = {

@@ -8,7 +8,7 @@ from types import FrameType
 
 from converter import bar, command
 from converter.contract import ConverterError
-from converter.disk.publish import size_bytes
+from converter.disk.trees import size_bytes
 from converter.machine import child, memory
 from converter.machine.confine import SPARE_BYTES, confine
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from converter import targets
 from converter.contract import LONGEST_S, PRECISIONS, STRATEGIES, Options, Order
-from converter.description import BOXES, FITS, SCALES
+from converter.description import FITS, SCALES
 from converter.machine import child
 from converter.machine.child import Limits
+from converter.outputs import ROLES
+from converter.reading import EXAMPLES, FORM
 
 _DEFAULTS = Options()
 
@@ -31,7 +33,10 @@ def parser() -> argparse.ArgumentParser:
 
 def order(args: argparse.Namespace) -> Order:
     """The conversion asked for; BadOptions if the options contradict each other."""
-    found = Order(options=_options(args)) if args.order is None else Order.from_json(args.order)
+    if args.order is None:
+        found = Order(options=_options(args), verify=args.verify, keep_disagreeing=args.keep_disagreeing)
+    else:
+        found = Order.from_json(args.order)
     targets.kind(found.options.target).check_options(found.options)
     return found
 
@@ -61,6 +66,9 @@ def _options(args: argparse.Namespace) -> Options:
         input_scale=args.input_scale,
         input_fit=args.input_fit,
         boxes=args.boxes,
+        outputs=args.outputs,
+        nms_iou=args.nms_iou,
+        nms_count=args.nms_count,
     )
 
 
@@ -87,6 +95,11 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         default=_DEFAULTS.precision,
         help="of trt and onnx copies; INT8 of trt copies only",
     )
+    parser.add_argument(
+        "--keep-disagreeing",
+        action="store_true",
+        help="keep a copy that computes something else than the model, to look at it",
+    )
 
 
 def _add_for_servers(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +113,14 @@ def _add_declared(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--signature", metavar="NAME", help="the signature to convert (default: serving_default)")
     group.add_argument("--input-scale", choices=tuple(SCALES), help="what its float32 pictures are made of")
     group.add_argument("--input-fit", choices=FITS, help="how pictures become its fixed size (default: stretch)")
-    group.add_argument("--boxes", choices=BOXES, metavar="FORM", help=f"what its boxes are: {', '.join(BOXES)}")
+    group.add_argument("--boxes", metavar="FORM", help=f"what its boxes are: {FORM}, like {', '.join(EXAMPLES)}")
+
+    group.add_argument("--outputs", metavar="ROLE=NAME,…", help=f"what its outputs are: {', '.join(ROLES)}")
+
+    group.add_argument(
+        "--nms-iou", type=float, metavar="IOU", help="of a head before NMS: most overlap (default: 0.65)"
+    )
+    group.add_argument("--nms-count", type=int, metavar="N", help="of a head before NMS: most boxes (default: 100)")
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +132,11 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="MIB",
         help="it is ended when it holds more than this (default: what is free, less a margin)",
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="hash every file of the model anew, whatever its size, times and inode say",
     )
 
 

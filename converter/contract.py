@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from converter import stored
-from converter.description import BOXES, FITS, SCALES, Declared
+from converter.description import Declared
 from converter.tolerance import Tolerance
 
 REPORT_NAME = "report.json"
@@ -17,13 +17,10 @@ _ALWAYS_STORED = frozenset({"target", "images", "batch_sizes", "denylist"})  # o
 
 
 class ConverterError(Exception):
-    """A conversion that did not end in a copy; the message is one sentence for a person.
+    """A conversion that did not end in a copy; the message is one sentence for a person."""
 
-    `code` is stable for programs, `exit_code` is what the command line ends with.
-    """
-
-    code: ClassVar[str] = "failed"
-    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "failed"  # stable, for programs
+    exit_code: ClassVar[int] = 1  # of the command line
 
 
 class BadOptions(ConverterError, ValueError):
@@ -94,6 +91,9 @@ class Options:
     input_scale: str | None = None
     input_fit: str | None = None
     boxes: str | None = None
+    outputs: str | None = None
+    nms_iou: float | None = None
+    nms_count: int | None = None
 
     def __post_init__(self) -> None:
         if problem := next((text for wrong, text in self._problems() if wrong), None):
@@ -121,18 +121,17 @@ class Options:
     def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
         return stored.without_defaults(handler(source), _ALWAYS_STORED)
 
-    def _choices(self) -> Iterator[tuple[str, str | None, Sequence[str]]]:
+    def _choices(self) -> Iterator[tuple[str, str, Sequence[str]]]:
         """The words before a choice in a sentence, what was chosen, and what there is."""
-        yield "", self.input_scale, tuple(SCALES)
-        yield "", self.input_fit, FITS
-        yield "", self.boxes, BOXES
         yield "precision ", self.precision, PRECISIONS
         yield "profile strategy ", self.profile_strategy, STRATEGIES
 
     def _problems(self) -> Iterator[tuple[bool, str]]:
         """What may be wrong, and whether it is."""
         for what, value, known in self._choices():
-            yield value not in (None, *known), f"{what}{value!r} is not one of {', '.join(known)}"
+            yield value not in known, f"{what}{value!r} is not one of {', '.join(known)}"
+        wrong = self.declared.problem()
+        yield wrong is not None, str(wrong)
         sizes = "batch sizes must be whole numbers from 1 up, at least one of them"
         yield not self.batch_sizes or min(self.batch_sizes) < 1, sizes
         positive = min(self.minimum_segment_size, self.workspace_bytes, self.cached_engines or 1)
@@ -152,6 +151,8 @@ class Order:
     options: Options = field(default_factory=Options)
     tolerance: Tolerance = field(default_factory=Tolerance)  # by which its report judges the copy
     standard: Options | None = None  # what the server that asks would make by itself; None: no server asks
+    verify: bool = False  # hash every file of the source anew, whatever is remembered of it
+    keep_disagreeing: bool = False  # whether a copy that computes something else is made all the same
 
     def to_json(self) -> str:
         """One line of JSON; `from_json` reads it."""
@@ -181,12 +182,15 @@ class Identity:
     tensorrt: str | None = None
     gpu: str | None = None
     compute_capability: str | None = None
+    format: int = 1  # of the kind, as its copies were when this one was made
+    libraries: Mapping[str, str] = field(default_factory=dict)  # versions of others that shape it, by name
 
     def mismatch(self, now: "Identity") -> str | None:
         """A sentence naming the first field, or option, in which this copy differs from `now`; None if none does."""
         pairs = {item.name: (getattr(self, item.name), getattr(now, item.name)) for item in fields(self)}
-        made_with, wanted = pairs.pop("options")
-        pairs |= {name: (made_with.get(name), wanted.get(name)) for name in sorted({*made_with, *wanted})}
+        for several in ("options", "libraries"):
+            made_with, wanted = pairs.pop(several)
+            pairs |= {name: (made_with.get(name), wanted.get(name)) for name in sorted({*made_with, *wanted})}
         for name, (then, here) in pairs.items():
             if then != here:
                 return f"it was made with {name} {_short(then)}, here it is {_short(here)}"

@@ -1,16 +1,23 @@
 """What a model takes and gives, as plain data: read from its signature, from what it finds in photos, or declared."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from converter import stored
+from converter.outputs import parse_roles
+from converter.reading import Reading
 
 DESCRIPTION_NAME = "description.json"
 SERVING = "serving_default"
-JPEG, UINT8, FLOAT32 = "jpeg", "uint8", "float32"  # kinds of inputs
-API, TPU, KERAS = "object detection API", "TPU", "Keras"  # kinds of outputs
+JPEG, UINT8, FLOAT32, FLOAT16 = "jpeg", "uint8", "float32", "float16"  # kinds of inputs
+# Kinds of outputs.
+API, TPU, KERAS = "object detection API", "TPU", "Keras"
+ROWS_OF_SIX, ROWS_OF_SEVEN, COLUMNS = "rows of six", "rows of seven", "boxes, scores and classes"
+RAW = "network's head"  # before NMS
+AFTER_NMS = "xyxy"  # the order of its boxes when NMS has been done
+KINDS = (API, TPU, KERAS, ROWS_OF_SIX, ROWS_OF_SEVEN, COLUMNS, RAW)
 # What float32 pictures are made of: the values of bytes 0 to 255 are multiplied and shifted, by channel.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SCALES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -22,18 +29,27 @@ SCALES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
         tuple(-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)),
     ),
 }
-FITS = ("stretch", "pad")  # to a fixed size: both sides by themselves, or by one factor with grey below and right
-# Orders of the four numbers of a box, and what they count: shares of the picture that the model was given, its pixels,
-# or pixels of what the graph scaled it to, as its `image_info` tells.
-ORDERS, UNITS = ("yxyx", "xyxy", "xywh"), ("", "_norm", "_scaled")
-BOXES = tuple(order + unit for order in ORDERS for unit in UNITS)
-# The readings that each kind of outputs may have, likelier ones first. tensorflow/tpu writes rows of
-# [image, y, x, y, x, score, class] (models/official/detection) or [image, x, y, width, height, score, class]
-# (models/official/retinanet/anchors.py, _generate_detections).
-READINGS: Mapping[str, tuple[str, ...]] = {
-    API: ("yxyx_norm", "yxyx", "yxyx_scaled"),
-    TPU: ("yxyx", "yxyx_scaled", "yxyx_norm", "xywh", "xywh_scaled", "xywh_norm"),
-    KERAS: ("xyxy", "xyxy_norm", "xywh", "xywh_norm"),
+MOST_BOXES = 1000  # of a picture, that can be asked for
+FITS = ("stretch", "pad", "pad-centre")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the numbers of a row are, by their places."""
+
+    box: int  # the first of four
+    score: int
+    kind: int  # the class
+    image: int | None = None  # the picture's number
+
+
+# tensorflow/tpu writes rows of [image, y, x, y, x, score, class] (models/official/detection) or [image, x, y, width,
+# height, score, class] (models/official/retinanet/anchors.py, _generate_detections). YOLO's exporters with NMS inside
+# write [x, y, x, y, score, class], those that keep the picture's number [image, x, y, x, y, class, score].
+LAYOUTS: Mapping[str, Layout] = {
+    TPU: Layout(box=1, score=5, kind=6, image=0),
+    ROWS_OF_SEVEN: Layout(box=1, score=6, kind=5, image=0),
+    ROWS_OF_SIX: Layout(box=0, score=4, kind=5),
 }
 
 
@@ -44,11 +60,42 @@ class Declared:
     signature: str | None = None
     input_scale: str | None = None  # one of SCALES
     input_fit: str | None = None  # one of FITS
-    boxes: str | None = None  # one of BOXES
+    boxes: str | None = None  # see converter.reading
+    outputs: str | None = None  # what they are, like boxes=output_0: see converter.outputs
+    nms_iou: float | None = None  # of a head before NMS: most overlap of two boxes of one class
+    nms_count: int | None = None  # of a head before NMS: most boxes of a picture
 
-    def given(self) -> dict[str, str]:
+    def problem(self) -> str | None:
+        """The sentence that says which of these can't be, or None."""
+        choices: tuple[tuple[str | None, Sequence[str]], ...] = (
+            (self.input_scale, tuple(SCALES)),
+            (self.input_fit, FITS),
+        )
+        wrong = [
+            f"{value!r} is not one of {', '.join(known)}" for value, known in choices if value not in (None, *known)
+        ]
+        wrong += [*_problems(Reading.parse, self.boxes), *_problems(parse_roles, self.outputs)]
+        wrong += [*_outside("nms_iou", self.nms_iou, 1), *_outside("nms_count", self.nms_count, MOST_BOXES)]
+        return next(iter(wrong), None)
+
+    def given(self) -> dict[str, Any]:
         """Those that are declared, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def _problems(parse: Callable[[str], Any], text: str | None) -> list[str]:
+    """What this says of a text that it can't read."""
+    try:
+        if text is not None:
+            parse(text)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _outside(name: str, value: float | None, most: int) -> list[str]:
+    """What is said of a number that is not within 0 and this."""
+    return [] if value is None or 0 < value <= most else [f"{name} is {value}: it must be above 0, and {most} at most"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +103,11 @@ class Input:
     """The one input of a signature: JPEG files (N,), or pictures (N, height, width, 3)."""
 
     name: str
-    kind: str = JPEG  # or UINT8, FLOAT32
+    kind: str = JPEG  # or UINT8, FLOAT32, FLOAT16
     batch: int | None = None  # pictures in a call; None: any number
     height: int | None = None  # pixels; None: any
     width: int | None = None
-    scale: str | None = None  # of FLOAT32, one of SCALES
+    scale: str | None = None  # of FLOAT32 and FLOAT16, one of SCALES
     fit: str | None = None  # of a fixed size, one of FITS
 
     @property
@@ -97,12 +144,25 @@ class Description:
 
     signature: str = SERVING
     input: Input
-    convention: str = API  # or TPU, KERAS
+    convention: str = API  # one of KINDS
     outputs: Mapping[str, str]  # what is read of it -> the names of the tensors
+    unbatched: bool = False  # whether the outputs are of one picture, without a side for the batch
     ignored: tuple[str, ...] = ()  # names of the other outputs
-    boxes: str = ""  # one of BOXES
+    boxes: str = ""  # see converter.reading
     evidence: str = ""  # how that is known
+    score_columns: int | None = None  # of an output with scores of every class, the background perhaps among them
     notes: tuple[str, ...] = field(default=())  # nothing writes any; copies made before have the name in their files
+
+    @property
+    def settled(self) -> bool:
+        """Whether all is known without running it."""
+        told_by_numbers = self.convention in (TPU, ROWS_OF_SIX, ROWS_OF_SEVEN, COLUMNS)
+        return self.has_reading and not told_by_numbers
+
+    @property
+    def has_reading(self) -> bool:
+        """Whether it is known what its boxes mean."""
+        return bool(self.boxes) and not Reading.parse(self.boxes).is_open
 
     def to_json(self) -> str:
         """As indented JSON."""
@@ -112,8 +172,12 @@ class Description:
     def from_json(cls, text: str | bytes) -> Self:
         """What `to_json` wrote; ValueError if it is something else."""
         found = stored.from_json(cls, text, DESCRIPTION_NAME)
-        if found.boxes not in BOXES or found.convention not in READINGS:
-            raise ValueError(f"{DESCRIPTION_NAME} can't be understood: it has boxes {found.boxes!r}")
+        if found.convention not in KINDS:
+            raise ValueError(f"{DESCRIPTION_NAME} can't be understood: it has outputs of {found.convention!r}")
+        try:
+            Reading.parse(found.boxes)
+        except ValueError as error:
+            raise ValueError(f"{DESCRIPTION_NAME} can't be understood: {error}") from None
         return found
 
     @classmethod
@@ -130,10 +194,12 @@ class Description:
 def in_words(description: Description) -> dict[str, Any]:
     """What is told of a description at `/model`."""
     ignored = {"ignored_outputs": list(description.ignored)} if description.ignored else {}
+    columns = {} if description.score_columns is None else {"score_columns": description.score_columns}
     return {
         "input": description.input.sentence(),
         "output_kind": description.convention,
         "boxes": description.boxes,
         "boxes_evidence": description.evidence,
         **ignored,
+        **columns,
     }

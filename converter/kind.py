@@ -42,6 +42,10 @@ class Kind:
     title: str  # words for people: "TF-TRT copy"
     runner: str  # "tensorflow" or "onnxruntime": the library that runs it
     steps: tuple[str, ...]  # of its making
+    # To be raised by hand when what `make` writes changes so that older copies must be made again; a release alone
+    # makes none again, least of all engines.
+    format: int = 1
+    made_by: tuple[str, ...] = ()  # packages besides TensorFlow whose versions make a difference to the copy
     shaped_by: tuple[str, ...] = ()  # the options that make a difference to the copy
     precisions: tuple[str, ...] = ()  # those that it can have; empty: precision does not shape it
     wanted_on: frozenset[str] = frozenset()  # machines where it is made at start if nobody says otherwise: "cpu", "gpu"
@@ -55,6 +59,8 @@ class Kind:
     # Writes the files of a copy of the source (first) into an empty folder (second); the facts for the report.
     # UnusableModel if the source can't be read, ConversionFailed if a library gives up.
     make: Callable[[Path, Path, Options, Progress], Mapping[str, Any]]
+    # Half a sentence about the first operation that computes something else in a copy of a source; None if none does.
+    first_parting: Callable[[Path, Options], str | None] | None = None
 
     def availability(self, found: Environment) -> Availability:
         """Can a copy of this kind be made and served with what was found?"""

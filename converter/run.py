@@ -5,60 +5,35 @@ What numpy is needed for is imported when it is known that there can be a copy.
 """
 
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from converter import room, targets
 from converter.contract import (
     LONGEST_S,
     BadOptions,
     ConversionFailed,
-    ConverterError,
-    CopyRefused,
-    Identity,
     Options,
     Order,
     Report,
     TargetUnavailable,
     UnusableModel,
 )
-from converter.disk import publish
-from converter.disk.hashes import FileHash, sha256
+from converter.disk import checks, kept, places, publish, trees
+from converter.disk.hashes import Hashes, sha256
+from converter.identity import identify
 from converter.kind import Kind
 from converter.machine import environment
 from converter.machine.child import Limits
 from converter.machine.environment import Environment
+from converter.measuring import Work, agreement, beside, faithful, measured
 from converter.model import engines, files
 from converter.progress import Progress
-from converter.targets import making, yardstick
-from converter.tolerance import Tolerance
-
-if TYPE_CHECKING:
-    from converter.comparison.probe import Probed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """A conversion that can be done."""
-
-    kind: Kind
-    source: Path
-    place: Path
-    order: Order
-    identity: Identity
-    found: Environment
-    progress: Progress
-    limits: Limits
-
-    @property
-    def options(self) -> Options:
-        """How the copy is made."""
-        return self.order.options
+from converter.targets import making
 
 
 def convert(
@@ -83,43 +58,30 @@ def convert(
     source, place = _checked(source, order.options, folder)
     with progress.step("check"):
         found = environment.probe(timeout_s=limits.until - time.monotonic())
-        answer = kind.availability(found)
-        if not answer.available:
-            raise TargetUnavailable(answer.reason)
+        _check_available(kind, found)
         limits = room.checked(kind, source, limits)
-        identity = identify(source, order.options, found)
+        file_hash = sha256 if order.verify else Hashes(kept.beside(place))
+        identity = identify(source, order.options, found, file_hash=file_hash)
     work = Work(
         kind=kind,
         source=source,
         place=place,
         order=order,
         identity=identity,
+        file_hash=file_hash,
         found=found,
         progress=progress,
         limits=limits,
     )
     with publish.exclusive(place, until=limits.until, waiting=lambda: progress.step("wait")) as waited:
-        existing = publish.usable_report(place, kind, identity) if waited else None
+        existing = checks.usable_report(place, kind, identity) if waited else None
         return existing or _make(work)
 
 
-def identify(source: Path, options: Options, found: Environment, *, file_hash: FileHash = sha256) -> Identity:
-    """What a copy of `source` made here and now with `options` would depend on."""
-    kind = targets.kind(options.target)
-    identity = Identity(
-        source_sha256=publish.source_sha256(source, file_hash=file_hash),
-        options={**options.text(kind.shaped_by), **options.declared.given()},
-        tensorflow=found.tensorflow or "unknown",
-        tensorflow_build=found.tensorflow_build or "unknown",
-    )
-    if not kind.has_engines:
-        return identity
-    return replace(
-        identity,
-        tensorrt=environment.dotted(found.tensorrt_loaded),
-        gpu=found.gpus[0] if found.gpus else None,
-        compute_capability=found.compute_capability,
-    )
+def _check_available(kind: Kind, found: Environment) -> None:
+    answer = kind.availability(found)
+    if not answer.available:
+        raise TargetUnavailable(answer.reason)
 
 
 def _steps(kind: Kind) -> tuple[str, ...]:
@@ -138,7 +100,7 @@ def _checked(source: Path, options: Options, folder: Path | None) -> tuple[Path,
     source = source.resolve()
     if problem := engines.no_original(source):
         raise UnusableModel(problem)
-    return source, _place(source, folder or publish.location(source, options.target))
+    return source, _place(source, folder or places.location(source, options.target))
 
 
 def _place(source: Path, folder: Path) -> Path:
@@ -154,76 +116,30 @@ def _place(source: Path, folder: Path) -> Path:
 
 def _make(work: Work) -> Report:
     with work.progress.step("native"):
-        native = _measured(work, work.source, None, ("the model itself", UnusableModel))
+        native = measured(work, work.source, None, ("the model itself", UnusableModel))
     ordered = work.options
     # A batch size that is fixed in the graph is found out only by running it.
-    options = replace(ordered, batch_sizes=tuple(sorted(map(int, native.latency))))
-    work = replace(work, order=replace(work.order, options=options))
+    work = work.of_sizes(tuple(sorted(map(int, native.latency))))
+    options = work.options
     with publish.written_beside(work.place) as partial:
         facts = making.make(work.source, partial, options, progress=work.progress, limits=work.limits)
         _keep_labels(work.source, partial)
         native.description.write(partial)
         with work.progress.step("verify"):
             if options.save_engines:
-                publish.check_kind(partial, work.kind)
-            copy = _measured(work, partial, work.kind.name)
-        latency = {"native": native.latency, work.kind.name: copy.latency, **_yardstick(work, native)}
+                checks.check_kind(partial, work.kind)
+            copy = measured(work, partial, work.kind.name)
+            agreed = agreement(work, native, copy)
+            parted = faithful(work, native, copy, agreed)
+        others, without = beside(work, native)
+        latency = {"native": native.latency, work.kind.name: copy.latency, **others}
         with work.progress.step("publish"):
-            if publish.source_sha256(work.source) != work.identity.source_sha256:
+            if trees.source_sha256(work.source, file_hash=work.file_hash) != work.identity.source_sha256:
                 raise ConversionFailed("the model changed while it was converted: the copy is not of what is there now")
-            facts = {**facts, "model": asdict(native.description), "batch_sizes_left_out": native.left_out}
-            agreed = _agreement(native, copy, work.order.tolerance)
+            told = {"model": asdict(native.description), "batch_sizes_left_out": native.left_out}
+            facts = {**facts, **told, **parted, **without}
             report = _report(work, facts, latency, agreed)
-            return publish.add_report(partial, replace(report, options=ordered))
-
-
-def _measured(
-    work: Work, folder: Path, target: str | None, otherwise: tuple[str, type[ConverterError]] | None = None
-) -> "Probed":
-    """Run what is in `folder`; `otherwise` is what it is called and what is raised where a copy would be refused."""
-    from converter.comparison import probe
-
-    request = probe.Request(
-        folder=folder,
-        target=target,
-        batch_sizes=work.options.batch_sizes,
-        images=work.options.images,
-        declared=work.options.declared,
-        most_weights_bytes=room.limit(work.kind, folder) if target is None else None,
-    )
-    try:
-        return probe.run(request, limits=work.limits, on_line=work.progress.relay)
-    except CopyRefused as error:
-        if otherwise is None:
-            raise
-        name, kind_of_error = otherwise
-        raise kind_of_error(str(error).replace("the copy", name)) from error
-
-
-def _yardstick(work: Work, native: "Probed") -> dict[str, Any]:
-    """The latency of the copy that this one must beat too, by its name; empty where there is none."""
-    name = work.kind.yardstick
-    if name is None:
-        return {}
-    with work.progress.step("yardstick"), tempfile.TemporaryDirectory(prefix="yardstick-") as root:
-        folder = Path(root) / name
-        yardstick.make(name, work.source, folder, declared=work.options.declared, limits=work.limits)
-        native.description.write(folder)
-        otherwise = (f"the {name} copy beside it", ConversionFailed)
-        return {name: _measured(work, folder, name, otherwise).latency}
-
-
-def _agreement(native: "Probed", copy: "Probed", tolerance: Tolerance) -> dict[str, Any]:
-    """How far the two agree on the pictures, by batch size."""
-    from converter.comparison import agreement
-
-    found = {}
-    for size, pictures in native.detections.items():
-        pairs = zip(pictures, copy.detections[size], strict=True)
-        total = agreement.total(agreement.compare(ours, theirs, tolerance) for ours, theirs in pairs)
-        verdict = total.verdict(tolerance)
-        found[size] = {"verdict": verdict.word, "reason": verdict.reason, **total.to_json()}
-    return found
+            return checks.add_report(partial, replace(report, options=ordered))
 
 
 def _keep_labels(source: Path, partial: Path) -> None:
@@ -239,8 +155,8 @@ def _report(work: Work, facts: Mapping[str, Any], latency: Mapping[str, Any], ag
         environment=environment.as_json(work.found),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=dict(work.progress.seconds),
-        source_bytes=publish.size_bytes(work.source),
-        size_bytes=0,  # publish.add_report knows it
+        source_bytes=trees.size_bytes(work.source),
+        size_bytes=0,  # checks.add_report knows it
         batch_sizes=work.options.batch_sizes,
         facts=facts,
         probe={"passed": True, "native_segments": "forbidden"},

@@ -20,7 +20,7 @@ API_PROCESS = ("app.__main__", "app.main", "app.server")
 MAY_BE_IMPORTED_IN = {
     "tensorflow": {"app.backends.", "converter.comparison.", "converter.graph.", "converter.machine.environment"}
     | {"converter.model.", "converter.tftrt."},
-    "onnxruntime": {"converter.graph.", "converter.model.providers"},
+    "onnxruntime": {"converter.graph.", "converter.model.onnx_lanes", "converter.model.providers"},
     "simplejpeg": {"converter.model.jpeg"},
     "jinja2": {"app.web."},
     "fastapi": {"app.api.", "app.main", "app.server"},
@@ -29,7 +29,7 @@ MAY_BE_IMPORTED_IN = {
     "httptools": {"app.connections."},
     "PIL": {"app.api.", "app.detection.draw", "app.lanes.repair", "app.web.", "converter.model."},
     "tqdm": {"converter.bar"},
-    "prometheus_client": {"app.metrics"},
+    "prometheus_client": {"app.histogram", "app.metrics"},
 }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -63,14 +64,21 @@ def _backend(scope: Scope) -> str | None:
     """The backend that the headers name; None if the body may name it. The query wins over the body."""
     query: bytes = scope["query_string"][:MAX_QUERY_BYTES]  # a longer one is refused further in
     if b"backend" in query or b"%" in query:
-        try:
-            pairs = parse_qsl(query.decode("latin-1"), max_num_fields=_MOST_PARAMETERS)
-        except ValueError:
-            return None  # too many to be a request that is answered
-        if "backend" in (named := dict(pairs)):
-            return named["backend"]
+        named = _named(query)
+        if named is None or named:
+            return named
     kind = _header(scope["headers"], b"content-type").lower()
     return None if kind.startswith(_NAMING) else AUTO
+
+
+@lru_cache(maxsize=64)  # clients that ask often ask alike
+def _named(query: bytes) -> str | None:
+    """The backend in the query, or an empty string; None if the query has too much to be one that is answered."""
+    try:
+        pairs = parse_qsl(query.decode("latin-1"), max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        return None
+    return dict(pairs).get("backend", "")
 
 
 def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:

@@ -111,3 +111,11 @@ HANDLERS: dict[int | type[Exception], Handler] = {
     RequestValidationError: _validation,
     HTTPException: _http,
 }
+
+
+async def handled(request: Request, error: Exception) -> Response:
+    """The response for an error that has a handler, by the nearest of its classes; any other is raised again."""
+    handler = next((HANDLERS[each] for each in type(error).__mro__ if each in HANDLERS), None)
+    if handler is None:
+        raise error
+    return await handler(request, error)

@@ -15,6 +15,8 @@ from app.api.trace import Trace
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 # In `scope["state"]`: the status, and the bytes of the body, of an answer that the server gave in the app's place.
 REFUSED = "refused"
+# In the same place: bytes of the body that had come when the client left, and that the app has not been given.
+UNREAD = "unread"
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 
@@ -75,6 +77,7 @@ class Exchange:
     def ended(self) -> None:
         """Take in what the server itself has answered, if it refused the body: the app saw a client who left."""
         self.status, self.bytes_out = self.state.get(REFUSED, (self.status, self.bytes_out))
+        self.bytes_in += self.state.get(UNREAD, 0)
 
     async def receive(self) -> Message:
         """The server's `receive`; counts the bytes of the body."""

@@ -8,6 +8,7 @@ it, so only names that are known are answered. A browser also says from where a 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,6 +35,7 @@ class Place:
     port: int | None
 
     @classmethod
+    @lru_cache(maxsize=64)  # the few names that a server is called by come again and again
     def read(cls, text: str) -> "Place | None":
         """The place that `host`, `host:port` or `[address]:port` names; None if it is none of these."""
         found = _AUTHORITY.fullmatch(text.lower())

@@ -59,8 +59,9 @@ def _model_answer(routing: Routing, served: Served) -> ModelAnswer:
         version=served.now.version,
         sha256=served.sha256,
         signature=dict(facts.signature) if facts else None,
-        labels=served.now.labels,
+        labels=dict(served.now.labels),
         label_ids=id_space(served.now.labels),
+        label_evidence=served.now.label_evidence,
         active=routing.active,
         backends={name: backend_answer(routing, name) for name in routing.lanes},
     )

@@ -1,12 +1,12 @@
 """Parameters of /detect: from the query, the form or the JSON, checked once, with near names in the errors."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.choices import AUTO, BOTH, BackendName, CopyName
+from app.choices import AUTO, BOTH, BackendName, CopyName, Orientation
 from app.errors import BadParameter
 from converter.tolerance import Tolerance
 
@@ -61,6 +61,11 @@ class Parameters(BaseModel):
         default=False,
         description="Add the picture with its boxes drawn, as a data URI. `Accept: image/jpeg` gives it bare.",
     )
+    orientation: Orientation | None = Field(
+        default=None,
+        description="How the model sees a picture that a camera has stored lying: `upright`, or as `stored`. Boxes are "
+        "in pixels of that. If left out, as the server is set.",
+    )
     timeout_ms: int | None = Field(
         default=None,
         ge=1,
@@ -104,10 +109,12 @@ def _check_flat(body: Mapping[str, Any]) -> None:
             raise BadParameter(f"{name[:40]}: it is a list or an object where a text or a number is needed")
 
 
-def class_ids(names: Iterable[str], labels: Mapping[int, str]) -> frozenset[int] | None:
+def class_ids(names: Sequence[str], labels: Mapping[int, str]) -> frozenset[int] | None:
     """Ids of classes given by name (in any case) or id; None for no names. BadParameter names near ones."""
+    if not names:
+        return None
     by_name = {name.lower(): class_id for class_id, name in labels.items()}
-    return frozenset(_class_id(name, by_name, labels) for name in names) or None
+    return frozenset(_class_id(name, by_name, labels) for name in names)
 
 
 def _class_id(name: str, by_name: Mapping[str, int], labels: Mapping[int, str]) -> int:

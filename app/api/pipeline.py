@@ -4,9 +4,8 @@ A protocol reads its own kind of body, has it answered here, and writes its own 
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -55,34 +54,43 @@ class Pipeline:
         self.drawing = drawing  # for answers that are too slow for the event loop; nobody else waits in it
         self._detector, self._side_by_side, self._shadow, self._served = detector, side_by_side, shadow, served
 
-    @asynccontextmanager
-    async def answering(self, request: Request, asked: Asked) -> AsyncIterator[Answered]:
+    def answering(self, request: Request, asked: Asked) -> "Answering":
         """The results, while the block writes the answer; what it cost is observed when the block ends.
 
         A ServiceError that stops all pictures is raised, ClientGone if the client leaves. The body must have been read.
         """
-        wanted = asked.parameters
-        request.state.backend = wanted.backend if wanted.backend != AUTO else NO_BACKEND
-        request.state.pictures = len(asked.pictures)
+        return Answering(self, request, asked)
+
+    async def answer(self, request: Request, asked: Asked) -> Answered:
+        """The results, which are in the request's log from now on."""
+        wanted, state = asked.parameters, request.scope["state"]
+        state["backend"] = wanted.backend if wanted.backend != AUTO else NO_BACKEND
+        state["pictures"] = len(asked.pictures)
         query = _query(wanted, self._served.now)
-        results = await unless_gone(request, self._of_one_version(asked, query, request.state.request_id))
-        begun = time.perf_counter()
+        results = await unless_gone(request, self._of_one_version(asked, query, state["request_id"]))
         good = answers_in(results)
         if good:
-            request.state.backend = good[0].backend
-            request.state.queue_ms = round(1000 * max(each.queue_s for each in good), 2)
-            request.state.infer_ms = round(1000 * max(each.infer_s for each in good), 2)
-        yield Answered(results, self._served.model_of(_version(results)), request.state.request_id)
-        self._observe(good, time.perf_counter() - begun)
-        for item in results:
+            state["backend"] = good[0].backend
+            state["queue_ms"] = round(1000 * max(each.queue_s for each in good), 2)
+            state["infer_ms"] = round(1000 * max(each.infer_s for each in good), 2)
+        for each in good:
+            self._served.learn(each.found.version, each.found.names)
+        return Answered(results, self._served.model_of(_version(good)), state["request_id"])
+
+    def observe(self, answered: Answered, encode_s: float) -> None:
+        """Observe what was answered, in which writing the answer took so long; some of it is run again later."""
+        good = answers_in(answered.results)
+        for result in good:
+            self._detector.observe(result, encode_s=encode_s / len(good))
+        for item in answered.results:
             if isinstance(item, Result):
-                self._shadow.offer(item.image, request.state.request_id)
+                self._shadow.offer(item.image, answered.request_id)
 
     async def _of_one_version(self, asked: Asked, query: Query, request_id: str) -> Sequence[Found]:
         """The results; asked for again if a new version of the model came between the pictures of the request."""
         results = await self._ask(asked, query, request_id)
         for _ in range(_SWAPS):
-            if len(_versions(results)) < 2:
+            if len(_versions(answers_in(results))) < 2:
                 break
             results = await self._ask(asked, query, request_id)
         return results
@@ -93,9 +101,21 @@ class Pipeline:
             return await self._side_by_side.detect(asked.pictures, query, request_id, copy=copy)
         return await self._detector.detect(asked.pictures, query)
 
-    def _observe(self, good: Sequence[Result], encode_s: float) -> None:
-        for result in good:
-            self._detector.observe(result, encode_s=encode_s / len(good))
+
+class Answering:
+    """The block of `Pipeline.answering`."""
+
+    def __init__(self, pipeline: Pipeline, request: Request, asked: Asked) -> None:
+        self._pipeline, self._request, self._asked = pipeline, request, asked
+
+    async def __aenter__(self) -> Answered:
+        self._answered = await self._pipeline.answer(self._request, self._asked)
+        self._begun = time.perf_counter()
+        return self._answered
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._pipeline.observe(self._answered, time.perf_counter() - self._begun)
 
 
 def answers_in(results: Sequence[Found]) -> list[Result]:
@@ -109,12 +129,12 @@ def answers_in(results: Sequence[Found]) -> list[Result]:
     return good
 
 
-def _version(results: Sequence[Found]) -> str:
-    return next(iter(_versions(results)), "")
+def _version(good: Sequence[Result]) -> str:
+    return next(iter(_versions(good)), "")
 
 
-def _versions(results: Sequence[Found]) -> set[str]:
-    return {each.found.version for each in answers_in(results)} - {""}
+def _versions(good: Sequence[Result]) -> set[str]:
+    return {each.found.version for each in good} - {""}
 
 
 def _query(wanted: Parameters, model: Model) -> Query:
@@ -123,5 +143,6 @@ def _query(wanted: Parameters, model: Model) -> Query:
         max_detections=wanted.max_detections,
         classes=parameters.class_ids(wanted.classes, model.labels),
         backend=wanted.backend,
+        upright=None if wanted.orientation is None else wanted.orientation == "upright",
         timeout_s=wanted.timeout_ms / 1000 if wanted.timeout_ms is not None else None,
     )

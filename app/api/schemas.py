@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Corners(BaseModel):
-    """`xyxy` in pixels of the picture as stored; `xyxy_norm` and `yxyx_norm` in fractions of it."""
+    """`xyxy` in pixels of the picture as the model saw it; `xyxy_norm` and `yxyx_norm` in fractions of it."""
 
     xmin: float
     ymin: float
@@ -42,12 +42,20 @@ class Detection(BaseModel):
 
 
 class Picture(BaseModel):
-    """A picture's size in pixels as stored; boxes refer to that."""
+    """A picture's size in pixels as the model saw it; boxes refer to that."""
 
     width: int
     height: int
     orientation: int | None = Field(
-        description="The EXIF orientation that the file declares, 1 to 8; it is not applied. Null if it declares none."
+        description="The EXIF orientation that the file declares, 1 to 8. Null if it declares none."
+    )
+    applied_orientation: int = Field(
+        description="The one by which the picture was turned before the model saw it; 1: it is as stored."
+    )
+    encoded_quality: int | None = Field(
+        default=None,
+        description="Of a turned picture for a model that takes JPEG files: with which quality it was encoded again. "
+        "Left out otherwise.",
     )
 
 
@@ -199,10 +207,11 @@ class ModelAnswer(BaseModel):
 
     name: str
     version: str
-    sha256: str
+    sha256: str | None
     signature: dict[str, Any] | None = Field(description="Null until the model is loaded.")
     labels: dict[int, str]
     label_ids: str = Field(description="Which ids the labels have: COCO's own with gaps, contiguous ones, or others.")
+    label_evidence: str = Field(description="In which form the labels were read, and how it is known whose they are.")
     active: str | None = Field(description="The backend that answers `auto`.")
     backends: dict[str, BackendAnswer]
 

@@ -64,6 +64,8 @@ class Spec:
     environ: Mapping[str, str] = field(default_factory=dict)
     declared: Declared = field(default_factory=Declared)  # what is said of the model
     version: str = ""  # of the model, or of the one that a copy was made from
+    cache: Path | None = None  # where what is found of a model is kept if its own folder can't be written
+    finding: Path | None = None  # the file for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
 from converter.machine.memory import give_back
 from converter.model.detections import Detections
+from converter.model.orientation import AS_STORED, Shown
 
 _LARGE_PIXELS = 8_000_000  # of a batch whose memory is worth the milliseconds that giving it back takes
 _KEPT_S = 20.0  # for so long other batches' memory is kept for what comes next; pictures of other sizes break it up
@@ -36,6 +37,7 @@ class WorkerOptions:
     batch_sizes: tuple[int, ...]
     batches_in_flight: int | None
     declared: Declared = field(default_factory=Declared)
+    finding: Path | None = None  # the file that keeps what was found of the model
 
 
 class Runner(Protocol):
@@ -43,8 +45,8 @@ class Runner(Protocol):
 
     facts: Facts
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
-        """Answer one batch; `sizes` are widths and heights. BatchFailed if the model raises."""
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+        """Answer one batch of pictures as they are shown. BatchFailed if the model raises."""
 
 
 def main(load: Callable[[WorkerOptions], Runner]) -> None:
@@ -107,27 +109,25 @@ class Leftovers:
         self._clock = clock
         self._given_back = clock()
 
-    def after(self, *, pixels: int, failed: bool) -> bool:
-        """Give it back if a batch is likely to have left much, or if that was long ago; whether it did.
+    def after(self, *, pixels: int, failed: bool) -> None:
+        """Give it back if a batch is likely to have left much, or if that was long ago.
 
         A broken file may declare any size: what was taken for it would stay between other pictures' memory.
         """
-        due = failed or pixels > _LARGE_PIXELS or self._clock() - self._given_back > _KEPT_S
-        if due:
+        if failed or pixels > _LARGE_PIXELS or self._clock() - self._given_back > _KEPT_S:
             self._given_back = self._clock()
             give_back()
-        return due
 
 
 def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: bytes, leftovers: Leftovers) -> None:
     failed = True
     try:
         jpegs, at = [], 0
-        for _, _, length in header["images"]:
+        for _, _, length, _ in header["images"]:
             jpegs.append(payload[at : at + length])
             at += length
         started = time.perf_counter()
-        detections = runner.run(jpegs, [(width, height) for width, height, _ in header["images"]])
+        detections = runner.run(jpegs, [_shown(*each) for each in header["images"]])
         fields, rows = wire.pack(detections)
         channel.send({"id": header["id"], "seconds": time.perf_counter() - started, **fields}, rows)
         failed = False
@@ -137,7 +137,11 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
     except Exception as error:
         channel.send({"id": header["id"], "failed": "other", "message": f"{type(error).__name__}: {error}"})
     finally:
-        leftovers.after(pixels=sum(width * height for width, height, _ in header["images"]), failed=failed)
+        leftovers.after(pixels=sum(width * height for width, height, *_ in header["images"]), failed=failed)
+
+
+def _shown(width: int, height: int, _: int, applied: int) -> Shown:
+    return (width, height) if applied == AS_STORED else (width, height, applied)
 
 
 def _parse() -> tuple[WorkerOptions, int]:
@@ -149,9 +153,15 @@ def _parse() -> tuple[WorkerOptions, int]:
     parser.add_argument("--batch-size", type=int, action="append", default=[])
     parser.add_argument("--batches-in-flight", type=int)
     parser.add_argument("--declared", type=json.loads, default={})
+    parser.add_argument("--finding", type=Path)
     args = parser.parse_args()
-    declared = Declared(**args.declared)
     options = WorkerOptions(
-        args.name, args.folder, args.max_batch, tuple(args.batch_size), args.batches_in_flight, declared
+        name=args.name,
+        folder=args.folder,
+        max_batch=args.max_batch,
+        batch_sizes=tuple(args.batch_size),
+        batches_in_flight=args.batches_in_flight,
+        declared=Declared(**args.declared),
+        finding=args.finding,
     )
     return options, args.socket

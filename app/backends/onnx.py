@@ -14,6 +14,7 @@ from converter.machine.error_text import first_line
 from converter.model import providers
 from converter.model.detections import Detections
 from converter.model.onnx_copy import NotReproducible, OnnxCopy, Undecodable
+from converter.model.orientation import Shown
 from converter.model.prediction import predict
 
 _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
@@ -26,15 +27,19 @@ class OnnxModel:
         started = time.monotonic()
         names = providers.available()
         on_gpu = names != [providers.CPU]
-        self._copy = _load(options, names)
+        in_flight = options.batches_in_flight or _in_flight(on_gpu=on_gpu)
+        self._copy = _load(options, names, in_flight)
         loaded = time.monotonic()
         # On a CPU a picture of a batch takes longer than one alone.
         wanted = options.batch_sizes or (powers_of_two(options.max_batch) if on_gpu else (1,))
-        sizes = warm_up(self._call, wanted, self._copy.description.input, name="the copy")
+        with self._copy.warming():
+            sizes = warm_up(self._call, wanted, self._copy.description.input, name="the copy")
+        for note in self._copy.notes:
+            print(note, flush=True)
         self._padding = sizes if on_gpu or sizes[0] > 1 else ()
         self.facts = Facts(
             batch_sizes=sizes,
-            batches_in_flight=options.batches_in_flight or _in_flight(on_gpu=on_gpu),
+            batches_in_flight=in_flight,
             padded=bool(self._padding),
             device=_device(self._copy.assigned.nodes),
             load_seconds=round(loaded - started, 3),
@@ -45,11 +50,11 @@ class OnnxModel:
             fallback_reason=self._copy.assigned.reason,
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
         return self._call(padded(jpegs, self._padding), sizes)
 
-    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
         try:
             return predict(self._copy, jpegs, sizes)
         except Undecodable as error:
@@ -62,9 +67,9 @@ class OnnxModel:
             raise BatchFailed("exhausted" if full else "other", first_line(error)) from error
 
 
-def _load(options: child.WorkerOptions, names: Sequence[str]) -> OnnxCopy:
+def _load(options: child.WorkerOptions, names: Sequence[str], in_flight: int) -> OnnxCopy:
     try:
-        copy = OnnxCopy(options.folder, providers=names)
+        copy = OnnxCopy(options.folder, providers=names, lanes=in_flight)
     # Whatever the readers of a damaged file raise: ours, ONNX Runtime's or TensorFlow's.
     except Exception as error:
         raise ModelRefused(

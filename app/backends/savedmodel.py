@@ -8,16 +8,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from app.backends import child
+from app.backends import child, findings
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, warm_up
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
 from converter.machine.error_text import first_line
-from converter.model import sampling
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
-from converter.model.prediction import WrongBatch, describe_boxes, predict
+from converter.model.orientation import Shown
+from converter.model.prediction import WrongBatch, predict
 from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
 from converter.targets import KINDS
@@ -32,7 +32,7 @@ class SavedModel:
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
         try:
             self._model = Loaded(options.folder, may_have_engines=_has_engines(options.name), declared=options.declared)
-            self._model.description = describe_boxes(self._model, sampling.packaged())
+            self._model.description = findings.describe(self._model, options.finding, options.declared)
         except UnusableModel as error:
             raise ModelRefused(str(error)) from error
         except tf.errors.OpError as error:
@@ -56,11 +56,11 @@ class SavedModel:
             signature=describe(self._model.signature, self._model.description),
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
         return self._call(padded(jpegs, self._padding), sizes)
 
-    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
         try:
             return predict(self._model, jpegs, sizes, pool=self._pool)
         # Of decoding here: as native it is the measure, and can't leave it to another.

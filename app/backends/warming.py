@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 from app.backends.backend import BatchFailed, ModelRefused
 from converter.description import Input
 from converter.model import sampling
+from converter.model.detections import Detections
 from converter.model.prediction import working_batch_sizes
 
-Call = Callable[[Sequence[bytes], Sequence[tuple[int, int]]], object]
+_MOST_SCORE = 1.001  # rounding errors of FP16 included
+
+Call = Callable[[Sequence[bytes], Sequence[tuple[int, int]]], Sequence[Detections]]
 
 
 def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tuple[int, ...]:
@@ -23,7 +26,7 @@ def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tu
         jpegs = sampling.batch(photos, size)
         try:
             for _ in range(2):
-                call(jpegs, [sampling.size_of(each) for each in jpegs])
+                _check_scores(call(jpegs, [sampling.size_of(each) for each in jpegs]))
         except BatchFailed as error:
             failed.append(error)
             print(f"batch size {size} does not work and is not used: {error}", flush=True)
@@ -34,6 +37,13 @@ def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tu
     if not sizes:
         raise ModelRefused(f"{name} fails on a good photo: {failed[0]}") from failed[0]
     return sizes
+
+
+def _check_scores(answers: Sequence[Detections]) -> None:
+    """ModelRefused if they are no scores: a threshold would mean nothing."""
+    highest = max((float(each.scores.max(initial=0.0)) for each in answers), default=0.0)
+    if highest > _MOST_SCORE:
+        raise ModelRefused(f"its scores go up to {highest:.4g}; scores from 0 to 1 are needed")
 
 
 def powers_of_two(max_batch: int) -> tuple[int, ...]:

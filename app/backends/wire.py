@@ -5,7 +5,7 @@ Both ends are this program; the header is JSON and the payload raw arrays, so no
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,18 @@ from numpy.typing import NDArray
 from converter.model.detections import Detections
 
 PREFIX = struct.Struct("!II")  # bytes of the header, bytes of the payload
+_JSON = json.JSONEncoder(separators=(",", ":"))
+_OF_EACH: Mapping[str, Callable[[Detections], int]] = {
+    "counts": len,
+    "dropped": lambda found: found.dropped,
+    "encoded_again": lambda found: found.encoded_again,
+}
 _ROW = 6  # left, top, right, bottom, score, class
 
 
 def frame(header: dict[str, Any], payload: Sequence[bytes | memoryview] = ()) -> list[bytes | memoryview]:
     """The pieces of a message, to be written one after the other."""
-    head = json.dumps(header, separators=(",", ":")).encode()
+    head = _JSON.encode(header).encode()
     size = sum(len(part) for part in payload)
     return [PREFIX.pack(len(head), size) + head, *payload]
 
@@ -29,17 +35,28 @@ def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
     rows = np.concatenate(
         [np.column_stack([d.boxes, d.scores, d.classes]).astype(np.float32).reshape(-1, _ROW) for d in detections]
     )
-    fields = {"counts": [len(d) for d in detections], "dropped": [d.dropped for d in detections]}
-    return {**fields, "decode_s": detections[0].decode_s}, rows.tobytes()
+    fields = {name: [of(d) for d in detections] for name, of in _OF_EACH.items()}
+    names = {str(kind): name for each in detections for kind, name in each.names.items()}
+    return {**fields, "decode_s": detections[0].decode_s, "names": names}, rows.tobytes()
 
 
-def unpack(header: dict[str, Any], payload: bytes) -> list[Detections]:
-    """The answers that `pack` made."""
+def unpack(header: dict[str, Any], payload: bytes, *, version: str = "") -> list[Detections]:
+    """The answers that `pack` made; `version`: of the model that was asked."""
     rows: NDArray[np.float32] = np.frombuffer(payload, np.float32).reshape(-1, _ROW)
     answers, end = [], 0
-    for count, dropped in zip(header["counts"], header["dropped"], strict=True):
+    names = {int(kind): name for kind, name in header.get("names", {}).items()}
+    for count, dropped, again in zip(*(header[name] for name in _OF_EACH), strict=True):
         part, end = rows[end : end + count], end + count
         answers.append(
-            Detections(part[:, :4], part[:, 4], part[:, 5].astype(np.int32), dropped, decode_s=header["decode_s"])
+            Detections(
+                part[:, :4],
+                part[:, 4],
+                part[:, 5].astype(np.int32),
+                dropped,
+                version=version,
+                decode_s=header["decode_s"],
+                encoded_again=again,
+                names=names,
+            )
         )
     return answers

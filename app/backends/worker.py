@@ -14,6 +14,7 @@ from typing import Any
 
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, WorkerGone, program_of
+from app.backends.pipe import Pipe
 from app.backends.worker_log import LogListener, WorkerLog
 from app.images import Image
 from converter.model.detections import Detections
@@ -21,6 +22,7 @@ from converter.model.detections import Detections
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 5.0
+_AHEAD_BYTES = 1 << 20  # of pictures that the system takes at once, if it may: what it does not wakes the server again
 _LAST_ANSWERS_S = 0.1  # for the answers that are still in the socket when the process has ended
 
 
@@ -56,8 +58,8 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
     finally:
         theirs.close()
     await said.begin()
-    reader, writer = await asyncio.open_connection(sock=ours)
-    worker = Worker(spec, process, (reader, writer), said)
+    worker = Worker(spec, process, said)
+    await worker.connect(ours)
     try:
         async with asyncio.timeout(spec.load_seconds):
             await worker.wait_until_ready()
@@ -75,19 +77,14 @@ class Worker:
 
     facts: Facts
 
-    def __init__(
-        self,
-        spec: Spec,
-        process: asyncio.subprocess.Process,
-        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        said: WorkerLog,
-    ) -> None:
-        self.name = spec.name
+    def __init__(self, spec: Spec, process: asyncio.subprocess.Process, said: WorkerLog) -> None:
+        self.name, self._version = spec.name, spec.version
         self._process, self._said = process, said
-        self._reader, self._writer = streams
+        self._pipe = Pipe(self._take, garbled=self._kill)
+        self._first: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[list[Detections]]] = {}
-        self._answers: asyncio.Task[WorkerDied] | None = None
+        self._end: asyncio.Task[WorkerDied] | None = None
         self._closing = self._hung = False
         self._hang_seconds = spec.hang_seconds
 
@@ -96,95 +93,98 @@ class Worker:
         """The process id."""
         return self._process.pid
 
+    async def connect(self, ours: socket.socket) -> None:
+        """Begin to talk over our end of the worker's socket."""
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AHEAD_BYTES)
+        await asyncio.get_running_loop().create_connection(lambda: self._pipe, sock=ours)
+
     async def wait_until_ready(self) -> None:
-        """Read the worker's first message, then begin to read answers."""
-        try:
-            header, _ = await self._read()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            raise await self._how_it_ended() from None
-        if "refused" in header:
-            raise ModelRefused(header["refused"])
-        ready = header["ready"]
+        """Wait for the worker's first message; from then on answers come."""
+        either: set[asyncio.Future[Any]] = {self._first, self._pipe.lost}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not self._first.done():
+            raise await self._how_it_ended()
+        first = self._first.result()
+        if "refused" in first:
+            raise ModelRefused(first["refused"])
+        ready = first["ready"]
         self.facts = Facts(**{**ready, "batch_sizes": tuple(ready["batch_sizes"])})
-        self._answers = asyncio.create_task(self._read_answers())
+        self._end = asyncio.create_task(self._watch())
 
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Run one batch (see `Backend`)."""
-        if self._answers is None or self._answers.done():
+        if self._end is None or self._end.done():
             raise WorkerGone("the worker has ended")
-        number = next(self._numbers)
-        future: asyncio.Future[list[Detections]] = asyncio.get_running_loop().create_future()
+        loop, number = asyncio.get_running_loop(), next(self._numbers)
+        future: asyncio.Future[list[Detections]] = loop.create_future()
         self._waiting[number] = future
-        header = {"id": number, "images": [(image.width, image.height, len(image.data)) for image in images]}
+        # No more than `batches_in_flight` are in it, so if one takes too long, or is not even read, the model is stuck.
+        watchdog = loop.call_later(self._hang_seconds, self._hangs)
+        told = [(image.width, image.height, len(image.data), image.applied_orientation) for image in images]
+        self._pipe.send(wire.frame({"id": number, "images": told}, [image.data for image in images]))
         try:
-            async with asyncio.timeout(self._hang_seconds):
-                self._writer.writelines(wire.frame(header, [image.data for image in images]))
-                with contextlib.suppress(ConnectionError):  # told by `_read_answers`, with how it ended
-                    await self._writer.drain()  # a worker that does not read is as stuck as one that does not answer
-                return await asyncio.shield(future)
-        except TimeoutError:  # the watchdog: no more than `batches_in_flight` are in it, so the model itself is stuck
-            self._hung = True
-            self._kill()
-            return await future  # WorkerDied, as soon as the process is gone
+            return await future  # WorkerDied as soon as the process is gone, if it hangs too
         finally:
-            self._waiting.pop(number, None)
+            watchdog.cancel()
+            del self._waiting[number]
 
     async def died(self) -> WorkerDied:
         """Wait until the process ends by itself; how it ended."""
-        if self._answers is None:
+        if self._end is None:
             return await self._how_it_ended()
-        return await asyncio.shield(self._answers)
+        return await asyncio.shield(self._end)
 
     async def close(self) -> None:
         """End the process: it goes when its socket closes, and is killed if it does not."""
         self._closing = True
-        self._writer.close()
+        self._pipe.close()
         try:
             async with asyncio.timeout(_END_SECONDS):
                 await self._process.wait()
         except TimeoutError:
             self._kill()
             await self._process.wait()
-        if self._answers is not None:
-            await self._answers
+        if self._end is not None:
+            await self._end
         await self._said.ended()
-
-    async def _read(self) -> tuple[dict[str, Any], bytes]:
-        head, size = wire.PREFIX.unpack(await self._reader.readexactly(wire.PREFIX.size))
-        return json.loads(await self._reader.readexactly(head)), await self._reader.readexactly(size)
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
-    async def _read_answers(self) -> WorkerDied:
-        """Pass answers on until the process has ended, or its socket; whichever ends first, the other one does."""
-        answers, ended = asyncio.create_task(self._pass_on()), asyncio.create_task(self._process.wait())
-        await asyncio.wait({answers, ended}, return_when=asyncio.FIRST_COMPLETED)
+    def _hangs(self) -> None:
+        self._hung = True
+        self._kill()
+
+    def _take(self, header: dict[str, Any], payload: bytes) -> None:
+        """A message of the worker's: the first, or an answer."""
+        if not self._first.done():
+            self._first.set_result(header)
+            return
+        future = self._waiting.get(header["id"])
+        if future is None or future.done():
+            return  # its caller was cancelled
+        if "failed" in header:
+            future.set_exception(BatchFailed(header["failed"], header["message"]))
+        else:
+            future.set_result(wire.unpack(header, payload, version=self._version))
+
+    async def _watch(self) -> WorkerDied:
+        """Wait until the process has ended, or its pipe; whichever ends first, the other one does."""
+        lost, ended = self._pipe.lost, asyncio.create_task(self._process.wait())
+        either: set[asyncio.Future[Any]] = {lost, ended}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         # A process that it has left behind may hold its socket open, and one may close its socket and live.
-        await asyncio.wait({answers}, timeout=_LAST_ANSWERS_S)
-        answers.cancel()
+        await asyncio.wait({lost}, timeout=_LAST_ANSWERS_S)
+        self._pipe.close()
         await asyncio.wait({ended}, timeout=_END_SECONDS)
         self._kill()
-        await asyncio.wait({answers, ended})
+        await asyncio.wait({ended})
         how = await self._how_it_ended()
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(how)
         return how
-
-    async def _pass_on(self) -> None:
-        # What can't be understood ends it like the end of the stream: nothing after it can be trusted.
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ValueError, KeyError):
-            while True:
-                header, payload = await self._read()
-                future = self._waiting.get(header["id"])
-                if future is None or future.done():
-                    continue  # its caller was cancelled
-                if "failed" in header:
-                    future.set_exception(BatchFailed(header["failed"], header["message"]))
-                else:
-                    future.set_result(wire.unpack(header, payload))
 
     async def _how_it_ended(self) -> WorkerDied:
         if self._closing:
@@ -206,6 +206,8 @@ def _command(program: str, spec: Spec, handle: int) -> list[str]:
     command += ["--folder", str(spec.folder), "--max-batch", str(spec.max_batch)]
     if said := spec.declared.given():
         command += ["--declared", json.dumps(said)]
+    if spec.finding is not None:
+        command += ["--finding", str(spec.finding)]
     for size in spec.batch_sizes:
         command += ["--batch-size", str(size)]
     if spec.batches_in_flight is not None:

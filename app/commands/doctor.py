@@ -11,7 +11,7 @@ from typing import Any
 from app import model_folder
 from converter import targets
 from converter.contract import BadOptions, CopyRefused
-from converter.disk import publish
+from converter.disk import checks, locks, places, trees
 from converter.machine import environment, memory
 from converter.machine.environment import Availability, Environment
 from converter.model import sampling
@@ -38,6 +38,7 @@ class Place:
     enough: bool  # twice the model's size is free: a copy takes about once that
     exists: bool
     refused: str | None  # a code and a sentence, if what stands there is no such copy
+    unlocked: str | None  # a sentence, if its file system can't lock files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def as_text(diagnosis: Diagnosis) -> str:
 def _source(path: Path) -> Source:
     try:
         model = model_folder.find(path)
-        size = publish.size_bytes(model.folder)
+        size = trees.size_bytes(model.folder)
     except model_folder.NoModel as error:
         return Source(problem=str(error))
     except OSError as error:
@@ -119,7 +120,7 @@ def _source(path: Path) -> Source:
 
 
 def _place(source: Source, target: str, cache: Path | None) -> Place:
-    folder = publish.location(Path(source.folder), target, cache=cache)
+    folder = places.location(Path(source.folder), target, cache=cache)
     into = next(parent for parent in folder.absolute().parents if os.path.exists(parent))  # the rest is made
     free = shutil.disk_usage(into).free
     exists = os.path.exists(folder)
@@ -130,12 +131,13 @@ def _place(source: Source, target: str, cache: Path | None) -> Place:
         enough=free >= 2 * source.size_bytes,
         exists=exists,
         refused=_refusal(folder, target) if exists else None,
+        unlocked=locks.problem(folder.parent),
     )
 
 
 def _refusal(folder: Path, target: str) -> str | None:
     try:
-        publish.check_kind(folder, targets.kind(target))
+        checks.check_kind(folder, targets.kind(target))
     except CopyRefused as error:
         return f"{error.reason}: {error}"
     return None
@@ -222,7 +224,7 @@ def _room(place: Place, model: Source) -> str:
         return f"{place.folder} can't be written: DETECTOR_CACHE must name a folder that can"
     if not place.enough:
         return f"{place.folder} can be written, but only {free}, less than twice the model's size"
-    return f"{place.folder} can be written, {free}"
+    return f"{place.folder} can be written, {free}{f'; but {place.unlocked}' if place.unlocked else ''}"
 
 
 def _copy(place: Place, target: str) -> str:

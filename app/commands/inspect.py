@@ -1,25 +1,24 @@
 """`python -m app inspect MODEL`: what a model takes and gives, whether it can be served, and which copies it can have.
 
-Everything is found by doing it, in children: the model is run on the packaged photos, and each copy is made in a
-folder that is thrown away.
+Everything is found by doing it, in children: the model is run on the packaged photos, and each copy is made, run and
+compared as `python -m converter` does it, in a folder that is thrown away.
 """
 
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import model_folder
+from app import label_ids, model_folder
 from converter import targets
 from converter.comparison import probe
-from converter.contract import ConverterError
+from converter.contract import ConverterError, Order
 from converter.description import Declared, Description, in_words
-from converter.machine import child, environment
-from converter.machine.environment import Environment
+from converter.machine import child
+from converter.model import sampling
 from converter.progress import silent
-from converter.targets import making
+from converter.run import convert
 
 _LONGEST_S = 600.0
 
@@ -35,6 +34,7 @@ class Inspection:
     batch_sizes: tuple[int, ...]  # of those tried that work
     left_out: Mapping[str, str]  # those that don't, and why
     label_ids: str
+    label_evidence: str
     copies: Mapping[str, str | None]  # by target: why it can't be made, or None
 
 
@@ -44,13 +44,13 @@ def inspect(model: model_folder.Model, declared: Declared, sizes: tuple[int, ...
     problem, probed = None, None
     try:
         probed = probe.run(probe.Request(folder=model.folder, batch_sizes=sizes, declared=declared), limits=limits)
+        model, problem = _named(model, probed)
     except ConverterError as error:
         problem = str(error).replace("the copy", "the model")
     copies: dict[str, str | None] = dict.fromkeys(targets.KINDS, "the model can't be served")
-    if probed:
-        found = environment.probe(timeout_s=limits.until - time.monotonic())
+    if probed and problem is None:
         working = tuple(sorted(map(int, probed.latency)))
-        copies = {target: _lacking(target, model.folder, declared, working, found) for target in targets.KINDS}
+        copies = {target: _lacking(target, model.folder, declared, working) for target in targets.KINDS}
     return Inspection(
         model=model.name,
         version=model.version,
@@ -59,20 +59,37 @@ def inspect(model: model_folder.Model, declared: Declared, sizes: tuple[int, ...
         batch_sizes=tuple(sorted(map(int, probed.latency))) if probed else (),
         left_out=probed.left_out if probed else {},
         label_ids=model_folder.id_space(model.labels),
+        label_evidence=model.label_evidence,
         copies=copies,
     )
 
 
-def _lacking(target: str, folder: Path, declared: Declared, sizes: tuple[int, ...], found: Environment) -> str | None:
-    """Why there can't be this copy here, or None: it has been made, and thrown away."""
-    answer = targets.kind(target).availability(found)
-    if not answer.available:
-        return answer.reason
+def _named(model: model_folder.Model, probed: probe.Probed) -> tuple[model_folder.Model, str | None]:
+    """The model with its labels settled as the server settles them, or the sentence with which it would refuse."""
+    if model.file is None or model.label_evidence:
+        return model, None
+    told = {**in_words(probed.description), "outputs": [*probed.description.outputs.values()]}
+    try:
+        first, evidence = label_ids.first_class(model.file, label_ids.Seen(told, _scores(probed)))
+    except label_ids.Undecided as error:
+        return model, str(error)
+    return model.with_first(first, evidence), None
+
+
+def _scores(probed: probe.Probed) -> dict[int, float]:
+    """The best score of each class in the packaged photos, which come first."""
+    photos = next(iter(probed.detections.values()))[: len(sampling.packaged())]
+    rows = [row for each in photos for row in zip(each.scores.tolist(), each.classes.tolist(), strict=True)]
+    return {class_id: score for score, class_id in sorted(rows)}  # the best one comes last
+
+
+def _lacking(target: str, folder: Path, declared: Declared, sizes: tuple[int, ...]) -> str | None:
+    """Why there can't be this copy here, or None: it has been made, run and compared, and thrown away."""
     options = targets.kind(target).options(batch_sizes=sizes, declared=declared)
     limits = child.Limits.within(_LONGEST_S)
     with tempfile.TemporaryDirectory(prefix="inspect-") as place:
         try:
-            making.make(folder, Path(place) / target, options, progress=silent(), limits=limits)
+            convert(folder, Order(options=options), folder=Path(place) / target, progress=silent(), limits=limits)
         except ConverterError as error:
             return str(error)
     return None
@@ -89,6 +106,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
         "batch_sizes": list(found.batch_sizes),
         "batch_sizes_left_out": dict(found.left_out),
         "label_ids": found.label_ids,
+        "label_evidence": found.label_evidence,
         "copies": {name: {"can_be_made": why is None, "reason": why} for name, why in found.copies.items()},
     }
 
@@ -111,6 +129,6 @@ def _lines(found: Inspection) -> Iterator[tuple[str, str]]:
         yield "batch sizes", ", ".join(map(str, found.batch_sizes))
     for size, why in found.left_out.items():
         yield f"  not {size}", why
-    yield "labels", found.label_ids
+    yield "labels", f"{found.label_ids}{found.label_evidence and f'; {found.label_evidence}'}"
     for name, lacking in found.copies.items():
         yield name, "can be made" if lacking is None else f"can't be made: {lacking}"

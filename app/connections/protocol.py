@@ -6,13 +6,12 @@ from enum import Enum
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.api.limits import content_length
 from app.connections.answers import body_too_slow, head_too_large, head_too_slow, written
 from app.connections.connections import Connections, Stage
 from app.connections.reading import Reading
 from app.connections.transport import PoliteTransport
+from app.connections.whole import WholeProtocol
 from app.errors import BadRequest, HeadersTooLarge, Overloaded, ServiceError
 
 _WASTE_PER_BYTE = 1.0  # chunk framing and extensions
@@ -28,7 +27,7 @@ class Part(Enum):
     BODY = 2
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(WholeProtocol):
     """One connection. httptools delivers a header when it is complete, so the bytes that it is fed are counted too.
 
     The deadline of a body is a budget of time: it runs out where the body pauses for too long, and what comes fills
@@ -45,7 +44,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_bytes = self._waste_bytes = 0  # of this request: delivered; fed and not delivered
         self._got_bytes = self._rest_bytes = 0  # of bodies: in what is being fed; still to be read while lingering
         self._chunks_left: float = 0  # for this request, and for those in front of it that are not answered yet
-        self._answered: RequestResponseCycle | None = None  # the request that the app has begun with last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """A client has connected; it has to send a head soon."""
@@ -56,12 +54,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._connections.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone: nobody waits for the request that is being answered, nor for those behind it."""
+        """The connection is gone."""
         self._connections.closed(self)
-        self.pipeline.clear()
-        if self._answered and not self._answered.response_complete:
-            self._answered.disconnected = True
-            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -69,7 +63,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.stage is Stage.LINGERING or self._deaf:
             self._throw_away(len(data))
             return
-        self._unset_keepalive_if_required()
         self._begun, self._got_bytes, part = False, 0, self._part
         if part is Part.NONE:  # so that empty lines before a request take none of its time
             self.deadline = min(self.deadline, self.loop.time() + self._limits.seconds)
@@ -135,6 +128,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The last byte of an answer."""
         self._connections.release(self)
+        self.transport.let_go()  # type: ignore[attr-defined]  # it is ours
         super().on_response_complete()
         self._settle()
 
@@ -180,15 +174,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close at once."""
         self.transport.abort()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._answered = cycle
-        super()._start_asgi_task(cycle, app)
-
     def _leave_app(self) -> bool:
         """Tell the app that its client is gone; whether it has begun to answer."""
         cycle = self.cycle
-        cycle.disconnected, cycle.body = not cycle.response_complete, bytearray()
-        cycle.message_event.set()
+        if not cycle.response_complete:
+            self.leave(cycle)
+        cycle.body = bytearray()
         return cycle.response_started
 
     def _add_to_head(self, size: int) -> None:
@@ -237,7 +228,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _linger(self) -> None:
         """Read the rest of what the client sends, if it is not too much, and throw it away."""
-        rest = (content_length(self.headers) or 0) - self._body_bytes if self._part is Part.BODY else 0
+        rest = (self.length or 0) - self._body_bytes if self._part is Part.BODY else 0
         self._rest_bytes = rest if 0 < rest <= self._limits.linger_bytes else _RESET_BYTES
         self._connections.release(self)
         self._connections.moved(self, Stage.LINGERING)

@@ -7,6 +7,13 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 
+_HEAD = (
+    b"HTTP/1.1 2",
+    b"HTTP/1.1 3",
+    b"HTTP/1.1 4",
+    b"HTTP/1.1 5",
+)  # not that of 100 Continue, which waits for nothing
+
 
 class PoliteTransport:
     """uvicorn's view of `transport`. `close` only ends our half if the client is `sending`; then `linger` is called.
@@ -20,6 +27,7 @@ class PoliteTransport:
         self._transport, self._sending, self._linger = transport, sending, linger
         self._lingering = False
         self._written_bytes = 0
+        self._head = b""  # of an answer whose body has not come
         # What is asked often is asked of the transport itself.
         self.get_extra_info = transport.get_extra_info
         self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
@@ -27,9 +35,19 @@ class PoliteTransport:
         self.abort = transport.abort
 
     def write(self, data: bytes) -> None:
-        """Send `data`, as soon as the client takes it."""
+        """Send `data`, as soon as the client takes it; the head of an answer with what follows it, in one go."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(_HEAD):
+            self._head = data
+            return
         self._written_bytes += len(data)
         self._transport.write(data)
+
+    def let_go(self) -> None:
+        """Send what begins as a head and is kept: nothing follows it."""
+        if self._head:
+            self.write(b"")
 
     def taken_bytes(self) -> int:
         """Of all that was written: what the client's side has acknowledged.
@@ -49,6 +67,7 @@ class PoliteTransport:
         """Close when all has been written and the client can have read it."""
         if self.is_closing():
             return
+        self.let_go()
         if self._sending():
             self._lingering = True
             self._transport.write_eof()

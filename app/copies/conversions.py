@@ -55,14 +55,22 @@ class JobLimits:
 class Conversions:
     """Runs conversions and remembers them; what becomes of the copies is not its business.
 
-    `tolerance` is what their reports judge the copies by.
+    `tolerance` is what their reports judge the copies by; with `verify` they hash every file of the model anew.
     """
 
-    def __init__(self, *, files: JobFiles, metrics: Metrics, allowed: JobLimits, tolerance: Tolerance) -> None:
+    def __init__(
+        self, *, files: JobFiles, metrics: Metrics, allowed: JobLimits, tolerance: Tolerance, verify: bool = False
+    ) -> None:
         self._files, self._metrics = files, metrics
-        self._allowed, self._tolerance = allowed, tolerance
+        self._allowed, self._tolerance, self._verify = allowed, tolerance, verify
         self._jobs = {job.id: job for job in files.read()}
         metrics.conversion_in_progress.set_function(lambda: float(self.running is not None))
+
+    async def adopt(self, folder: Path, source_sha256: str) -> None:
+        """Remember the jobs of this source that earlier servers kept in another folder, and move them to ours."""
+        adopted = await asyncio.to_thread(self._files.adopt, folder, source_sha256)
+        both = sorted([*adopted, *self._jobs.values()], key=lambda job: job.created)
+        self._jobs = {job.id: job for job in both}
 
     @property
     def jobs(self) -> list[Job]:
@@ -138,7 +146,7 @@ class Conversions:
 
         `standard`: what this server would make by itself, which the report keeps.
         """
-        order = Order(options=job.options, tolerance=self._tolerance, standard=standard)
+        order = Order(options=job.options, tolerance=self._tolerance, standard=standard, verify=self._verify)
         kills = memory.kills()
         process = await asyncio.create_subprocess_exec(
             *self._command(order, source, place),

@@ -49,6 +49,9 @@ class Copies:
         for target, slot in self._slots.items():
             if target not in wanted and slot.phases == (STARTING,):  # else an admin has asked for it meanwhile
                 slot.stay_vacant("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
+        await self.folders.settle()
+        if earlier := self.folders.earlier_jobs:
+            await self._conversions.adopt(*earlier)
         for target in wanted:
             await self.folders.recover(target)
             try:

@@ -1,6 +1,7 @@
 """What a worker of the served model, or of one of its copies, must pass each time one is started."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from app.backends.backend import Backend, ModelRefused, Spec
@@ -8,28 +9,34 @@ from app.copies.folders import CopyFolders, Looked
 from app.lanes.door import Door
 from app.verdicts.judge import Judge
 from converter.contract import Options, Report
-from converter.disk import publish
+from converter.disk import places, trees
 from converter.disk.hashes import FileHash
 
 UNVERIFIED = "unverified: it has no report.json that says what it was made from"
 
 
 class NativeDoor(Door):
-    """Lets the served model in while its files are those that it was served with."""
+    """Lets the served model in while its files are those that it was served with.
 
-    def __init__(self, spec: Spec, sha256: str, file_hash: FileHash) -> None:
+    `sha256`: the hash of those; None: they are what is found the first time.
+    """
+
+    def __init__(self, spec: Spec, sha256: str | None, file_hash: FileHash) -> None:
         super().__init__(spec)
-        self._sha256, self._file_hash = sha256, file_hash
+        self.sha256, self._file_hash = sha256, file_hash
 
     async def spec(self) -> Spec:
         """How native is run; ModelRefused if its files are others now."""
         folder = self._spec.folder
-        if await digest(folder, self._file_hash) != self._sha256:
+        found = await digest(folder, self._file_hash)
+        self.sha256 = self.sha256 or found
+        if found != self.sha256:
             raise ModelRefused(
                 f"the files in {folder.name} are not those that version {self._spec.version} was served with; "
                 "put them back, or load native again to serve them as they are now"
             )
-        return self._spec
+        finding = places.location(folder, "found", cache=self._spec.cache) / f"{self.sha256}.json"
+        return replace(self._spec, finding=finding)
 
 
 class CopyDoor(Door):
@@ -67,6 +74,6 @@ class CopyDoor(Door):
 async def digest(model: Path, file_hash: FileHash) -> str:
     """One hash over the files of a SavedModel; ModelRefused if they can't be read."""
     try:
-        return await asyncio.to_thread(publish.source_sha256, model, file_hash=file_hash)
+        return await asyncio.to_thread(trees.source_sha256, model, file_hash=file_hash)
     except OSError as error:
         raise ModelRefused(f"the model in {model.name} can't be read: {error.strerror or error}") from error

@@ -12,11 +12,11 @@ from app.choices import in_order, wanted_on
 from app.model_folder import Model
 from converter.comparison import probe
 from converter.contract import CopyRefused, Options, Report
-from converter.disk import publish
+from converter.disk import checks, locks, moving, places, publish, trees
+from converter.identity import identify
 from converter.machine import environment
 from converter.machine.environment import Availability, Environment
-from converter.run import identify
-from converter.targets import kind
+from converter.targets import KINDS, kind
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class CopyFolders:
         self.plan = plan
         self._served, self._ask = served, ask
         self._environment: Environment | None = None
+        self._stayed: dict[Path, Path] = {}  # where a copy is that can't be moved to its place
         self._kept: dict[str, Options] = {}  # with which copies were loaded last, of whatever version
 
     @property
@@ -63,7 +64,8 @@ class CopyFolders:
 
     def location(self, target: str) -> Path:
         """Where the copy is, or would go."""
-        return publish.location(self.source, target, cache=self.plan.cache)
+        place = places.location(self.source, target, cache=self.plan.cache)
+        return self._stayed.get(place, place)
 
     async def wanted_targets(self) -> Sequence[str]:
         """Which copies there should be; those that are measured against another one come after it."""
@@ -98,7 +100,7 @@ class CopyFolders:
         folder = self.location(target)
         if not folder.is_dir():
             return False
-        await asyncio.to_thread(publish.check_kind, folder, kind(target))
+        await asyncio.to_thread(checks.check_kind, folder, kind(target))
         return True
 
     async def look(self, options: Options) -> Looked:
@@ -107,9 +109,9 @@ class CopyFolders:
 
         def looked() -> Looked:
             identity = identify(model.folder, options, found, file_hash=self._served.file_hash)
-            report = publish.check(folder, kind(options.target), identity, file_hash=self._served.file_hash)
+            report = checks.check(folder, kind(options.target), identity, file_hash=self._served.file_hash)
             spec = self._spec(options.target, folder, report)
-            files = publish.copy_sha256(folder, file_hash=self._served.file_hash)
+            files = trees.copy_sha256(folder, file_hash=self._served.file_hash)
             return Looked(model=model, report=report, spec=spec, fingerprint=f"{files} {identity} {spec}")
 
         try:
@@ -125,6 +127,22 @@ class CopyFolders:
         """A copy made with these options has been loaded: the next version's is to be made so, too."""
         self._kept[options.target] = options
 
+    @property
+    def earlier_jobs(self) -> tuple[Path, str] | None:
+        """Where earlier servers kept the jobs of models of this name, and the hash of this one; None: nowhere else."""
+        if self.plan.cache is None or self._served.sha256 is None:
+            return None
+        return places.earlier(self.source, "jobs", cache=self.plan.cache), self._served.sha256
+
+    async def settle(self) -> None:
+        """Move copies of this model from where earlier servers put them in the cache; say where nothing is locked."""
+        if (cache := self.plan.cache) is not None:
+            for target in KINDS:
+                await asyncio.to_thread(self._adopt, target, cache)
+        for folder in sorted({self.location(target).parent for target in KINDS}):
+            if problem := await asyncio.to_thread(locks.problem, folder):
+                log.warning("locks missing text=%r", problem)
+
     async def recover(self, target: str) -> None:
         """Remove what a conversion that was killed left behind."""
         await asyncio.to_thread(publish.recover, self.location(target))
@@ -139,6 +157,19 @@ class CopyFolders:
             self._environment = await asyncio.to_thread(self._ask)
             log.info("environment found=%r", self._environment)
         return self._environment
+
+    def _adopt(self, target: str, cache: Path) -> None:
+        old = places.earlier(self.source, target, cache=cache)
+        new = places.location(self.source, target, cache=cache)
+        if new.parent.parent != cache:
+            return  # it goes beside the model
+        adopted = moving.adopt(old, new, self._served.sha256)
+        if adopted.place != new:
+            self._stayed[new] = old
+        if adopted.moved:
+            log.info("copy moved target=%s folder=%r", target, str(new))
+        if adopted.reason:
+            log.warning("copy left where it was folder=%r reason=%r", str(old), adopted.reason)
 
     def _spec(self, target: str, folder: Path, report: Report | None) -> Spec:
         """How the copy is to be run."""

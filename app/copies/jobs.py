@@ -1,6 +1,5 @@
 """Conversion jobs: what they are, and how they outlive the server: one file each, in a folder beside the copies."""
 
-import fcntl
 import json
 import logging
 import os
@@ -16,6 +15,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 
 from converter.contract import ConverterError, Options
+from converter.disk import locks
+from converter.disk.locks import Took
 from converter.disk.opening import make_folder, open_file, read_file, replace_file
 from converter.progress import DONE, Event, in_words
 
@@ -141,6 +142,16 @@ class JobFiles:
             self._path(job.id).unlink(missing_ok=True)
         self._unlock(job.id)
 
+    def adopt(self, folder: Path, source_sha256: str) -> list[Job]:
+        """Take over the jobs that are kept in another folder, have ended, and made a copy of this source."""
+        earlier = JobFiles(folder)
+        ours = [job for job in earlier._readable() if not job.running and _source_of(job) == source_sha256]
+        for job in ours:
+            self.write(job)
+            if self._path(job.id).exists():
+                earlier.forget(job)
+        return ours
+
     def _readable(self) -> Iterator[Job]:
         followed = self._folder.is_dir() and not self._folder.is_symlink()
         for path in self._folder.glob("*.json") if followed else ():
@@ -161,18 +172,15 @@ class JobFiles:
         except OSError:
             return False
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            return isinstance(error, BlockingIOError)  # else the file system has no locks
+            return locks.take(handle, shared=True) is Took.BUSY
         finally:
             os.close(handle)
-        return False
 
     def _lock(self, job_id: str) -> None:
         if job_id not in self._handles:
             handle = open_file(self._lock_path(job_id), os.O_RDWR | os.O_CREAT)
             self._handles[job_id] = handle
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.take(handle)
 
     def _unlock(self, job_id: str) -> None:
         handle = self._handles.pop(job_id, None)
@@ -186,3 +194,9 @@ class JobFiles:
 
     def _lock_path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.lock"
+
+
+def _source_of(job: Job) -> Any:
+    """The hash of the model that it converted; None where there is no report that tells."""
+    identity = (job.report or {}).get("identity")
+    return identity.get("source_sha256") if isinstance(identity, dict) else None

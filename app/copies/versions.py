@@ -2,19 +2,18 @@
 
 import asyncio
 import logging
-from pathlib import Path
 
-from app import model_folder
 from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.backends.served import Served
 from app.choices import AUTO, NATIVE
 from app.copies.copies import Copies
 from app.copies.doors import NativeDoor, digest
+from app.copies.naming import named
 from app.errors import ConversionRunning, NotLoaded
 from app.lanes.lane import Lane
 from app.lanes.quiet import wait_until_idle
 from app.lanes.slot import LONGEST_DRAIN_S
-from app.model_folder import Model, NoModel
+from app.model_folder import Model, NoModel, Place
 from app.verdicts.routing import Routing
 from converter.disk.hashes import FileHash
 
@@ -24,20 +23,22 @@ _LATER = "a new version of the model has been loaded, and its copy is made again
 
 
 class Versions:
-    """Loads the newest version in the folder `versions` on an admin's word; `labels` is as in `model_folder.find`."""
+    """Loads the newest version at `place` on an admin's word."""
 
-    def __init__(
-        self, served: Served, routing: Routing, copies: Copies, *, versions: Path, labels: Path | None
-    ) -> None:
+    def __init__(self, served: Served, routing: Routing, copies: Copies, *, place: Place) -> None:
         self._served, self._routing, self._copies = served, routing, copies
-        self._folder, self._labels = versions, labels
+        self._place = place
         self._native = routing.lanes[NATIVE].slot
         self._loading = asyncio.Lock()
         self._making: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Load the served model; ModelRefused or WorkerDied if it can't be."""
-        await self._native.open(NativeDoor(self._served.spec, self._served.sha256, self._served.file_hash))
+        door = _SameVersion(self._served)
+        try:
+            await self._native.open(door)
+        finally:
+            self._served.sha256 = door.sha256
 
     async def load_newest(self) -> None:
         """Swap the newest version in, or load the one that is served if it does not serve.
@@ -48,7 +49,7 @@ class Versions:
             if self._copies.converting:
                 raise ConversionRunning("a conversion of the version that serves runs; wait for it or end it")
             try:
-                model = await asyncio.to_thread(model_folder.find, self._folder, self._labels)
+                model = await asyncio.to_thread(self._place.find)
                 sha256 = await digest(model.folder, self._served.file_hash)
                 await self._load(model, sha256)
             except NoModel as error:
@@ -60,12 +61,13 @@ class Versions:
 
     def _named(self, sentence: str) -> str:
         """The sentence without where the folders lie: it was made for whoever starts the server."""
-        for path in (self._folder, self._labels):
+        for path in (self._place.path, self._place.labels):
             sentence = sentence.replace(str(path), path.name) if path else sentence
         return sentence
 
     async def _load(self, model: Model, sha256: str) -> None:
-        if (model.folder, sha256) != (self._served.now.folder, self._served.sha256):
+        served_as = self._served.sha256 or sha256  # while it is hashed at the start it is what is there
+        if (model.folder, sha256) != (self._served.now.folder, served_as):
             await self._swap(model, sha256)
         elif self._native.ready:
             raise NotLoaded(f"version {model.version} is the newest there is, and is served already")
@@ -105,18 +107,31 @@ class Versions:
             log.error("copies failed", exc_info=error)
 
 
+class _SameVersion(NativeDoor):
+    """Settles the labels of the model that is served from the start."""
+
+    def __init__(self, served: Served) -> None:
+        super().__init__(served.spec, served.sha256, served.file_hash)
+        self._served, self._model = served, served.now
+
+    async def inspect(self, fresh: Backend, /) -> None:
+        """Until they are settled."""
+        if self._served.now is self._model:
+            self._served.name(await named(self._model, fresh))
+
+
 class _NewVersion(NativeDoor):
     """Has the old version's copies make way before the new one is published."""
 
     def __init__(self, versions: Versions, model: Model, spec: Spec, sha256: str, file_hash: FileHash) -> None:
         super().__init__(spec, sha256, file_hash)
-        self._versions, self._model = versions, model
+        self._versions, self._model, self._served_as = versions, model, sha256
         self._serves = False
 
     async def inspect(self, fresh: Backend, /) -> None:
         """The first time it is let in."""
         if not self._serves:
-            await self._versions.make_way(self._model, self._sha256)
+            await self._versions.make_way(await named(self._model, fresh), self._served_as)
             self._serves = True
 
 

@@ -5,11 +5,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 from app.choices import AUTO
 from app.detection.attempts import Attempts, Outcome
 from app.errors import ServiceError
-from app.images import Image, check
+from app.images import Image, Intake
 from app.lanes.lane import Deadline
 from app.metrics import NO_BACKEND, Metrics
 from converter.model.detections import Detections
@@ -37,6 +38,7 @@ class Query:
     classes: frozenset[int] | None = None  # None: all
     backend: str = AUTO  # or a backend's name
     timeout_s: float | None = None  # the server's own limit holds too
+    upright: bool | None = None  # whether the model is shown the picture as people see it; None: as the server says
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,11 @@ class Detector:
         metrics: Metrics,
         *,
         executor: Executor,
-        max_pixels: int,
+        intake: Intake,
         timeout_s: float,
     ) -> None:
         self._attempts, self._metrics, self._executor = attempts, metrics, executor
-        self._max_pixels, self._timeout_s = max_pixels, timeout_s
+        self._intake, self._timeout_s = intake, timeout_s
 
     async def detect(self, pictures: Sequence[bytes | ServiceError], query: Query) -> list[Result | ServiceError]:
         """The objects in each JPEG file, or why there are none, in order.
@@ -74,7 +76,7 @@ class Detector:
         A picture that is an error already is answered with it. What stops all of them, as a full queue does, is raised.
         """
         started = time.perf_counter()
-        checked = [await self._check(picture) for picture in pictures]
+        checked = [await self._check(picture, query.upright) for picture in pictures]
         validate_s = (time.perf_counter() - started) / len(pictures)
         self.failed(NO_BACKEND, [item for item in checked if isinstance(item, ServiceError)])
         images = [item for item in checked if isinstance(item, Image)]
@@ -86,7 +88,7 @@ class Detector:
 
     def observe(self, result: Result, *, encode_s: float) -> None:
         """Count one picture that was answered, and observe its timings."""
-        self._metrics.images.labels(result.backend, "serving", "ok").inc()
+        self._metrics.count_image(result.backend, "ok")
         stages = (
             ("validate", result.validate_s),
             ("queue", result.queue_s),
@@ -102,17 +104,17 @@ class Detector:
     def failed(self, backend: str, errors: Sequence[ServiceError]) -> None:
         """Count pictures that got no detections."""
         for error in errors:
-            self._metrics.images.labels(backend, "serving", _RESULTS.get(error.code, "rejected")).inc()
+            self._metrics.count_image(backend, _RESULTS.get(error.code, "rejected"))
             self._metrics.failures.labels(error.code).inc()
 
-    async def _check(self, picture: bytes | ServiceError) -> Image | ServiceError:
+    async def _check(self, picture: bytes | ServiceError, upright: bool | None) -> Image | ServiceError:
         if isinstance(picture, ServiceError):
             return picture
         try:
             if len(picture) <= _SMALL_BYTES:
-                return check(picture, max_pixels=self._max_pixels)
+                return self._intake.check(picture, upright=upright)
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, lambda: check(picture, max_pixels=self._max_pixels))
+            return await loop.run_in_executor(self._executor, partial(self._intake.check, picture, upright=upright))
         except ServiceError as error:
             return error
 

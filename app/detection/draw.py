@@ -10,6 +10,7 @@ from PIL import ImageDraw, ImageFont
 
 from app.images import Image
 from converter.model.jpeg_segments import bare
+from converter.model.orientation import AS_STORED, turned_picture
 
 QUALITY = 90
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -28,10 +29,14 @@ class Labelled:
 
 
 def annotate(image: Image, objects: Sequence[Labelled]) -> bytes:
-    """The picture as a JPEG file with the objects drawn, the best (the first) on top. The EXIF orientation is kept."""
+    """The picture as a JPEG file with the objects drawn, the best (the first) on top.
+
+    It is turned as it was for the model; an EXIF orientation that was not applied is kept.
+    """
     with PIL.Image.open(BytesIO(bare(image.data)), formats=["JPEG"]) as source:
         source.load()
-        picture: PIL.Image.Image = source if source.mode == "RGB" else source.convert("RGB")  # which is a copy
+        turned = turned_picture(source, image.applied_orientation)
+        picture: PIL.Image.Image = turned if turned.mode == "RGB" else turned.convert("RGB")  # which is a copy
     draw = ImageDraw.Draw(picture)
     unit = max(1, round(max(picture.size) / 400))  # a line's width: 2 on a VGA picture
     font = ImageFont.load_default(size=max(10, 7 * unit))
@@ -42,7 +47,7 @@ def annotate(image: Image, objects: Sequence[Labelled]) -> bytes:
     for item in objects:
         _label(draw, item, font, picture.size, taken)
     exif = PIL.Image.Exif()
-    if image.orientation:
+    if image.orientation and image.applied_orientation == AS_STORED:
         exif[_ORIENTATION] = image.orientation
     out = BytesIO()
     picture.save(out, "JPEG", quality=QUALITY, exif=exif)

@@ -19,7 +19,7 @@ class Apart:
 
     def __len__(self) -> int:
         """How many wait; those whose callers have left are not among them."""
-        return sum(not job.answer.done() for job in self._waiting)
+        return sum(not job.answer.done() for job in self._waiting) if self._waiting else 0
 
     def innocent(self, batch: Sequence[QueuedImage]) -> list[QueuedImage]:
         """Those of a batch that may be run together; the others wait here from now on, or are refused."""

@@ -27,6 +27,7 @@ from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
 
+ALL = 1 << 30  # more batches than ever run at once
 QUEUED_PER_RUNNING = 16  # so many times the pixels in flight may wait: 64 photos of a phone on two cores
 
 
@@ -73,7 +74,7 @@ class MicroBatcher:
         self._apart = Apart(suspects or Suspects())
         self._running: set[asyncio.Task[None]] = set()
         self.batches_begun = 0  # ever
-        self._pauses = 0
+        self._held = 0  # places of running batches
         self._idle = asyncio.Event()
         self._rate = 0.0
         metrics.queue_depth.labels(model.name).set_function(lambda: self.depth)
@@ -135,15 +136,15 @@ class MicroBatcher:
         await self._idle.wait()
 
     @asynccontextmanager
-    async def paused(self) -> AsyncIterator[None]:
-        """Begin no batch while the block runs; it is entered when those that run have ended."""
-        self._pauses += 1
+    async def paused(self, *, places: int = ALL) -> AsyncIterator[None]:
+        """Begin no batch while the block runs, or run so many fewer at once; entered when no more than those run."""
+        self._held += places
         try:
-            while self._running:
-                await asyncio.wait(self._running)
+            while self._running and len(self._running) > self._model.max_in_flight - self._held:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             yield
         finally:
-            self._pauses -= 1
+            self._held -= places
             self._dispatch()
 
     def _dispatch(self) -> None:
@@ -169,14 +170,15 @@ class MicroBatcher:
             self._idle.set()
 
     def _has_room(self) -> bool:
-        return not self._pauses and not self._apart.runs and len(self._running) < self._model.max_in_flight
+        return not self._apart.runs and len(self._running) < self._model.max_in_flight - self._held
 
     def _next(self) -> list[QueuedImage]:
         """The next batch: one without suspects, or a suspect alone once nothing else runs."""
         while not self._apart:
             batch = self._take()
-            innocent = self._apart.innocent(batch)
-            if innocent or not batch:
+            if not batch:
+                return batch
+            if innocent := self._apart.innocent(batch):
                 return innocent
         return [] if self._running else self._apart.next()
 

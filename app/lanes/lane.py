@@ -52,20 +52,26 @@ async def submit_and_wait(
     Overloaded if they do not all fit into the queue, unless another one has `admitted` them already.
     """
     futures = lane.batcher.submit(images, admitted=admitted)
+    expiry = asyncio.get_running_loop().call_later(deadline.left_s(), _expire, futures, lane, deadline)
     try:
-        await asyncio.wait(futures, timeout=deadline.left_s())
+        return [await _outcome(future, lane) for future in futures]
     finally:
+        expiry.cancel()
         for future in futures:
             future.cancel()  # what still waits is never run; those that are done don't mind
-    return [_outcome(future, lane, deadline) for future in futures]
 
 
-def _outcome(future: "asyncio.Future[Answer]", lane: Lane, deadline: Deadline) -> Answer | ServiceError | Lost:
+def _expire(futures: "Sequence[asyncio.Future[Answer]]", lane: Lane, deadline: Deadline) -> None:
+    """Answer in the place of a model that has not answered in time."""
+    sentence = f"there was no answer within {deadline.seconds:g} s"
+    for future in futures:
+        if not future.done():
+            future.set_exception(DeadlineExceeded(sentence, retry_after_s=lane.batcher.seconds_to_empty))
+
+
+async def _outcome(future: "asyncio.Future[Answer]", lane: Lane) -> Answer | ServiceError | Lost:
     try:
-        return future.result()
-    except asyncio.CancelledError:
-        retry_after_s = lane.batcher.seconds_to_empty
-        return DeadlineExceeded(f"there was no answer within {deadline.seconds:g} s", retry_after_s=retry_after_s)
+        return await future
     except WorkerDied as death:
         how = "ended before" if isinstance(death, WorkerGone) else "crashed while"
         sentence = f"the backend {lane.slot.name!r} {how} it worked on this picture"

@@ -27,7 +27,9 @@ class Lease:
         self._idle.clear()
         try:
             found = await self.backend.detect(images)
-            return [replace(each, version=self.spec.version) for each in found] if self.spec.version else found
+            if all(each.version == self.spec.version for each in found):
+                return found
+            return [replace(each, version=self.spec.version) for each in found]
         except WorkerDied:
             self.dead = True  # the slot is told a moment later, and nothing may be sent here until then
             raise

@@ -1,4 +1,8 @@
-"""Moments in which nothing else runs: what is timed in one is not disturbed, and requests don't wait long for it."""
+"""Moments to measure in: quiet ones, in which nothing else runs, and on a server that never rests shared ones.
+
+What is timed in a quiet moment is not disturbed. In a shared one it has the place of one batch, so that as many run as
+always do, whichever backend is asked: the load disturbs both alike. Requests don't wait long for either.
+"""
 
 import asyncio
 import contextlib
@@ -6,18 +10,19 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from app.lanes.batching import MicroBatcher
+from app.lanes.batching import ALL, MicroBatcher
 
 PATIENCE_S = 0.1  # how long a quiet moment is waited for before requests have to wait instead
 LONGEST_HOLD_S = 5.0  # for batches that run to end
-MOST_HOLD_S = 60.0  # of a patient one
-REST = 9.0  # a patient one takes a tenth of the time of a server that never rests
+MOST_PATIENCE_S = 5.0  # of a patient one
+REST = 4.0  # times a shared moment; of two batches in flight it costs a tenth of what the server can do
 
 
 class Quiet:
-    """Makes quiet moments over these queues.
+    """Makes moments over these queues.
 
-    `measuring` is held by whoever measures: what goes past the queues does not disturb it either.
+    `measuring` is held by whoever measures: what goes past the queues does not disturb it either. `hold_s` is how long
+    requests wait for a quiet moment; without it, the moment is a shared one where a quiet one does not come.
     """
 
     def __init__(
@@ -26,38 +31,32 @@ class Quiet:
         *,
         measuring: asyncio.Lock,
         patience_s: float = PATIENCE_S,
-        hold_s: float = LONGEST_HOLD_S,
+        hold_s: float | None = LONGEST_HOLD_S,
     ) -> None:
-        self._rest = 0.0  # how long, in times of a moment that was no quiet one by itself, before the next one
+        self.shared = 0  # moments that were
         self._batchers, self._measuring = batchers, measuring
         self._patience_s, self._hold_s = patience_s, hold_s
 
     def patient(self, factor: float) -> "Quiet":
-        """One that waits longer, and rests after each moment for which requests had to wait."""
-        made = Quiet(
-            self._batchers,
-            measuring=self._measuring,
-            patience_s=self._patience_s * factor,
-            hold_s=min(self._hold_s * factor, MOST_HOLD_S),
-        )
-        made._rest = REST
-        return made
+        """One that waits longer for a quiet moment, then shares, and rests after it."""
+        patience_s = min(self._patience_s * factor, MOST_PATIENCE_S)
+        return Quiet(self._batchers, measuring=self._measuring, patience_s=patience_s, hold_s=None)
 
     @asynccontextmanager
     async def moment(self) -> AsyncIterator[None]:
-        """Nothing else runs while the block does; keep it short, requests wait.
+        """Nothing else runs while the block does, or one batch less in each queue; keep it short, requests wait.
 
         TimeoutError if batches that run do not end within `hold_s`.
         """
-        async with self._measuring, AsyncExitStack() as stack:
+        async with self._measuring:
             came = await wait_until_idle(self._batchers, within_s=self._patience_s)
-            begun = time.monotonic()
-            async with asyncio.timeout(self._hold_s):  # a worker that hangs must not keep others' requests waiting
-                for batcher in self._batchers:
-                    await stack.enter_async_context(batcher.paused())
-            yield
-        if not came:
-            await asyncio.sleep(self._rest * (time.monotonic() - begun))
+            shares = self._hold_s is None and not came
+            async with held(self._batchers, within_s=self._hold_s, places=1 if shares else ALL):
+                begun = time.monotonic()
+                yield
+        if shares:
+            self.shared += 1
+            await asyncio.sleep(REST * (time.monotonic() - begun))
 
 
 def idle(batchers: Sequence[MicroBatcher]) -> bool:
@@ -73,3 +72,13 @@ async def wait_until_idle(batchers: Sequence[MicroBatcher], *, within_s: float) 
                 for batcher in batchers:
                     await batcher.wait_until_idle()
     return idle(batchers)
+
+
+@asynccontextmanager
+async def held(batchers: Sequence[MicroBatcher], *, within_s: float | None, places: int = ALL) -> AsyncIterator[None]:
+    """Each queue runs so many batches less while the block does; TimeoutError if it does not come to that in time."""
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(within_s):  # a worker that hangs must not keep others' requests waiting
+            for batcher in batchers:
+                await stack.enter_async_context(batcher.paused(places=places))
+        yield

@@ -48,6 +48,8 @@ class Suspects:
 
     def deaths(self, image: Image) -> int:
         """How many workers died with the picture in them and without an answer to it since."""
+        if not self._found:
+            return 0
         while self._found and self._clock() - next(iter(self._found.values())).since > KNOWN_S:
             self._drop(next(iter(self._found)))
         if not self._sizes[len(image.data)]:
@@ -57,7 +59,7 @@ class Suspects:
 
     def clear(self, images: Sequence[Image]) -> None:
         """These have been answered."""
-        for image in images:
+        for image in images if self._found else ():
             if self._sizes[len(image.data)]:
                 self._drop(sha256(image.data).digest())
 

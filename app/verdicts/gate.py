@@ -1,6 +1,7 @@
 """The gate: may a copy answer in native's place? Equal and faster, by measurement on the workers that would serve.
 
-Both are asked for the same pictures, one after the other in alternating order, in moments in which nothing else runs.
+Both are asked for the same pictures, one after the other in alternating order, in moments in which nothing else runs;
+later, on a server that never rests, beside the load (see `app.lanes.quiet`).
 """
 
 import logging
@@ -80,8 +81,10 @@ class Gate:
             if yardstick is not None:
                 over_frozen = {str(size): await self._time(yardstick, copy, pictures, size) for size in sizes}
         verdict = self.decide(copy.name, agreement, ratios, over_frozen)
-        if copy.facts.fallback:  # it is judged as what it got
-            verdict = replace(verdict, reason=f"{verdict.reason}; {copy.facts.fallback}")
+        beside = "it was measured beside the load" if self._quiet.shared else ""
+        # What fell back is judged as what it got.
+        reasons = [verdict.reason, copy.facts.fallback, beside]
+        verdict = replace(verdict, reason="; ".join(each for each in reasons if each))
         log.info("gate judged copy=%s verdict=%s reason=%r", copy.name, verdict.word, verdict.reason)
         return verdict
 
@@ -123,9 +126,8 @@ class Gate:
         """Paired times at one batch size: reference ÷ copy."""
         seconds: dict[str, list[float]] = {"native": [], "copy": []}
         backends = {"native": reference, "copy": copy}
-        end = time.monotonic() + self.rules.seconds
         for pair in range(MOST_PAIRS):
-            if pair >= FEWEST_PAIRS and time.monotonic() > end:
+            if pair >= FEWEST_PAIRS and sum(map(sum, seconds.values())) > self.rules.seconds:
                 break
             batch = list(islice(cycle(pictures), pair, pair + size))
             async with self._quiet.moment():

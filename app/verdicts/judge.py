@@ -12,7 +12,7 @@ from app.backends.backend import Backend, BatchFailed, ModelRefused, Spec, Start
 from app.backends.served import Served
 from app.choices import NATIVE
 from app.errors import ServiceError
-from app.images import Image, check
+from app.images import Image, Intake
 from app.verdicts.gate import Gate, Verdict
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing, Standing
@@ -56,7 +56,7 @@ class Judge:
     async def judge_again(self, copy: str, *, patience: float) -> None:
         """Compare a copy that serves with native, so many times as patiently as at first; WorkerDied as `judge`.
 
-        It is judged under load, if no quiet moment comes, and takes a small share of the time from the answers.
+        It is judged beside the load, if no quiet moment comes, and takes a small share of the time from the answers.
         """
         serving, standing = self._routing.lanes[copy].slot.backend, self.standing(copy)
         if serving is None:
@@ -125,7 +125,7 @@ async def _has_ended(backend: Backend) -> bool:
     return True
 
 
-def pictures(folder: Path | None, *, max_pixels: int) -> Sequence[Image]:
+def pictures(folder: Path | None, intake: Intake) -> Sequence[Image]:
     """The gate's pictures, those left out that could not be detected in; BadOptions if none is left.
 
     Of a large folder they are a sample, the same each time.
@@ -133,7 +133,7 @@ def pictures(folder: Path | None, *, max_pixels: int) -> Sequence[Image]:
     found: list[Image] = []
     for data in sampling.pictures(folder, most=_MOST_PICTURES, most_bytes=_MOST_BYTES, on_sample=_log_sample):
         try:
-            found.append(check(data, max_pixels=max_pixels))
+            found.append(intake.check(data))
         except ServiceError as error:
             log.warning("gate picture left out reason=%r", str(error))
     if not found:

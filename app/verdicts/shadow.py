@@ -1,7 +1,8 @@
 """Shadow pairs: a sample of requests is run again after its answer, on native and on a copy, and the two are compared.
 
 It never delays an answer: it has a small queue of its own that drops what does not fit, and runs while the server is
-idle. On a busy server a pair runs now and then, while nothing waits; what it says of speed is not used then.
+idle. On a busy server a pair runs now and then, while nothing waits, or else in the place of a batch; what it says of
+speed is not used then.
 """
 
 import asyncio
@@ -10,14 +11,14 @@ import random
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import cast
 
 from app.backends.backend import Backend, BatchFailed, WorkerDied
 from app.choices import NATIVE
 from app.images import Image
 from app.lanes.batching import MicroBatcher
-from app.lanes.quiet import wait_until_idle
+from app.lanes.quiet import held, wait_until_idle
 from app.metrics import Metrics
 from app.verdicts.live_pairs import LivePairs, Pair
 from app.verdicts.routing import Routing
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 MOST_WAITING, MOST_BYTES = 16, 16_000_000
 PATIENCE_S = 2.0  # on a busy server there is one pair in so many seconds
 MOST_TRIES = 5
+# After a pair for which requests had to wait: a hundredth of the time, or a pair a minute.
+REST, LONGEST_REST_S = 99.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,17 @@ class Shadow:
                     if not self._waiting():  # nor came one while another measured
                         await self._compare(answered)
                         return
-        self._metrics.compare_dropped.labels("busy").inc()
+        await self._work_beside_the_load(answered)
+
+    async def _work_beside_the_load(self, answered: ShadowPicture) -> None:
+        try:
+            async with self._measuring, held(self._batchers(), within_s=MOST_TRIES * self.patience_s, places=1):
+                begun = monotonic()
+                await self._compare(answered)
+        except TimeoutError:
+            self._metrics.compare_dropped.labels("busy").inc()
+        else:
+            await asyncio.sleep(min(REST * (monotonic() - begun), LONGEST_REST_S))
 
     async def _compare(self, answered: ShadowPicture) -> None:
         copies = self._copies()

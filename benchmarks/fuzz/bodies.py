@@ -8,7 +8,18 @@ from typing import Any
 
 from benchmarks.fuzz.pictures import broken
 
-_NAMES = ("image", "images", "threshold", "classes", "box", "backend", "annotate", "timeout_ms", "max_detections")
+_NAMES = (
+    "image",
+    "images",
+    "threshold",
+    "classes",
+    "box",
+    "backend",
+    "annotate",
+    "timeout_ms",
+    "orientation",
+    "max_detections",
+)
 _VALUES: Sequence[Any] = (
     *(None, True, 0, -1, 2**63, 10**400, -0.0, 1e308, "", "auto", "both", "\ud800", "\0", "0x10", "½", "１２"),
     *([], {}, [[]], [None], ["dog"] * 2000, {"a": {"b": []}}, "9" * 5000, "dog," * 3000, "x" * 300_000, [1e-320]),

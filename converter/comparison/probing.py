@@ -16,12 +16,13 @@ from converter import stored, targets
 from converter.comparison.probe import Request
 from converter.comparison.timing import percentiles
 from converter.contract import UnusableModel
+from converter.description import Description
 from converter.machine import child
 from converter.machine.confine import confine
 from converter.machine.error_text import first_line
-from converter.model import prediction, sampling
-from converter.model.box_forms import Outputs
+from converter.model import describing, prediction, sampling
 from converter.model.detections import Detections
+from converter.model.found import Outputs
 from converter.model.prediction import Predictor, WrongBatch
 
 FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 1.0
@@ -40,13 +41,13 @@ def _measure(request: Request) -> dict[str, Any]:
         return {"weights_bytes": model.weights_bytes}
     found = _Found(model, photos, request)
     try:
-        found.model.description = prediction.describe_boxes(found.model, sampling.packaged())
+        found.model.description = _described(found.model)
         sizes = list(prediction.working_batch_sizes(request.batch_sizes, found.model.description.input, found.works))
     except UnusableModel as error:
         sys.exit(str(error))
     except _Broken as error:
         print(error.__cause__, file=sys.stderr)
-        sys.exit(str(error) if found.latency else f"at batch size 1: {error}")
+        sys.exit(str(error))
     if not sizes:
         sys.exit(next(f"at batch size {size}: {why}" for size, why in found.left_out.items()))
     return {
@@ -55,6 +56,13 @@ def _measure(request: Request) -> dict[str, Any]:
         "description": asdict(found.model.description),
         "left_out": found.left_out,
     }
+
+
+def _described(model: "_Guarded") -> Description:
+    try:
+        return describing.describe_boxes(model, sampling.packaged())
+    except _Broken as error:
+        raise _Broken(f"at batch size {model.description.input.batch or 1}: {error}") from error.__cause__
 
 
 @dataclass(slots=True)

@@ -1,56 +1,48 @@
-"""Copies on disk: where they go, written beside and renamed so that what exists is complete, checked before use."""
+"""A copy is written beside its place and renamed: what exists is complete. One process at a time does that to a place.
+
+Servers may share a cache. Whoever makes, moves or sweeps a copy holds the lock of its place: a file beside it.
+"""
 
 import errno
-import fcntl
-import hashlib
-import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from converter.contract import REPORT_NAME, ConversionFailed, CopyRefused, Identity, Report
-from converter.disk.hashes import FileHash, sha256
+from converter.contract import ConversionFailed
+from converter.disk import locks
+from converter.disk.locks import Took
 from converter.disk.names import is_left_over, partial_prefix, stale_prefix
 from converter.disk.opening import open_file, open_folder
-from converter.kind import Kind
-
-
-def location(model: Path, target: str, *, cache: Path | None = None) -> Path:
-    """The folder of the copy: beside the model, or in `cache` when the model's folder can't be written.
-
-    A copy that stands beside the model already is taken wherever new ones would go.
-    """
-    beside = model.with_name(f"{model.name}_{target}")
-    if beside.is_dir() or cache is None or os.access(model.parent, os.W_OK):
-        return beside
-    return cache / beside.name
 
 
 @contextmanager
 def exclusive(folder: Path, *, until: float, waiting: Callable[[], AbstractContextManager[None]]) -> Iterator[bool]:
-    """Only one process at a time makes what goes to `folder`: servers may share a cache. Whether it had to wait.
+    """Only one process at a time makes what goes to `folder`. Whether it had to wait.
 
-    `waiting` is entered while it waits; ConversionFailed if that takes until `until`, of time.monotonic.
+    `waiting` is entered while it waits; ConversionFailed if that takes until `until`, of time.monotonic. Where the file
+    system can't lock files nobody is waited for, and what others left is not swept away: it may be in use.
     """
-    lock = folder.with_name(f".{folder.name}.lock")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        handle = open_file(lock, os.O_RDWR | os.O_CREAT)
+        handle = open_lock(folder)
     except OSError as error:
         raise _not_written(folder, error) from error
     try:
-        waited = not _try_lock(handle)
+        took = locks.take(handle)
+        waited = took is Took.BUSY
         if waited:
             with waiting():
-                while not _try_lock(handle):
+                while (took := locks.take(handle)) is Took.BUSY:
                     if time.monotonic() > until:
                         raise ConversionFailed(f"another process is still making {folder.name}")
                     time.sleep(0.2)
+        if took is Took.HELD:
+            with suppress(OSError):
+                sweep(folder)
         yield waited
     finally:
         os.close(handle)
@@ -60,14 +52,11 @@ def exclusive(folder: Path, *, until: float, waiting: Callable[[], AbstractConte
 def written_beside(folder: Path) -> Iterator[Path]:
     """A new folder that takes the place of `folder` when the block ends well, and is removed when it does not.
 
-    The new folder is locked while the block runs, so that what a crash left behind can be told from the
-    work of another process and is removed the next time.
+    Whoever calls this has the place for itself: see `exclusive`.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked_parent(folder.parent):
-            _sweep(folder)
-            partial, handle = _locked(folder)
+        partial = Path(tempfile.mkdtemp(prefix=partial_prefix(folder), dir=folder.parent))
     except OSError as error:
         raise _not_written(folder, error) from error
     try:
@@ -78,92 +67,48 @@ def written_beside(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise ConversionFailed(f"writing the copy failed: {error.strerror or error}") from error
     finally:
-        os.close(handle)
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def recover(folder: Path) -> None:
-    """Remove what a conversion to `folder` that was killed left behind, and put back a copy that it had set aside."""
+    """Remove what a conversion to `folder` that was killed left behind, and put back a copy that it had set aside.
+
+    Where another process is at work there, that one does so.
+    """
     try:
-        with _locked_parent(folder.parent):
-            _sweep(folder)
+        if not any(is_left_over(path, folder) for path in folder.parent.iterdir()):
+            return
+        handle = open_lock(folder)
     except OSError:
         return  # there is no such place, or nothing can be written there
-
-
-def usable_report(folder: Path, kind: Kind, identity: Identity) -> Report | None:
-    """The report of the copy in `folder` if it may be loaded as what is wanted; None if not, or if there is none."""
     try:
-        return check(folder, kind, identity) if folder.is_dir() else None
-    except CopyRefused:
-        return None
+        if locks.take(handle) is Took.HELD:
+            with suppress(OSError):
+                sweep(folder)
+    finally:
+        os.close(handle)
 
 
-def add_report(folder: Path, report: Report) -> Report:
-    """Write `report.json` with the checksum of every other file; the report with them."""
-    complete = replace(report, files=_checksums(folder), size_bytes=size_bytes(folder))
-    (folder / REPORT_NAME).write_text(complete.to_json() + "\n", encoding="utf-8")
-    return complete
+def open_lock(folder: Path) -> int:
+    """A handle of the file that is locked by whoever changes what is at `folder`; OSError as `open_file`.
 
-
-def check_kind(folder: Path, kind: Kind) -> None:
-    """CopyRefused unless the files in `folder` are what a copy of this kind has; loads nothing."""
-    try:
-        mistake = kind.mistake(folder)
-    except OSError as error:
-        raise CopyRefused("incomplete", f"{folder.name} can't be read: {error.strerror}") from error
-    if mistake:
-        raise CopyRefused(mistake[0], f"{folder.name}: {mistake[1]}")
-
-
-def check(folder: Path, kind: Kind, now: Identity, *, file_hash: FileHash = sha256) -> Report | None:
-    """The report of a copy that may be loaded, None for one that has no report.
-
-    CopyRefused if it is not of its kind, has a changed file, or an identity other than `now`.
+    It stays when the lock goes: another process may have opened it already.
     """
-    check_kind(folder, kind)
+    return open_file(folder.with_name(f".{folder.name}.lock"), os.O_RDWR | os.O_CREAT)
+
+
+def sweep(folder: Path) -> None:
+    """Do what `recover` does, by who holds the lock; OSError if it can't be done."""
+    for left in folder.parent.iterdir():
+        if is_left_over(left, folder):
+            _clear(left, folder)
+
+
+def fsync(path: Path) -> None:
+    """Have a file, or the names in a folder, reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        report = Report.read(folder)
-    except ValueError as error:
-        raise CopyRefused("incomplete", f"{folder.name}: {error}") from error
-    if report is None:
-        return None
-    if report.target != kind.name:
-        raise CopyRefused("not_what_it_says", f"{folder.name} was made as {report.target!r}, not as {kind.name!r}")
-    difference = report.identity.mismatch(now)
-    if difference:
-        raise CopyRefused("identity", f"{folder.name} belongs to something else: {difference}")
-    changed = _changed(folder, report.files, file_hash)
-    if changed:
-        raise CopyRefused("damaged", f"{folder.name} is damaged: {changed} is not the file that was written")
-    return report
-
-
-def source_sha256(model: Path, *, file_hash: FileHash = sha256) -> str:
-    """One hash over the names and contents of a SavedModel's files (its `assets.extra` is no part of it)."""
-    found = _checksums(model, file_hash)
-    files = {name: digest for name, digest in found.items() if not name.startswith("assets.extra/")}
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def copy_sha256(folder: Path, *, file_hash: FileHash = sha256) -> str:
-    """One hash over the names and contents of all files of a copy, its report among them."""
-    files = {str(path.relative_to(folder)): file_hash(path) for path in _files(folder)}
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def size_bytes(folder: Path) -> int:
-    """Bytes of all files below `folder`."""
-    return sum(path.stat().st_size for path in _files(folder))
-
-
-@contextmanager
-def _locked_parent(parent: Path) -> Iterator[int]:
-    """Only one process at a time makes, sweeps or renames folders in `parent`: servers may share a cache."""
-    handle = os.open(parent, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle
+        os.fsync(handle)
     finally:
         os.close(handle)
 
@@ -175,73 +120,28 @@ def _not_written(folder: Path, error: OSError) -> ConversionFailed:
     return ConversionFailed(f"the copy can't be written to {folder.parent.absolute().name}: {why}")
 
 
-def _locked(folder: Path) -> tuple[Path, int]:
-    """A new folder for what becomes `folder`, and the handle that holds its lock."""
-    partial = Path(tempfile.mkdtemp(prefix=partial_prefix(folder), dir=folder.parent))
-    handle = open_folder(partial)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    return partial, handle
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _sweep(folder: Path) -> None:
-    for left in folder.parent.iterdir():
-        if not is_left_over(left, folder):
-            continue
-        try:
-            handle = open_folder(left)
-        except OSError:
-            continue  # another user's, or no folder: nothing that a conversion left
-        try:
-            if (left / folder.name).is_dir() and not os.path.lexists(folder):
-                (left / folder.name).rename(folder)  # set aside for a new one that never took its place
-            if _try_lock(handle):  # else another process is writing it now
-                shutil.rmtree(left, ignore_errors=True)
-        finally:
-            os.close(handle)
-
-
 def _put_in_place(partial: Path, folder: Path) -> None:
     partial.chmod(0o755)  # mkdtemp makes it private; servers may run as another user
-    for path in [*_files(partial), *(path for path in partial.rglob("*") if path.is_dir()), partial]:
-        _fsync(path)
-    with _locked_parent(folder.parent) as parent:
-        try:
-            if os.path.lexists(folder):  # of a link the link itself: what it leads to stays as it is
-                stale = Path(tempfile.mkdtemp(prefix=stale_prefix(folder), dir=folder.parent))
-                folder.rename(stale / folder.name)
-            partial.rename(folder)
-        finally:
-            _sweep(folder)  # removes the old copy, or puts it back if this was interrupted between the two
-        os.fsync(parent)
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    for path in [*(path for path in partial.rglob("*") if path.is_file() or path.is_dir()), partial]:
+        fsync(path)
+    stale = None
     try:
-        os.fsync(handle)
+        if os.path.lexists(folder):  # of a link the link itself: what it leads to stays as it is
+            stale = Path(tempfile.mkdtemp(prefix=stale_prefix(folder), dir=folder.parent))
+            folder.rename(stale / folder.name)
+        partial.rename(folder)
     finally:
-        os.close(handle)
+        if stale is not None:
+            _clear(stale, folder)
+    fsync(folder.parent)
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _checksums(folder: Path, file_hash: FileHash = sha256) -> dict[str, str]:
-    return {str(path.relative_to(folder)): file_hash(path) for path in _files(folder) if path.name != REPORT_NAME}
-
-
-def _changed(folder: Path, files: Mapping[str, str], file_hash: FileHash) -> str | None:
-    for name, digest in files.items():
-        path = folder / name
-        if not path.is_file() or file_hash(path) != digest:
-            return name
-    return None
+def _clear(left: Path, folder: Path) -> None:
+    """Remove what was left; a copy that was set aside for a new one is put back if that never took its place."""
+    try:
+        os.close(open_folder(left))
+    except OSError:
+        return  # another user's, or no folder: nothing that a conversion left
+    if (left / folder.name).is_dir() and not os.path.lexists(folder):
+        (left / folder.name).rename(folder)
+    shutil.rmtree(left, ignore_errors=True)

@@ -1,5 +1,6 @@
 """A part of a graph as a graph of its own, between the tensors that it is fed and those that are fetched from it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,14 +63,16 @@ def carve(
     read = dict(_read(source.graph, kept, feeds, fetches.values()))
     if _reads_count(kept, instead):
         read[COUNT] = placeholder(_READ + COUNT, tf.int32, tf.TensorShape([]))
-    renamed = {tensor: _READ + name for tensor, name in feeds.items()}
+    renamed = {tensor: _node_name(_READ, name) for tensor, name in feeds.items()}
     definition = graph_pb2.GraphDef(versions=source.graph.graph_def_versions)
     definition.node.extend(read.values())
     for operation in kept:
         definition.node.extend(instead.get(operation.name) or [_rewired(operation, renamed, ordered)])
     definition.node.extend(_written(source.graph, fetches, renamed))
     definition.library.function.extend(_called(source.functions, definition))
-    return Carved(definition, _tensors(_READ, read), _tensors(_WRITTEN, fetches), _counted(kept), source.weights)
+    reads = {name: f"{_node_name(_READ, name)}:0" for name in read}
+    writes = {name: f"{_WRITTEN}{number}:0" for number, name in enumerate(fetches)}
+    return Carved(definition, reads, writes, _counted(kept), source.weights)
 
 
 def count_nodes(operation: Any) -> list[Any]:
@@ -115,15 +118,15 @@ def _called(functions: Mapping[str, Any], definition: Any) -> list[Any]:
     return list(named.values())
 
 
-def _tensors(prefix: str, names: Iterable[str]) -> dict[str, str]:
-    """The tensors that hold the values of these names."""
-    return {name: f"{prefix}{name}:0" for name in names}
+def _node_name(prefix: str, name: str) -> str:
+    """What a node for a value is called: signatures may have names that no node may have."""
+    return prefix + re.sub(r"[^A-Za-z0-9_.\\/>-]", "_", name)
 
 
 def _written(graph: Any, fetches: Mapping[str, str], renamed: Mapping[str, str]) -> Iterator[Any]:
     """Nodes that hand the fetched tensors on under the names of their values."""
-    for name, tensor in fetches.items():
-        node = _node(_WRITTEN + name, "Identity", [renamed.get(tensor, tensor)])
+    for number, tensor in enumerate(fetches.values()):
+        node = _node(f"{_WRITTEN}{number}", "Identity", [renamed.get(tensor, tensor)])
         node.attr["T"].type = graph.get_tensor_by_name(tensor).dtype.as_datatype_enum
         yield node
 
@@ -136,7 +139,7 @@ def _read(
     for tensor, name in feeds.items():
         if tensor in names:
             spec = graph.get_tensor_by_name(tensor)
-            yield name, placeholder(_READ + name, spec.dtype, spec.shape)
+            yield name, placeholder(_node_name(_READ, name), spec.dtype, spec.shape)
 
 
 def _needed(

@@ -11,7 +11,7 @@ from typing import Any
 from converter.contract import UnusableModel
 from converter.graph import loops, to_onnx
 from converter.graph.carve import Carved, Source, carve, count_nodes
-from converter.graph.flat import Flat
+from converter.graph.flat import Flat, values
 from converter.graph.passes.faster import move_orders
 from converter.graph.reach import Reach
 from converter.graph.rows import Runs
@@ -41,7 +41,7 @@ def cut(flat: Flat, runs: Runs) -> Cut:
     reach = Reach(flat)
     _check_outputs(flat, reach)
     if flat.pixels:
-        begins = _values("pixels", [flat.files[0].name], flat.outputs)
+        begins = values("pixels", [flat.files[0].name], flat.outputs)
         return Cut(begins=begins, pixels=begins[flat.files[0].name], **_network(flat, reach, runs, begins))
     try:
         pictures = loops.pictures(flat)
@@ -75,7 +75,7 @@ def _with_head(flat: Flat, reach: Reach, runs: Runs, why: str) -> Cut:
         raise UnusableModel(f"{why}; and TensorFlow would be needed for the network itself: {_some(reach, learnt)}")
     left = {tensor.name for tensor, _ in reach.leaving(names)}
     left |= {each for each in flat.outputs.values() if flat.maker(each) in names}
-    begins = _values("head", sorted(left), flat.outputs)
+    begins = values("head", sorted(left), flat.outputs)
     files = flat.graph.get_operation_by_name(flat.strings).outputs[0].name
     fetches = {value: tensor for tensor, value in begins.items()}
     head = carve(Source(flat.graph, flat.functions, flat.weights), {files: flat.input_name}, fetches, ordered=True)
@@ -114,6 +114,10 @@ def _network(flat: Flat, reach: Reach, runs: Runs, begins: Mapping[str, str]) ->
     else:
         raise UnusableModel("too many of its operations have no counterpart in ONNX")
     found: dict[str, Any] = {"network": network, "network_model": model, "ends": ends, "why": {}}
+    if tail and not network.operations:
+        raise UnusableModel(
+            f"ONNX has no counterpart for {_some(reach, sorted(failed))}: there is nothing left to convert"
+        )
     if tail:
         found["tail"] = _carved_tail(flat, tail, begins, ends)
         found["why"] = {"tail": f"ONNX has no counterpart for {_some(reach, sorted(failed))}"}
@@ -173,14 +177,7 @@ def _ends(flat: Flat, reach: Reach, tail: set[str], begins: Mapping[str, str]) -
     """What the network gives: the outputs, as far as they aren't the tail's, and what the tail reads."""
     handed = sorted({tensor.name for tensor in reach.entering(tail)} - set(begins))
     outputs = {name: tensor for name, tensor in flat.outputs.items() if flat.maker(tensor) not in tail}
-    return {**outputs, **{value: tensor for tensor, value in _values("network", handed, flat.outputs).items()}}
-
-
-def _values(prefix: str, tensors: Sequence[str], taken: Iterable[str]) -> dict[str, str]:
-    """A name for each of these tensors, which none of the outputs has."""
-    while any(name.startswith(prefix) for name in taken):
-        prefix += "_"
-    return {tensor: f"{prefix}_{number}" for number, tensor in enumerate(tensors)}
+    return {**outputs, **{value: tensor for tensor, value in values("network", handed, flat.outputs).items()}}
 
 
 def _some(reach: Reach, names: Sequence[str]) -> str:

@@ -1,14 +1,16 @@
 """The serving function as one flat graph: variables are constants, functions are inlined, loops are still loops."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
 
-from converter.contract import ConversionFailed, UnusableModel
-from converter.graph.weights import Weights, freeze
+from converter.contract import ConversionFailed
+from converter.graph.freezing import freeze
+from converter.graph.scopes import leave_out_waited_for
+from converter.graph.weights import Weights
 from converter.machine.error_text import first_line
 from converter.model.signature import Signature
 
@@ -62,18 +64,20 @@ class Flat:
 
 
 def flatten(signature: Signature) -> Flat:
-    """Freeze and inline a signature's function."""
+    """Freeze and inline a signature's function, and leave out what its outputs only wait for."""
+    read = signature.description.outputs.values()
     try:
-        frozen, weights = freeze(signature.function, lower_control_flow=False)
+        frozen = freeze(signature.function, lower_control_flow=False, read=read)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(f"TensorFlow could not freeze the graph: {first_line(error)}") from error
-    if len(frozen.inputs) != 1:
-        raise UnusableModel("the graph holds tables or other resources, which a copy can't carry")
-    names = sorted(signature.function.structured_outputs)
-    outputs = {name: tensor.name for name, tensor in zip(names, frozen.outputs, strict=True)}
+    # Text that nobody reads, like the names of classes, would need a part of TensorFlow's.
+    told = {name: each for name, each in frozen.outputs.items() if name in read or each.dtype != tf.string}
+    outputs = {name: tensor.name for name, tensor in told.items()}
+    definition = frozen.function.graph.as_graph_def()
+    leave_out_waited_for(definition, outputs.values())
     pixels = signature.description.input.decoded_here
-    strings = frozen.inputs[0].op.name
-    return Flat(frozen.graph.as_graph_def(), signature.input_name, strings, outputs, pixels, weights)
+    strings = frozen.function.inputs[0].op.name
+    return Flat(definition, signature.input_name, strings, outputs, pixels, frozen.weights)
 
 
 def import_graph(definition: Any) -> Any:
@@ -89,6 +93,13 @@ def origin(tensor: Any) -> Any:
     while tensor.op.type in _PASSED_ON:
         tensor = tensor.op.inputs[0]
     return tensor
+
+
+def values(prefix: str, tensors: Sequence[str], taken: Iterable[str]) -> dict[str, str]:
+    """A name for each of these tensors, which none of the outputs has."""
+    while any(name.startswith(prefix) for name in taken):
+        prefix += "_"
+    return {tensor: f"{prefix}_{number}" for number, tensor in enumerate(tensors)}
 
 
 def _inside(node: Any, functions: Mapping[str, Any]) -> Iterator[Any]:

@@ -7,9 +7,10 @@ from typing import Any
 import tensorflow as tf
 
 from converter.contract import ConversionFailed, Options, UnusableModel
-from converter.graph.weights import freeze
+from converter.graph.freezing import Frozen, freeze
 from converter.kind import ONE_PROTOBUF, too_large
 from converter.machine.error_text import first_line
+from converter.model import saving
 from converter.model.signature import Signature, load, others
 from converter.progress import Progress
 
@@ -23,31 +24,38 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
         with progress.step("convert"):
             if signature.weights_bytes > ONE_PROTOBUF:
                 raise UnusableModel(too_large(signature.weights_bytes))
-            frozen, weights = freeze(signature.function, lower_control_flow=True)
+            if not signature.input_name.isidentifier():
+                raise UnusableModel(_odd_name(signature.input_name))
+            frozen = freeze(signature.function, lower_control_flow=True, read=signature.description.outputs.values())
             module = tf.Module()
             module.serve = _named(frozen, signature)
         with progress.step("save"):
-            tf.saved_model.save(module, str(into), signatures={signature.description.signature: module.serve})
-            if weights:
+            signatures = {signature.description.signature: module.serve}
+            tf.saved_model.save(module, str(into), signatures=signatures, options=saving.options())
+            if frozen.weights:
                 from converter.graph import saved_weights
 
-                saved_weights.put_in(into / "saved_model.pb", weights)
+                saved_weights.put_in(into / "saved_model.pb", frozen.weights)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(
             f"TensorFlow could not freeze the graph or save it: {first_line(error, source, into)}"
         ) from error
     lost = others(model, signature.description.signature)
     del model
-    return {"operations": len(frozen.graph.as_graph_def().node), "signatures_lost": lost}
+    return {"operations": len(frozen.function.graph.as_graph_def().node), "signatures_lost": lost}
 
 
-def _named(frozen: Any, signature: Signature) -> Any:
-    """The frozen function with the signature's names again: freezing leaves a flat list, sorted by output name."""
-    names = sorted(signature.function.structured_outputs)
+def _odd_name(name: str) -> str:
+    odd = f"the input is called {name!r}, and TensorFlow can't save a frozen copy with such a name"
+    return f"{odd}: export the model with an input of a plain name (an ONNX copy keeps any)"
+
+
+def _named(frozen: Frozen, signature: Signature) -> Any:
+    """The frozen function with the signature's names again: freezing leaves a flat list."""
     spec = tf.TensorSpec(signature.spec.shape, signature.spec.dtype, name=signature.input_name)
 
     @tf.function(input_signature=[spec], autograph=False)  # type: ignore[untyped-decorator]  # no types
     def serve(pictures: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(names, frozen(pictures), strict=True))
+        return dict(zip(frozen.outputs, frozen.function(pictures), strict=True))
 
     return serve

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
 from converter.graph.carve import Carved, Source, carve
-from converter.graph.flat import Flat, import_graph, origin
+from converter.graph.flat import Flat, import_graph, origin, values
 from converter.graph.weights import copied
 from converter.model.onnx_layout import Decode
 
@@ -63,7 +63,7 @@ def pictures(flat: Flat) -> Pictures:
     index = _picture_number(flat, loop, decoder)
     _check_ends(flat, loop)
     written = dict(_written(loop, index))
-    names = {tensor: f"picture_{number}" for number, tensor in enumerate(written)}
+    names = values("picture", list(written), flat.outputs)
     try:
         graph = carve(
             Source(loop.body, flat.functions, flat.weights),

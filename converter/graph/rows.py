@@ -1,13 +1,13 @@
 """Which tensors of a graph have a row for each picture: found by running it on some."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from converter.contract import UnusableModel
 from converter.graph.flat import Flat
-from converter.graph.weights import marked
+from converter.graph.weights import fed
 from converter.machine.error_text import first_line
 
 
@@ -22,13 +22,23 @@ class Runs:
         self._known: dict[str, bool] = {}
         config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
         self._session = tf.compat.v1.Session(graph=flat.graph, config=config)
-        self._pictures = pictures  # in a call
+        self.pictures = pictures  # in a call
 
     def run(self, tensors: Sequence[str], jpegs: Sequence[bytes], given: dict[str, Any] | None = None) -> list[Any]:
         """The values of these tensors for these JPEG files; `given` takes the place of what the graph computes."""
-        fed = {f"{self._flat.strings}:0": self._feed(jpegs), **self._weights(tensors), **(given or {})}
-        values: list[Any] = self._session.run(tensors, fed)
+        weights = fed(self._flat.graph, self._flat.weights, tensors)
+        values: list[Any] = self._session.run(
+            tensors, {f"{self._flat.strings}:0": self._feed(jpegs), **weights, **(given or {})}
+        )
         return values
+
+    def batch(self, photo: bytes) -> list[bytes]:
+        """A photo as often as pictures are in a call."""
+        return [photo] * self.pictures
+
+    def of_each(self, photos: Sequence[bytes]) -> Iterator[Any]:
+        """What the graph takes in a call, for one photo after the other."""
+        return (self._feed(self.batch(photo)) for photo in photos)
 
     def has_rows(self, tensor: Any) -> bool:
         """Whether a tensor has a row for each picture."""
@@ -40,24 +50,12 @@ class Runs:
         """End it."""
         self._session.close()
 
-    def _weights(self, tensors: Sequence[str]) -> dict[str, Any]:
-        """The weights on which tensors depend, by the tensors that are marks in their place."""
-        waiting = [self._flat.graph.get_tensor_by_name(each).op for each in tensors]
-        needed: dict[str, Any] = {}
-        while waiting:
-            operation = waiting.pop()
-            if operation.name not in needed:
-                needed[operation.name] = operation
-                waiting += [*(each.op for each in operation.inputs), *operation.control_inputs]
-        marks = {f"{name}:0": marked(each.node_def) for name, each in needed.items()}
-        return {tensor: self._flat.weights[weight] for tensor, weight in marks.items() if weight}
-
     def _has_rows(self, tensor: Any) -> bool:
         try:
-            (value,) = self.run([tensor.name], self._photos[: self._pictures])
+            (value,) = self.run([tensor.name], self._photos[: self.pictures])
         except tf.errors.OpError as error:
-            if self._pictures == 1:
+            if self.pictures == 1:
                 raise UnusableModel(f"the model doesn't run: {first_line(error)}") from error
-            self._pictures = 1  # it may be made for one picture at a time
+            self.pictures = 1  # it may be made for one picture at a time
             return self._has_rows(tensor)
-        return value.ndim > 0 and len(value) == self._pictures
+        return value.ndim > 0 and len(value) == self.pictures

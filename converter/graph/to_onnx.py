@@ -2,30 +2,37 @@
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import onnx
 import tensorflow as tf
 from onnx import helper
-from tensorflow.core.framework import graph_pb2, node_def_pb2
+from tensorflow.core.framework import graph_pb2
 from tf2onnx import optimizer
 from tf2onnx.graph import Node
 from tf2onnx.handler import tf_op
 from tf2onnx.tfonnx import process_tf_graph
 
 from converter.contract import ConversionFailed
+from converter.graph import fault
+from converter.graph.arguments import put_constants_inside
+from converter.graph.bfloat16 import Widened, in_float32
 from converter.graph.carve import Carved
+from converter.graph.function_shapes import right_shapes
+from converter.graph.mistakes import mistaken
+from converter.graph.passes.counters import declare_counters
 from converter.graph.passes.faster import make_faster
-from converter.graph.passes.nodes import light
+from converter.graph.passes.nodes import graphs, light
+from converter.graph.scopes import keep_free
+from converter.graph.substitutes import substitutable, substituted
+from converter.graph.trial import run_through
 from converter.graph.weights import Contents, fill, marked, pass_by
 from converter.machine.error_text import first_line
 
 OPSET = 17
 _ALWAYS_KNOWN = ("Const", "Placeholder", "Identity", "NoOp")
-# tf2onnx (1.17) makes the nearest pixel of it.
-_MISTAKEN = ("ResizeArea",)
 # Those of tf2onnx that change something in a detector; each costs a copy of all weights, several times.
 _OPTIMISERS = (
     "optimize_transpose",
@@ -36,7 +43,6 @@ _OPTIMISERS = (
     "remove_back_to_back",
 )
 _LARGE = 16 << 10  # bytes of a constant
-_FROM_INTEGERS = ("ResizeBilinear", "ResizeBicubic")  # their results are float32, whatever they read
 
 
 class Unconvertible(Exception):
@@ -49,33 +55,57 @@ class Unconvertible(Exception):
 
 def unknown(node: Any) -> bool:
     """Whether no operation of this kind can be converted."""
-    return node.op not in _mapped() or node.op in _MISTAKEN
+    return not substitutable(node.op) and (mistaken(node) or node.op not in _mapped())
 
 
 def convert(part: Carved, name: str) -> Any:
     """The part as an ONNX ModelProto; Unconvertible names the operations at fault."""
+    definition = substituted(in_float32(part.definition))
+    _refuse([node.name for node in _all_nodes(definition) if mistaken(node)])
     unconverted: list[str] = []
     with _listening(unconverted), _without_copies():
         try:
-            model = _converted(part, name)
+            model = _converted(part, definition, name)
         # tf2onnx, and the optimisers that it calls, raise whatever they come across.
         except Exception as error:
-            if unconverted:
-                raise Unconvertible(unconverted) from error
+            _refuse(unconverted or list(filter(None, [fault.operation(error)])), error)
             raise ConversionFailed(f"tf2onnx could not convert the {name}: {first_line(error)}") from error
-    if unconverted:
-        raise Unconvertible(unconverted)
+    _refuse(unconverted)
     _name_resizes_as_onnx_does(model)
+    declare_counters(model)
     make_faster(model)
     _check(model, name)
+    _refuse(run_through(model, [node.name for node in _all_nodes(part.definition)], name))
     return model
 
 
-def _converted(part: Carved, name: str) -> Any:
+def _refuse(names: list[str], cause: Exception | None = None) -> None:
+    if names:
+        raise Unconvertible(names) from cause
+
+
+def _converted(part: Carved, definition: Any, name: str) -> Any:
     """What tf2onnx.convert.from_graph_def does, without freezing again and without a copy before each optimiser."""
+    try:
+        found = _optimised(part, definition, _OPTIMISERS)
+    # It breaks off where a shape inside a loop is not what it takes it for, and leaves a graph that is half changed.
+    except (IndexError, ValueError, AssertionError):
+        found = _optimised(part, definition, [each for each in _OPTIMISERS if each != "optimize_transpose"])
+    taken = dict(_taken_out(found))
+    model = found.make_model(name)
+    del found
+    gc.collect()  # tf2onnx' nodes and graphs hold each other, and the weights
+    for tensor in (each for graph in graphs(model.graph) for each in graph.initializer):
+        if tensor.name in taken:
+            tensor.raw_data = taken.pop(tensor.name)
+    return model
+
+
+def _optimised(part: Carved, definition: Any, optimisers: Sequence[str]) -> Any:
+    """The part as tf2onnx' own graph."""
     renamed = {tensor: value for value, tensor in (*part.feeds.items(), *part.fetches.items())}
-    definition, weights = _readable(part)
-    with tf.device("/CPU:0"), tf.Graph().as_default() as graph:
+    definition, weights = _readable(part, definition)
+    with tf.device("/CPU:0"), tf.Graph().as_default() as graph, right_shapes():
         tf.import_graph_def(definition, name="")
         found = process_tf_graph(
             graph,
@@ -87,30 +117,31 @@ def _converted(part: Carved, name: str) -> Any:
             const_node_values=weights,
         )
     known = optimizer._get_optimizers()
-    found = optimizer.optimize_graph(found, catch_errors=False, optimizers={each: known[each] for each in _OPTIMISERS})
-    taken = dict(_taken_out(found))
-    model = found.make_model(name)
-    del found
-    gc.collect()  # tf2onnx' nodes and graphs hold each other, and the weights
-    for tensor in (each for graph in _graphs(model.graph) for each in graph.initializer):
-        if tensor.name in taken:
-            tensor.raw_data = taken.pop(tensor.name)
-    return model
+    return optimizer.optimize_graph(found, catch_errors=False, optimizers={each: known[each] for each in optimisers})
 
 
-def _readable(part: Carved) -> tuple[Any, Mapping[str, bytes]]:
+def _readable(part: Carved, given: Any) -> tuple[Any, Mapping[str, bytes]]:
     """A part's GraphDef as tf2onnx takes it, and the contents of its weights, by their nodes."""
-    definition = _with_float_resizes(part.definition)
+    definition = graph_pb2.GraphDef()
+    definition.CopyFrom(given)
+    keep_free(definition, (*part.feeds, *part.fetches))
     pass_by(definition, [tensor.partition(":")[0] for tensor in part.fetches.values()])
-    inside = {node.name for function in definition.library.function for node in function.node_def}
-    names: dict[str, str] = {}
+    put_constants_inside(definition)
+    functions = [node for function in definition.library.function for node in function.node_def]
+    inside = {node.name for node in functions}
+    weights, names = Widened(part.weights), _marks(functions)
     for node in definition.node:
         if name := marked(node):
             if node.name in inside:  # tf2onnx would take the other for this one
-                fill(node, part.weights[name])
+                fill(node, weights[name])
             else:
                 names[node.name] = name
-    return definition, Contents(part.weights, names)
+    return definition, Contents(weights, names)
+
+
+def _marks(nodes: Iterable[Any]) -> dict[str, str]:
+    """The weights that marks among these nodes stand for, by the marks."""
+    return {node.name: name for node in nodes if (name := marked(node))}
 
 
 def _taken_out(graph: Any) -> Iterator[tuple[str, bytes]]:
@@ -125,13 +156,11 @@ def _taken_out(graph: Any) -> Iterator[tuple[str, bytes]]:
             node.set_attr_onnx(helper.make_attribute("value", empty))
 
 
-def _graphs(graph: Any) -> Iterator[Any]:
-    """A graph, and those of its loops and branches."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _graphs(attribute.g)
+def _all_nodes(definition: Any) -> Iterator[Any]:
+    """The NodeDefs of a part, and those in its loops and branches."""
+    yield from definition.node
+    for function in definition.library.function:
+        yield from function.node_def
 
 
 def _check(model: Any, name: str) -> None:
@@ -152,29 +181,9 @@ def _mapped() -> Any:
     return {*tf_op.create_mapping(OPSET, []), *_ALWAYS_KNOWN}
 
 
-def _with_float_resizes(definition: Any) -> Any:
-    """The same graph, in which no picture of whole numbers is resized: tf2onnx would round the result to them."""
-    changed = graph_pb2.GraphDef()
-    changed.CopyFrom(definition)
-    _cast_before_resizes(changed.node, output="")
-    for function in changed.library.function:
-        _cast_before_resizes(function.node_def, output=":y:0")
-    return changed
-
-
-def _cast_before_resizes(nodes: Any, *, output: str) -> None:
-    """In one graph or function; `output` is how its nodes call a cast's, behind its name."""
-    for node in list(nodes):
-        if node.op in _FROM_INTEGERS and node.attr["T"].type != tf.float32.as_datatype_enum:
-            cast = node_def_pb2.NodeDef(name=f"{node.name}/float", op="Cast", input=[node.input[0]])
-            cast.attr["SrcT"].type, cast.attr["DstT"].type = node.attr["T"].type, tf.float32.as_datatype_enum
-            node.attr["T"].type, node.input[0] = tf.float32.as_datatype_enum, cast.name + output
-            nodes.append(cast)
-
-
 def _name_resizes_as_onnx_does(model: Any) -> None:
     """tf2onnx's `tf_half_pixel_for_nn`, which ONNX gave up, is floor((x + ½) · scale): half_pixel, rounded."""
-    for node in (each for graph in _graphs(model.graph) for each in graph.node):
+    for node in (each for graph in graphs(model.graph) for each in graph.node):
         modes = {each.name: each for each in node.attribute}
         if node.op_type == "Resize" and modes["coordinate_transformation_mode"].s == b"tf_half_pixel_for_nn":
             modes["coordinate_transformation_mode"].s = b"half_pixel"

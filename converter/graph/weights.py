@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import graph_pb2
 from tensorflow.python.eager import context
-from tensorflow.python.framework import convert_to_constants as freezing
 
-_MARK = "_weight"  # the attribute of a mark; TensorFlow leaves those alone that begin with an underscore
-_LEAST_BYTES = 64 << 10  # what is smaller costs nothing, and may be a shape that is looked at
+MARK = "_weight"  # the attribute of a mark; TensorFlow leaves those alone that begin with an underscore
+LEAST_BYTES = 64 << 10  # what is smaller costs nothing, and may be a shape that is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Weights(Mapping[str, NDArray[Any]]):
 class Contents(Mapping[str, bytes]):
     """The same as bytes, by the names of the nodes that are marks."""
 
-    weights: Weights
+    weights: Mapping[str, NDArray[Any]]
     names: Mapping[str, str]  # node -> weight
 
     def __getitem__(self, node: str) -> bytes:
@@ -66,28 +64,14 @@ class Contents(Mapping[str, bytes]):
         return len(self.names)
 
 
-def freeze(function: Any, *, lower_control_flow: bool) -> tuple[Any, Weights]:
-    """A ConcreteFunction with marks in the place of its variables, and functions inlined; and the weights.
-
-    As TensorFlow's convert_variables_to_constants_v2 does it, and raises.
-    """
-    found = _Variables(function, lower_control_flow, False)
-    definition, converted = freezing._replace_variables_by_constants(found)
-    nodes = {node.name: node for node in definition.node}
-    for name in found.kept_out:
-        nodes[name].attr[_MARK].s = name.encode()
-    sources = {**found.kept_out, **dict(_taken_out(definition.node))}
-    return freezing._construct_concrete_function(function, definition, converted), Weights(sources)
-
-
 def marked(node: Any) -> str | None:
     """The name of the weight that belongs in a NodeDef's place, if it is a mark."""
-    return node.attr[_MARK].s.decode() if node.op == "Const" and _MARK in node.attr else None
+    return node.attr[MARK].s.decode() if node.op == "Const" and MARK in node.attr else None
 
 
 def fill(node: Any, values: NDArray[Any]) -> None:
     """Make a mark the constant that it stands for."""
-    del node.attr[_MARK]
+    del node.attr[MARK]
     tensor = node.attr["value"].tensor
     emptied = type(tensor)(dtype=tensor.dtype, tensor_shape=tensor.tensor_shape)
     tensor.CopyFrom(emptied)
@@ -97,7 +81,7 @@ def fill(node: Any, values: NDArray[Any]) -> None:
 def copied(node: Any, name: str) -> Any:
     """A constant's NodeDef, or a mark's, under another name."""
     copy = type(node)(name=name, op=node.op)
-    for key in {"dtype", "value", _MARK} & set(node.attr):
+    for key in {"dtype", "value", MARK} & set(node.attr):
         copy.attr[key].CopyFrom(node.attr[key])
     return copy
 
@@ -116,6 +100,24 @@ def pass_by(definition: Any, kept: Collection[str]) -> None:
             del definition.node[place]
 
 
+def fed(graph: Any, weights: Mapping[str, NDArray[Any]], tensors: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The weights on which tensors of a tf.Graph depend, by the tensors that are marks in their place."""
+    marks = {f"{each.name}:0": marked(each.node_def) for each in _needed(graph, tensors)}
+    return {tensor: weights[weight] for tensor, weight in marks.items() if weight}
+
+
+def _needed(graph: Any, tensors: Iterable[str]) -> Iterable[Any]:
+    """The operations on which these tensors depend."""
+    waiting = [graph.get_tensor_by_name(each).op for each in tensors]
+    needed: dict[str, Any] = {}
+    while waiting:
+        operation = waiting.pop()
+        needed[operation.name] = operation
+        before = [*(each.op for each in operation.inputs), *operation.control_inputs]
+        waiting += [each for each in before if each.name not in needed]
+    return needed.values()
+
+
 def _mark_behind(name: str, known: Mapping[str, Any]) -> str | None:
     """The mark that a node is, or passes on unchanged."""
     node = known[name]
@@ -127,45 +129,3 @@ def _mark_behind(name: str, known: Mapping[str, Any]) -> str | None:
 def _maker(tensor: str) -> str:
     """The name of the node whose first output a tensor is; what is no such is no node's name."""
     return tensor.removesuffix(":0")
-
-
-def _taken_out(nodes: Iterable[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The values of large constants, which become marks."""
-    for node in nodes:
-        if node.op == "Const" and len(node.attr["value"].tensor.tensor_content) >= _LEAST_BYTES:
-            tensor = node.attr["value"].tensor
-            values = tf.make_ndarray(tensor)
-            tensor.CopyFrom(tf.make_tensor_proto(np.zeros((), values.dtype), tensor.dtype, values.shape))
-            node.attr[_MARK].s = node.name.encode()
-            yield node.name, values
-
-
-class _Variables(freezing._FunctionConverterDataInEager):  # type: ignore[misc]  # no types
-    """A function's variables, the large ones as something that says only types and shapes."""
-
-    def __init__(self, *args: Any) -> None:
-        self.kept_out: dict[str, Any] = {}
-        super().__init__(*args)
-
-    def _build_tensor_data(self) -> None:
-        super()._build_tensor_data()
-        large = {name: data.numpy for name, data in self._tensor_data.items() if isinstance(data.numpy, _Mark)}
-        self.kept_out = {name: mark.variable for name, mark in large.items()}
-
-    def _eval(self, tensor: Any) -> Any:
-        if isinstance(tensor, tf.Variable) and tensor.dtype != tf.string:  # whose contents are not one piece
-            count = tensor.shape.num_elements() or 0
-            if count * tensor.dtype.size >= _LEAST_BYTES:
-                return _Mark(tensor)
-        return super()._eval(tensor)
-
-
-class _Mark:
-    """Of a variable's shape for tf.make_tensor_proto, which writes one value where that is all there is."""
-
-    def __init__(self, variable: Any) -> None:
-        self.variable = variable
-        self.shape, self.dtype = tuple(variable.shape), variable.dtype.as_numpy_dtype
-
-    def __array__(self, *args: Any, **options: Any) -> NDArray[Any]:
-        return np.zeros((), self.dtype)

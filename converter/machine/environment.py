@@ -10,8 +10,9 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import metadata
 from typing import Any
 
 from converter.machine import child, nvidia
@@ -34,6 +35,7 @@ class Environment:
     gpu_memory_bytes: tuple[int, ...] = ()  # of each of `gpus`; empty if not known
     compute_capability: str | None = None  # of the first of `gpus`
     onnx: tuple[str, ...] = ()  # the packages for ONNX copies that are there
+    versions: Mapping[str, str] = field(default_factory=dict)  # of those
     crash: str | None = None  # how the child ended, if it did not end well
     log: tuple[str, ...] = field(default=(), repr=False)  # its last lines
 
@@ -93,13 +95,21 @@ def _tell(**facts: object) -> None:
 
 def _ask() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    _tell(driver=nvidia.driver(), onnx=[name for name in FOR_ONNX if importlib.util.find_spec(name)])
+    there = [name for name in FOR_ONNX if importlib.util.find_spec(name)]
+    _tell(driver=nvidia.driver(), onnx=there, versions=_versions(there))
     import tensorflow as tf
 
     _tell(tensorflow=tf.__version__)
     _tell(tensorflow_build=_build(tf.version.GIT_VERSION, tf.sysconfig.get_build_info()))
     _ask_tftrt()
     _ask_gpus(tf)
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    """By package; several distributions may have one, like onnxruntime and onnxruntime-gpu."""
+    distributions = metadata.packages_distributions()
+    found = {name: sorted({metadata.version(each) for each in distributions.get(name, ())}) for name in packages}
+    return {name: ", ".join(versions) for name, versions in found.items() if versions}
 
 
 def _ask_tftrt() -> None:

@@ -1,132 +1,74 @@
-"""A model's outputs, of every kind that is known, as Detections; and which of its readings its boxes have."""
+"""A model's outputs, of every kind that is known, as Detections: its boxes by the reading that they have."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.contract import UnusableModel
-from converter.description import API, READINGS, TPU, Description
-from converter.model.detections import BOXES, CLASSES, COUNT, SCORES, Detections, finished
+from converter.description import Description
+from converter.model.detections import Detections, finished
+from converter.model.found import Found, Outputs, found
 from converter.model.placing import Placed
-from converter.model.specs import INFO, ROWS
+from converter.reading import CORNER, SCALED, SHARES, Reading
 
-_COUNTING = 0.05  # scores below tell nothing of the boxes
-_SLACK = 0.05  # how far a box may leave its picture, in pictures
-_FEW = 0.15  # share of the boxes that may do so even in the right reading
-_NEAR = 0.9  # two readings whose boxes reach that equally far can't be told apart
-
-Outputs = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One picture's rows as the model gave them."""
-
-    boxes: NDArray[np.float32]  # (n, 4) in the model's own order and unit
-    scores: NDArray[np.float32]
-    classes: NDArray[np.float32]
-    info: NDArray[np.float32] | None  # the picture's image_info
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """How well one reading fits what a model found in some photos."""
-
-    reading: str
-    wrong: float  # share of the boxes that leave their picture or have no area
-    reach: float  # how far right or down boxes end, the median, in pictures
-
-    @property
-    def possible(self) -> bool:
-        """Whether few enough boxes are wrong."""
-        return self.wrong <= _FEW
-
-    def __str__(self) -> str:
-        return f"{self.reading}: {self.wrong:.0%} impossible, half end beyond {self.reach:.3g} of the picture"
-
-
-@dataclass(frozen=True, slots=True)
-class _Photos:
-    """What a model found in some photos, of scores that count, and how these lay in its input."""
-
-    found: Sequence[tuple[_Found, Placed]]
-
-    @property
-    def boxes(self) -> int:
-        """How many boxes there are in all."""
-        return sum(len(each.scores) for each, _ in self.found)
-
-    def shares(self, reading: str) -> NDArray[np.float64]:
-        """All boxes in one reading, in shares of their photos."""
-        boxes = [corners(each, reading, placed) / np.tile(placed.size, 2) for each, placed in self.found]
-        return np.concatenate(boxes)
-
-    def fit(self, reading: str) -> _Fit:
-        """How well a reading fits."""
-        boxes = self.shares(reading)
-        outside = (boxes < -_SLACK).any(axis=1) | (boxes > 1 + _SLACK).any(axis=1)
-        empty = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
-        return _Fit(reading, float((outside | empty).mean()), float(np.median(boxes[:, 2:].max(axis=1))))
-
-    def tell_apart(self, fits: Iterable[_Fit]) -> bool:
-        """Whether some of these readings say other things than the others."""
-        return len({np.round(self.shares(fit.reading), 2).tobytes() for fit in fits}) > 1
-
-    def __str__(self) -> str:
-        return f"{self.boxes} boxes on {len(self.found)} photos"
+Boxes = NDArray[np.float64]  # (n, 4)
 
 
 def read(outputs: Outputs, description: Description, placed: Sequence[Placed]) -> list[Detections]:
     """The outputs of one batch, split by picture, in pixels of the pictures as sent; rows beyond `placed` are padding.
 
     `outputs` has the tensors by their own names: boxes (N, M, 4), scores and classes (N, M), counts (N,), or rows
-    (N, M, 7) of a number, a box, a score and a class.
+    (N, M, 6 or 7) of a box, a score, a class and maybe the number of the picture.
     """
-    found = [_found(outputs, description, number) for number in range(len(placed))]
+    reading = Reading.parse(description.boxes)
+    each = [found(outputs, description, number) for number in range(len(placed))]
     return [
-        finished(corners(each, description.boxes, where), each.scores, each.classes, where.size)
-        for each, where in zip(found, placed, strict=True)
+        replace(finished(corners(one, reading, where), one.scores, one.classes, where.size), names=one.named())
+        for one, where in zip(each, placed, strict=True)
     ]
 
 
-def infer_box_form(description: Description, answers: Sequence[tuple[Outputs, Placed]]) -> Description:
-    """The description with the reading of its boxes, from what the model answered to single photos.
-
-    UnusableModel if that tells too little and the kind of outputs has no reading of its own.
-    """
-    photos = _photos(description, answers)
-    if not photos.boxes:
-        return _documented(description, "it finds nothing in the probe photos")
-    fits = sorted(map(photos.fit, _readings(description)), key=lambda fit: -fit.reach)
-    good = [fit for fit in fits if fit.possible]
-    if not good:
-        return _documented(description, f"none fits its {photos} ({_listed(fits)})")
-    equal = _reaching_farthest(good)
-    if description.convention != API and photos.tell_apart(equal):
-        return _documented(description, f"its {photos} fit several ({_listed(good)})")
-    return _with_evidence(description, photos, _likeliest(description, equal), fits)
-
-
-def corners(found: _Found, reading: str, placed: Placed) -> NDArray[np.float64]:
+def corners(rows: Found, reading: Reading, placed: Placed) -> Boxes:
     """Left, top, right and bottom of boxes (n, 4), in pixels of the picture as sent; not cut off at its edges."""
-    order, _, unit = reading.partition("_")
-    boxes = found.boxes.astype(np.float64)
+    boxes = ordered(rows.boxes.astype(np.float64), reading.order)
+    if reading.unit == SCALED and rows.info is not None:
+        boxes = _unscaled(boxes, rows.info)
+    given = _given(boxes, reading, np.array(placed.given, np.float64))
+    sent: Boxes = (given - np.tile(placed.at, 2)) / np.tile(placed.scale, 2)
+    return sent
+
+
+def ordered(boxes: NDArray[Any], order: str) -> NDArray[Any]:
+    """Left, top, right and bottom of boxes (n, 4) in one of `converter.reading.ORDERS`."""
     if order == "yxyx":
-        boxes = boxes[:, [1, 0, 3, 2]]
-    if order == "xywh":
-        boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-    if unit == "norm":
-        boxes = boxes * np.tile(placed.given, 2)
-    if unit == "scaled" and found.info is not None:
-        boxes = _unscaled(boxes, found.info)
-    scaled: NDArray[np.float64] = boxes / np.tile(placed.scale, 2)
-    return scaled
+        return boxes[:, [1, 0, 3, 2]]
+    if order == "xyxy":
+        return boxes
+    begin = boxes[:, :2] - (boxes[:, 2:] / 2 if order == "cxcywh" else 0)
+    return np.concatenate([begin, begin + boxes[:, 2:]], axis=1)
 
 
-def _unscaled(boxes: NDArray[np.float64], info: NDArray[np.float32]) -> NDArray[np.float64]:
+def _given(boxes: Boxes, reading: Reading, given: NDArray[np.float64]) -> Boxes:
+    """Boxes (n, 4) in pixels of what the model was given, whose width and height are `given`."""
+    if reading.pad:
+        return _unpadded(boxes, reading, given)
+    whole = np.array(reading.inner or (1, 1)) if reading.inner or reading.unit == SHARES else given
+    stretched: Boxes = boxes * np.tile(given / whole, 2)
+    return stretched
+
+
+def _unpadded(boxes: Boxes, reading: Reading, given: NDArray[np.float64]) -> Boxes:
+    inner = np.array(reading.inner or (1, 1), np.float64)
+    factor = (inner / given).min()
+    before = np.zeros(2) if reading.pad == CORNER else (inner - given * factor) / 2
+    pixels = boxes * (np.tile(inner, 2) if reading.unit == SHARES else 1)
+    unpadded: Boxes = (pixels - np.tile(before, 2)) / factor
+    return unpadded
+
+
+def _unscaled(boxes: Boxes, info: NDArray[np.float32]) -> Boxes:
     """Pixels before the graph's own scaling, from its `image_info` in either of its forms.
 
     (4, 2): heights and widths of the picture and of the scaled one, the scale and the offset, in y and x each
@@ -137,65 +79,3 @@ def _unscaled(boxes: NDArray[np.float64], info: NDArray[np.float32]) -> NDArray[
         return boxes * float(info[2])
     scale, offset = info[2, ::-1].astype(np.float64), info[3, ::-1].astype(np.float64)
     return (boxes + np.tile(offset, 2)) / np.tile(scale, 2)
-
-
-def _found(outputs: Outputs, description: Description, number: int) -> _Found:
-    given = {role: np.asarray(outputs[name])[number] for role, name in description.outputs.items()}
-    info = given.get(INFO)
-    if description.convention == TPU:
-        rows = given[ROWS]
-        boxes, scores, classes = rows[:, 1:5], rows[:, 5], rows[:, 6]
-    else:
-        boxes, scores, classes = given[BOXES], given[SCORES], given[CLASSES]
-    if COUNT in given:
-        kept = int(np.clip(np.nan_to_num(float(given[COUNT])), 0, len(scores)))  # it comes from the model too
-        boxes, scores, classes = boxes[:kept], scores[:kept], classes[:kept]
-    if description.convention != API:  # these fill up with rows of scores below 0
-        filled = ~(scores < 0)
-        boxes, scores, classes = boxes[filled], scores[filled], classes[filled]
-    return _Found(boxes, scores, classes, info)
-
-
-def _counting(found: _Found) -> _Found:
-    with np.errstate(invalid="ignore"):
-        kept = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.classes) & (found.scores >= _COUNTING)
-    return replace(found, boxes=found.boxes[kept], scores=found.scores[kept], classes=found.classes[kept])
-
-
-def _photos(description: Description, answers: Iterable[tuple[Outputs, Placed]]) -> _Photos:
-    return _Photos([(_counting(_found(outputs, description, 0)), placed) for outputs, placed in answers])
-
-
-def _readings(description: Description) -> list[str]:
-    """Those that its boxes may have, likelier ones first."""
-    scaled = INFO in description.outputs
-    return [each for each in READINGS[description.convention] if scaled or not each.endswith("_scaled")]
-
-
-def _reaching_farthest(fits: Sequence[_Fit]) -> list[_Fit]:
-    """Of readings by falling reach the first, and those that can't be told from it by that."""
-    return [fit for fit in fits if fit.reach >= _NEAR * fits[0].reach]
-
-
-def _likeliest(description: Description, fits: Sequence[_Fit]) -> _Fit:
-    return next(fit for reading in _readings(description) for fit in fits if fit.reading == reading)
-
-
-def _listed(fits: Iterable[_Fit]) -> str:
-    return "; ".join(map(str, fits))
-
-
-def _with_evidence(description: Description, photos: _Photos, best: _Fit, fits: Iterable[_Fit]) -> Description:
-    others = _listed(fit for fit in fits if fit.reading != best.reading)
-    evidence = f"{photos} as {best}" + (f" (as {others})" if others else "")
-    return replace(description, boxes=best.reading, evidence=evidence)
-
-
-def _documented(description: Description, why: str) -> Description:
-    """The reading that the kind of outputs documents; UnusableModel where there are several."""
-    if description.convention == API:
-        evidence = f"{why}; normalised boxes are what the object detection API gives"
-        return replace(description, boxes=READINGS[API][0], evidence=evidence)
-    names = ", ".join(repr(name) for role, name in description.outputs.items() if role in (BOXES, ROWS))
-    readings = ", ".join(_readings(description))
-    raise UnusableModel(f"what the boxes in {names} mean can't be read: {why}; say it by DETECTOR_BOXES ({readings})")

@@ -1,12 +1,15 @@
 """Detections: what a model found in one picture (of its raw outputs: see `converter.model.box_forms`)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-BOXES, SCORES, CLASSES, COUNT = "detection_boxes", "detection_scores", "detection_classes", "num_detections"
+from converter.outputs import BOXES, CLASSES, COUNT, SCORES
+
+__all__ = ["BOXES", "CLASSES", "COUNT", "SCORES", "Detections", "finished"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +22,19 @@ class Detections:
     dropped: int = 0  # detections left out because a number in them was not finite
     version: str = ""  # of the model that found them, where a server knows it
     decode_s: float | None = None  # what decoding its batch took, where that is not in the graph
+    encoded_again: bool = False  # the picture was turned, for a model that takes files
+    names: Mapping[int, str] = field(default_factory=dict)  # of its classes, where the model gives them as text
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def best(self, *, threshold: float, limit: int, classes: frozenset[int] | None = None) -> "Detections":
         """Those of `classes` (None: all) with a score of `threshold` or more, at most `limit` of them."""
-        wanted = self.scores >= threshold
-        if classes is not None:
-            wanted &= np.isin(self.classes, list(classes))
-        keep = np.flatnonzero(wanted)[:limit]
+        above = int(np.count_nonzero(self.scores >= threshold))  # they come first
+        if classes is None:
+            first = slice(min(above, limit))
+            return Detections(self.boxes[first], self.scores[first], self.classes[first], self.dropped)
+        keep = np.flatnonzero(np.isin(self.classes[:above], list(classes)))[:limit]
         return Detections(self.boxes[keep], self.scores[keep], self.classes[keep], self.dropped)
 
 

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 # Baseline, extended and progressive, with Huffman's or arithmetic coding. Newer libraries know lossless ones too.
 FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
@@ -10,6 +12,7 @@ _START = b"\xff\xd8"
 _MARKER_BYTES = 2
 # Decoders pass over what is no marker, ff 00 and fill bytes too: they must hide nothing here either.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
+_NO_MARKER = (b"", b"\x00", b"\xff")
 # In a scan's data ff 00 is a stuffed byte and ff d0 to ff d7 are restarts; any other ff xx ends it.
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # Markers without a length behind them (ITU-T T.81, table B.1), and reserved ones, of which no length is known: what
@@ -29,14 +32,17 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     another one may follow.
     """
     at = 2
-    while (found := _found(_MARKER, data, at)) >= 0:
-        start = found + _MARKER_BYTES
+    while True:
+        if data[at : at + 1] != b"\xff" or data[at + 1 : at + 2] in _NO_MARKER:  # hardly ever
+            at = _next_marker(data, at)
+        if at >= len(data) - 1:
+            break
+        start = at + _MARKER_BYTES
         marker = data[start - 1]
         at = start if marker in _WITHOUT_LENGTH else start + int.from_bytes(data[start : start + 2], "big")
         yield marker, start, at
         if marker == START_OF_SCAN:
-            end = _found(_END_OF_SCAN, data, at)
-            at = end if end >= 0 else len(data)
+            at = _end_of_scan(data, at)
 
 
 def sides_and_components(data: bytes, at: int) -> tuple[int, int, int]:
@@ -77,11 +83,25 @@ def _colours(data: bytes, marker: int, at: int) -> bytes:
     return bytes([0xFF, marker]) + (size + 2).to_bytes(2, "big") + content
 
 
-def _found(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    """Where a pattern of two bytes is found at or behind `at`; -1 if nowhere."""
+def _next_marker(data: bytes, at: int) -> int:
+    """Where the next marker is, at or behind `at`; the end of the file if nowhere."""
     while at < len(data) - 1:
         end = at + _STEP_BYTES
-        if found := pattern.search(data, at, end + 1):
+        if found := _MARKER.search(data, at, end + 1):
             return found.start()
         at = end
-    return -1
+    return len(data)
+
+
+def _end_of_scan(data: bytes, at: int) -> int:
+    """Where the marker is that ends a scan's data, which begins at `at`; the end of the file if there is none."""
+    values = np.frombuffer(data, np.uint8)
+    while at < len(data) - 1:
+        end = at + _STEP_BYTES
+        step = values[at : end + 1]
+        # Nearly all ff are stuffed, so the pattern is tried from the first one that is not.
+        unstuffed = at + int(((step[:-1] == 0xFF) & (step[1:] != 0)).argmax())
+        if found := _END_OF_SCAN.search(data, unstuffed, end + 1) if data[unstuffed] == 0xFF else None:
+            return found.start()
+        at = end
+    return len(data)

@@ -6,8 +6,9 @@ TensorFlow is imported only where a part of the copy is a SavedModel.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,10 @@ from converter.disk.names import published
 from converter.model import jpeg, providers
 from converter.model.jpeg import NotReproducible, Undecodable
 from converter.model.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
-from converter.model.providers import CPU, Assigned
+from converter.model.providers import CPU, TENSORRT, Assigned
+
+if TYPE_CHECKING:
+    from converter.model.onnx_gpu import OnGpu
 
 __all__ = ["NotReproducible", "OnnxCopy", "Undecodable"]
 
@@ -31,17 +35,21 @@ class OnnxCopy:
     """The copy in `folder`; `outputs` may be called from several threads at once.
 
     `providers` are names of ONNX Runtime's (None: all that this machine has), `threads` those that compute one
-    operation on a CPU.
+    operation on a CPU. `lanes`: the batches that a GPU runs at once; more calls wait.
     """
 
-    def __init__(self, folder: Path, *, providers: Sequence[str] | None = None, threads: int = 1) -> None:
+    def __init__(
+        self, folder: Path, *, providers: Sequence[str] | None = None, threads: int = 1, lanes: int = 1
+    ) -> None:
         self.layout = Layout.read(folder)
         description = Description.read(folder)
         if description is None:
             raise ValueError(f"{folder.name} has no {DESCRIPTION_NAME}")
         self.description = description
         self.assigned: Assigned
-        self._steps = [self._first(folder, threads), self._network(folder, providers, threads)]
+        self._gpu: OnGpu | None = None
+        self._notes: list[str] = []
+        self._steps = self._till_network(folder, providers, threads=threads, lanes=lanes)
         if self.layout.tail:
             self._steps.append(_savedmodel(folder / TAIL, self.layout.tail, self.layout.input_name))
 
@@ -55,9 +63,34 @@ class OnnxCopy:
             values.update(step(jpegs, values))
         return {name: values[name] for name in self.layout.outputs}
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a GPU could not do so far, in sentences."""
+        return [*self._notes, *(self._gpu.notes if self._gpu else ())]
+
+    def warming(self) -> AbstractContextManager[None]:
+        """Batches that are run within the block prepare the copy for others of their size (see `Lanes.warming`)."""
+        return self._gpu.warming() if self._gpu else nullcontext()
+
     def close(self) -> None:
         """Let its memory go."""
         self._steps.clear()
+        if self._gpu:
+            self._gpu.close()
+
+    def _till_network(self, folder: Path, names: Sequence[str] | None, *, threads: int, lanes: int) -> list[Step]:
+        names = providers.available() if names is None else names
+        names = [name for name in names if not (self.layout.mixed and name == TENSORRT)]
+        wanted = providers.asked(names, engines=_engines(folder), fp16=_is_fp16(folder))
+        if names[0] == providers.CUDA:
+            try:
+                self._gpu = _on_gpu(folder, self.layout, wanted, threads=threads, lanes=lanes)
+            except ValueError as error:
+                self._notes.append(f"one session runs all batch sizes: {error}")
+        if self._gpu is None:
+            return [self._first(folder, threads), self._network(folder, wanted, threads)]
+        self.assigned = self._gpu.assigned
+        return [self._gpu.run] if self._gpu.takes_jpegs else [self._first(folder, threads), self._gpu.run]
 
     def _first(self, folder: Path, threads: int) -> Step:
         layout = self.layout
@@ -69,17 +102,22 @@ class OnnxCopy:
             return _savedmodel(folder / HEAD, layout.head, layout.input_name)
         raise ValueError("the layout names nothing that could take a picture")
 
-    def _network(self, folder: Path, names: Sequence[str] | None, threads: int) -> Step:
-        names = providers.available() if names is None else names
-        wanted = providers.asked(names, engines=_engines(folder), fp16=_is_fp16(folder))
+    def _network(self, folder: Path, wanted: providers.Asked, threads: int) -> Step:
         session = providers.session(folder / NETWORK, wanted, threads=threads)
-        self.assigned = providers.assigned(session, names)
+        self.assigned = providers.assigned(session, [name for name, _ in wanted])
         part = self.layout.network
 
         def run(jpegs: Files, values: Values) -> Mapping[str, NDArray[Any]]:
             return _run(session, part, values)
 
         return run
+
+
+def _on_gpu(folder: Path, layout: Layout, asked: providers.Asked, *, threads: int, lanes: int) -> "OnGpu":
+    from converter.model.onnx_gpu import OnGpu  # it needs onnx, which is not there where copies are only served on CPUs
+    from converter.model.onnx_lanes import Options
+
+    return OnGpu(folder, layout, Options("cuda", asked, folder, threads), lanes=lanes)
 
 
 def _pixels(name: str) -> Step:

@@ -18,7 +18,7 @@ from converter import stored
 
 LAYOUT_NAME = "layout.json"
 PICTURE, NETWORK, HEAD, TAIL = "picture.onnx", "network.onnx", "head", "tail"
-COUNT = "count"
+COUNT = "number/of/pictures"  # no output is called so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,7 @@ class Layout:
     head: Part | None = None  # reads JPEG files, strings (N,)
     pixels: str | None = None  # the value that is the pictures, (N, height, width, 3), in place of a decoder or a head
     tail: Part | None = None
+    mixed: bool = False  # whether values that FP16 can't hold are in FP32: TensorRT chooses by itself, and can't run it
 
     def write(self, folder: Path) -> None:
         """Put it into the copy's folder."""

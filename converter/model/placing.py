@@ -15,7 +15,7 @@ Decoded = NDArray[np.uint8]  # height, width, 3
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """How a picture lies in what the model was given: its corner is the corner, its pixels are `scale` times as large.
+    """How a picture lies in what the model was given: its pixels are `scale` times as large.
 
     For JPEG files what the model was given is the picture itself.
     """
@@ -23,18 +23,23 @@ class Placed:
     size: Size  # of the picture as sent
     given: Size
     scale: tuple[float, float] = (1.0, 1.0)  # in x, in y
+    at: tuple[int, int] = (0, 0)  # where its left upper corner is, in pixels of what was given
 
 
 def fit(pixels: Decoded, into: Size, how: str) -> tuple[NDArray[Any], Placed]:
-    """A picture of the size `into`; stretched, or scaled by one factor and padded with grey below and to the right."""
+    """A picture of the size `into`; stretched, or scaled by one factor and padded with grey.
+
+    Below and to the right, or on both sides: as `converter.description.FITS` says.
+    """
     height, width = pixels.shape[:2]
-    if how != "pad":
+    if how == "stretch":
         return resized(pixels, into), Placed((width, height), into, (into[0] / width, into[1] / height))
     factor = min(into[0] / width, into[1] / height)
     inner = (max(1, int(width * factor)), max(1, int(height * factor)))  # cut off, as YOLOX does it
+    left, top = ((into[0] - inner[0]) // 2, (into[1] - inner[1]) // 2) if how == "pad-centre" else (0, 0)
     canvas = np.full((into[1], into[0], 3), _GREY, np.float32)
-    canvas[: inner[1], : inner[0]] = resized(pixels, inner)
-    return canvas, Placed((width, height), into, (inner[0] / width, inner[1] / height))
+    canvas[top : top + inner[1], left : left + inner[0]] = resized(pixels, inner)
+    return canvas, Placed((width, height), into, (inner[0] / width, inner[1] / height), (left, top))
 
 
 def resized(pixels: NDArray[Any], into: Size) -> NDArray[np.float32]:

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any, Protocol
 
-from converter.contract import UnusableModel
-from converter.description import Description, Input
-from converter.model import sampling
-from converter.model.box_forms import Outputs, infer_box_form, read
+import numpy as np
+
+from converter.description import JPEG, Description, Input
+from converter.model import orientation
+from converter.model.box_forms import read
 from converter.model.detections import Detections
+from converter.model.found import Outputs
+from converter.model.orientation import Shown
 from converter.model.pictures import Prepared, prepare
-from converter.model.placing import Size
 
 _MOST_FIXED = 32  # pictures that a graph may want in each call without saying so
-_DECODER = "simplejpeg"
 
 
 class WrongBatch(Exception):
@@ -34,37 +34,20 @@ class Predictor(Protocol):
 def predict(
     model: Predictor,
     jpegs: Sequence[bytes],
-    sizes: Sequence[Size],
+    sizes: Sequence[Shown],
     *,
     pool: ThreadPoolExecutor | None = None,
     description: Description | None = None,
 ) -> list[Detections]:
-    """Run one batch; files beyond `sizes` (width, height) are padding. `description`: in place of the model's own."""
+    """Run one batch; files beyond `sizes` are padding. `description`: in place of the model's own."""
     known = description or model.description
     prepared = prepare(jpegs, sizes, known.input, pool)
-    found = read(_called(model, prepared, len(jpegs)), known, prepared.placed)
-    return [replace(each, decode_s=prepared.decode_s) for each in found]
-
-
-def describe_boxes(model: Predictor, photos: Sequence[bytes]) -> Description:
-    """The model's description with the reading of its boxes, found on these photos where nobody declared it.
-
-    UnusableModel if it can't be found, or this process lacks what decodes for it.
-    """
-    known = model.description
-    if known.input.decoded_here and find_spec(_DECODER) is None:
-        raise UnusableModel(
-            f"the input {known.input.name!r} takes pictures, which the worker decodes with the package {_DECODER}: "
-            "it is not installed (pip install '.[onnx]')"
-        )
-    if known.boxes:
-        return known
-    answers = []
-    for photo in photos:
-        repeated = [photo] * (known.input.batch or 1)
-        prepared = prepare(repeated, [sampling.size_of(photo)], known.input)
-        answers.append((_called(model, prepared, len(repeated)), prepared.placed[0]))
-    return infer_box_form(known, answers)
+    found = read(called(model, prepared, len(jpegs)), known, prepared.placed)
+    turned = [known.input.kind == JPEG and orientation.of(size) != orientation.AS_STORED for size in sizes]
+    return [
+        replace(each, decode_s=prepared.decode_s, encoded_again=again)
+        for each, again in zip(found, turned, strict=True)
+    ]
 
 
 def sizes_for(asked: Sequence[int], into: Input) -> tuple[int, ...]:
@@ -87,8 +70,11 @@ def _other_sizes(sizes: Sequence[int], works: Callable[[int], bool]) -> list[int
     return [size for size in range(1, _MOST_FIXED + 1) if size not in sizes and works(size)]
 
 
-def _called(model: Predictor, prepared: Prepared, count: int) -> Outputs:
+def called(model: Predictor, prepared: Prepared, count: int) -> Outputs:
+    """What the model answers to `count` pictures; WrongBatch if that is another number."""
     outputs = model.outputs(prepared.values)
+    if model.description.unbatched:
+        outputs = {name: np.asarray(value)[np.newaxis] for name, value in outputs.items()}
     for name in model.description.outputs.values():
         rows = len(outputs[name]) if getattr(outputs[name], "ndim", 1) else 0
         if rows != count:

@@ -19,6 +19,7 @@ VERSION = onnxruntime.__version__
 _SUFFIX = "ExecutionProvider"
 _WORK = {"Conv", "ConvTranspose", "FusedConv", "FusedMatMul", "Gemm", "MatMul", "QLinearConv", "QLinearMatMul"}
 _RECORD = "session.record_ep_graph_assignment_info"
+_WEIGHTS = "session.model_external_initializers_file_folder_path"
 
 Asked = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -66,10 +67,13 @@ def _kept(engines: Path) -> dict[str, Any]:
     }
 
 
-def session(graph: Path, wanted: Asked, *, threads: int, any_size: bool = False) -> onnxruntime.InferenceSession:
+def session(
+    graph: Path | bytes, wanted: Asked, *, threads: int, any_size: bool = False, weights: Path | None = None
+) -> onnxruntime.InferenceSession:
     """A session that records what it does with each node; `threads` compute one operation on a CPU.
 
     `any_size`: its inputs are of any size. It then keeps no memory for the next call: that would be the largest's.
+    `weights`: the folder where a graph that is no file has its large weights.
     """
     settings = onnxruntime.SessionOptions()
     settings.enable_cpu_mem_arena = settings.enable_mem_pattern = not any_size
@@ -78,9 +82,12 @@ def session(graph: Path, wanted: Asked, *, threads: int, any_size: bool = False)
     # Threads of several sessions that spin while they wait would take the cores from each other.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.add_session_config_entry(_RECORD, "1")
+    if weights is not None:
+        settings.add_session_config_entry(_WEIGHTS, str(weights))
     if any(name != CPU for name, _ in wanted):
         onnxruntime.preload_dlls()  # CUDA and cuDNN as pip installs them
-    return onnxruntime.InferenceSession(str(graph), settings, providers=[(name, dict(each)) for name, each in wanted])
+    given = graph if isinstance(graph, bytes) else str(graph)
+    return onnxruntime.InferenceSession(given, settings, providers=[(name, dict(each)) for name, each in wanted])
 
 
 def assigned(opened: onnxruntime.InferenceSession, names: Sequence[str]) -> Assigned:

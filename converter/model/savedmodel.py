@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from converter.description import Declared, Description
-from converter.model.box_forms import Outputs
+from converter.model.found import Outputs
 from converter.model.signature import load
 
 
@@ -20,4 +21,9 @@ class Loaded:
     def outputs(self, values: Any) -> Outputs:
         """Those that are read, by name (see `Predictor`); TensorFlow's errors."""
         found = self.signature(tf.constant(values))
-        return {name: found[name].numpy() for name in self.description.outputs.values()}
+        return {name: _array(found[name].numpy()) for name in self.description.outputs.values()}
+
+
+def _array(values: Any) -> Any:
+    """As numbers that numpy knows: bfloat16 is none of them."""
+    return values.astype(np.float32) if values.dtype.kind == "V" else values

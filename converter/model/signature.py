@@ -1,17 +1,22 @@
 """What a SavedModel's signature takes and gives, and whether it is a detector's. Imports TensorFlow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from converter.contract import UnusableModel
-from converter.description import SERVING, Declared, Description
+from converter.description import JPEG, SERVING, Declared, Description
 from converter.machine.error_text import first_line
-from converter.model import engines
-from converter.model.specs import Spec, describe_signature
+from converter.model import direct, engines, graph_facts
+from converter.model.adapting import Needs, adapt
+from converter.model.input_specs import picture_name
+from converter.model.own_words import with_own_words
+from converter.model.spec import Spec, plain
+from converter.model.specs import describe_signature, find_head
+from converter.model.suppression import MOST, OVERLAP, Suppression
 
 __all__ = ["SERVING", "Signature", "load", "others", "read"]
 
@@ -26,6 +31,7 @@ class Signature:
     description: Description
     function: Any  # the ConcreteFunction
     spec: Any  # the TensorSpec of its input
+    source: Any  # the signature's own function, which the other one may call
 
     @property
     def input_name(self) -> str:
@@ -35,7 +41,7 @@ class Signature:
     @property
     def weights_bytes(self) -> int:
         """What its variables take: a model may have others that it does not use."""
-        variables = self.function.graph.variables
+        variables = self.source.graph.variables
         return sum(int(each.dtype.size * (each.shape.num_elements() or 0)) for each in variables)
 
     def __call__(self, values: "tf.Tensor") -> Mapping[str, "tf.Tensor"]:
@@ -56,30 +62,76 @@ def load(folder: Path, *, may_have_engines: bool = False, declared: Declared | N
         raise UnusableModel(problem)
     try:
         known = Description.read(folder)
-        model = _loaded(folder)
+        model = (direct.load(folder) if known else None) or _loaded(folder)  # originals are run as they came
     # TensorFlow tells a damaged model by whatever its readers raise: protobuf's, the file system's or its own.
     except Exception as error:
-        raise UnusableModel(f"TensorFlow can't load {folder.name}: {first_line(error, folder)}") from error
+        from converter.model import unknown_operations
+
+        said = unknown_operations.problem(folder)
+        raise UnusableModel(said or f"TensorFlow can't load {folder.name}: {first_line(error, folder)}") from error
     if known is None:
-        return model, read(model, declared)
-    found = read(model, Declared(signature=known.signature, input_scale=known.input.scale, input_fit=known.input.fit))
-    return model, replace(found, description=known)
+        return model, read(model, declared, folder)
+    found = _as_described(model, known)
+    return model, found
 
 
-def read(model: Any, declared: Declared | None = None) -> Signature:
+def read(model: Any, declared: Declared | None, folder: Path) -> Signature:
     """The signature of a loaded model that is to be served, checked tensor by tensor."""
-    declared = declared or Declared()
+    declared = with_own_words(declared or Declared(), folder)
     name = declared.signature or SERVING
-    if name not in model.signatures:
-        names = ", ".join(sorted(model.signatures)) or "none"
-        raise UnusableModel(f"the model has no signature {name!r}; it has: {names}")
-    function = model.signatures[name]
-    inputs: Mapping[str, tf.TensorSpec] = function.structured_input_signature[1]
-    takes, gives = (
-        {key: _spec(spec) for key, spec in specs.items()} for specs in (inputs, function.structured_outputs)
+    function = _named(model, name)
+    takes = _specs(function.structured_input_signature[1])
+    gives = {plain(key): spec for key, spec in _specs(function.structured_outputs).items()}
+    known = graph_facts.defaults(folder, name)
+    description = describe_signature(takes, gives, declared, filled=known)
+    picture = picture_name(takes, description.input)
+    needs = Needs(
+        fills={name: known.get(name) for name in takes if name != picture},
+        base64=description.input.kind == JPEG and _takes_base64(function, folder, picture),
+        end=_suppression(gives, declared),
     )
-    description = describe_signature(takes, gives, declared)
-    return Signature(description, function, inputs[description.input.name])
+    adapted = adapt(function, picture, needs)
+    return Signature(description, adapted.function, adapted.spec, function)
+
+
+def _named(model: Any, name: str) -> Any:
+    if name in model.signatures:
+        return model.signatures[name]
+    names = sorted(model.signatures)
+    hint = f"; name it by DETECTOR_SIGNATURE={names[0]}" if len(names) == 1 else ""
+    more = "; name the one to serve by DETECTOR_SIGNATURE" if len(names) > 1 else ""
+    raise UnusableModel(f"the model has no signature {name!r}; it has: {', '.join(names) or 'none'}{hint or more}")
+
+
+def _suppression(gives: Mapping[str, Spec], declared: Declared) -> Suppression | None:
+    """What is done with a network's head; None where the model does it itself."""
+    head = find_head(gives, declared)
+    if head is None:
+        return None
+    return Suppression(
+        head=head.name,
+        objectness=head.objectness,
+        order=head.order,
+        overlap=declared.nms_iou or OVERLAP,
+        most=declared.nms_count or MOST,
+    )
+
+
+def _takes_base64(function: Any, folder: Path, picture: str) -> bool:
+    """Whether its strings are JPEG files in base64; UnusableModel if they are no files at all."""
+    found = graph_facts.operations(function, folder, (graph_facts.BASE64, *graph_facts.EXAMPLES))
+    if not found.isdisjoint(graph_facts.EXAMPLES):
+        raise UnusableModel(
+            f"the input {picture!r} takes serialized tf.Example messages, which the graph parses, and no JPEG files: "
+            "export the model with an input of encoded images"
+        )
+    return graph_facts.BASE64 in found
+
+
+def _as_described(model: Any, known: Description) -> Signature:
+    """The signature of a copy, which was made of an adapted one."""
+    function = _named(model, known.signature)
+    return Signature(known, function, function.structured_input_signature[1][known.input.name], function)
 
 
 def others(model: Any, served: str = SERVING) -> list[str]:
@@ -94,6 +146,10 @@ def _loaded(folder: Path) -> Any:
         if _MANY_GRAPHS not in str(error):
             raise
         return tf.saved_model.load(str(folder), tags=list(_SERVE))
+
+
+def _specs(tensors: Mapping[str, Any]) -> dict[str, Spec]:
+    return {name: _spec(spec) for name, spec in tensors.items()}
 
 
 def _spec(spec: "tf.TensorSpec") -> Spec:

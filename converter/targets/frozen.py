@@ -32,7 +32,7 @@ KIND = Kind(
     steps=("load", "convert", "save"),
     wanted_on=frozenset({"gpu"}),
     most_weights_bytes=ONE_PROTOBUF,
-    memory=Memory(times=20, plus_bytes=300 << 20),  # TensorFlow, where it runs a graph with constants
+    memory=Memory(times=10, plus_bytes=400 << 20),  # TensorFlow, when it optimises a graph with constants
     mistake=_mistake,
     make=_make,
 )

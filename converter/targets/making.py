@@ -73,6 +73,9 @@ def _main(source: str, into: str, options: str) -> None:
         facts = targets.kind(wanted.target).make(Path(source), Path(into), wanted, Progress())
     except ConverterError as error:
         print(json.dumps({"error": error.code, "message": str(error)}))
+    except OSError as error:  # most often there is no space left
+        message = f"writing the copy failed: {error.strerror or error}"
+        print(json.dumps({"error": ConversionFailed.code, "message": message}))
     else:
         print(json.dumps({"facts": facts}))
 

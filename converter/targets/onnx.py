@@ -19,6 +19,12 @@ def _make(source: Path, into: Path, options: Options, progress: Progress) -> Map
     return export.make(source, into, options, progress)
 
 
+def _first_parting(source: Path, options: Options) -> str | None:
+    from converter.graph import parting
+
+    return parting.first(source, options)
+
+
 def _needs(found: Environment) -> Availability:
     missing = [name for name in FOR_ONNX if name not in found.onnx]
     if not missing:
@@ -49,6 +55,8 @@ KIND = Kind(
     title="ONNX copy",
     runner="onnxruntime",
     steps=("load", "convert", "save"),
+    format=2,  # large weights lie beside the network
+    made_by=("onnxruntime", "tf2onnx"),
     memory=Memory(times=3.6, plus_bytes=450 << 20),
     shaped_by=("precision",),
     precisions=("FP32", "FP16"),
@@ -56,4 +64,5 @@ KIND = Kind(
     needs=_needs,
     mistake=_mistake,
     make=_make,
+    first_parting=_first_parting,
 )

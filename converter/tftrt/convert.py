@@ -10,13 +10,16 @@ from tensorflow.python.compiler.tensorrt import trt_convert
 
 from converter.contract import ConversionFailed, Options, UnusableModel
 from converter.machine.error_text import first_line
-from converter.model import sampling
+from converter.model import sampling, saving
 from converter.model.pictures import prepare
 from converter.model.signature import Signature, load, others
 from converter.progress import Progress
 from converter.tftrt import engine_facts
+from converter.tftrt.keeping import Converter, kept_facts
+from converter.tftrt.settling import frozen_alike
 
 _CALIBRATION_BATCHES = 64
+_RANGE_PHOTOS = 16
 
 Batches = Callable[[], Iterator[dict[str, tf.Tensor]]]
 
@@ -38,7 +41,8 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
         if not options.build_at_run_time:
             forbid_runtime_building(converter)
         save(converter, into, save_engines=options.save_engines)
-    return {**engine_facts.read(converter, into), "signatures_lost": lost, "pictures": len(photos)}
+    facts = {**engine_facts.read(converter, into), **kept_facts(converter)}
+    return {**facts, "signatures_lost": lost, "pictures": len(photos)}
 
 
 def convert(source: Path, options: Options, signature: Signature, photos: list[bytes]) -> Any:
@@ -47,14 +51,16 @@ def convert(source: Path, options: Options, signature: Signature, photos: list[b
     os.environ["TF_TRT_SHOW_DETAILED_REPORT"] = "1"  # why operations are left out: see converter.tftrt.nonconverted
     calibrated = options.precision == "INT8" and options.calibration
     try:
-        converter = trt_convert.TrtGraphConverterV2(
+        converter = Converter(
+            on=_photos(options, signature, photos),
             input_saved_model_dir=str(source),
             input_saved_model_signature_key=signature.description.signature,
             **_parameters(options),
         )
-        converter.convert(
-            calibration_input_fn=_calibration(options, signature, photos) if calibrated else None,
-        )
+        with frozen_alike(signature.description.outputs.values()):
+            converter.convert(
+                calibration_input_fn=_calibration(options, signature, photos) if calibrated else None,
+            )
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(f"TF-TRT could not convert the graph: {first_line(error, source)}") from error
     _check(engine_facts.nodes(converter), options.precision)
@@ -84,6 +90,14 @@ def _parameters(options: Options) -> dict[str, Any]:
     }
 
 
+def _photos(options: Options, signature: Signature, photos: list[bytes]) -> list[Any]:
+    """What the model is run on before it is converted, where values may be too large for the engines' precision."""
+    if options.precision == "FP32":
+        return []
+    size = options.batch_sizes[0]
+    return [_values(signature, [photo] * size) for photo in photos[:_RANGE_PHOTOS]]
+
+
 def _calibration(options: Options, signature: Signature, photos: list[bytes]) -> Batches:
     """Batches of one size, which TensorRT asks for, until each picture was in one."""
     size = options.batch_sizes[0]
@@ -98,10 +112,14 @@ def _calibration(options: Options, signature: Signature, photos: list[bytes]) ->
 
 
 def _fed(signature: Signature, jpegs: list[bytes]) -> dict[str, tf.Tensor]:
+    return {signature.input_name: tf.constant(_values(signature, jpegs))}
+
+
+def _values(signature: Signature, jpegs: list[bytes]) -> Any:
     """A batch of the model's input; pictures that keep their sizes can't share one, so one is repeated."""
     into = signature.description.input
     files = [jpegs[0]] * len(jpegs) if into.single else jpegs
-    return {signature.input_name: tf.constant(prepare(files, [], into).values)}
+    return prepare(files, [], into).values
 
 
 def build(converter: Any, options: Options, signature: Signature, photos: list[bytes], progress: Progress) -> None:
@@ -139,6 +157,6 @@ def forbid_runtime_building(converter: Any) -> None:
 def save(converter: Any, into: Path, *, save_engines: bool = True) -> None:
     """Write the graph, and the engines that have been built."""
     try:
-        converter.save(str(into), save_gpu_specific_engines=save_engines)
+        converter.save(str(into), save_gpu_specific_engines=save_engines, options=saving.options())
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ConversionFailed(f"TensorFlow could not save the copy: {first_line(error, into)}") from error

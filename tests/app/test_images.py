@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import BadRequest, ImageTooLarge, InvalidImage, NotAJpeg, ServiceError
-from app.images import MAX_SCANS, check, count_scans
+from app.images import MAX_SCANS, Image, Intake, check, count_scans
 from tests.support.app import jpegs
 
 MAX_PIXELS = 1_000_000
@@ -91,10 +91,16 @@ def test_scans_are_looked_at_before_pixels() -> None:
         check(jpegs.with_size(jpegs.with_scans(65), 9999, 9999), max_pixels=MAX_PIXELS)
 
 
-def test_the_orientation_that_metadata_declares_does_not_turn_the_picture() -> None:
+def test_the_orientation_that_metadata_declares_turns_the_picture_where_it_is_to_be_upright() -> None:
     turned = EXIF + b"II*\0\x08\0\0\0\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + bytes(4)
-    image = check(jpegs.with_segment(PHOTO, 0xE1, turned), max_pixels=MAX_PIXELS)
-    assert (image.width, image.orientation) == (64, 6)
+    data = jpegs.with_segment(PHOTO, 0xE1, turned)
+    image = check(data, max_pixels=MAX_PIXELS)
+    assert (image.width, image.orientation, image.applied_orientation) == (64, 6, 1)
+    assert image.upright() == Image(data, 48, 64, 6, 6)
+    for upright, width in ((False, 64), (True, 48)):
+        assert Intake(MAX_PIXELS, upright=upright).check(data).width == width
+        assert Intake(MAX_PIXELS, upright=not upright).check(data, upright=upright).width == width
+    assert check(PHOTO, max_pixels=MAX_PIXELS).upright() == Image(PHOTO, 64, 48)
 
 
 @pytest.mark.parametrize(

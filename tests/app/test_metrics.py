@@ -73,6 +73,18 @@ def test_stages_of_all_backends_share_one_family_and_its_buckets() -> None:
         assert sample(metrics, f"{name}_bucket", backend=backend, le="0.015", **labels) == 1
 
 
+@pytest.mark.parametrize("times", [1, 64, 150])
+def test_no_observation_is_lost_or_counted_twice(times: int) -> None:
+    metrics = Metrics()
+    for bound in times * [0.005, 0.0051, 99.0]:
+        metrics.observe_request("/detect", "native", 200, bound)
+    labels = {"route": "/detect", "backend": "native", "code": "200"}
+    for _ in range(2):
+        assert sample(metrics, "detector_request_duration_seconds_bucket", le="0.005", **labels) == times
+        assert sample(metrics, "detector_request_duration_seconds_bucket", le="10.0", **labels) == 2 * times
+        assert sample(metrics, "detector_request_duration_seconds_count", **labels) == 3 * times
+
+
 def test_shadow_runs_are_kept_apart() -> None:
     metrics = Metrics()
     metrics.observe_stages("native", [("infer", 0.01)], role="shadow")

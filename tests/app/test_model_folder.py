@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.model_folder import NoModel, find, id_space, read_labels
+from app.model_folder import NoModel, find, id_space
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -59,64 +59,113 @@ def test_nothing_there_is_told(tmp_path: Path) -> None:
         find(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["empty", "versions_without_graph", "file", "only_copies"])
+@pytest.mark.parametrize(
+    ("folder", "name", "version"),
+    [
+        ("exported/saved_model", "exported", "unversioned"),
+        ("street/1/model.savedmodel", "street", "1"),
+        ("street/2/saved_model", "street", "2"),
+        ("street/saved_model/3", "street", "3"),
+    ],
+)
+def test_a_savedmodel_is_found_where_exporters_put_it(folder: str, name: str, version: str, tmp_path: Path) -> None:
+    make(tmp_path, folder)
+    for asked in (tmp_path / folder.partition("/")[0], tmp_path / folder):
+        model = find(asked)
+        assert (model.name, model.version, model.folder) == (name, version, tmp_path.resolve() / folder)
+
+
+def test_the_newest_version_counts_in_whatever_way_it_lies(tmp_path: Path) -> None:
+    assert find(make(tmp_path, "1", "2/model.savedmodel", "3_trt")).version == "2"
+
+
+@pytest.mark.parametrize("name", ["versions_without_graph", "only_copies"])
 def test_no_savedmodel_is_told(name: str, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
     (tmp_path / "versions_without_graph" / "1").mkdir(parents=True)
-    (tmp_path / "file").write_text("a model, honestly")
     make(tmp_path / "only_copies", "1_trt")
-    with pytest.raises(NoModel, match=rf"{name} is no SavedModel .* no version folder .* like .*/{name}/1"):
+    with pytest.raises(NoModel, match=rf"{name} is no SavedModel .* no version folder .* like .*/{name}/1$"):
         find(tmp_path / name)
 
 
-def test_labels_come_with_the_model(saved_model: Path) -> None:
-    assert find(saved_model).labels == {64: "tram", 65: "traffic light"}
-
-
-def test_a_model_may_have_no_labels(tmp_path: Path) -> None:
-    assert find(make(tmp_path, "1")).labels == {}
-
-
 @pytest.mark.parametrize(
-    ("text", "labels"),
+    ("name", "says"),
     [
-        ("", {}),
-        ("1 person\n", {1: "person"}),
-        ("1 person\r\n13  stop sign \r\n", {1: "person", 13: "stop sign"}),
-        ("0 Straßenbahn\n7 路面電車", {0: "Straßenbahn", 7: "路面電車"}),
+        ("saved_model.pb", "name the folder that it lies in"),
+        ("saved_model.pbtxt", "text form.* tf.saved_model.load"),
+        ("frozen_inference_graph.pb", "frozen graph.* signature"),
+        ("model.h5", "Keras file.* model.export"),
+        ("model.keras", "Keras archive.* model.export"),
+        ("detect.TFLITE", "TensorFlow Lite.* export the SavedModel"),
+        ("yolov8n.onnx", "ONNX model.* onnx2tf"),
+        ("best.pt", "PyTorch.* export"),
+        ("model.tar.gz", "archive: unpack it"),
+        ("model.zip", "archive: unpack it"),
+        ("model.plan", "TensorRT engine"),
+        ("checkpoint", "checkpoint.* exporter_main_v2"),
+        ("ckpt-0.data-00000-of-00001", "checkpoint"),
+        ("model.json", "TensorFlow.js"),
+        ("weights.safetensors", "weights without a graph"),
     ],
 )
-def test_labels_are_lines_of_an_id_and_a_name(text: str, labels: dict[int, str], tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_text(text, encoding="utf-8")
-    assert read_labels(path) == labels
+def test_models_of_other_formats_are_named_with_what_to_do(name: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "model" / name
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(NoModel, match=f"{name} is no SavedModel: it is an? .*{says}"):
+        find(path)
+    if name != "saved_model.pb":
+        with pytest.raises(NoModel, match=f"model is no SavedModel .* it has {name}, and it is an? .*{says}"):
+            find(path.parent)
 
 
 @pytest.mark.parametrize(
-    "line", [b"person", b"18", b"dog 18", b"-1 dog", b"1.5 dog", b"\xc2\xb2 dog", b"3 Stra\xdfe"], ids=repr
+    ("start", "says"),
+    [
+        (b"\x89HDF\r\n", "Keras file"),
+        (b"\0\0\0\0TFL3", "Lite"),
+        (b"\x1f\x8b", "archive"),
+        (b"so", "no kind that is known"),
+    ],
 )
-def test_a_line_that_is_no_label_is_told_with_its_number(line: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_bytes(b"1 person\n" + line + b"\n")
-    with pytest.raises(NoModel, match=r"labels.txt"):
-        read_labels(path)
+def test_a_file_without_a_telling_name_is_known_by_its_start(start: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(start)
+    with pytest.raises(NoModel, match=says):
+        find(tmp_path / "model")
 
 
-def test_the_line_that_is_wrong_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_text("1 person\n2 bicycle\ndog\n")
-    with pytest.raises(NoModel, match=r"^line 3 of .*labels.txt is not a class id and a name, like '18 dog'$"):
-        read_labels(path)
+def test_a_savedmodel_that_lies_beside_or_below_is_named(tmp_path: Path) -> None:
+    make(tmp_path / "export", "saved_model")
+    (tmp_path / "export" / "frozen.pb").touch()
+    make(tmp_path / "all", "street", "night_trt")
+    (tmp_path / "nothing").mkdir()
+    for path, says in [
+        ("export/frozen.pb", "there is one in .*/export/saved_model"),
+        ("all", "there is one in .*/street"),
+        ("nothing", "is an empty folder"),
+    ]:
+        with pytest.raises(NoModel, match=f"{says}"):
+            find(tmp_path / path)
 
 
-def test_names_alone_are_counted_from_one(tmp_path: Path) -> None:
-    path = tmp_path / "names.txt"
-    path.write_text("person\nbicycle\ntraffic light\n")
-    assert read_labels(path) == {1: "person", 2: "bicycle", 3: "traffic light"}
-    model = find(make(tmp_path / "street", "1"), path)
-    assert model.labels[3] == "traffic light"
+def test_labels_come_with_the_model_and_are_settled_by_what_is_said_of_them(saved_model: Path, tmp_path: Path) -> None:
+    file = find(saved_model).file
+    assert file is not None
+    assert file.names == {64: "tram", 65: "traffic light"}
+    names = tmp_path / "names.txt"
+    names.write_text("person\nbicycle\n")
+    assert find(saved_model, names).labels == {}
+    model = find(saved_model, names, 1)
+    assert model.labels == {1: "person", 2: "bicycle"}
+    assert model.label_evidence == "lines of names alone, the first is class 1: declared"
+
+
+def test_labels_that_can_not_be_read_are_no_model(tmp_path: Path) -> None:
+    assert find(make(tmp_path, "1")).file is None
+    (tmp_path / "names.txt").write_text("1 person\ndog\n")
+    with pytest.raises(NoModel, match=r"^line 2 of names.txt, read as lines: 'dog'|line 1 of names.txt"):
+        find(tmp_path, tmp_path / "names.txt")
     with pytest.raises(NoModel, match="there is no file of labels at"):
-        find(tmp_path / "street", tmp_path / "none.txt")
+        find(tmp_path, tmp_path / "none.txt")
 
 
 @pytest.mark.parametrize(

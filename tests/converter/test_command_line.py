@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from converter import command
 from converter.contract import PRECISIONS, STRATEGIES, BadOptions, Options, Order
-from converter.description import BOXES, FITS, SCALES
+from converter.description import FITS, SCALES
+from converter.reading import EXAMPLES
 from converter.tolerance import Tolerance
 
 
@@ -22,6 +23,11 @@ def read(*arguments: str) -> Options:
 
 def test_without_options_it_is_the_default() -> None:
     assert read() == Options()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--verify"]])
+def test_whether_what_is_known_of_files_counts(arguments: list[str]) -> None:
+    assert command.order(command.parser().parse_args(["model", *arguments])).verify is bool(arguments)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +57,10 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "signature": st.none() | st.sampled_from(["serving_default", "pictures"]),
     "input_scale": st.none() | st.sampled_from(sorted(SCALES)),
     "input_fit": st.none() | st.sampled_from(FITS),
-    "boxes": st.none() | st.sampled_from(BOXES),
+    "boxes": st.none() | st.sampled_from(EXAMPLES),
+    "outputs": st.none() | st.just("boxes=output_0,scores=output_1,classes=output_2"),
+    "nms_iou": st.none() | st.floats(0.1, 1),
+    "nms_count": st.none() | st.integers(1, 300),
     "precision": st.sampled_from(PRECISIONS),
     "minimum_segment_size": st.integers(1, 10**6),
     "workspace_bytes": st.integers(1, 1 << 40).map(lambda mib: mib << 20),

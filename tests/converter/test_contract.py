@@ -130,6 +130,7 @@ def test_the_same_identity_has_no_mismatch() -> None:
         ("tensorrt", None, "8.5.3", "none"),
         ("gpu", "NVIDIA L4", "NVIDIA H100 80GB HBM3", "NVIDIA L4"),
         ("compute_capability", "8.9", "9.0", "8.9"),
+        ("format", 2, "1", "2"),
     ],
 )
 def test_a_mismatch_names_the_field_and_both_values(field: str, other: Any, made_with: str, here: str) -> None:
@@ -139,7 +140,7 @@ def test_a_mismatch_names_the_field_and_both_values(field: str, other: Any, made
 
 def test_every_field_of_an_identity_counts() -> None:
     for field in fields(Identity):
-        other: Any = {"precision": "FP8"} if field.name == "options" else "other"
+        other: Any = {"precision": "FP8"} if field.name in ("options", "libraries") else "other"
         assert IDENTITY.mismatch(replace(IDENTITY, **{field.name: other})) is not None
 
 

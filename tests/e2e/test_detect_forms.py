@@ -201,13 +201,3 @@ def test_a_request_that_can_not_be_in_time_is_504(server: Server, photos: dict[s
     assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
     assert response.json()["error"] == "there was no answer within 0.001 s"
     assert int(response.headers["Retry-After"]) >= 1
-
-
-def test_a_declared_orientation_is_told_and_not_applied(server: Server, photos: dict[str, bytes]) -> None:
-    out = io.BytesIO()
-    exif = PIL.Image.Exif()
-    exif[0x0112] = 6
-    PIL.Image.open(io.BytesIO(photos["dog"])).save(out, "JPEG", exif=exif, quality=95)
-    answer = server.detect(out.getvalue()).json()
-    assert answer["image"] == {"width": 768, "height": 576, "orientation": 6}
-    assert "dog" in labels(answer)

@@ -1,5 +1,7 @@
 """A TF-TRT copy without engines would fall back silently, and even win: however it is offered, it is refused."""
 
+import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +12,9 @@ import pytest
 from app.settings import bundled_model
 from benchmarks.serving import Server, serving
 from converter.contract import Options, Report
-from converter.disk import publish
+from converter.disk import checks
+from converter.identity import identify
 from converter.machine.environment import Environment, as_json
-from converter.run import identify
 from tests.support.converter.readonly import obeying_permissions
 
 pytestmark = pytest.mark.tensorflow
@@ -79,7 +81,7 @@ def forge_report(folder: Path, target: str) -> None:
         latency={},
         agreement={},
     )
-    publish.add_report(folder, report)
+    checks.add_report(folder, report)
 
 
 def assert_refused(server: Server, photo: bytes, *, name: str, reason: str) -> None:
@@ -122,7 +124,8 @@ def test_beside_the_model_it_is_refused_under_either_name(
 def test_in_the_cache_of_a_read_only_model_it_is_refused(
     models: Path, engineless_trt: Path, tmp_path: Path, photos: dict[str, bytes]
 ) -> None:
-    shutil.copytree(engineless_trt, tmp_path / "cache" / "1_trt")
+    digest = hashlib.sha256(os.fsencode(models.resolve())).hexdigest()
+    shutil.copytree(engineless_trt, tmp_path / "cache" / f"{models.name}-{digest[:8]}" / "1_trt")
     models.chmod(0o555)
     try:
         with looking_at(models, DETECTOR_CACHE=str(tmp_path / "cache")) as server:

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 
 Answers = list[dict[str, Any]]
 SIX = ("astronaut", "camera", "chelsea", "coffee", "dog", "rocket")
-PIXELS = {kind for kind in KINDS if kind.startswith(("uint8", "float"))}
-ONE_AT_A_TIME = {*PIXELS - {"uint8_fixed"}, "jpeg_one", "retinanet"}
+PIXELS = {kind for kind in KINDS if kind.startswith(("uint8", "float", "yolo"))}
+ONE_AT_A_TIME = {*PIXELS - {"uint8_fixed", "yolo_head"}, "jpeg_one", "retinanet"}
 SCALED = "yxyx_scaled"
 READ_AS = {  # what the boxes turn out to be, where they are not shares of the picture
     "float_one": "yxyx",
@@ -28,6 +28,9 @@ READ_AS = {  # what the boxes turn out to be, where they are not shares of the p
     "jpeg_keras": "xywh",
     "jpeg_pixels": "yxyx",
     "retinanet": SCALED,
+    "yolo_rows": "xyxy",
+    "yolo_head": "xyxy",
+    "yolo_upright": "xyxy",
 }
 
 
@@ -66,7 +69,8 @@ def test_it_finds_what_the_bundled_model_finds(
     name, server = kind
     told = server.model()
     assert told["signature"]["boxes"] == READ_AS.get(name, "yxyx_norm")
-    assert "boxes on 5 photos" in told["signature"]["boxes_evidence"]
+    evidence = told["signature"]["boxes_evidence"]
+    assert ("too few" if name == "retinanet" else "boxes on 5 photos, mirrored and padded") in evidence
     assert told["backends"]["native"]["batch_sizes"] == ([1] if name in ONE_AT_A_TIME else [1, 8])
     found = answers(server, six)
     if name == "retinanet":  # its weights are its own

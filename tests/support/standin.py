@@ -32,10 +32,10 @@ class EnginelessCopy:
 Done = subprocess.CompletedProcess[str]
 
 
-def run_standin(libraries: Path, folder: Path, *options: str) -> Done:
-    """Convert the bundled model with these options of `python -m converter` and save it, before any engine is built."""
+def run_standin(libraries: Path, folder: Path, *options: str, model: Path | None = None) -> Done:
+    """Convert a model (None: the bundled one) with options of `python -m converter` and save it without engines."""
     return subprocess.run(
-        [sys.executable, PROGRAMS / "convert_without_gpu.py", bundled_model() / "1", folder, *options],
+        [sys.executable, PROGRAMS / "convert_without_gpu.py", model or bundled_model() / "1", folder, *options],
         env={**os.environ, "LD_LIBRARY_PATH": str(libraries), "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
         text=True,

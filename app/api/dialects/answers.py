@@ -5,10 +5,13 @@ Dicts and not the models of `schemas`, since this runs for every request: tests 
 
 import base64
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.api.discretion import discreet
 from app.api.errors import STATUS
@@ -17,65 +20,76 @@ from app.detection.draw import Labelled
 from app.errors import ServiceError
 from app.images import Image
 from app.model_folder import Model
+from converter.model.orientation import QUALITY
 
 log = logging.getLogger(__name__)
 
-Corners = Sequence[float]  # left, top, right, bottom, in pixels
+# From corners to the numbers of a format: left, top, right, bottom in pixels; a column each, a row a box.
+_Convert = Callable[[NDArray[np.float64], Image], NDArray[np.float64]]
 
 
-def _xyxy(box: Corners, _: Image) -> dict[str, float]:
-    return {"xmin": _px(box[0]), "ymin": _px(box[1]), "xmax": _px(box[2]), "ymax": _px(box[3])}
+def _xyxy(boxes: NDArray[np.float64], _: Image) -> NDArray[np.float64]:
+    return boxes
 
 
-def _xywh(box: Corners, _: Image) -> dict[str, float]:
-    return {"x": _px(box[0]), "y": _px(box[1]), "width": _px(box[2] - box[0]), "height": _px(box[3] - box[1])}
+def _xywh(boxes: NDArray[np.float64], _: Image) -> NDArray[np.float64]:
+    return np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
 
 
-def _cxcywh(box: Corners, _: Image) -> dict[str, float]:
-    cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return {"cx": _px(cx), "cy": _px(cy), "width": _px(box[2] - box[0]), "height": _px(box[3] - box[1])}
+def _cxcywh(boxes: NDArray[np.float64], _: Image) -> NDArray[np.float64]:
+    return np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]])
 
 
-def _xyxy_norm(box: Corners, image: Image) -> dict[str, float]:
-    width, height = image.width, image.height
-    xmin, ymin, xmax, ymax = box[0] / width, box[1] / height, box[2] / width, box[3] / height
-    return {"xmin": round(xmin, 6), "ymin": round(ymin, 6), "xmax": round(xmax, 6), "ymax": round(ymax, 6)}
+def _xyxy_norm(boxes: NDArray[np.float64], image: Image) -> NDArray[np.float64]:
+    return boxes / (image.width, image.height, image.width, image.height)
 
 
-def _yxyx_norm(box: Corners, image: Image) -> dict[str, float]:
-    corners = _xyxy_norm(box, image)
-    return {name: corners[name] for name in ("ymin", "xmin", "ymax", "xmax")}
+def _yxyx_norm(boxes: NDArray[np.float64], image: Image) -> NDArray[np.float64]:
+    return _xyxy_norm(boxes, image)[:, [1, 0, 3, 2]]
 
 
-BOXES: Mapping[str, Callable[[Corners, Image], dict[str, float]]] = {
-    "xyxy": _xyxy,
-    "xywh": _xywh,
-    "cxcywh": _cxcywh,
-    "xyxy_norm": _xyxy_norm,
-    "yxyx_norm": _yxyx_norm,
+# By format: the names of its numbers, how they follow from corners, and the digits that they are told with.
+BOXES: Mapping[str, tuple[tuple[str, ...], _Convert, int]] = {
+    "xyxy": (("xmin", "ymin", "xmax", "ymax"), _xyxy, 2),
+    "xywh": (("x", "y", "width", "height"), _xywh, 2),
+    "cxcywh": (("cx", "cy", "width", "height"), _cxcywh, 2),
+    "xyxy_norm": (("xmin", "ymin", "xmax", "ymax"), _xyxy_norm, 6),
+    "yxyx_norm": (("ymin", "xmin", "ymax", "xmax"), _yxyx_norm, 6),
 }
 
 
 def picture_answer(result: Result, model: Model, box: str) -> dict[str, Any]:
     """What a `PictureAnswer` has: pixels to a hundredth, fractions to six digits, scores to five."""
     found, image = result.detections, result.image
-    convert = BOXES[box]
-    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
+    names, convert, digits = BOXES[box]
+    corners = convert(found.boxes.astype(np.float64), image)
+    scores = found.scores.astype(np.float64).round(5).tolist()
+    rows = zip(corners.round(digits).tolist(), scores, found.classes.tolist(), strict=True)
     objects = [
         {
             "class_id": class_id,
             "label": _name(model, class_id),
-            "score": round(score, 5),
-            "box": convert(corners, image),
+            "score": score,
+            "box": dict(zip(names, numbers, strict=True)),
         }
-        for corners, score, class_id in rows
+        for numbers, score, class_id in rows
     ]
     return {
         "backend": result.backend,
-        "image": {"width": image.width, "height": image.height, "orientation": image.orientation},
+        "image": _picture(image, encoded_again=result.found.encoded_again),
         "detections": objects,
         "count": len(objects),
         "batch_size": result.batch_size,
+    }
+
+
+def _picture(image: Image, *, encoded_again: bool) -> dict[str, Any]:
+    return {
+        "width": image.width,
+        "height": image.height,
+        "orientation": image.orientation,
+        "applied_orientation": image.applied_orientation,
+        **({"encoded_quality": QUALITY} if encoded_again else {}),
     }
 
 
@@ -115,10 +129,6 @@ def _name(model: Model, class_id: int) -> str:
 def _warn(folder: Path, class_id: int, named: bool) -> None:
     if named:
         log.warning("class without a name class_id=%d model=%s", class_id, folder)
-
-
-def _px(pixels: float) -> float:
-    return round(pixels, 2)
 
 
 def _ms(seconds: float) -> float:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
 from app.api.dialects import forms, json_bodies
 from app.api.dialects.steps import Steps
@@ -27,11 +28,11 @@ class Body:
     fields: Mapping[str, Any] = field(default_factory=dict)  # parameters in the body
 
 
-async def read(request: Request, steps: Steps) -> Body:
+async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Body:
     """The body in the form that its Content-Type says; BadRequest or NotAJpeg if it can't be read at all."""
-    content_type = request.headers.get("content-type", "")
+    content_type = headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise NotAJpeg("compressed bodies are not taken: send it without Content-Encoding")
     if kind == "multipart/form-data":
         form = await forms.read(content_type, await _whole(request), steps)
@@ -45,8 +46,21 @@ async def read(request: Request, steps: Steps) -> Body:
 
 
 async def _whole(request: Request) -> bytes:
-    """All of the body, without the second copy that joining its chunks would make."""
+    """All of the body: as it came if that was in one piece, else without the second copy that joining would make."""
+    message = await _next(request)
+    if not message["more_body"]:
+        return bytes(message["body"])
     body = BytesIO()
-    async for chunk in request.stream():
-        body.write(chunk)
+    body.write(message["body"])
+    while message["more_body"]:
+        message = await _next(request)
+        body.write(message["body"])
     return body.getvalue()
+
+
+async def _next(request: Request) -> Message:
+    """The next piece of the body; ClientDisconnect if the client leaves before its end."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return {"body": message.get("body", b""), "more_body": message.get("more_body", False)}

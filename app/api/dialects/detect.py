@@ -5,10 +5,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
+from starlette.datastructures import QueryParams
 from starlette.responses import StreamingResponse
 
 from app.api import parameters
@@ -18,8 +20,10 @@ from app.api.departures import unless_gone
 from app.api.dialects import answers, bodies
 from app.api.dialects.examples import detect_body, detect_responses
 from app.api.dialects.steps import Steps
+from app.api.headers import one_of_each
 from app.api.parameters import Parameters
 from app.api.pipeline import Answered, Asked, Found, Pipeline
+from app.api.straight import StraightRoute
 from app.choices import BOTH
 from app.detection import draw
 from app.detection.detector import Result
@@ -31,7 +35,7 @@ T = TypeVar("T")
 
 def routes(pipeline: Pipeline) -> APIRouter:
     """The router of /detect."""
-    router = APIRouter(tags=["detection"])
+    router = APIRouter(tags=["detection"], route_class=StraightRoute)
     steps = Steps()
 
     @router.post(
@@ -43,11 +47,11 @@ def routes(pipeline: Pipeline) -> APIRouter:
         dependencies=[TOKEN],
     )
     async def detect(request: Request) -> Response:
-        body = await bodies.read(request, steps)
+        headers = one_of_each(request.scope["headers"])
+        body = await bodies.read(request, headers, steps)
         started = time.perf_counter()
-        timeout = request.headers.get(parameters.TIMEOUT_HEADER)
-        wanted = parameters.read(_single_values(request), body.fields, timeout)
-        picture = wants_picture(request.headers.get("accept", ""))
+        wanted = _wanted(request.scope["query_string"], body.fields, headers.get(parameters.TIMEOUT_HEADER))
+        picture = wants_picture(headers.get("accept", ""))
         _check_picture(picture, body, wanted)
         async with pipeline.answering(request, Asked(body.pictures, wanted)) as answered:
             encoding = Encoding(answered, wanted, pipeline.drawing, started)
@@ -162,11 +166,21 @@ def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:
     return {"X-Backend": result.backend, "Server-Timing": times}
 
 
-def _single_values(request: Request) -> Mapping[str, str]:
+def _wanted(query: bytes, fields: Mapping[str, Any], timeout: str | None) -> Parameters:
+    if fields or timeout is not None:
+        return parameters.read(_single_values(query), fields, timeout)
+    return _by_query(query)
+
+
+@lru_cache(maxsize=64)  # clients that ask often ask alike
+def _by_query(query: bytes) -> Parameters:
+    return parameters.read(_single_values(query), {})
+
+
+def _single_values(query: bytes) -> Mapping[str, str]:
     """The query; a parameter given more than once has its last value, but classes add up."""
-    if not request.scope["query_string"]:
-        return {}
-    values = dict(request.query_params)
+    found = QueryParams(query)
+    values = dict(found)
     if "classes" in values:
-        values["classes"] = ",".join(request.query_params.getlist("classes"))
+        values["classes"] = ",".join(found.getlist("classes"))
     return values

@@ -16,7 +16,7 @@ _BINARY = {"type": "string", "format": "binary"}
 _MODEL = {"name": "yolox_nano", "version": "1"}
 _PICTURE: dict[str, Any] = {
     "backend": "native",
-    "image": {"width": 128, "height": 85, "orientation": 1},
+    "image": {"width": 128, "height": 85, "orientation": 1, "applied_orientation": 1},
     "detections": [
         {
             "class_id": 47,

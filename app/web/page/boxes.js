@@ -11,8 +11,9 @@ const pen = document.createElement("canvas").getContext("2d");
 
 /** A figure; `items` are {box, label, score, kind, words, series, row}; `quiet` ones get no words. `size` is the answer's. */
 export function pictured(url, size, title, items) {
-  // Boxes are told in pixels as stored: what the file says of its orientation is not applied.
   const image = make("img", { src: url, alt: "", width: size.width, height: size.height });
+  // Boxes are in pixels of the picture as the model saw it: upright, or as stored whatever the file says.
+  image.style.imageOrientation = size.applied_orientation > 1 ? "from-image" : "none";
   const layer = draw("svg", { role: "img", "aria-label": spoken(title, items) });
   const stage = make("div", { class: "stage" }, image, layer);
   stage.style.aspectRatio = `${size.width} / ${size.height}`;

@@ -6,7 +6,7 @@ boxes are computed after the last convolutions, where half a pixel matters and n
 onnxconverter-common rounds every result of an operation that is kept in FP32, and so the boxes: it isn't used.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from converter.graph.passes.nodes import light, shell
+from converter.half_precision import LARGEST
 
 KEPT = 0.4  # the share of the depth, counted in learnt operations from the beginning, that stays in FP32
 _LEARNT = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -58,21 +59,32 @@ _BETWEEN = frozenset(
         "Unsqueeze",
     }
 )
-_LARGEST = float(np.finfo(np.float16).max)
 
 
-def to_half(model: Any) -> tuple[Any, int]:
-    """The model in FP16 with inputs and outputs as before, and how many of its operations are in FP16."""
-    typed = onnx.shape_inference.infer_shapes(light(model)).graph
-    depths = _depths(model.graph.node)
-    shallow = KEPT * max(depths.values(), default=0)
-    nodes = {name for name in _between_learnt(list(model.graph.node)) if depths[name] > shallow}
-    types = {each.name: each.type.tensor_type.elem_type for each in (*typed.value_info, *typed.input, *typed.output)}
-    graph = _Halving(model.graph, frozenset(nodes), types)
+def to_half(model: Any, kept: Collection[str] = ()) -> tuple[Any, int]:
+    """The model in FP16 with inputs and outputs as before, and how many of its operations are in FP16.
+
+    Those whose first outputs are `kept` stay in FP32.
+    """
+    nodes = halved(model) - set(kept)
+    graph = _Halving(model.graph, frozenset(nodes), types(model))
     made = shell(model)
     made.graph.node.extend(graph.nodes())
     made.graph.initializer.extend(graph.initializers())
     return made, len(nodes)
+
+
+def halved(model: Any) -> set[str]:
+    """The first outputs of the nodes that are in FP16 where all values can be."""
+    depths = _depths(model.graph.node)
+    shallow = KEPT * max(depths.values(), default=0)
+    return {name for name in _between_learnt(list(model.graph.node)) if depths[name] > shallow}
+
+
+def types(model: Any) -> dict[str, int]:
+    """Those of a model's tensors, but for its constants', as far as they are known."""
+    typed = onnx.shape_inference.infer_shapes(light(model)).graph
+    return {each.name: each.type.tensor_type.elem_type for each in (*typed.value_info, *typed.input, *typed.output)}
 
 
 def _between_learnt(nodes: list[Any]) -> Iterator[str]:
@@ -183,4 +195,4 @@ class _Halving:
 
 def _rounded(weight: Any, name: str) -> Any:
     values = numpy_helper.to_array(weight)
-    return numpy_helper.from_array(np.clip(values, -_LARGEST, _LARGEST).astype(np.float16), name)
+    return numpy_helper.from_array(np.clip(values, -LARGEST, LARGEST).astype(np.float16), name)

@@ -136,6 +136,15 @@ def shell(model: Any) -> Any:
     return made
 
 
+def graphs(graph: Any) -> Iterator[Any]:
+    """A graph, and those of its loops and branches."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from graphs(attribute.g)
+
+
 def light(model: Any) -> Any:
     """The model without its weights, which are inputs instead; what sizes may depend on is still there."""
     made, given = shell(model), model.graph

@@ -11,7 +11,8 @@ from tests.support.app.converting import Programs
 pytestmark = pytest.mark.anyio
 
 PHOTOS = Path("/photos/streets")
-DECLARED = ("signature", "input_scale", "input_fit", "boxes")  # what is said of the model, by the settings alone
+# What is said of the model, by the settings alone.
+DECLARED = ("signature", "input_scale", "input_fit", "boxes", "outputs", "nms_iou", "nms_count")
 AS_AT_START = {
     "target": "trt",
     "batch_sizes": [1, 4],

@@ -35,7 +35,7 @@ async def test_the_answer_has_the_promised_shape(api: Api) -> None:
         "id": "r-1",
         "model": {"name": "street_signs", "version": "1"},
         "backend": "native",
-        "image": {"width": 64, "height": 48, "orientation": None},
+        "image": {"width": 64, "height": 48, "orientation": None, "applied_orientation": 1},
         "detections": [
             {"class_id": 64, "label": "tram", "score": 0.91, "box": box},
             {"class_id": 65, "label": "traffic light", "score": 0.61803, "box": box},

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.backends.backend import ModelRefused, WorkerDied
-from converter.disk import publish
+from converter.disk import trees
 from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.support.app import jpegs
 from tests.support.fakes import FACTS, FakeStarter, until
@@ -85,10 +85,11 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
     assert body == {
         "name": "street_signs",
         "version": "1",
-        "sha256": publish.source_sha256(saved_model / "1"),
+        "sha256": trees.source_sha256(saved_model / "1"),
         "signature": dict(FACTS.signature),
         "labels": {"64": "tram", "65": "traffic light"},
         "label_ids": "2 classes, 64 to 65, no gaps",
+        "label_evidence": "lines of an id and a name, the first is class 64: by the ids in it",
         "active": "native",
         "backends": {
             "native": {

@@ -13,7 +13,8 @@ def detections(count: int, *, dropped: int = 0, start: int = 0) -> Detections:
     """`count` detections whose numbers all differ."""
     numbers = np.arange(start, start + count, dtype=np.float32)
     boxes = np.stack([numbers, numbers + 0.25, numbers + 0.5, numbers + 0.75], axis=1) if count else np.zeros((0, 4))
-    return Detections(boxes.astype(np.float32), 1 / (numbers + 1), np.arange(count, dtype=np.int32) + 7, dropped)
+    classes = np.arange(count, dtype=np.int32) + 7
+    return Detections(boxes.astype(np.float32), 1 / (numbers + 1), classes, dropped, encoded_again=count == 1)
 
 
 def travelled(batch: list[Detections]) -> list[Detections]:
@@ -29,7 +30,7 @@ def assert_same(batch: list[Detections], other: list[Detections]) -> None:
             before, after = getattr(one, name), getattr(same, name)
             assert (after.dtype, after.shape) == (before.dtype, before.shape)
             np.testing.assert_array_equal(after, before)
-        assert same.dropped == one.dropped
+        assert (same.dropped, same.encoded_again) == (one.dropped, one.encoded_again)
 
 
 @pytest.mark.parametrize(

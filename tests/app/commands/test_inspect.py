@@ -27,6 +27,7 @@ FOUND = Inspection(
     batch_sizes=(1,),
     left_out={"8": "the graph takes one picture"},
     label_ids="3 classes, 1 to 3, no gaps",
+    label_evidence="JSON, the first is class 1: by the ids in it",
     copies={"frozen": None, "trt": "there is no GPU"},
 )
 
@@ -40,6 +41,7 @@ def test_the_table_says_all_of_it() -> None:
         "yxyx, known by: 31 boxes on 5 photos",
         "the graph takes one picture",
         "raw_scores",
+        "3 classes, 1 to 3, no gaps; JSON, the first is class 1: by the ids in it",
         "frozen         can be made",
         "trt            can't be made: there is no GPU",
     ):
@@ -59,7 +61,7 @@ def test_the_command_looks_at_a_model_which_sees_the_variables_that_it_needs(tmp
     done = subprocess.run([*command, "--json"], env=environ, capture_output=True, text=True, check=True)
     facts = json.loads(done.stdout)
     assert facts["copies"]["frozen"] == {"can_be_made": True, "reason": None}
-    assert facts["signature"]["boxes_evidence"].startswith("5 boxes on 5 photos as yxyx_norm: ")
+    assert facts["signature"]["boxes_evidence"].startswith("of 5 sure objects 0 are found again ")
     del environ["DETECTOR_CHILD_ENVIRONMENT"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr

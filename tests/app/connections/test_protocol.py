@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from app.connections.connections import Stage
 from tests.support.app.connecting import GET, POST, SHORT, Serve
 from tests.support.fakes import until
 
@@ -96,6 +97,27 @@ async def test_a_client_that_is_answered_early_can_send_all_and_is_never_reset(s
     large = EARLY.replace(b"Host", b"Connection: close\r\nHost") % 20_000_000
     assert await client.ask(large, *[BIG] * 200) == (200, b"0")
     assert await client.rest() == b""
+
+
+async def test_a_body_is_handed_over_when_it_is_complete_and_an_answer_is_sent_in_one_go(serve: Serve) -> None:
+    client = await (await serve()).client()
+    client.writer.write(b"POST /pieces HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n")
+    for _ in range(3):
+        client.writer.write(BIG)
+        await client.writer.drain()
+    assert await client.ask() == (200, b"1")
+    for method in (b"HEAD", b"GET"):  # an answer without a body is sent, too
+        client.writer.write(GET.replace(b"GET", method).replace(b"/ ", b"/early "))
+        assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+async def test_work_for_a_client_who_leaves_is_cancelled(serve: Serve) -> None:
+    served = await serve()
+    client = await served.client()
+    client.writer.write(GET.replace(b"/ ", b"/work "))
+    await until(lambda: [each.stage for each in served.connections.all()] == [Stage.ANSWERING])
+    client.writer.close()
+    await until(lambda: served.observed(499) == 1)
 
 
 async def test_chunks_of_a_hundred_bytes_are_no_waste(serve: Serve) -> None:

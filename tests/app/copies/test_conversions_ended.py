@@ -1,7 +1,6 @@
 """A conversion that is ended on the way, by whomever: the job says how, no process is left and nothing half-written."""
 
 import asyncio
-import fcntl
 import os
 import resource
 import signal
@@ -160,13 +159,13 @@ async def test_the_converter_is_killed(step: str, converting: Converting, progra
 
 
 async def test_the_converter_is_killed_while_it_publishes(converting: Converting, programs: Programs) -> None:
+    programs.hold_before("1_frozen")
     job = await begun(converting, programs, "verify")
-    with alone_in(converting.source.parent):
-        programs.go()
-        await until_in(job, "publish")
-        pids = converting.processes()
-        os.kill(pids[0], signal.SIGKILL)
-        await gone(pids)
+    programs.go()
+    await until_in(job, "publish")
+    pids = converting.processes()
+    os.kill(pids[0], signal.SIGKILL)
+    await gone(pids)
     await converting.finished()
     assert job.reason == "the converter was ended by SIGKILL while publishing the copy"
     converting.assert_as_before()
@@ -188,17 +187,6 @@ async def test_no_process_can_be_started(converting: Converting) -> None:
         await converting.finished()
     assert (job.state, job.reason) == ("failed", "it could not be run: [Errno 24] Too many open files")
     converting.assert_as_before()
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Nobody else puts a folder in place here."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from app.backends.backend import ModelRefused, WorkerDied
 from app.copies.jobs import Job
 from app.errors import NotLoaded
 from app.images import Image
-from converter.disk import publish
+from converter.disk import checks
 from converter.machine.environment import Environment
 from tests.support.app.converting import Programs
 from tests.support.app.copying import GPU, PLAIN, Copying, Make, ReplacingStarter
@@ -189,7 +189,7 @@ async def test_a_copy_replaced_by_another_server_while_it_is_loaded_is_loaded_ag
 
     def replaced() -> None:
         report = replace(bench.report("frozen"), created=f"2026-11-25T09:00:0{len(bench.starter.asked)}+00:00")
-        publish.add_report(folder, report)
+        checks.add_report(folder, report)
 
     bench.starter = ReplacingStarter(replaced, times=times)
     await bench.prepare()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from app.errors import NotLoaded
-from converter.disk.hashes import Hashes, sha256
 from tests.support.app.comparing import ServerSetup, numbered
 from tests.support.app.copying import PLAIN, Copying
 from tests.support.fakes import until
@@ -106,10 +105,3 @@ async def test_under_load_for_a_named_copy_a_new_version_is_loaded_all_the_same(
     await asyncio.gather(*waiting)
     await loading
     assert (frozen.closed, server.told("frozen")[0]) == (True, "unavailable")
-
-
-def test_a_file_is_read_again_when_it_may_have_changed(tmp_path: Path) -> None:
-    path, hashes = tmp_path / "weights", Hashes()
-    for content in (b"some", b"more", b"less"):
-        path.write_bytes(content)
-        assert hashes(path) == sha256(path)

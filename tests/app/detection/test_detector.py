@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from app.errors import (
     Overloaded,
     ServiceError,
 )
+from app.images import Intake
 from app.lanes.batching import Bounds, MicroBatcher
 from app.lanes.door import Door
 from app.lanes.lane import Lane
@@ -50,8 +50,8 @@ class Detecting:
         self.lanes = {name: self._lane(name, executor, limit) for name in ("native", "frozen", "trt")}
         self.routing = Routing(self.lanes, self.metrics)
         attempts = Attempts(self.routing, Failures(self.routing, self.metrics, rule=RollbackRule()))
-        limits: Any = {"max_pixels": 1_000_000, "timeout_s": timeout_s}
-        self.detector = Detector(attempts, self.metrics, executor=executor, **limits)
+        intake = Intake(1_000_000)
+        self.detector = Detector(attempts, self.metrics, executor=executor, intake=intake, timeout_s=timeout_s)
 
     def _lane(self, name: str, executor: ThreadPoolExecutor, limit: int) -> Lane:
         slot = Slot(name, self.starter, self.metrics)

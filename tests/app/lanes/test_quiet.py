@@ -12,7 +12,7 @@ from app.backends.backend import Spec
 from app.errors import Overloaded
 from app.images import Image
 from app.lanes.batching import Bounds, MicroBatcher
-from app.lanes.quiet import LONGEST_HOLD_S, Quiet, idle, wait_until_idle
+from app.lanes.quiet import LONGEST_HOLD_S, Quiet, held, idle, wait_until_idle
 from app.metrics import Metrics
 from tests.support.app.queueing import QueuedModel, submit
 from tests.support.fakes import FakeBackend, until
@@ -133,6 +133,33 @@ async def test_it_ends_with_an_error_in_the_block_too(bench: Queues, street: Ima
             raise ZeroDivisionError
     (asked,) = submit(bench.batchers[0], [street])
     await asked
+
+
+async def test_beside_a_load_that_never_ends_it_takes_the_place_of_a_batch(bench: Queues, street: Image) -> None:
+    quiet = Quiet(bench.batchers, measuring=bench.measuring, patience_s=SOON_S).patient(2)
+    batcher, native = bench.batchers[0], bench.backends[0]
+    bench.models[0].max_in_flight = 2
+    async with bench.busy(street):
+        async with quiet.moment():
+            asked = submit(batcher, [street] * 2)
+            await until(lambda: batcher.depth == 2)
+            assert (quiet.shared, len(native.batches)) == (0, 1)
+        await until(lambda: len(native.batches) == 2)
+        assert (quiet.shared, batcher.depth, bench.measuring.locked()) == (1, 1, False)
+    await asyncio.gather(*asked)
+    async with quiet.moment():
+        assert idle(bench.batchers)
+    assert quiet.shared == 1, "a quiet moment came by itself"
+
+
+async def test_a_place_is_waited_for(bench: Queues, street: Image) -> None:
+    async with bench.busy(street) as asked:
+        with pytest.raises(TimeoutError):
+            async with held(bench.batchers, within_s=SOON_S, places=1):
+                pytest.fail("there is but one, and it is taken")
+        entering = asyncio.ensure_future(held(bench.batchers, within_s=60, places=1).__aenter__())
+    await entering
+    assert asked.done()
 
 
 async def test_a_queue_is_held_until_the_last_holder_lets_go(bench: Queues, street: Image) -> None:

@@ -107,6 +107,23 @@ async def test_never_while_a_request_waits(bench: Busy) -> None:
     assert not shadowed(bench.backend("frozen"))
 
 
+async def test_where_requests_always_wait_it_has_the_place_of_a_batch(bench: Busy) -> None:
+    native = bench.backend("native")
+    batcher = bench.routing.lanes["native"].batcher
+
+    async def ask_for_ever() -> None:
+        while True:
+            await asyncio.gather(*batcher.submit([bench.street] * 4))
+
+    bench.tasks += [asyncio.create_task(ask_for_ever()) for _ in range(12)]
+    await until(lambda: batcher.depth > 0)
+    await bench.begin(patience_s=SOON_S)
+    await bench.ended()
+    assert (window(bench)["pairs"], batcher.depth > 0) == (1, True)
+    assert shadowed(native)
+    assert bench.counted("compare_latency_ratio_count") == 0
+
+
 async def test_it_does_not_give_up_at_once(bench: Busy) -> None:
     native = bench.backend("native")
     native.open_gate.clear()

@@ -1,6 +1,5 @@
 """A conversion that is ended at any of its steps leaves no process and nothing half-written; the old copy stays."""
 
-import fcntl
 import os
 import signal
 import sys
@@ -68,23 +67,12 @@ def test_told_to_stop_it_says_so_and_leaves_nothing(model: Path, step: str) -> N
     assert_only_the_old_copy_is_there(model)
 
 
-@contextmanager
-def last_moment(process: Process, folder: Path) -> Iterator[None]:
-    """In the block the conversion is at the point where it puts its copy in the place of the old one."""
-    wait_for(process, "yardstick")
-    handle = os.open(folder, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)  # as one does that renames beside it: see publish
-    wait_for(process, "publish")
-    yield
-    os.close(handle)
-
-
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
 def test_at_the_last_moment_the_old_copy_stays_too(model: Path, sig: signal.Signals) -> None:
-    with converting(model) as process:
-        with last_moment(process, model.parent / "copies"):
-            process.send_signal(sig)
-            assert process.wait(timeout=60) in (130, -signal.SIGKILL)
+    with converting(model, held_before="1_trt") as process:
+        wait_for(process, "publish")
+        process.send_signal(sig)
+        assert process.wait(timeout=60) in (130, -signal.SIGKILL)
         publish.recover(model.parent / "copies" / "1_trt")
     assert_only_the_old_copy_is_there(model)
 
@@ -150,7 +138,6 @@ def test_it_ends_when_the_server_that_started_it_is_gone(model: Path) -> None:
         ("build", 5, "the converter crashed while building engines (SIGSEGV)"),
         ("making save", 5, "the converter crashed while saving (SIGSEGV)"),
         ("run TRTEngineOp_000_000", 6, "the copy ended its process by SIGSEGV"),
-        ("run frozen", 5, "the frozen copy beside it ended its process by SIGSEGV"),
     ],
 )
 def test_a_child_that_crashed_is_told_with_what_it_did(model: Path, at: str, code: int, said: str) -> None:
@@ -175,7 +162,7 @@ def test_a_child_that_is_killed_from_outside_is_told_too(model: Path) -> None:
 @pytest.mark.tensorflow
 def test_the_real_one_ends_with_its_parent(odd_models: OddModels, tmp_path: Path) -> None:
     command: list[Any] = [sys.executable, "-m", "converter", odd_models.root / "detector", "--target", "frozen"]
-    with running([*map(str, command), "--output", str(tmp_path / "1_frozen")], clean_environ({})) as process:
+    with running([*map(str, command), "--boxes", "yxyx_norm", "--output", str(tmp_path / "1_frozen")], clean_environ({})) as process:
         wait_for(process, "verify")
         with all_gone(process):
             process.kill()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from converter.disk import publish
+from tests.support.converter.locking import alone
 from tests.support.converter.running import names
 
 
@@ -61,7 +62,7 @@ def test_a_copy_that_was_set_aside_is_put_back(tmp_path: Path) -> None:
 
 def test_it_is_put_back_before_a_new_one_is_made_and_that_one_fails(tmp_path: Path) -> None:
     copy(tmp_path / "1_trt.stale-abc" / "1_trt", "old")
-    with pytest.raises(ZeroDivisionError), publish.written_beside(tmp_path / "1_trt"):
+    with pytest.raises(ZeroDivisionError), alone(tmp_path / "1_trt"), publish.written_beside(tmp_path / "1_trt"):
         _ = 1 / 0
     assert (names(tmp_path), content(tmp_path / "1_trt")) == (["1_trt"], "old")
 
@@ -75,7 +76,7 @@ def test_what_was_set_aside_for_one_that_is_there_is_removed(tmp_path: Path) -> 
 
 
 def test_what_another_process_writes_now_is_left_alone(tmp_path: Path) -> None:
-    with publish.written_beside(tmp_path / "1_trt") as partial:
+    with alone(tmp_path / "1_trt"), publish.written_beside(tmp_path / "1_trt") as partial:
         publish.recover(tmp_path / "1_trt")
         assert partial.is_dir()
     assert names(tmp_path) == ["1_trt"]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 
 from converter import targets
@@ -30,7 +31,7 @@ def machine(**says: Any) -> dict[str, str]:
 
 def ask(environ: Mapping[str, str]) -> Environment:
     """What is found, but for the driver, the GPUs and the packages of the machine that the tests run on."""
-    return replace(environment.probe(environ), driver=None, gpu_memory_bytes=(), onnx=())
+    return replace(environment.probe(environ), driver=None, gpu_memory_bytes=(), onnx=(), versions={})
 
 
 # Asking
@@ -86,6 +87,13 @@ def test_the_build_is_named_by_its_commit_and_its_cuda(build: dict[str, Any], te
 def test_the_memory_of_the_gpus_is_told_where_there_are_some(gpus: list[Any], standin_cuda: Path) -> None:
     asked = environment.probe({**machine(gpus=gpus), "LD_LIBRARY_PATH": str(standin_cuda)})
     assert asked.gpu_memory_bytes == ((80 << 30, 24 << 30) if gpus else ())
+
+
+def test_the_versions_of_what_makes_onnx_copies_are_told() -> None:
+    versions = environment.probe(machine()).versions
+    assert set(versions) == set(environment.FOR_ONNX)
+    assert versions["onnxruntime"] == onnxruntime.__version__
+    assert versions["tf2onnx"] == importlib.metadata.version("tf2onnx")
 
 
 def test_a_driver_is_told_although_tensorflow_crashes(tmp_path: Path) -> None:
@@ -176,5 +184,6 @@ def test_the_facts_are_json_without_the_log() -> None:
         "gpu_memory_bytes": [],
         "compute_capability": "9.0",
         "onnx": [],
+        "versions": {},
         "crash": None,
     }

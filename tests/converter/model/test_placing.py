@@ -31,6 +31,13 @@ def test_it_is_padded_below_and_to_the_right() -> None:
     np.testing.assert_array_equal(pixels[:45], resized(PHOTO, (90, 45)))
 
 
+def test_it_is_padded_on_both_sides() -> None:
+    pixels, placed = fit(PHOTO, (90, 91), "pad-centre")
+    assert placed == Placed((60, 30), (90, 91), (1.5, 1.5), (0, 23))
+    assert (pixels[:23] == 114).all()
+    np.testing.assert_array_equal(pixels[23:68], resized(PHOTO, (90, 45)))
+
+
 def test_a_picture_one_pixel_wide_keeps_one() -> None:
     pixels, placed = fit(PHOTO[:, :1], (16, 16), "pad")
     assert pixels.shape == (16, 16, 3)

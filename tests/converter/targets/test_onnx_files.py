@@ -6,7 +6,7 @@ import pytest
 
 from converter import targets
 from converter.contract import CopyRefused
-from converter.disk import publish
+from converter.disk import checks
 from converter.model.files import may_be_replaced
 from converter.model.onnx_layout import Decode, Layout, Part
 
@@ -53,30 +53,30 @@ def test_a_part_that_is_not_there_is_named(
     tmp_path: Path, parts: dict[str, object], files: tuple[str, ...], missing: str
 ) -> None:
     with pytest.raises(CopyRefused, match=f": {missing} is missing, which its layout.json names") as refusal:
-        publish.check_kind(written(tmp_path, parts, *files), targets.KINDS["onnx"])
+        checks.check_kind(written(tmp_path, parts, *files), targets.KINDS["onnx"])
     assert refusal.value.reason == "incomplete"
 
 
 def test_a_layout_that_can_not_be_understood_is_told(tmp_path: Path) -> None:
     (tmp_path / "layout.json").write_text("{}")
     with pytest.raises(CopyRefused, match=r"layout\.json can't be understood") as refusal:
-        publish.check_kind(tmp_path, targets.KINDS["onnx"])
+        checks.check_kind(tmp_path, targets.KINDS["onnx"])
     assert refusal.value.reason == "incomplete"
 
 
 def test_an_empty_folder_is_no_copy(tmp_path: Path) -> None:
     with pytest.raises(CopyRefused, match="can't be read: No such file or directory"):
-        publish.check_kind(tmp_path, targets.KINDS["onnx"])
+        checks.check_kind(tmp_path, targets.KINDS["onnx"])
 
 
 def test_a_saved_model_is_not_offered_as_one(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"")
     with pytest.raises(CopyRefused, match=r"it is a SavedModel: a copy for ONNX Runtime has a layout\.json") as refusal:
-        publish.check_kind(tmp_path, targets.KINDS["onnx"])
+        checks.check_kind(tmp_path, targets.KINDS["onnx"])
     assert refusal.value.reason == "not_what_it_says"
 
 
 def test_it_is_not_offered_as_another_kind(tmp_path: Path) -> None:
     with pytest.raises(CopyRefused, match="it is a copy for ONNX Runtime and must be offered as one") as refusal:
-        publish.check_kind(written(tmp_path, AT_THE_DECODER, *BOTH), targets.KINDS["frozen"])
+        checks.check_kind(written(tmp_path, AT_THE_DECODER, *BOTH), targets.KINDS["frozen"])
     assert refusal.value.reason == "not_what_it_says"

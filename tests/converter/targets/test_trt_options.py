@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.converter.made import program
 from tests.support.standin import Done, EnginelessCopy, engineless, run_standin
 
 pytestmark = pytest.mark.tensorflow
@@ -101,6 +102,17 @@ def test_what_is_denied_is_in_no_engine(runs: Mapping[str, EnginelessCopy]) -> N
     assert {"Sigmoid", "Exp", "Conv2D"} <= set(runs["default"].saved["inside"])
     assert {"Sigmoid", "Exp", "Conv2D"} & set(runs["without sigmoid"].saved["inside"]) == {"Conv2D"}
     assert "Sigmoid" not in runs["without sigmoid"].facts["converted_by_type"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_what_fp16_can_not_hold_is_in_no_engine(standin_library: Path, tmp_path: Path, precision: str) -> None:
+    """Nor is what SiLU's own gradient needs: it is not saved."""
+    model = Path(program("small_detector.py", tmp_path / "1"))
+    options = ("--precision", precision, "--minimum-segment-size", "2")
+    made = engineless(tmp_path / "copy", run_standin(standin_library, tmp_path / "copy", *options, model=model))
+    kept = {each.partition(" ")[0] for each in made.facts.get("kept_in_fp32", ())}
+    assert {"Conv2D", "Mul", "Sigmoid"} & kept == (set() if precision == "fp32" else {"Conv2D", "Mul", "Sigmoid"})
+    assert made.facts["converted_by_type"]["Conv2D"] == (3 if precision == "fp32" else 2)
 
 
 def test_int8_is_calibrated_on_batches_of_one_shape(runs: Mapping[str, EnginelessCopy]) -> None:

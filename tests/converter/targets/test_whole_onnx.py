@@ -11,7 +11,7 @@ import pytest
 
 from converter import targets
 from converter.contract import Report
-from converter.disk import publish
+from converter.disk import checks
 from converter.model.onnx_layout import Layout
 from tests.support.converter.made import program
 
@@ -73,19 +73,28 @@ def test_the_report_tells_where_it_was_cut_and_how_it_agrees(converted: Converte
     assert (report.identity.gpu, report.identity.tensorrt) == (None, None)
     assert (report.facts["cut"], report.facts["why"]) == ("at the decoder", {})
     assert report.facts["operations_by_type"]["picture"]["ResizeBilinear"] == 1
-    assert report.facts["operations_by_type"]["network"]["Conv2D"] == 2
+    assert report.facts["operations_by_type"]["network"]["Conv2D"] == 3
     assert report.facts["libraries"].keys() == {"onnx", "tf2onnx", "onnxruntime"}
     assert set(report.latency) == {"native", "onnx"}
     assert report.agreement["2"]["verdict"] == "agrees"
 
 
+def test_what_fp16_can_not_hold_stays_in_fp32(converted: Converted) -> None:
+    report = Report.from_json(converted.done.stdout)
+    assert report.facts["operations_in_fp16"] >= 1
+    kept = [each.partition(" ")[0] for each in report.facts["kept_in_fp32"]]
+    assert {"Conv", "Mul"} <= set(kept)
+    assert report.facts["too_large_for_fp16"] == len(kept)
+    assert Layout.read(converted.folder).mixed
+
+
 def test_the_copy_may_be_loaded_until_a_file_is_another(converted: Converted) -> None:
     report = Report.from_json(converted.done.stdout)
-    assert publish.usable_report(converted.folder, targets.KINDS["onnx"], report.identity) == report
+    assert checks.usable_report(converted.folder, targets.KINDS["onnx"], report.identity) == report
     network = converted.folder / "network.onnx"
     contents = network.read_bytes()
     network.write_bytes(contents[:-1])
-    assert publish.usable_report(converted.folder, targets.KINDS["onnx"], report.identity) is None
+    assert checks.usable_report(converted.folder, targets.KINDS["onnx"], report.identity) is None
     network.write_bytes(contents)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from converter import targets
 from converter.contract import Report
-from converter.disk import publish
+from converter.disk import checks, trees
 from converter.progress import DONE, RUNNING, STARTED, Event, parse
 from tests.support.converter.running import Done, command, convert, fake_model, machine, picture
 
@@ -79,13 +79,13 @@ def test_the_report_is_in_the_copy_too(model: Path, report: Report) -> None:
 
 
 def test_the_copy_may_be_loaded_here_and_now(model: Path, report: Report) -> None:
-    assert publish.check(copy_of(model), targets.KINDS["trt"], report.identity) == report
+    assert checks.check(copy_of(model), targets.KINDS["trt"], report.identity) == report
     assert (copy_of(model) / "assets.extra" / "labels.txt").read_text() == "1 person\n"
 
 
 def test_it_belongs_to_this_model_these_options_and_this_machine(model: Path, report: Report) -> None:
     identity = report.identity
-    assert identity.source_sha256 == publish.source_sha256(model)
+    assert identity.source_sha256 == trees.source_sha256(model)
     assert (identity.tensorflow, identity.tensorrt) == ("2.14.1", "8.5.3")
     assert (identity.gpu, identity.compute_capability) == ("NVIDIA H100 80GB HBM3", "9.0")
     assert identity.options["calibrated_on"] == str(model.parent / "pictures")
@@ -128,8 +128,8 @@ def test_the_copy_was_compared_with_native_on_each_picture(report: Report) -> No
 
 def test_the_seconds_of_each_step_and_both_sizes_are_told(model: Path, report: Report) -> None:
     assert list(report.seconds) == STEPS[:-1]
-    assert report.source_bytes == publish.size_bytes(model)
-    assert report.size_bytes == publish.size_bytes(copy_of(model)) - (copy_of(model) / "report.json").stat().st_size
+    assert report.source_bytes == trees.size_bytes(model)
+    assert report.size_bytes == trees.size_bytes(copy_of(model)) - (copy_of(model) / "report.json").stat().st_size
 
 
 # What TF-TRT was asked for
@@ -165,7 +165,7 @@ def test_a_portable_copy_has_no_engine_and_is_never_loaded(tmp_path: Path) -> No
     assert asked(model)["may_build"] is True
     assert asked(model)["parameters"]["dynamic_shape_profile_strategy"] is None
     report = Report.from_json(done.stdout)
-    assert publish.usable_report(copy_of(model), targets.KINDS["trt"], report.identity) is None
+    assert checks.usable_report(copy_of(model), targets.KINDS["trt"], report.identity) is None
     assert list((copy_of(model) / "assets").iterdir()) == [copy_of(model) / "assets" / "asked.json"]
 
 

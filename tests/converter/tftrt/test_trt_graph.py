@@ -17,7 +17,7 @@ from benchmarks.serving import clean_environ
 from converter import targets
 from converter.comparison import probe
 from converter.contract import CopyRefused
-from converter.disk import publish
+from converter.disk import checks
 from converter.machine import environment
 from converter.machine.child import Limits
 from converter.model import engines
@@ -84,14 +84,14 @@ def test_without_engines_it_is_refused_before_anything_loads_it(
 ) -> None:
     assert engines.lacking(engineless_trt) == NEVER_BUILT
     with pytest.raises(CopyRefused) as refusal:
-        publish.check_kind(engineless_trt, targets.KINDS[target])
+        checks.check_kind(engineless_trt, targets.KINDS[target])
     assert (refusal.value.reason, str(refusal.value)) == (reason, sentence)
 
 
 def test_a_file_that_only_looks_like_an_engine_does_not_run(engineless_trt: Path, tmp_path: Path) -> None:
     forged = shutil.copytree(engineless_trt, tmp_path / "1_trt")
     (forged / "assets" / "trt-serialized-engine.TRTEngineOp_000_000").write_bytes(b"no engine")
-    publish.check_kind(forged, targets.KINDS["trt"])  # it has the files of a copy
+    checks.check_kind(forged, targets.KINDS["trt"])  # it has the files of a copy
     with pytest.raises(CopyRefused, match="at batch size 1: No OpKernel was registered") as refusal:
         probe.run(probe.Request(folder=forged, target="trt", batch_sizes=(1,)), limits=Limits.within(60))
     assert refusal.value.reason == "probe_failed"

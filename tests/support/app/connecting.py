@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+from starlette.requests import Request
+
+from app.api.departures import unless_gone
 from app.connections.connections import Connections
 from app.connections.limits import Limits
 from app.metrics import Metrics
@@ -19,14 +22,18 @@ SHORT = {"seconds": 0.05, "keep_alive_s": 0.1, "linger_s": 0.05, "check_s": 0.01
 async def tiny(scope: Any, receive: Any, send: Any) -> None:
     """Answers with the length of the body; under /early without having read it; under /never not at all.
 
-    Under /wait it answers when the client has left.
+    Under /wait it answers when the client has left; under /work it works for the client until then. Under /pieces it
+    answers with the number of pieces that the body came in.
     """
-    read, more = 0, scope["path"] == "/"
+    read, more = 0, scope["path"] in ("/", "/pieces")
+    if scope["path"] == "/work":
+        await unless_gone(Request(scope, receive), asyncio.Event().wait())
     while scope["path"] == "/wait" and (await receive())["type"] != "http.disconnect":
         pass
     while more:
         message = await receive()
-        read, more = read + len(message.get("body", b"")), message.get("more_body", False)
+        piece, more = message.get("body", b""), message.get("more_body", False)
+        read += 1 if scope["path"] == "/pieces" else len(piece)
     if scope["path"] == "/never":
         await asyncio.Event().wait()
     body = b"%d" % read

@@ -40,6 +40,10 @@ class Programs:
         """Those that wait go on."""
         self._go.touch()
 
+    def hold_before(self, name: str) -> None:
+        """The converter stops for good before it gives a folder this name."""
+        self._environ.setenv("HELD_BEFORE", name)
+
     def fix_batch(self, size: int) -> None:
         """The model takes batches of this size alone."""
         self._environ.setenv("BATCH", str(size))
@@ -105,7 +109,7 @@ class Converting:
         """The old copy and nothing beside it, apart from the locks and the jobs."""
         assert contents(self.place) == {"saved_model.pb": b"an older copy"}
         beside = {path.name for path in self.source.parent.iterdir()}
-        assert beside <= {"1", "1_frozen", "1_jobs", ".1_frozen.lock"}
+        assert beside <= {"1", "1_frozen", "1_jobs", ".1_frozen.lock", ".hashes.json"}
 
     def processes(self) -> list[int]:
         """Those that were started for the conversions: the converter first."""

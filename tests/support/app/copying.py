@@ -18,9 +18,9 @@ from app.model_folder import Model
 from app.verdicts.judge import Judge
 from app.verdicts.routing import Standing
 from converter.contract import Report
-from converter.disk import publish
+from converter.disk import checks, places
+from converter.identity import identify
 from converter.machine.environment import Environment
-from converter.run import identify
 from converter.tolerance import Tolerance
 from tests.support.fakes import FakeBackend, FakeStarter
 from tests.support.programs.without_tensorflow import ENGINE, FOUND, ON_A_GPU
@@ -73,7 +73,15 @@ def served_model(source: Path, metrics: Metrics, *, max_batch: int = 8) -> Serve
 class Copying:
     """The copies of a model that is no real one, and its conversions; FP16 is wanted."""
 
-    def __init__(self, root: Path, found: Environment, *, wanted: tuple[str, ...] | None, convert: bool) -> None:
+    def __init__(
+        self,
+        root: Path,
+        found: Environment,
+        *,
+        wanted: tuple[str, ...] | None,
+        convert: bool,
+        cache: Path | None = None,
+    ) -> None:
         self.source, self.found = root / "1", found
         (self.source / "variables").mkdir(parents=True, exist_ok=True)
         (self.source / "saved_model.pb").write_bytes(b"a model")
@@ -82,9 +90,10 @@ class Copying:
         self.judge = Lenient()
         self.lacking: str | None = None  # why there is no room for two
         self.slots = {name: self._slot(name) for name in ("trt", "frozen", "onnx")}
-        plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, cache=None)
-        self.folders = CopyFolders(served_model(self.source, self.metrics), plan, ask=self._ask)
-        files, allowed = JobFiles(self.location("jobs")), JobLimits(seconds=60)
+        plan = Plan(wanted=wanted, convert=convert, precision="FP16", calibration_images=None, cache=cache)
+        self.served = served_model(self.source, self.metrics)
+        self.folders = CopyFolders(self.served, plan, ask=self._ask)
+        files, allowed = JobFiles(places.location(self.source, "jobs", cache=cache)), JobLimits(seconds=60)
         self.conversions = Conversions(files=files, metrics=self.metrics, allowed=allowed, tolerance=Tolerance())
         self.copies = Copies(self.slots, self.folders, self.conversions, self.judge, self.metrics)
         self.asked = 0
@@ -100,7 +109,7 @@ class Copying:
         return self.found
 
     def location(self, target: str) -> Path:
-        return publish.location(self.source, target)
+        return places.location(self.source, target)
 
     async def prepare(self) -> None:
         await self.copies.prepare()
@@ -122,7 +131,7 @@ class Copying:
         if target == "trt" if engine is None else engine:
             (folder / "assets" / f"trt-serialized-engine.{ENGINE}").write_bytes(b"an engine")
         if report:
-            publish.add_report(folder, self.report(target, **made_with))
+            checks.add_report(folder, self.report(target, **made_with))
         return folder
 
     def report(self, target: str, *, options: Mapping[str, str] | None = None, **made_with: Any) -> Report:

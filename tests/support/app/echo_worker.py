@@ -11,6 +11,7 @@ import numpy as np
 from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from converter.model.detections import Detections
+from converter.model.orientation import Shown
 
 # Widths of pictures that are orders.
 INVALID, BUG, CRASH, EXIT, TALK, HANG, FORK, BABBLE = 1, 2, 3, 4, 5, 6, 7, 8
@@ -24,6 +25,7 @@ class Echo:
             raise ModelRefused("it has no signature 'serving_default'")
         if job.folder.name == "crashes":
             _die(signal.SIGABRT)
+        self._takes_s = float(os.environ.get("ECHO_SECONDS", "0"))  # for each picture
         self.facts = Facts(
             batch_sizes=job.batch_sizes or (1, job.max_batch),
             batches_in_flight=job.batches_in_flight or 2,
@@ -34,17 +36,19 @@ class Echo:
             signature={"folder": str(job.folder), "name": job.name},
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
-        for width, _ in sizes:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+        for width, *_ in sizes:
             _obey(width)
+        if self._takes_s:
+            threading.Event().wait(self._takes_s * len(jpegs))
         return [
             _echo(_left_behind() if size[0] == FORK else len(jpeg), size)
             for jpeg, size in zip(jpegs, sizes, strict=True)
         ]
 
 
-def _echo(class_id: int, size: tuple[int, int]) -> Detections:
-    box = np.array([[0, 0, *size]], np.float32)
+def _echo(class_id: int, size: Shown) -> Detections:
+    box = np.array([[0, 0, *size[:2]]], np.float32)
     return Detections(box, np.array([0.5], np.float32), np.array([class_id], np.int32))
 
 

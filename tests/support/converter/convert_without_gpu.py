@@ -22,6 +22,7 @@ from converter.contract import Options
 from converter.model import sampling, signature
 from converter.tftrt import convert as tftrt
 from converter.tftrt import engine_facts
+from converter.tftrt.keeping import kept_facts
 
 KEPT = (
     "precision_mode",
@@ -50,7 +51,7 @@ def convert(source: Path, folder: Path, options: Options) -> dict[str, Any]:
         tftrt.forbid_runtime_building(converter)
     tftrt.save(converter, folder, save_engines=options.save_engines)
     return {
-        "facts": engine_facts.read(converter, folder),
+        "facts": {**engine_facts.read(converter, folder), **kept_facts(converter)},
         "calibrated_on": [tensor.shape.as_list() for batch in calibration() for tensor in batch.values()]
         if calibration
         else [],

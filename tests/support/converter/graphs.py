@@ -55,7 +55,7 @@ def network() -> ModelProto:
     """One box for each picture: the whole of it, class 18, with the brightness as its score."""
     nodes = [
         helper.make_node("Unsqueeze", ["brightness", "last"], [SCORES]),
-        helper.make_node("Unsqueeze", ["count", "last"], ["number"]),
+        helper.make_node("Unsqueeze", [PICTURES, "last"], ["number"]),
         helper.make_node("Cast", ["number"], ["rows"], to=TensorProto.INT64),
         helper.make_node("Concat", ["rows", "one", "four"], ["box_shape"], axis=0),
         helper.make_node("Concat", ["rows", "one"], ["class_shape"], axis=0),

@@ -17,6 +17,7 @@ from converter.model.signature import load, others
 
 JPEGS = tf.TensorSpec([None], tf.string, name="jpegs")
 ROWS = 3
+PHOTO = Path("tests/data/dog.jpg")
 
 
 def detector(jpegs: Any) -> dict[str, Any]:
@@ -58,6 +59,20 @@ def of_pixels(images: Any) -> dict[str, Any]:
     return detector(images[:, 0, 0, 0])
 
 
+def with_key(jpegs: Any, key: Any) -> dict[str, Any]:
+    return {**detector(jpegs), "key": key}
+
+
+def in_base64(jpegs: Any) -> dict[str, Any]:
+    pictures = tf.map_fn(tf.io.decode_jpeg, tf.io.decode_base64(jpegs), fn_output_signature=tf.uint8)
+    return detector(pictures[:, 0, 0, 0])
+
+
+def of_examples(messages: Any) -> dict[str, Any]:
+    parsed = tf.io.parse_example(messages, {"image/encoded": tf.io.FixedLenFeature([], tf.string)})
+    return detector(parsed["image/encoded"])
+
+
 # By name: the function, what it takes, and the name of its signature.
 MODELS: Mapping[str, tuple[Any, Sequence[Any], str]] = {
     "detector": (detector, [JPEGS], "serving_default"),
@@ -67,6 +82,9 @@ MODELS: Mapping[str, tuple[Any, Sequence[Any], str]] = {
     "detector_of_one_picture_after_all": (of_one_picture_after_all, [JPEGS], "serving_default"),
     "other_signature": (detector, [JPEGS], "classify"),
     "two_inputs": (with_threshold, [JPEGS, tf.TensorSpec([], name="threshold")], "serving_default"),
+    "key_beside": (with_key, [JPEGS, tf.TensorSpec([None], tf.string, name="key")], "serving_default"),
+    "in_base64": (in_base64, [JPEGS], "serving_default"),
+    "examples": (of_examples, [tf.TensorSpec([None], tf.string, name="inputs")], "serving_default"),
     "pixels": (of_pixels, [tf.TensorSpec([None, 3, 416, 416], tf.uint8, name="images")], "serving_default"),
     "one_picture": (detector, [tf.TensorSpec([], tf.string, name="jpeg")], "serving_default"),
     "classifier": (lambda jpegs: {"probabilities": tf.zeros([tf.size(jpegs), 1000])}, [JPEGS], "serving_default"),
@@ -81,6 +99,17 @@ MODELS: Mapping[str, tuple[Any, Sequence[Any], str]] = {
 MORE = {"two_signatures": ["tensorflow/serving/regress", "classify"]}
 
 
+def save_old(folder: Path) -> None:
+    """As TensorFlow 1 wrote it: names with numbers, and a threshold that has a value of its own."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        jpegs = tf.compat.v1.placeholder(tf.string, [None], "jpegs")
+        threshold = tf.compat.v1.placeholder_with_default(0.75, [], "threshold")
+        found = detector(jpegs)
+        found["detection_scores"] *= tf.cast(found["detection_scores"] > threshold, tf.float32)
+        outputs = {f"{name}:0": tensor for name, tensor in found.items()}
+        tf.compat.v1.saved_model.simple_save(session, str(folder), {"jpegs:0": jpegs, "threshold": threshold}, outputs)
+
+
 def save(folder: Path, function: Any, takes: Sequence[Any], key: str) -> None:
     module = tf.Module()
     module.serve = tf.function(function, input_signature=takes, autograph=False)
@@ -93,13 +122,16 @@ def verdict(folder: Path) -> str:
         model, signature = load(folder)
     except UnusableModel as error:
         return str(error)
-    return ", ".join([signature.input_name, *others(model)])
+    scores = signature(tf.constant([PHOTO.read_bytes()]))["detection_scores"].numpy()
+    assert scores.shape == (1, ROWS)
+    return ", ".join([signature.input_name, *others(model), *(["0.7 is 0"] if scores[0, 2] == 0 else [])])
 
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
     for name, (function, takes, key) in MODELS.items():
         save(root / name, function, takes, key)
+    save_old(root / "old_with_threshold")
     tf.saved_model.save(tf.Module(), str(root / "no_signature"))
     (root / "garbage").mkdir()
     (root / "garbage" / "saved_model.pb").write_bytes(b"\xff" * 100)

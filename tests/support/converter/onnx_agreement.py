@@ -16,9 +16,10 @@ import tensorflow as tf
 
 from converter.comparison.agreement import compare, total
 from converter.contract import ConverterError
-from converter.graph import export
+from converter.graph import copy_files
 from converter.graph.cut import cut
 from converter.graph.flat import flatten
+from converter.graph.precision import of_copy
 from converter.graph.rows import Runs
 from converter.model import sampling
 from converter.model.onnx_copy import OnnxCopy
@@ -83,8 +84,8 @@ def copied(source: Path, root: Path, photos: Sequence[bytes]) -> dict[str, Any]:
     original = Original(signature)
     said: dict[str, Any] = {"why": dict(parts.why)}
     for precision in PRECISIONS if source.name in HALVED else PRECISIONS[:1]:
-        network, facts = export.in_precision(parts.network_model, precision)
-        export.write(flat, parts, network, root / precision)
+        network, facts = of_copy(flat, parts, precision, on=[photos[:1]])
+        copy_files.write(flat, parts, network, root / precision)
         sizes = (1,) if source.name in ONE_AT_A_TIME else (1, 4)
         said[precision] = {**facts, **described(root / precision, original, photos, sizes)}
     del model

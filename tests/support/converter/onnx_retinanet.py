@@ -14,9 +14,9 @@ import onnxruntime
 
 from benchmarks import retinanet
 from converter.description import Description, Input
-from converter.graph import export
 from converter.graph.cut import cut
 from converter.graph.flat import flatten
+from converter.graph.precision import of_copy
 from converter.graph.rows import Runs
 from converter.model import sampling
 from converter.model.detections import BOXES
@@ -53,14 +53,14 @@ def main() -> None:
     photos = sampling.packaged()
     module = retinanet_raw.detector(SIZE)  # as it is: to save it and to load it again takes longer than the rest
     function = module.serve.get_concrete_function()
-    flat = flatten(Signature(description(), function, function.structured_input_signature[0][0]))
+    flat = flatten(Signature(description(), function, function.structured_input_signature[0][0], function))
     runs = Runs(flat, photos)
     parts = cut(flat, runs)
     values = runs.run([*parts.begins, *flat.outputs.values()], photos)
     reads = dict(zip(parts.begins.values(), values, strict=False))
     native = dict(zip(flat.outputs, values[len(parts.begins) :], strict=True))
     said = {
-        precision: differences(export.in_precision(parts.network_model, precision)[0], reads, native)
+        precision: differences(of_copy(flat, parts, precision, on=())[0], reads, native)
         for precision in ("FP32", "FP16")
     }
     sys.stdout.write(json.dumps(said))

@@ -8,6 +8,16 @@ import numpy as np
 import PIL.Image
 import simplejpeg
 
+_T = PIL.Image.Transpose
+UNDONE_BY = {  # what is stored by an EXIF orientation, from what is seen
+    2: _T.FLIP_LEFT_RIGHT,
+    3: _T.ROTATE_180,
+    4: _T.FLIP_TOP_BOTTOM,
+    5: _T.TRANSPOSE,
+    6: _T.ROTATE_90,
+    7: _T.TRANSVERSE,
+    8: _T.ROTATE_270,
+}
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
@@ -46,6 +56,18 @@ def oriented(data: bytes, orientation: int = 6) -> bytes:
     exif[0x0112] = orientation
     stream = io.BytesIO()
     PIL.Image.open(io.BytesIO(data)).save(stream, "JPEG", exif=exif, quality="keep")
+    return stream.getvalue()
+
+
+def lying(data: bytes, orientation: int, **options: Any) -> bytes:
+    """The upright picture as a camera stores it, with the EXIF orientation by which it is upright again."""
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    stream = io.BytesIO()
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        how = UNDONE_BY.get(orientation)
+        stored = picture if how is None else picture.transpose(how)
+        stored.save(stream, "JPEG", exif=exif, **{"quality": 95, "subsampling": 0, **options})
     return stream.getvalue()
 
 

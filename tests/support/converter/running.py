@@ -176,5 +176,5 @@ def poll(ask: Callable[[], Any]) -> Any:
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in a folder, but for the lock that a place keeps."""
-    return sorted(entry.name for entry in folder.iterdir() if not entry.name.endswith(".lock"))
+    """What lies in a folder, but for what is hidden: the lock that a place keeps, and known hashes."""
+    return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))

@@ -15,7 +15,7 @@ from converter import targets
 from converter.comparison import agreement
 from converter.contract import ConverterError, Options
 from converter.description import Declared
-from converter.model import prediction, sampling
+from converter.model import describing, prediction, sampling
 from converter.model.detections import Detections
 from converter.model.onnx_copy import OnnxCopy
 from converter.model.prediction import Predictor
@@ -37,7 +37,7 @@ def main(root: Path, kinds: list[str]) -> None:
 def judged(source: Path, declared: Declared, photos: list[bytes]) -> dict[str, Any]:
     """What became of each copy."""
     native = Loaded(source, declared=declared)
-    native.description = prediction.describe_boxes(native, sampling.packaged())
+    native.description = describing.describe_boxes(native, sampling.packaged())
     ours = found(native, photos)
     return {target: _judged(source, target, native, ours, photos) for target in ("frozen", "onnx")}
 

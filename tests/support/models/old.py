@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tests.support.models.zoo import Outputs, Parts, Tensor
+from tests.support.models.parts import Outputs, Parts, Tensor
 
 _LARGE = 64  # numbers in a constant that becomes a variable
 

@@ -7,8 +7,7 @@ from one of them is in DECLARED.
 """
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,70 +15,11 @@ from typing import Any
 import tensorflow as tf
 
 from app.settings import bundled_model
-from converter.graph import loops
-from converter.graph.carve import Carved, Source, carve
-from converter.graph.flat import Flat, flatten
-from converter.graph.weights import Weights
 from converter.model.detections import BOXES, CLASSES, SCORES
-from converter.model.signature import load
-from tests.support.models.declared import KINDS
+from tests.support.models.declared import FROM_ZERO, KINDS
+from tests.support.models.parts import SIDE, Outputs, Parts, Tensor
 
-Tensor = Any  # TensorFlow carries no types.
-Outputs = Mapping[str, Tensor]
-
-SIDE, LARGE = 416, 768  # of the network's pictures, and of those that one kind takes
-
-
-class Parts:
-    """The bundled model's graph, cut behind its decoder."""
-
-    def __init__(self) -> None:
-        self._model, signature = load(bundled_model() / "1")
-        flat = flatten(signature)
-        self._flat: Flat = replace(flat, definition=flat.weights.restored(flat.definition), weights=Weights())
-        cut = loops.pictures(self._flat)
-        self._picture: Carved = cut.graph
-        self._names = dict(cut.stacked)
-        self.network = carve(Source(self._flat.graph), self._names, dict(self._flat.outputs))
-
-    def found(self, pictures: Tensor, *, one: bool = False) -> Outputs:
-        """The bundled model's outputs for pictures (N, height, width, 3), uint8; `one`: N is 1."""
-        types = [spec for spec in self.network.specs if spec.name in self._names.values()]
-        if one:
-            values = [row[tf.newaxis] for row in self._fitted(pictures[0])]
-        else:
-            rows = [tf.TensorSpec(spec.shape[1:], spec.dtype) for spec in types]
-            values = tf.map_fn(self._fitted, pictures, fn_output_signature=rows)
-        return self._imported(self.network, dict(zip(self._picture.fetches, values, strict=True)))
-
-    def fitted_already(self, pictures: Tensor) -> Outputs:
-        """The outputs for pictures (N, SIDE, SIDE, 3), float32 of 0 to 255."""
-        size = tf.tile(tf.constant([[SIDE, SIDE]], tf.float32), [tf.shape(pictures)[0], 1])
-        values = {spec.name: pictures[..., ::-1] if spec.shape.rank == 4 else size for spec in self.network.specs}
-        return self._imported(self.network, values)
-
-    def decoded(self, jpegs: Tensor, *, channels: int = 3, instead: Mapping[str, Tensor] | None = None) -> Outputs:
-        """The outputs for JPEG files (N,); `instead` takes the place of tensors of the network."""
-
-        def fitted(jpeg: Tensor) -> list[Tensor]:
-            pixels = tf.io.decode_jpeg(jpeg, channels=channels)
-            return self._fitted(tf.ensure_shape(pixels, [None, None, 3]))
-
-        types = [spec for spec in self.network.specs if spec.name in self._names.values()]
-        rows = [tf.TensorSpec(spec.shape[1:], spec.dtype) for spec in types]
-        values = tf.map_fn(fitted, jpegs, fn_output_signature=rows)
-        return self._imported(self.network, dict(zip(self._picture.fetches, values, strict=True)), instead)
-
-    def _fitted(self, pixels: Tensor) -> list[Tensor]:
-        """What the network reads of one picture."""
-        return list(self._imported(self._picture, {loops.PIXELS: pixels}).values())
-
-    def _imported(
-        self, part: Carved, values: Mapping[str, Tensor], instead: Mapping[str, Tensor] | None = None
-    ) -> Outputs:
-        feeds = {**{tensor: values[name] for name, tensor in part.feeds.items()}, **(instead or {})}
-        found = tf.graph_util.import_graph_def(part.definition, feeds, list(part.fetches.values()), name="part")
-        return dict(zip(part.fetches, found, strict=True))
+LARGE = 768  # the side of the pictures that one kind takes
 
 
 # Inputs: what each kind takes, and the pictures that the network is given.
@@ -110,6 +50,15 @@ def files(*, batch: int | None = None, channels: int = 3) -> tuple[Any, Callable
         return parts.decoded(jpegs if batch is None else tf.reshape(jpegs, [batch]), channels=channels)
 
     return tf.TensorSpec([None], tf.string, name="encoded"), run
+
+
+def before_nms(shape: list[int | None]) -> tuple[Any, Callable[[Parts, Tensor], Outputs]]:
+    """Pictures of a shape, of which the network's head is given."""
+
+    def run(parts: Parts, pictures: Tensor) -> Outputs:
+        return {"output_0": parts.head(pictures * 255.0)}
+
+    return tf.TensorSpec(shape, tf.float32, name="images"), run
 
 
 # Outputs: from what the network gives and its input to what each kind gives.
@@ -164,6 +113,24 @@ def as_scaled_rows(found: Outputs, given: Tensor) -> Outputs:
     return {"detections": tf.concat(rows, axis=-1), "image_info": info}
 
 
+def as_head(found: Outputs, _: Tensor) -> Outputs:
+    """As YOLOv5 and YOLOX give it: (N, places, 5 + classes)."""
+    return found
+
+
+def as_upright_head(found: Outputs, _: Tensor) -> Outputs:
+    """As YOLOv8 and later give it: (N, 4 + classes, places)."""
+    rows = found["output_0"]
+    return {"output_0": tf.transpose(tf.concat([rows[..., :4], rows[..., 4:5] * rows[..., 5:]], axis=-1), [0, 2, 1])}
+
+
+def as_yolo(found: Outputs, _: Tensor) -> Outputs:
+    """As YOLO's exporters with NMS inside: x, y, x, y, score, class, in pixels; rows beyond the last one are 0."""
+    boxes = tf.gather(found[BOXES], [1, 0, 3, 2], axis=-1) * float(SIDE)
+    columns = [boxes, found[SCORES][..., tf.newaxis], found[CLASSES][..., tf.newaxis]]
+    return {"output_0": tf.concat(columns, axis=-1)}
+
+
 def sides(given: Tensor) -> Tensor:
     """Height, width, height and width of each picture: (N, 1, 4)."""
     if given.dtype == tf.string:
@@ -185,6 +152,9 @@ MADE: dict[str, tuple[tuple[Any, Callable[[Parts, Tensor], Outputs]], Callable[[
     "jpeg_keras": (files(), partial(as_keras, order="xywh")),
     "jpeg_pixels": (files(), in_pixels),
     "several": (files(), as_api),
+    "yolo_rows": (pixels([1, SIDE, SIDE, 3], "-1..1"), as_yolo),
+    "yolo_head": (before_nms([None, SIDE, SIDE, 3]), as_head),
+    "yolo_upright": (before_nms([1, SIDE, SIDE, 3]), as_upright_head),
 }
 
 
@@ -221,7 +191,13 @@ def main() -> None:
         build(parts, name, root / name / "1")
         (root / name / "1" / "assets.extra").mkdir()
         labels = Path("assets.extra") / "labels.txt"
-        (root / name / "1" / labels).write_bytes((bundled_model() / "1" / labels).read_bytes())
+        text = (bundled_model() / "1" / labels).read_text()
+        (root / name / "1" / labels).write_text(counted(text) if name in FROM_ZERO else text)
+
+
+def counted(labels: str) -> str:
+    """The same names with ids from 0 up, as networks count them."""
+    return "".join(f"{number} {line.partition(' ')[2]}\n" for number, line in enumerate(labels.splitlines()))
 
 
 if __name__ == "__main__":

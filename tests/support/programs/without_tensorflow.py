@@ -7,6 +7,7 @@ takes memory. With a name in GPU it seems that TensorRT and a GPU are there.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -127,3 +128,5 @@ PROGRAMS: dict[str, Callable[..., None]] = {
 if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2] in PROGRAMS:
     PROGRAMS[sys.orig_argv[2]](*[each for each in sys.orig_argv[3:] if each != "--ends-with-stdin"])
     os._exit(0)
+if "HELD_BEFORE" in os.environ:
+    importlib.import_module("held").hold_before(os.environ["HELD_BEFORE"])

@@ -13,7 +13,7 @@ from tensorflow import models, points
 from tensorflow.points import SAYS
 
 __version__ = SAYS.get("version", "2.14.1")
-saved_model = SimpleNamespace(load=models.load, save=models.save)
+saved_model = SimpleNamespace(load=models.load, save=models.save, SaveOptions=SimpleNamespace)
 Module, TensorSpec, Tensor, string = models.Module, models.TensorSpec, models.Tensor, models.STRING
 
 
@@ -47,6 +47,7 @@ config = SimpleNamespace(
 )
 constant = _constant
 function = _decorator
+int32 = bool = resource = SimpleNamespace(as_datatype_enum=0)  # the real one's name
 errors = SimpleNamespace(OpError=points.OpError)
 dtypes = SimpleNamespace(as_dtype=lambda number: {1: models.FLOAT}[number])
 compat = SimpleNamespace(v1=SimpleNamespace(io=SimpleNamespace(tf_record_iterator=lambda path: ())))

@@ -51,13 +51,16 @@ def load(folder: str) -> SimpleNamespace:
 
     function: Any = serve
     function.structured_input_signature = ((), {"image_bytes": TensorSpec(None, STRING, "image_bytes")})
-    variable = SimpleNamespace(dtype=SimpleNamespace(size=4), shape=SimpleNamespace(num_elements=lambda: 10**8))
-    function.graph = SimpleNamespace(variables=[variable])
+    shape = SimpleNamespace(num_elements=lambda: 10**8)
+    variable = SimpleNamespace(dtype=SimpleNamespace(size=4), shape=shape, name="kernel:0", handle=None)
+    definition = SimpleNamespace(node=[], library=SimpleNamespace(function=[]))
+    function.graph = SimpleNamespace(variables=[variable], captures=[], as_graph_def=lambda: definition)
+    function.inputs, function.outputs = [], [SimpleNamespace(name=f"{name}:0") for name in NAMES]
     function.structured_outputs = {name: TensorSpec() for name in NAMES}
     return SimpleNamespace(signatures={"serving_default": serve, "classify": serve})
 
 
-def save(module: Module, folder: str, signatures: Mapping[str, Any]) -> None:
+def save(module: Module, folder: str, signatures: Mapping[str, Any], options: Any) -> None:
     """Write the frozen copy."""
     reach("save frozen")
     write(Path(folder), "frozen")

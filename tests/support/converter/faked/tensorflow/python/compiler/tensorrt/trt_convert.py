@@ -46,7 +46,7 @@ class TrtGraphConverterV2:
         self.asked["built_for"] = sizes(input_fn)
         reach("build")
 
-    def save(self, folder: str, *, save_gpu_specific_engines: bool) -> None:
+    def save(self, folder: str, *, save_gpu_specific_engines: bool, options: Any) -> None:
         reach("save")
         models.write(Path(folder), NODE)
         assets = Path(folder) / "assets"

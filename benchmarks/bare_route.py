@@ -1,0 +1,67 @@
+"""A bare ASGI route over one of our workers: the least that a server in Python can do for a request.
+
+    DETECTOR_BIND=127.0.0.1:8000 BARE_FOLDER=…/1_onnx BARE_BACKEND=onnx python -m benchmarks.bare_route
+
+It knows only the packaged photos, checks nothing, counts nothing and makes no batches.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from pydantic_core import to_json
+
+from app.backends.backend import Spec
+from app.backends.worker import Worker, start_worker
+from app.images import Image, check
+from benchmarks.raw import PHOTOS
+from converter.machine import memory
+
+
+class Route:
+    """The application (https://asgi.readthedocs.io); its lifespan is the worker's."""
+
+    def __init__(self, spec: Spec) -> None:
+        photos = [path.read_bytes() for path in PHOTOS]
+        self._checked = {len(photo): check(photo, max_pixels=1 << 29) for photo in photos}
+        self._spec = spec
+        self._worker: Worker
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        body = b"{}" if scope["path"] == "/readyz" else await self._detect(receive)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        self._worker = await start_worker(self._spec)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._worker.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _detect(self, receive: Any) -> bytes:
+        pieces, more = [], True
+        while more:
+            message = await receive()
+            pieces.append(message["body"])
+            more = message["more_body"]
+        body = b"".join(pieces)
+        known = self._checked[len(body)]
+        (found,) = await self._worker.detect([Image(body, known.width, known.height)])
+        keep = found.scores >= 0.25
+        rows = zip(found.boxes[keep].tolist(), found.scores[keep].tolist(), found.classes[keep].tolist(), strict=True)
+        return to_json([{"class_id": class_id, "score": score, "box": box} for box, score, class_id in rows])
+
+
+if __name__ == "__main__":
+    memory.give_back_early()
+    host, _, port = os.environ["DETECTOR_BIND"].partition(":")
+    spec = Spec(os.environ["BARE_BACKEND"], Path(os.environ["BARE_FOLDER"]), max_batch=8)
+    uvicorn.run(Route(spec), host=host, port=int(port), log_level="warning", access_log=False, server_header=False)

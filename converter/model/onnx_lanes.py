@@ -1,0 +1,218 @@
+"""An ONNX copy's network on a GPU: a session of its own for each batch size and each batch in flight.
+
+With one session for all, cuDNN's plans are made again whenever the batch size changes, which takes 0.4 to 1.3 s (ONNX
+Runtime 1.31.1 on an H200). With sizes fixed, CUDA can replay the whole network as one graph, whose buffers stay where
+they are; ONNX Runtime ties such a graph to the thread that captured it, and nothing else may use the GPU meanwhile.
+"""
+
+import queue
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from converter.model import onnx_ending, providers
+from converter.model.exclusive import SharedLock
+from converter.model.onnx_layout import COUNT
+
+Values = Mapping[str, NDArray[Any]]
+Write = Callable[[Sequence["Rows"]], None]  # puts a batch into a session's inputs
+_CAPTURING = {"enable_cuda_graph": "1"}
+# A session for one shape may try all of cuDNN's ways, once; with channels last half-precision units are used best.
+_FIXED = {"cudnn_conv_algo_search": "EXHAUSTIVE", "prefer_nhwc": "1"}
+_RUNS = 3  # until a graph is captured and has been replayed once
+_CPU: providers.Asked = [(providers.CPU, {})]
+
+
+class Rows:
+    """A batch of one input on the device, written picture by picture or as a whole."""
+
+    def __init__(self, name: str, shape: Sequence[int], kind: Any, device: str) -> None:
+        self.name, self.shape, self.kind = name, tuple(shape), np.dtype(kind)
+        self.value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), kind, device, 0)
+        self._device, self._row_bytes = device, int(np.prod(shape[1:], dtype=np.int64)) * self.kind.itemsize
+
+    def fill(self, values: NDArray[Any]) -> None:
+        """Write all of it."""
+        self.value.update_inplace(np.ascontiguousarray(values, self.kind))
+
+    def bind(self, binding: Any, row: int) -> None:
+        """Have a session write its output of this name into one row."""
+        place = self.value.data_ptr() + row * self._row_bytes
+        binding.bind_output(self.name, self._device, 0, self.kind.type, self.shape[1:], place)
+
+
+class Sized:
+    """The network's front for one batch size, in one thread."""
+
+    def __init__(self, model: Any, batch: int, options: "Options", *, capture: bool) -> None:
+        wanted = _of_one_size(options.asked, {**_FIXED, **(_CAPTURING if capture else {})})
+        self._session = _session(onnx_ending.fixed(model, batch, count=COUNT), options, wanted)
+        device = options.device
+        self.inputs = [Rows(each.name, each.shape, _kind(each), device) for each in self._session.get_inputs()]
+        self._binding = self._session.io_binding()
+        for rows in self.inputs:
+            self._binding.bind_ortvalue_input(rows.name, rows.value)
+        self._fixed = {each.name: _room(each, device) for each in self._session.get_outputs()}
+        for name, room in self._fixed.items():
+            if room is None:
+                self._binding.bind_output(name, "cpu")
+            else:
+                self._binding.bind_ortvalue_output(name, room)
+        for _ in range(_RUNS):
+            self._session.run_with_iobinding(self._binding)
+
+    def run(self) -> dict[str, NDArray[Any]]:
+        """What it makes of its inputs as they are now."""
+        self._session.run_with_iobinding(self._binding)
+        return {name: each.numpy() for name, each in zip(self._fixed, self._binding.get_outputs(), strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How sessions are opened: on which device, by which providers, with weights in which folder."""
+
+    device: str  # as ONNX Runtime calls it: cuda or cpu
+    asked: providers.Asked
+    folder: Path
+    threads: int
+
+
+class Lanes:
+    """The network; `run` may be called from as many threads as there are lanes, more wait.
+
+    `write` puts a batch into the inputs of the session for its size. ValueError if the network can't be run so.
+    """
+
+    def __init__(self, network: Path, options: Options, *, lanes: int) -> None:
+        parts = onnx_ending.halves(onnx_ending.load(network))
+        self._front, self._options = parts.front, options
+        _check_sides(self._front)
+        self.assigned = _assigned(parts, options)
+        self._ending = None if parts.ending is None else _session(parts.ending, options, _CPU)
+        self._free = queue.SimpleQueue[_Lane]()
+        self._lanes = [_Lane() for _ in range(lanes)]
+        for lane in self._lanes:
+            self._free.put(lane)
+        self._lock, self._warming = SharedLock(), False
+        self._capture = options.device == "cuda"
+        self.notes: list[str] = []  # what it could not do, in sentences
+
+    @contextmanager
+    def warming(self) -> Iterator[None]:
+        """Batches within the block are run by every lane, so that each has what it needs for their size."""
+        self._warming = True
+        try:
+            yield
+        finally:
+            self._warming = False
+
+    def run(self, batch: int, write: Write, *more: Values) -> dict[str, NDArray[Any]]:
+        """The network's outputs for a batch of this size; `more` are values that its ending may read besides."""
+        for _ in self._lanes[1:] if self._warming else ():
+            self._on_one(batch, write)
+        found = self._on_one(batch, write)
+        if self._ending is not None:
+            takes = [each.name for each in self._ending.get_inputs()]
+            gives = [each.name for each in self._ending.get_outputs()]
+            given = ChainMap(found, *map(dict, more))
+            found |= zip(gives, self._ending.run(gives, {name: given[name] for name in takes}), strict=True)
+        return found
+
+    @property
+    def ending_reads(self) -> frozenset[str]:
+        """The values that the ending reads, of the front's and others."""
+        return frozenset() if self._ending is None else frozenset(each.name for each in self._ending.get_inputs())
+
+    def close(self) -> None:
+        """End the threads and let the memory go."""
+        for lane in self._lanes:
+            lane.thread.shutdown()
+            lane.sized.clear()
+
+    def _on_one(self, batch: int, write: Write) -> dict[str, NDArray[Any]]:
+        lane = self._free.get()  # the one that was free for longest: all have their turn while the copy is warmed
+        try:
+            return lane.thread.submit(self._in_thread, lane, batch, write).result()
+        finally:
+            self._free.put(lane)
+
+    def _in_thread(self, lane: "_Lane", batch: int, write: Write) -> dict[str, NDArray[Any]]:
+        if batch not in lane.sized:
+            with self._lock.alone():
+                lane.sized[batch] = self._sized(batch)
+        with self._lock.shared():
+            sized = lane.sized[batch]
+            write(sized.inputs)
+            return sized.run()
+
+    def _sized(self, batch: int) -> Sized:
+        if self._capture:
+            try:
+                return Sized(self._front, batch, self._options, capture=True)
+            except Exception as error:  # ONNX Runtime's have no class in common; a part that is on the CPU, for one
+                self._capture = False
+                self.notes.append(f"the network is no CUDA graph: {error}")
+        return Sized(self._front, batch, self._options, capture=False)
+
+
+class _Lane:
+    def __init__(self) -> None:
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
+        self.sized: dict[int, Sized] = {}
+
+
+def _of_one_size(asked: providers.Asked, options: Mapping[str, str]) -> providers.Asked:
+    return [(name, {**each, **options} if name == providers.CUDA else each) for name, each in asked]
+
+
+def _session(model: Any, options: Options, asked: providers.Asked) -> onnxruntime.InferenceSession:
+    return providers.session(model.SerializeToString(), asked, threads=options.threads, weights=options.folder)
+
+
+def _check_sides(front: Any) -> None:
+    for each in front.graph.input:
+        sides = each.type.tensor_type.shape.dim[1:]
+        if not all(side.HasField("dim_value") for side in sides):
+            raise ValueError(f"the value {each.name!r} has no fixed size")
+
+
+def _assigned(parts: onnx_ending.Halves, options: Options) -> providers.Assigned:
+    """What runs where; the ending is on the CPU because it was put there."""
+    found = providers.assigned(_session(parts.front, options, options.asked), [name for name, _ in options.asked])
+    ending = len(parts.ending.graph.node) if parts.ending is not None else 0
+    nodes = {**found.nodes, "CPU": found.nodes.get("CPU", 0) + ending}
+    return replace(found, nodes={name: count for name, count in nodes.items() if count})
+
+
+def _kind(tensor: Any) -> Any:
+    return _KINDS[tensor.type]
+
+
+_KINDS = {
+    f"tensor({name})": kind
+    for name, kind in {
+        "float": np.float32,
+        "float16": np.float16,
+        "double": np.float64,
+        "uint8": np.uint8,
+        "int8": np.int8,
+        "int32": np.int32,
+        "int64": np.int64,
+        "bool": np.bool_,
+    }.items()
+}
+
+
+def _room(tensor: Any, device: str) -> Any | None:
+    """Where an output is written each time, or None if its size is known only afterwards."""
+    if tensor.type in _KINDS and all(isinstance(side, int) for side in tensor.shape):
+        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(tensor.shape, _kind(tensor), device, 0)
+    return None

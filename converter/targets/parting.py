@@ -1,0 +1,52 @@
+"""At which operation do a copy's values part from its source's? `python -m converter.targets.parting SOURCE OPTIONS`.
+
+Asked only where their answers differ. The last line of standard output is `{"parts": …}`: a sentence, or null.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from converter import stored, targets
+from converter.contract import ConversionFailed, Options
+from converter.machine import child, memory
+from converter.machine.confine import confine
+from converter.machine.error_text import first_line
+
+
+def first(source: Path, options: Options, *, limits: child.Limits) -> str | None:
+    """Have the operations compared by a child; half a sentence, or None if none differs or the kind can't tell.
+
+    ConversionFailed if it was ended.
+    """
+    if targets.kind(options.target).first_parting is None:
+        return None
+    arguments = ("converter.targets.parting", str(source), stored.to_json(options))
+    environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ}
+    try:
+        ended = child.run(*arguments, limits=limits, environ=environ)
+    except child.OverLimit as error:
+        raise ConversionFailed(f"looking for the operation at which the copy's values part {error}") from error
+    answers = [line for line in ended.stdout.splitlines() if line.startswith('{"parts"')]
+    found: str | None = json.loads(answers[-1])["parts"] if answers else None
+    return found
+
+
+def _main(source: str, options: str) -> None:
+    wanted = stored.from_json(Options, options, "the options")
+    look = targets.kind(wanted.target).first_parting
+    try:
+        print(json.dumps({"parts": look and look(Path(source), wanted)}))
+    # Whatever a library raises here, the copy has been made: what it answers decides.
+    except Exception as error:
+        print(first_line(error), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    if child.ENDS_WITH_STDIN in sys.argv:
+        child.end_with_stdin()
+        confine()
+    memory.go_first()
+    memory.give_back_early()
+    _main(*sys.argv[1:3])

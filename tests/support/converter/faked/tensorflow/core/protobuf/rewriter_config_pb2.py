@@ -1,0 +1,1 @@
+"""Settings that no fake model needs."""

@@ -1,0 +1,1 @@
+"""What no fake model needs."""
