@@ -91,7 +91,9 @@ def _by_kind(count: int, seen: Seen) -> tuple[int | None, str]:
 
 
 def _by_ids(file: Labels, seen: Seen) -> tuple[int, str]:
-    lowest = _lowest(file)
+    lowest, (by_ids, by_others) = _lowest(file), _pictured(file, seen, (0, -1))
+    if by_ids >= _ENOUGH and not by_others:
+        return min(file.names), f"by the ids in it, and it finds {by_ids} of {', '.join(_PICTURED)} by them"
     kind, why = _first_of_kind(seen.told)
     if lowest == 1 and 0 in seen.scores:
         raise Undecided("their ids begin at 1, and it finds class 0 in the packaged photos")
@@ -125,11 +127,16 @@ def _first_of_kind(told: Mapping[str, Any]) -> tuple[int | None, str]:
 
 def _by_pictured(file: Labels, seen: Seen) -> tuple[int, str] | None:
     """What follows from what is known to be in the packaged photos, if the names have it."""
-    places = [place for place, name in file.names.items() if name.lower() in _PICTURED]
-    found = [sum(seen.scores.get(place + first, 0.0) >= _CERTAIN for place in places) for first in (0, 1)]
+    found = _pictured(file, seen, (0, 1))
     if max(found) < _ENOUGH or min(found):
         return None
     return found.index(max(found)), f"it finds {max(found)} of {', '.join(_PICTURED)} in the packaged photos by that"
+
+
+def _pictured(file: Labels, seen: Seen, shifts: tuple[int, ...]) -> list[int]:
+    """How many of what the packaged photos show it finds, by the names of the file shifted by each of these numbers."""
+    places = [place for place, name in file.names.items() if name.lower() in _PICTURED]
+    return [sum(seen.scores.get(place + shift, 0.0) >= _CERTAIN for place in places) for shift in shifts]
 
 
 def _may_have_gaps(file: Labels, seen: Seen) -> bool:

@@ -24,12 +24,12 @@ def run_through(model: Any, operations: Collection[str], name: str) -> list[str]
     What it refuses in float64 is changed to compute in float32. ConversionFailed if nobody knows what it means.
     """
     for _ in range(_MOST_ROUNDS):
-        said = _refusal(light(model))
-        if said is None:
+        refusal = _refusal(light(model))
+        if refusal is None:
             return []
-        node = _named(model, said)
+        node = _named(model, str(refusal))
         if node is None:
-            raise ConversionFailed(f"ONNX Runtime refuses the {name}: {said}")
+            raise ConversionFailed(f"ONNX Runtime refuses the {name}: {first_line(refusal)}") from refusal
         if not in_single(model, node):
             break
     found = _origin(model.graph, node, operations)
@@ -38,7 +38,7 @@ def run_through(model: Any, operations: Collection[str], name: str) -> list[str]
     return [found]
 
 
-def _refusal(model: Any) -> str | None:
+def _refusal(model: Any) -> Exception | None:
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     settings.intra_op_num_threads, settings.log_severity_level = 1, 4  # fatal errors
@@ -46,7 +46,7 @@ def _refusal(model: Any) -> str | None:
         onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
     # ONNX Runtime's errors have no class in common.
     except Exception as error:
-        return first_line(error)
+        return error
     return None
 
 

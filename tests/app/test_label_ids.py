@@ -104,3 +104,14 @@ def test_ids_that_the_model_contradicts_are_not_taken(
 ) -> None:
     with pytest.raises(Undecided, match=says):
         first_class(file, Seen(told, dict.fromkeys(found, 0.5)))
+
+
+def test_ids_that_the_photos_confirm_are_taken_whatever_models_of_the_kind_do() -> None:
+    file = of_ids({1: "person", 17: "cat", 47: "cup"})
+    confirmed = {1: 0.9, 17: 0.8}
+    assert first_class(file, Seen(KERAS_CV, confirmed)) == (
+        1,
+        "by the ids in it, and it finds 2 of person, cat, cup by them",
+    )
+    with pytest.raises(Undecided, match="their ids begin at 1, and KerasCV's models count from 0"):
+        first_class(file, Seen(KERAS_CV, {1: 0.9, 16: 0.8}))

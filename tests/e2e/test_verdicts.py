@@ -139,4 +139,4 @@ def test_a_coarser_decode_gets_the_verdict_that_follows_from_its_answers(setup: 
 
 
 def surer(found: Detections) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.where(found.classes == PERSON, found.scores + np.float32(SURER_BY), found.scores)
+    return np.where(found.classes == PERSON, np.minimum(found.scores + np.float32(SURER_BY), 1), found.scores)

@@ -30,7 +30,7 @@ class Converted:
 
 def convert(model: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "converter", str(model), "--target", "onnx", *options],
+        [sys.executable, "-m", "converter", str(model), "--target", "onnx", "--boxes", "yxyx_norm", *options],
         env={**os.environ, "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
         text=True,
@@ -69,7 +69,7 @@ def test_each_step_is_told(converted: Converted) -> None:
 def test_the_report_tells_where_it_was_cut_and_how_it_agrees(converted: Converted) -> None:
     report = Report.from_json(converted.done.stdout)
     assert (report.target, report.options.precision, report.batch_sizes) == ("onnx", "FP16", (2,))
-    assert report.identity.options == {"precision": "FP16"}
+    assert report.identity.options == {"precision": "FP16", "boxes": "yxyx_norm"}
     assert (report.identity.gpu, report.identity.tensorrt) == (None, None)
     assert (report.facts["cut"], report.facts["why"]) == ("at the decoder", {})
     assert report.facts["operations_by_type"]["picture"]["ResizeBilinear"] == 1
