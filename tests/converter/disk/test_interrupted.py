@@ -162,7 +162,9 @@ def test_a_child_that_is_killed_from_outside_is_told_too(model: Path) -> None:
 @pytest.mark.tensorflow
 def test_the_real_one_ends_with_its_parent(odd_models: OddModels, tmp_path: Path) -> None:
     command: list[Any] = [sys.executable, "-m", "converter", odd_models.root / "detector", "--target", "frozen"]
-    with running([*map(str, command), "--boxes", "yxyx_norm", "--output", str(tmp_path / "1_frozen")], clean_environ({})) as process:
+    with running(
+        [*map(str, command), "--boxes", "yxyx_norm", "--output", str(tmp_path / "1_frozen")], clean_environ({})
+    ) as process:
         wait_for(process, "verify")
         with all_gone(process):
             process.kill()
