@@ -10,7 +10,6 @@ from converter.description import Declared
 from converter.tolerance import Tolerance
 
 REPORT_NAME = "report.json"
-OWN_WORDS = "assets.extra/detector.json"  # in a SavedModel's folder: what it says of itself
 LONGEST_S = 3600.0  # that a conversion may take where nobody says otherwise
 PRECISIONS = ("FP32", "FP16", "INT8")
 STRATEGIES = ("Optimal", "Range", "Range+Optimal", "ImplicitBatchModeCompatible")

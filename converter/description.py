@@ -10,6 +10,7 @@ from converter.outputs import parse_roles
 from converter.reading import Reading
 
 DESCRIPTION_NAME = "description.json"
+OWN_WORDS = "assets.extra/detector.json"  # in a SavedModel's folder: what it says of itself
 SERVING = "serving_default"
 JPEG, UINT8, FLOAT32, FLOAT16 = "jpeg", "uint8", "float32", "float16"  # kinds of inputs
 # Kinds of outputs.

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from converter.contract import OWN_WORDS, REPORT_NAME
+from converter.contract import REPORT_NAME
+from converter.description import OWN_WORDS
 from converter.disk.hashes import FileHash, Hashes, sha256
 
 _EXTRA = "assets.extra"  # a SavedModel's folder for what is no part of the model, its labels among it

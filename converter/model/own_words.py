@@ -4,8 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from converter import stored
-from converter.contract import OWN_WORDS, UnusableModel
-from converter.description import Declared
+from converter.contract import UnusableModel
+from converter.description import OWN_WORDS, Declared
 
 _LARGEST = 64 << 10  # bytes
 

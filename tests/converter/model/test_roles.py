@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converter.contract import OWN_WORDS, UnusableModel
-from converter.description import COLUMNS, ROWS_OF_SEVEN, ROWS_OF_SIX, TPU, Declared, Description, Input
+from converter.contract import UnusableModel
+from converter.description import COLUMNS, OWN_WORDS, ROWS_OF_SEVEN, ROWS_OF_SIX, TPU, Declared, Description, Input
 from converter.model.own_words import with_own_words
 from converter.model.roles import settle
 from converter.outputs import BOXES, CLASSES, ROWS, SCORES
