@@ -90,7 +90,7 @@ def _is_yaml(text: str) -> bool:
 
 
 def _labels(rows: Sequence[Row], form: str) -> Labels:
-    if not rows:
+    if all(map(_is_unnamed, rows)):
         raise WrongLine(1, "there is no name in it")
     _check(rows)
     if rows[0].class_id is not None:

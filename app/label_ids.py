@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.label_files import Labels, is_background
-from converter.description import API, KERAS, TPU
+from converter.description import API, KERAS, RAW, ROWS_OF_SEVEN, ROWS_OF_SIX, TPU
 
 # What the packaged photos show; two of them are enough, of scores that are certain.
 _PICTURED, _ENOUGH, _CERTAIN = ("person", "cat", "cup"), 2, 0.3
@@ -17,9 +17,9 @@ _RAW = frozenset(
 # From which number each kind of outputs counts, where that alone tells.
 _OF_KIND: Mapping[str, tuple[int, str]] = {
     TPU: (1, "models of TPU exporters count from 1"),
-    "network's head": (0, "the classes of a network's head are the places of their scores, from 0"),
-    "rows of six": (0, "YOLO's exporters count from 0"),
-    "rows of seven": (0, "YOLO's exporters count from 0"),
+    RAW: (0, "the classes of a network's head are the places of their scores, from 0"),
+    ROWS_OF_SIX: (0, "YOLO's exporters count from 0"),
+    ROWS_OF_SEVEN: (0, "YOLO's exporters count from 0"),
 }
 _KERAS_CV = frozenset({"boxes", "confidence", "classes"})
 
@@ -66,7 +66,7 @@ def _of_names(file: Labels, seen: Seen) -> tuple[int, str]:
 
 
 def _by_photos(count: int, seen: Seen) -> tuple[int | None, str] | None:
-    """What the classes tell that it finds: below the names there is none, nor beyond them."""
+    """What is told by the classes that it finds: each of them has a name, so none is below or beyond the names."""
     highest = max(seen.scores, default=0)
     if 0 in seen.scores:
         return 0, "it finds class 0 in the packaged photos"

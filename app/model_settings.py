@@ -6,6 +6,8 @@ from pydantic import BaseModel, Field
 
 from app.choices import Fit, Scale
 from app.setting_types import Boxes, OutputNames
+from converter.description import MOST_BOXES
+from converter.outputs import MOST, OVERLAP
 
 
 def bundled_model() -> Path:
@@ -49,13 +51,14 @@ class ModelSettings(BaseModel, frozen=True, extra="forbid"):
         default=None,
         gt=0,
         le=1,
-        description="Of a network's head before NMS: most overlap (IoU) of two boxes of one class. Default: 0.65.",
+        description="Of a network's head before NMS: most overlap (IoU) of two boxes of one class. "
+        f"Default: {OVERLAP}.",
     )
     nms_count: int | None = Field(
         default=None,
         ge=1,
-        le=1000,
-        description="Of a network's head before NMS: most boxes of a picture. Default: 100.",
+        le=MOST_BOXES,
+        description=f"Of a network's head before NMS: most boxes of a picture. Default: {MOST}.",
     )
     labels: Path | None = Field(
         default=None,

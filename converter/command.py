@@ -8,7 +8,7 @@ from converter.contract import LONGEST_S, PRECISIONS, STRATEGIES, Options, Order
 from converter.description import FITS, SCALES
 from converter.machine import child
 from converter.machine.child import Limits
-from converter.outputs import ROLES
+from converter.outputs import MOST, OVERLAP, ROLES
 from converter.reading import EXAMPLES, FORM
 
 _DEFAULTS = Options()
@@ -114,13 +114,10 @@ def _add_declared(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--input-scale", choices=tuple(SCALES), help="what its float32 pictures are made of")
     group.add_argument("--input-fit", choices=FITS, help="how pictures become its fixed size (default: stretch)")
     group.add_argument("--boxes", metavar="FORM", help=f"what its boxes are: {FORM}, like {', '.join(EXAMPLES)}")
-
     group.add_argument("--outputs", metavar="ROLE=NAME,…", help=f"what its outputs are: {', '.join(ROLES)}")
-
-    group.add_argument(
-        "--nms-iou", type=float, metavar="IOU", help="of a head before NMS: most overlap (default: 0.65)"
-    )
-    group.add_argument("--nms-count", type=int, metavar="N", help="of a head before NMS: most boxes (default: 100)")
+    before = "of a head before NMS: most"
+    group.add_argument("--nms-iou", type=float, metavar="IOU", help=f"{before} overlap (default: {OVERLAP})")
+    group.add_argument("--nms-count", type=int, metavar="N", help=f"{before} boxes of a picture (default: {MOST})")
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

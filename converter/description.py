@@ -10,6 +10,7 @@ from converter.outputs import parse_roles
 from converter.reading import Reading
 
 DESCRIPTION_NAME = "description.json"
+OWN_WORDS = "assets.extra/detector.json"  # in a SavedModel's folder: what it says of itself
 SERVING = "serving_default"
 JPEG, UINT8, FLOAT32, FLOAT16 = "jpeg", "uint8", "float32", "float16"  # kinds of inputs
 # Kinds of outputs.
@@ -150,14 +151,15 @@ class Description:
     ignored: tuple[str, ...] = ()  # names of the other outputs
     boxes: str = ""  # see converter.reading
     evidence: str = ""  # how that is known
+    tried: bool = False  # whether it has been run on photos, which settles what its outputs are
     score_columns: int | None = None  # of an output with scores of every class, the background perhaps among them
     notes: tuple[str, ...] = field(default=())  # nothing writes any; copies made before have the name in their files
 
     @property
     def settled(self) -> bool:
-        """Whether all is known without running it."""
+        """Whether all is known without running it on photos, or again: a copy has what was found of its source."""
         told_by_numbers = self.convention in (TPU, ROWS_OF_SIX, ROWS_OF_SEVEN, COLUMNS)
-        return self.has_reading and not told_by_numbers
+        return self.has_reading and (self.tried or not told_by_numbers)
 
     @property
     def has_reading(self) -> bool:

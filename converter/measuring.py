@@ -112,10 +112,10 @@ def faithful(work: Work, native: "Probed", copy: "Probed", agreed: Mapping[str, 
     counts = _that_count(agreed)
     if not counts and not _beyond_rounding(work, native, copy):
         return {}
-    found = parting.first(work.source, work.options, limits=work.limits)
-    reason = found or _known(work, native, counts)
+    answer = parting.first(work.source, work.options, limits=work.limits)
+    reason = answer.found or _known(work, native, counts)
     if reason is None:
-        return {"parting": "each of its operations computes what the model's does"} if work.kind.first_parting else {}
+        return {"parting": "each of its operations computes what the model's does"} if answer.looked else {}
     if work.order.keep_disagreeing:
         return {"parting": reason}
     raise ConversionFailed(f"the copy computes something else than the model: {reason}")

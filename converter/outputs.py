@@ -4,6 +4,8 @@ BOXES, SCORES, CLASSES, COUNT = "detection_boxes", "detection_scores", "detectio
 ROWS, INFO = "detections", "image_info"  # all of a detection in a row; how the graph scaled a picture
 HEAD = "head"  # what a network says of each place, before NMS
 NAMES = "class_names"  # of each detection, as text
+# Where nobody says otherwise: most overlap (IoU) of boxes of one class that a head leaves, and most boxes of a picture.
+OVERLAP, MOST = 0.65, 100
 # What DETECTOR_OUTPUTS calls them.
 ROLES = {
     "boxes": BOXES,

@@ -207,7 +207,7 @@ class ModelAnswer(BaseModel):
 
     name: str
     version: str
-    sha256: str | None
+    sha256: str | None = Field(description="Of the model's files. Null until they have been read.")
     signature: dict[str, Any] | None = Field(description="Null until the model is loaded.")
     labels: dict[int, str]
     label_ids: str = Field(description="Which ids the labels have: COCO's own with gaps, contiguous ones, or others.")

@@ -27,12 +27,12 @@ class Pipe(asyncio.Protocol):
         try:
             self._rest = self._pass_on(data)
         except (ValueError, KeyError):
-            if self._transport is not None:
-                self._transport.pause_reading()
+            self.close()
             self._garbled()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The worker has closed its end, or the server this one."""
+        self._transport = None
         if not self.lost.done():
             self.lost.set_result(None)
 

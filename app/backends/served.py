@@ -22,6 +22,7 @@ class Served:
     metrics: Metrics
     server: str  # the server's own version
     file_hash: FileHash = hashes.sha256  # of its files, and of those of its copies
+    switches: int = field(default=0, init=False)  # how often another one took its place; names that it learns are none
     _known: dict[str, Model] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,6 +66,7 @@ class Served:
         """From now on this model is served."""
         self.admit(model)
         self.now, self.sha256 = model, sha256
+        self.switches += 1
         self._show()
 
     def _show(self) -> None:

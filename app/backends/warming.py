@@ -7,8 +7,7 @@ from converter.description import Input
 from converter.model import sampling
 from converter.model.detections import Detections
 from converter.model.prediction import working_batch_sizes
-
-_MOST_SCORE = 1.001  # rounding errors of FP16 included
+from converter.model.roles import MOST_SCORE
 
 Call = Callable[[Sequence[bytes], Sequence[tuple[int, int]]], Sequence[Detections]]
 
@@ -42,7 +41,7 @@ def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tu
 def _check_scores(answers: Sequence[Detections]) -> None:
     """ModelRefused if they are no scores: a threshold would mean nothing."""
     highest = max((float(each.scores.max(initial=0.0)) for each in answers), default=0.0)
-    if highest > _MOST_SCORE:
+    if highest > MOST_SCORE:
         raise ModelRefused(f"its scores go up to {highest:.4g}; scores from 0 to 1 are needed")
 
 

@@ -74,7 +74,9 @@ class WholeProtocol(HttpToolsProtocol):
                 self._start_asgi_task(*self.pipeline.pop())
 
     def leave(self, cycle: RequestResponseCycle) -> None:
-        """Tell whoever works on the request that its client is gone."""
+        """Tell whoever works on the request that its client is gone, once."""
+        if cycle.disconnected:
+            return
         cycle.disconnected = True
         cycle.message_event.set()
         cycle.scope["state"][UNREAD] = len(cycle.body)

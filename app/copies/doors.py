@@ -66,7 +66,7 @@ class CopyDoor(Door):
             raise RuntimeError("nobody looked at its files")
         if looked.fingerprint != self._judged:
             await self._judge.judge(fresh, note="" if looked.report else UNVERIFIED)
-        if looked.model is not self._folders.model:
+        if looked.switches != self._folders.switches:
             raise ModelRefused("a new version of the model has been loaded meanwhile")
         self._judged = looked.fingerprint
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from app.backends.backend import Spec
 from app.backends.served import Served
 from app.choices import in_order, wanted_on
-from app.model_folder import Model
 from converter.comparison import probe
 from converter.contract import CopyRefused, Options, Report
 from converter.disk import checks, locks, moving, places, publish, trees
@@ -36,7 +35,7 @@ class Plan:
 class Looked:
     """A copy that may be loaded, as it was when somebody looked at it."""
 
-    model: Model  # that it belongs to
+    switches: int  # of the served model, until then: it belongs to the one that was served
     report: Report | None
     spec: Spec  # how it is to be run
     fingerprint: str  # of its files, of its identity and of how it is run: a verdict holds for what has this one
@@ -53,9 +52,9 @@ class CopyFolders:
         self._kept: dict[str, Options] = {}  # with which copies were loaded last, of whatever version
 
     @property
-    def model(self) -> Model:
-        """The model that copies belong to now."""
-        return self._served.now
+    def switches(self) -> int:
+        """How often another model was served than before: copies belong to the last one."""
+        return self._served.switches
 
     @property
     def source(self) -> Path:
@@ -105,14 +104,15 @@ class CopyFolders:
 
     async def look(self, options: Options) -> Looked:
         """Look at every file of a copy; CopyRefused if it may not be loaded."""
-        model, folder, found = self.model, self.location(options.target), await self.environment()
+        switches, source, folder = self.switches, self.source, self.location(options.target)
+        found = await self.environment()
 
         def looked() -> Looked:
-            identity = identify(model.folder, options, found, file_hash=self._served.file_hash)
+            identity = identify(source, options, found, file_hash=self._served.file_hash)
             report = checks.check(folder, kind(options.target), identity, file_hash=self._served.file_hash)
             spec = self._spec(options.target, folder, report)
             files = trees.copy_sha256(folder, file_hash=self._served.file_hash)
-            return Looked(model=model, report=report, spec=spec, fingerprint=f"{files} {identity} {spec}")
+            return Looked(switches=switches, report=report, spec=spec, fingerprint=f"{files} {identity} {spec}")
 
         try:
             return await asyncio.to_thread(looked)

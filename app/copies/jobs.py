@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 KEPT_JOBS = 100
 LOG_LINES = 50
+_TRIES, _BETWEEN_TRIES_S = 20, 0.005  # whoever looks at a lock holds it for a moment
 _LARGEST = 16 << 20  # bytes of a job's file, most of which is its report
 RUNNING, LOADING = "running", "loading"
 
@@ -180,7 +182,10 @@ class JobFiles:
         if job_id not in self._handles:
             handle = open_file(self._lock_path(job_id), os.O_RDWR | os.O_CREAT)
             self._handles[job_id] = handle
-            locks.take(handle)
+            for _ in range(_TRIES):
+                if locks.take(handle) is not Took.BUSY:
+                    break
+                time.sleep(_BETWEEN_TRIES_S)
 
     def _unlock(self, job_id: str) -> None:
         handle = self._handles.pop(job_id, None)

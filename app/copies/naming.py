@@ -9,10 +9,9 @@ from app.images import MOST_PIXELS, check
 from app.label_ids import Seen, Undecided, first_class, needs_photos
 from app.model_folder import Model
 from converter.model import sampling
+from converter.model.found import COUNTING
 
 log = logging.getLogger(__name__)
-
-_COUNTING = 0.05  # scores below tell nothing
 
 
 async def named(model: Model, fresh: Backend) -> Model:
@@ -40,6 +39,6 @@ async def _scores(fresh: Backend) -> Mapping[int, float]:
         except BatchFailed:  # of one that it can't take, as a grey one
             continue
         for class_id, score in zip(found.classes.tolist(), found.scores.tolist(), strict=True):
-            if score >= _COUNTING:
+            if score >= COUNTING:
                 best[class_id] = max(score, best.get(class_id, 0.0))
     return best

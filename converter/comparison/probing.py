@@ -22,11 +22,10 @@ from converter.machine.confine import confine
 from converter.machine.error_text import first_line
 from converter.model import describing, prediction, sampling
 from converter.model.detections import Detections
-from converter.model.found import Outputs
+from converter.model.found import COUNTING, Outputs
 from converter.model.prediction import Predictor, WrongBatch
 
 FEWEST_RUNS, MOST_RUNS, ENOUGH_S = 10, 100, 1.0
-_LOWEST_SCORE = 0.05  # what is below does not count in any comparison
 
 
 class _Broken(Exception):
@@ -172,7 +171,7 @@ def _detect(model: _Guarded, photos: list[bytes], size: int) -> list[list[list[f
     for start in range(0, len(photos), size):
         part = photos[start : start + size]
         found += _answers(model, sampling.batch([*part, *photos], size), len(part))
-    best = [each.best(threshold=_LOWEST_SCORE, limit=len(each)) for each in found]
+    best = [each.best(threshold=COUNTING, limit=len(each)) for each in found]
     return [np.column_stack([each.boxes, each.scores, each.classes]).astype(float).tolist() for each in best]
 
 

@@ -22,9 +22,9 @@ class Took(Enum):
 
 
 def take(handle: int, *, shared: bool = False) -> Took:
-    """Lock the file of an open handle, without waiting; `shared`: beside others that do so, and a handle to read does.
+    """Lock the file of an open handle, without waiting; `shared`: together with others that share it.
 
-    A lock that is not shared needs a handle to write.
+    To share it a handle that can only read is enough; a lock that is not shared needs one that can write.
     """
     try:
         _lock(handle, fcntl.F_RDLCK if shared else fcntl.F_WRLCK)

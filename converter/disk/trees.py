@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converter.contract import REPORT_NAME
+from converter.description import OWN_WORDS
 from converter.disk.hashes import FileHash, Hashes, sha256
 
-_EXTRA = "assets.extra"  # a SavedModel's folder for what is no part of the model: its labels
+_EXTRA = "assets.extra"  # a SavedModel's folder for what is no part of the model, its labels among it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,13 @@ def without_report(tree: Tree) -> dict[str, Path]:
 
 
 def source_sha256(model: Path, *, file_hash: FileHash = sha256) -> str:
-    """One hash over the names and contents of a SavedModel's files (its `assets.extra` is no part of it)."""
-    tree = walk(model, without=(_EXTRA,))
-    return _over({**tree.apart, **digests(without_report(tree), file_hash)})
+    """One hash over the names and contents of a SavedModel's files.
+
+    Of its `assets.extra` only what it says of itself is a part of it: that decides what its copies are.
+    """
+    tree, own = walk(model, without=(_EXTRA,)), model / OWN_WORDS
+    files = {**without_report(tree), **({OWN_WORDS: own} if own.is_file() else {})}
+    return _over({**tree.apart, **digests(files, file_hash)})
 
 
 def copy_sha256(folder: Path, *, file_hash: FileHash = sha256) -> str:

@@ -28,8 +28,8 @@ def freeze(function: Any, *, lower_control_flow: bool, read: Collection[str]) ->
 
     As TensorFlow's convert_variables_to_constants_v2 does it, and raises; UnusableModel if they depend on what changes.
     """
-    names = _names(function)
-    needed = {tensor for tensor, name in names.items() if name in read}
+    names = sorted(function.structured_outputs)  # the outputs are sorted by them; several may be one tensor
+    needed = {each.name for each, name in zip(function.outputs, names, strict=True) if name in read}
     settled = settle(function, lower_control_flow=lower_control_flow, read=needed)
     found = _Variables(function, settled.definition)
     definition, converted = freezing._replace_variables_by_constants(found)
@@ -38,16 +38,10 @@ def freeze(function: Any, *, lower_control_flow: bool, read: Collection[str]) ->
         nodes[name].attr[MARK].s = name.encode()
     _forget_gradients(definition)
     sources = {**found.kept_out, **dict(_taken_out(definition.node))}
-    outputs = [each for each in function.outputs if each.name in settled.ends]
-    kept = SimpleNamespace(graph=function.graph, inputs=function.inputs, outputs=outputs)
+    left = {name: each for each, name in zip(function.outputs, names, strict=True) if each.name in settled.ends}
+    kept = SimpleNamespace(graph=function.graph, inputs=function.inputs, outputs=[*left.values()])
     made = freezing._construct_concrete_function(kept, definition, converted)
-    by_name = {names[tensor.name]: result for tensor, result in zip(outputs, made.outputs, strict=True)}
-    return Frozen(made, Weights(sources), by_name)
-
-
-def _names(function: Any) -> dict[str, str]:
-    """The names that a signature gives its outputs, by their tensors: the outputs are sorted by them."""
-    return dict(zip((each.name for each in function.outputs), sorted(function.structured_outputs), strict=True))
+    return Frozen(made, Weights(sources), dict(zip(left, made.outputs, strict=True)))
 
 
 def _forget_gradients(definition: Any) -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from converter.description import Description, Input
 from converter.graph import copy_files
 from converter.graph.cut import Cut
@@ -45,6 +47,6 @@ def _largest(flat: Flat, parts: Cut, on: Iterable[Any]) -> dict[str, float]:
         copy = OnnxCopy(folder, providers=[CPU])
         for values in on:
             for name, value in copy.outputs(values).items():
-                found[largest_of(name)] = max(found.get(largest_of(name), 0.0), float(value))
+                found[largest_of(name)] = float(np.maximum(found.get(largest_of(name), 0.0), value))  # keeps a NaN
         copy.close()
     return found

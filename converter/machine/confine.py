@@ -9,7 +9,7 @@ import resource
 import sys
 
 _SET_DUMPABLE, _SET_NO_NEW_PRIVILEGES = 4, 38  # linux/prctl.h
-# For a worker, which writes nothing but kernels that CUDA's driver keeps (CUDA_CACHE_PATH), and beside a copy's files.
+# For a worker, which writes little: kernels of CUDA (CUDA_CACHE_PATH), engines, and what it finds of a model.
 SPARE_BYTES = 1 << 30
 
 

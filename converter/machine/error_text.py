@@ -39,7 +39,7 @@ def first_line(error: BaseException, *folders: Path) -> str:
     for folder in folders:
         text = text.replace(str(folder), folder.name)
     if isinstance(error, _OF_PYTHON):  # that is about its own code
-        return f"it broke off by {type(error).__name__} ({text[:100].strip()})"
+        return f"it broke off with {type(error).__name__} ({text[:100].strip()})"
     lines = (line.strip() for line in text.splitlines())
     said = next((line for line in lines if line and not _SAY_NOTHING.match(line)), type(error).__name__)
     where = _where(text)

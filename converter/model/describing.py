@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 
 from converter.contract import UnusableModel
@@ -37,7 +38,8 @@ def describe_boxes(
         return known
     tried = list(_tried(model, photos, clock))
     settled = settle(known, [outputs for each in tried for _, outputs, _ in each])
-    return settled if settled.has_reading else read_boxes(settled, [_trial(each, settled) for each in tried])
+    found = settled if settled.has_reading else read_boxes(settled, [_trial(each, settled) for each in tried])
+    return replace(found, tried=True)
 
 
 def _check_decoder(known: Description) -> None:

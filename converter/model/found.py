@@ -11,7 +11,7 @@ from converter.description import API, LAYOUTS, Description
 from converter.outputs import BOXES, CLASSES, COUNT, INFO, NAMES, ROWS, SCORES
 
 _LONGEST_NAME = 200  # characters
-COUNTING = 0.05  # scores below tell nothing of the boxes
+COUNTING = 0.05  # scores below tell nothing of the boxes, and count in no comparison
 
 Outputs = Mapping[str, NDArray[Any]]
 

@@ -85,7 +85,7 @@ class OnnxCopy:
         if names[0] == providers.CUDA:
             try:
                 self._gpu = _on_gpu(folder, self.layout, wanted, threads=threads, lanes=lanes)
-            except ValueError as error:
+            except (ImportError, ValueError) as error:
                 self._notes.append(f"one session runs all batch sizes: {error}")
         if self._gpu is None:
             return [self._first(folder, threads), self._network(folder, wanted, threads)]

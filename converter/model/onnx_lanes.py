@@ -18,6 +18,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from converter.machine.error_text import first_line
 from converter.model import onnx_ending, providers
 from converter.model.exclusive import SharedLock
 from converter.model.onnx_layout import COUNT
@@ -159,7 +160,7 @@ class Lanes:
                 return Sized(self._front, batch, self._options, capture=True)
             except Exception as error:  # ONNX Runtime's have no class in common; a part that is on the CPU, for one
                 self._capture = False
-                self.notes.append(f"the network is no CUDA graph: {error}")
+                self.notes.append(f"the network is no CUDA graph: {first_line(error)}")
         return Sized(self._front, batch, self._options, capture=False)
 
 
@@ -185,8 +186,11 @@ def _check_sides(front: Any) -> None:
 
 
 def _assigned(parts: onnx_ending.Halves, options: Options) -> providers.Assigned:
-    """What runs where; the ending is on the CPU because it was put there."""
-    found = providers.assigned(_session(parts.front, options, options.asked), [name for name, _ in options.asked])
+    """What runs where; the ending is on the CPU because it was put there. ValueError for a type that can't be fed."""
+    session = _session(parts.front, options, options.asked)
+    if other := [each.name for each in session.get_inputs() if each.type not in _KINDS]:
+        raise ValueError(f"the value {other[0]!r} has a type that is not written to a GPU")
+    found = providers.assigned(session, [name for name, _ in options.asked])
     ending = len(parts.ending.graph.node) if parts.ending is not None else 0
     nodes = {**found.nodes, "CPU": found.nodes.get("CPU", 0) + ending}
     return replace(found, nodes={name: count for name, count in nodes.items() if count})

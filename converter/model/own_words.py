@@ -5,15 +5,14 @@ from pathlib import Path
 
 from converter import stored
 from converter.contract import UnusableModel
-from converter.description import Declared
+from converter.description import OWN_WORDS, Declared
 
-PLACE = Path("assets.extra") / "detector.json"
 _LARGEST = 64 << 10  # bytes
 
 
 def with_own_words(declared: Declared, folder: Path) -> Declared:
     """What a person declares and, where nothing is declared, what the model says; UnusableModel if that is nonsense."""
-    path = folder / PLACE
+    path = folder / OWN_WORDS
     if not path.is_file():
         return declared
     try:

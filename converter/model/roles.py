@@ -12,7 +12,7 @@ from converter.description import COLUMNS, LAYOUTS, ROWS_OF_SEVEN, ROWS_OF_SIX, 
 from converter.model.found import Outputs
 from converter.outputs import CLASSES, ROWS, SCORES
 
-_MOST = 1.001  # a score; rounding errors of FP16 included
+MOST_SCORE = 1.001  # rounding errors of FP16 included
 _SIX = 6  # numbers in a row without the picture's
 
 
@@ -48,7 +48,7 @@ def _fits(rows: NDArray[Any], layout: Layout) -> bool:
     kept = rows[rows[:, layout.score] > 0]
     if layout.image is not None and not _are_whole(kept[:, layout.image]):
         return False
-    return bool((kept[:, layout.score] <= _MOST).all()) and _are_whole(kept[:, layout.kind])
+    return bool((kept[:, layout.score] <= MOST_SCORE).all()) and _are_whole(kept[:, layout.kind])
 
 
 def _are_whole(numbers: NDArray[Any]) -> bool:
@@ -81,7 +81,7 @@ def _may_be(roles: dict[str, str], answers: Sequence[Outputs]) -> bool:
     scores, classes = (_joined(each[roles[role]] for each in answers) for role in (SCORES, CLASSES))
     there = scores > 0
     return (
-        bool((scores <= _MOST).all())
+        bool((scores <= MOST_SCORE).all())
         and _are_whole(classes[there])
         and not _are_whole(scores[there][scores[there] < 1])
     )
@@ -93,5 +93,5 @@ def _joined(arrays: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
 
 def _check(name: str, scores: NDArray[Any]) -> None:
     highest = scores[np.isfinite(scores)].max(initial=0.0)
-    if highest > _MOST:
+    if highest > MOST_SCORE:
         raise UnusableModel(f"the scores in {name!r} go up to {highest:.4g}; scores from 0 to 1 are needed")

@@ -16,7 +16,8 @@ from converter.model.input_specs import picture_name
 from converter.model.own_words import with_own_words
 from converter.model.spec import Spec, plain
 from converter.model.specs import describe_signature, find_head
-from converter.model.suppression import MOST, OVERLAP, Suppression
+from converter.model.suppression import Suppression
+from converter.outputs import MOST, OVERLAP
 
 __all__ = ["SERVING", "Signature", "load", "others", "read"]
 

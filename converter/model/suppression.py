@@ -10,10 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from converter.model.found import COUNTING
 from converter.outputs import BOXES, CLASSES, COUNT, SCORES
 
-LEAST_SCORE = 0.05  # boxes below it are left out: it is the lowest that counts anywhere
-OVERLAP, MOST = 0.65, 100  # where nobody says otherwise
 _CORNERS = 4
 
 
@@ -41,7 +40,7 @@ class Suppression:
             max_output_size_per_class=self.most,
             max_total_size=self.most,
             iou_threshold=self.overlap,
-            score_threshold=LEAST_SCORE,
+            score_threshold=COUNTING,
             clip_boxes=False,
         )
         return {BOXES: boxes, SCORES: scores, CLASSES: classes, COUNT: count}

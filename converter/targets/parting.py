@@ -6,31 +6,36 @@ Asked only where their answers differ. The last line of standard output is `{"pa
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from converter import stored, targets
-from converter.contract import ConversionFailed, Options
+from converter.contract import Options
 from converter.machine import child, memory
 from converter.machine.confine import confine
 from converter.machine.error_text import first_line
 
 
-def first(source: Path, options: Options, *, limits: child.Limits) -> str | None:
-    """Have the operations compared by a child; half a sentence, or None if none differs or the kind can't tell.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of looking for that operation."""
 
-    ConversionFailed if it was ended.
-    """
+    looked: bool  # False: the kind can't tell, or looking failed
+    found: str | None = None  # half a sentence; None if none differs
+
+
+def first(source: Path, options: Options, *, limits: child.Limits) -> Answer:
+    """Have the operations compared by a child; one that is ended for its time or memory has not looked."""
     if targets.kind(options.target).first_parting is None:
-        return None
+        return Answer(looked=False)
     arguments = ("converter.targets.parting", str(source), stored.to_json(options))
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ}
     try:
         ended = child.run(*arguments, limits=limits, environ=environ)
-    except child.OverLimit as error:
-        raise ConversionFailed(f"looking for the operation at which the copy's values part {error}") from error
+    except child.OverLimit:
+        return Answer(looked=False)
     answers = [line for line in ended.stdout.splitlines() if line.startswith('{"parts"')]
-    found: str | None = json.loads(answers[-1])["parts"] if answers else None
-    return found
+    return Answer(looked=True, found=json.loads(answers[-1])["parts"]) if answers else Answer(looked=False)
 
 
 def _main(source: str, options: str) -> None:

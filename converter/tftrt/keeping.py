@@ -57,8 +57,8 @@ def too_large(definition: Any, given: str, on: Sequence[Any]) -> dict[str, str]:
 def _touching(operations: Sequence[Any], largest: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     for operation in operations:
         touched = [largest[each.name] for each in (*operation.inputs, *operation.outputs) if each.name in largest]
-        if touched and not max(touched) <= NEAR:
-            yield operation.name, f"{operation.type} ({operation.name}): {max(touched):.4g}"
+        if touched and not all(value <= NEAR for value in touched):  # what is no number is beyond it too
+            yield operation.name, f"{operation.type} ({operation.name}): {np.max(touched):.4g}"
 
 
 def _floats(graph: Any, given: Any) -> Iterator[Any]:

@@ -51,6 +51,7 @@ ALONE = {
 }
 WRONG = {
     "empty": ("", "line 1 of .*: there is no name"),
+    "only what stands for no class": ("???\nn/a\n", "line 1 of .*: there is no name"),
     "a line without an id": ("1 person\n2 car\ndog\n", "line 1 of .* lines: '1 person' has a number"),
     "a blank line": ("person\n\ncar\n", "line 2 of .* blank"),
     "a comment": ("person\n# two wheels\ncar\n", "line 2 of .* begins with '#'"),

@@ -109,9 +109,7 @@ def test_ids_that_the_model_contradicts_are_not_taken(
 def test_ids_that_the_photos_confirm_are_taken_whatever_models_of_the_kind_do() -> None:
     file = of_ids({1: "person", 17: "cat", 47: "cup"})
     confirmed = {1: 0.9, 17: 0.8}
-    assert first_class(file, Seen(KERAS_CV, confirmed)) == (
-        1,
-        "by the ids in it, and it finds 2 of person, cat, cup by them",
-    )
+    found = (1, "by the ids in it, and it finds 2 of person, cat, cup by them")
+    assert first_class(file, Seen(KERAS_CV, confirmed)) == found
     with pytest.raises(Undecided, match="their ids begin at 1, and KerasCV's models count from 0"):
         first_class(file, Seen(KERAS_CV, {1: 0.9, 16: 0.8}))

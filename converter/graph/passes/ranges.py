@@ -39,10 +39,10 @@ def beyond(model: Any, largest: Mapping[str, float]) -> dict[str, str]:
     chosen, weights = halved(model), {each.name: each for each in model.graph.initializer}
     found = {}
     for node in _of(model, chosen):
-        value = max(largest.get(name, 0.0) for name in (*node.input, *node.output))
+        value = float(np.max([largest.get(name, 0.0) for name in (*node.input, *node.output)]))
         fixed = max(_most(weights.get(name)) for name in node.input)
-        if value > NEAR or fixed > LARGEST:
-            found[node.output[0]] = f"{node.op_type} ({node.name}): {max(value, fixed):.4g}"
+        if not value <= NEAR or fixed > LARGEST:  # what is no number is beyond it too
+            found[node.output[0]] = f"{node.op_type} ({node.name}): {np.max([value, fixed]):.4g}"
     return found
 
 

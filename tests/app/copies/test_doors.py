@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import NotLoaded
 from tests.support.app.comparing import ServerSetup, numbered
-from tests.support.app.copying import PLAIN, Copying
+from tests.support.app.copying import PLAIN, Copying, ReplacingStarter
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +56,21 @@ async def test_another_copy_in_its_place_is_judged_before_it_serves(bench: Copyi
     bench.starter.started[0].die()
     await until(lambda: bench.told("frozen")[0] == "ready" and len(bench.starter.started) == 2)
     assert bench.judge.asked == bench.starter.started
+
+
+async def test_names_that_the_model_gives_meanwhile_make_it_no_new_version(bench: Copying) -> None:
+    bench.put("frozen")
+    bench.starter = ReplacingStarter(lambda: bench.served.learn("1", {7: "train"}), times=1)
+    await bench.prepare()
+    assert (bench.told("frozen")[0], bench.served.now.labels) == ("ready", {7: "train"})
+
+
+async def test_a_copy_of_a_model_that_is_served_no_more_is_not_let_in(bench: Copying) -> None:
+    bench.put("frozen")
+    model = bench.served.now
+    bench.starter = ReplacingStarter(lambda: bench.served.switch_to(model, "e" * 64), times=1)
+    await bench.prepare()
+    assert bench.told("frozen") == ("refused", "does_not_run: a new version of the model has been loaded meanwhile")
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ FILES = {"saved_model.pb": b"graph", "variables/data": b"weights", "assets.extra
         ({**FILES, "assets.extra/labels.txt": b"1 dog"}, True),
         ({**FILES, "variables/data": b"weighty"}, False),
         ({"saved_model.pb": b"graph", "variables/other": b"weights"}, False),
+        ({**FILES, "assets.extra/detector.json": b"{}"}, False),
     ],
 )
 def test_the_source_is_known_by_names_and_contents_but_not_by_its_labels(

@@ -51,4 +51,4 @@ def test_what_libraries_write_for_themselves_is_left_out(theirs: str, ours: str)
 
 
 def test_an_error_of_a_librarys_own_code_says_so() -> None:
-    assert first_line(IndexError("list index out of range")) == "it broke off by IndexError (list index out of range)"
+    assert first_line(IndexError("list index out of range")) == "it broke off with IndexError (list index out of range)"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from converter.contract import UnusableModel
-from converter.description import COLUMNS, ROWS_OF_SEVEN, ROWS_OF_SIX, TPU, Declared, Description, Input
-from converter.model.own_words import PLACE, with_own_words
+from converter.description import COLUMNS, OWN_WORDS, ROWS_OF_SEVEN, ROWS_OF_SIX, TPU, Declared, Description, Input
+from converter.model.own_words import with_own_words
 from converter.model.roles import settle
 from converter.outputs import BOXES, CLASSES, ROWS, SCORES
 
@@ -72,14 +72,14 @@ def test_scores_in_percent_are_refused() -> None:
 
 def test_a_model_says_what_nobody_declares(tmp_path: Path) -> None:
     assert with_own_words(Declared(boxes="xywh"), tmp_path) == Declared(boxes="xywh")
-    (tmp_path / PLACE).parent.mkdir()
-    (tmp_path / PLACE).write_text('{"boxes": "yxyx", "input_scale": "0..1"}')
+    (tmp_path / OWN_WORDS).parent.mkdir()
+    (tmp_path / OWN_WORDS).write_text('{"boxes": "yxyx", "input_scale": "0..1"}')
     assert with_own_words(Declared(boxes="xywh"), tmp_path) == Declared(boxes="xywh", input_scale="0..1")
 
 
 @pytest.mark.parametrize("text", ["{", '{"colour": "red"}', '{"boxes": "zz"}', '{"nms_iou": 2}', '{"outputs": "x"}'])
 def test_nonsense_that_it_says_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / PLACE).parent.mkdir()
-    (tmp_path / PLACE).write_text(text)
+    (tmp_path / OWN_WORDS).parent.mkdir()
+    (tmp_path / OWN_WORDS).write_text(text)
     with pytest.raises(UnusableModel, match=r"what the model says of itself can't be read: "):
         with_own_words(Declared(), tmp_path)
