@@ -3,8 +3,8 @@
     python -m tests.support.models.altered SOURCE ROOT
 
 surer: the scores of one class are 0.1 higher, up to 1; moved: every box is shifted by 5 % of its size, in x and in y
-towards the picture's middle, where it is not cut off; slower: each picture costs some work more; coarser: JPEG files are
-decoded at half their size.
+towards the picture's middle, where it is not cut off; slower: each picture costs some work more; coarser: JPEG files
+are decoded at half their size.
 """
 
 import shutil
