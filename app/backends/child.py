@@ -19,7 +19,7 @@ from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
-from converter.machine.memory import give_back
+from converter.machine.memory import give_back, share_heaps
 from converter.model.detections import Detections
 from converter.model.orientation import AS_STORED, Shown
 
@@ -55,6 +55,7 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
     The socket is read from the start, in a thread of its own: when its other end is gone the process ends, whatever
     it does, so that no worker outlives its server.
     """
+    share_heaps()
     confine(largest_file=SPARE_BYTES)
     # Ctrl-C reaches the whole group and systemd's stop the whole service; the server decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -85,6 +85,17 @@ def go_first() -> None:
         (ROOT / "proc/self/oom_score_adj").write_text(f"{_FIRST_TO_GO}\n")
 
 
+def share_heaps() -> None:
+    """Have the threads of this process share a heap for two cores: call it before they start.
+
+    glibc gives each thread a heap of its own, and in each one pieces that are in use keep pages of pictures that have
+    long been freed: a worker grew by a quarter, for minutes, and does not grow at all with shared ones. Without glibc
+    it does nothing.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, max(2, len(os.sched_getaffinity(0)) // 2))
+
+
 def give_back_early() -> None:
     """Let this process return memory to the system where glibc would keep it: call it before threads start.
 
