@@ -87,6 +87,27 @@ def network() -> ModelProto:
     )
 
 
+def suppressing() -> ModelProto:
+    """The same box found twice for each picture, of which NonMaxSuppression keeps one."""
+    model = network()
+    graph = model.graph
+    del graph.node[0]
+    graph.node.extend(
+        [
+            helper.make_node("Unsqueeze", ["brightness", "last_two"], ["surer"]),
+            helper.make_node("Mul", ["surer", "half"], ["less_sure"]),
+            helper.make_node("Concat", ["surer", "less_sure"], ["both"], axis=2),
+            helper.make_node("Concat", [BOXES, BOXES], ["twice"], axis=1),
+            helper.make_node("NonMaxSuppression", ["twice", "both", "one", "iou"], ["kept"]),
+            helper.make_node("GatherND", ["both", "kept"], ["kept_scores"]),
+            helper.make_node("Unsqueeze", ["kept_scores", "last"], [SCORES]),
+        ]
+    )
+    constants = {"last_two": np.array([1, 2]), "half": np.float32(0.5), "iou": np.array([0.5], np.float32)}
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
+    return model
+
+
 def written(path: Path, model: ModelProto) -> Path:
     """The model as a file."""
     path.write_bytes(model.SerializeToString())
