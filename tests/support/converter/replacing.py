@@ -27,4 +27,5 @@ def replace(folder: Path, event: str, number: int, how: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     replace(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4])
