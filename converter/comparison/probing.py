@@ -18,7 +18,6 @@ from converter.comparison.timing import percentiles
 from converter.contract import UnusableModel
 from converter.description import Description
 from converter.machine import child
-from converter.machine.confine import confine
 from converter.machine.error_text import first_line
 from converter.model import describing, prediction, sampling
 from converter.model.detections import Detections
@@ -176,7 +175,5 @@ def _detect(model: _Guarded, photos: list[bytes], size: int) -> list[list[list[f
 
 
 if __name__ == "__main__":
-    if child.ENDS_WITH_STDIN in sys.argv:
-        child.end_with_stdin()
-        confine()
+    child.begin()
     print(json.dumps(_measure(stored.from_json(Request, sys.argv[1], "the request"))))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from converter.machine import memory
+from converter.machine.confine import confine
 
 ENDS_WITH_STDIN = "--ends-with-stdin"
 _LAST_LINES = 50
@@ -139,6 +140,13 @@ def _end(process: "subprocess.Popen[str]") -> None:
     with contextlib.suppress(ProcessLookupError):  # nothing is left of it
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def begin() -> None:
+    """In a program that `run` has started: end when the parent is gone, and be confined. Nothing if a person did."""
+    if ENDS_WITH_STDIN in sys.argv:
+        end_with_stdin()
+        confine()
 
 
 def end_with_stdin() -> None:

@@ -9,14 +9,12 @@ import contextlib
 import importlib.util
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import metadata
 from typing import Any
 
 from converter.machine import child, nvidia
-from converter.machine.confine import confine
 
 TIMEOUT_S = 120.0
 FOR_ONNX = ("onnxruntime", "onnx", "tf2onnx", "simplejpeg")
@@ -147,7 +145,5 @@ def as_json(found: Environment) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if child.ENDS_WITH_STDIN in sys.argv:
-        child.end_with_stdin()
-        confine()
+    child.begin()
     _ask()

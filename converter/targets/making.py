@@ -14,7 +14,6 @@ from typing import Any
 from converter import room, stored, targets
 from converter.contract import ConversionFailed, ConverterError, Options, UnusableModel
 from converter.machine import child, memory
-from converter.machine.confine import confine
 from converter.progress import Progress, in_words, parse
 from converter.tftrt.nonconverted import read
 
@@ -81,9 +80,7 @@ def _main(source: str, into: str, options: str) -> None:
 
 
 if __name__ == "__main__":
-    if child.ENDS_WITH_STDIN in sys.argv:
-        child.end_with_stdin()
-        confine()
+    child.begin()
     memory.go_first()
     memory.give_back_early()
     _main(*sys.argv[1:4])

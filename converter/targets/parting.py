@@ -12,7 +12,6 @@ from pathlib import Path
 from converter import stored, targets
 from converter.contract import Options
 from converter.machine import child, memory
-from converter.machine.confine import confine
 from converter.machine.error_text import first_line
 
 
@@ -49,9 +48,7 @@ def _main(source: str, options: str) -> None:
 
 
 if __name__ == "__main__":
-    if child.ENDS_WITH_STDIN in sys.argv:
-        child.end_with_stdin()
-        confine()
+    child.begin()
     memory.go_first()
     memory.give_back_early()
     _main(*sys.argv[1:3])
