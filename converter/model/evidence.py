@@ -12,7 +12,7 @@ from converter.description import AFTER_NMS, API, KERAS, RAW, TPU, Description
 from converter.model.box_forms import corners
 from converter.model.found import COUNTING
 from converter.model.inner_sizes import inner_readings, uneven_readings
-from converter.model.moving import NEAR, Moves, Trial, moves
+from converter.model.moving import Moves, Trial, moves
 from converter.outputs import BOXES, INFO, ROWS
 from converter.reading import CENTRE, CORNER, EXAMPLES, FORM, ORDERS, PIXELS, SCALED, SHARES, Reading
 
@@ -60,7 +60,7 @@ class _Photos:
     def fit(self, reading: Reading) -> _Fit:
         """How well a reading fits."""
         off = self.moves.along(reading)
-        return _Fit(reading, self.wrong(reading), len(off), float(np.sum(1 - off / NEAR)))
+        return _Fit(reading, self.wrong(reading), len(off), float(np.sum(1 - off)))
 
     def wrong(self, reading: Reading) -> float:
         """The share of the boxes that can't be, in this reading."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from converter.model.box_forms import corners
 from converter.model.changes import Change
 from converter.model.found import COUNTING, Found
+from converter.model.grid import step
 from converter.model.placing import Placed
 from converter.reading import Reading
 
@@ -51,6 +52,7 @@ class Pair:
     photo: Seen
     changed: Seen
     same: NDArray[np.bool_]  # (objects, rows)
+    step: float  # of the grid that boxes are rounded to, in their own unit; 0 if they are on none
 
     @property
     def again(self) -> NDArray[np.bool_]:
@@ -59,16 +61,22 @@ class Pair:
         return found
 
     def apart(self, reading: Reading) -> Numbers:
-        """How far each object is from where it should be, in boxes of its own; inf if it is not found, or not boxed."""
+        """How far each object is from where it should be: 1 is as far as it may be, inf is not found, or not boxed."""
         before = corners(self.photo.rows, reading, self.photo.placed)
         should = self.change.moved(before, self.photo.placed.size)[:, np.newaxis]
         after = corners(self.changed.rows, reading, self.changed.placed)
         with np.errstate(all="ignore"):
-            off = (np.abs(_middle(should) - _middle(after)) / _size(should)).max(axis=2)
+            off = (np.abs(_middle(should) - _middle(after)) / self._allowed(should, reading)).max(axis=2)
             grown = _size(after) / _size(should)
             boxed = (_size(should) > 0) & (grown >= _GROWN[0]) & (grown <= _GROWN[1])
         nearest: Numbers = np.where(self.same & boxed.all(axis=2), off, np.inf).min(axis=1, initial=np.inf)
         return nearest
+
+    def _allowed(self, boxes: Numbers, reading: Reading) -> Numbers:
+        """How far the middles of boxes may be off, in pixels: by a share of each, and by a step of their grid."""
+        one = np.ones(1, np.float32)
+        cell = Found(one * [[0, 0, self.step, self.step]], one, one, self.changed.rows.info)
+        return NEAR * _size(boxes) + _size(corners(cell, reading, self.changed.placed))
 
     def nearest(self) -> Iterator[tuple[int, int]]:
         """An object's row in the photo and, in the changed one, that of the nearest score."""
@@ -99,23 +107,25 @@ class Moves:
         return sum(int(np.logical_and.reduce([pair.again for pair in photo]).sum()) for photo in self.photos)
 
     def along(self, reading: Reading) -> Numbers:
-        """Of the objects that move along with every change: how far the worst is from where it should be, in boxes."""
+        """Of the objects that move along with every change: how far the worst is from where it should be, 0 to 1."""
         worst = [np.max([pair.apart(reading) for pair in photo], axis=0) for photo in self.photos]
         found = np.concatenate(worst) if worst else np.zeros(0)
-        return found[found <= NEAR]
+        return found[found <= 1]
 
 
 def moves(trials: Sequence[Trial]) -> Moves:
     """Every photo beside each of its changed ones."""
-    return Moves([[_pair(trial.photo, change, seen) for change, seen in trial.changed] for trial in trials])
+    seen = [each.rows.at_least(COUNTING).boxes for trial in trials for each in trial.pictures]
+    coarse = step(np.concatenate(seen)) if seen else 0.0
+    return Moves([[_pair(trial.photo, change, seen, coarse) for change, seen in trial.changed] for trial in trials])
 
 
-def _pair(photo: Seen, change: Change, changed: Seen) -> Pair:
+def _pair(photo: Seen, change: Change, changed: Seen, coarse: float) -> Pair:
     sure = _surest(photo.rows)
     after = changed.rows.at_least(COUNTING)
     low, high = (sure.scores[:, np.newaxis] * factor for factor in _AGAIN)
     same = (sure.classes[:, np.newaxis] == after.classes) & (after.scores >= low) & (after.scores <= high)
-    return Pair(change, Seen(sure, photo.placed), Seen(after, changed.placed), same)
+    return Pair(change, Seen(sure, photo.placed), Seen(after, changed.placed), same, coarse)
 
 
 def _surest(rows: Found) -> Found:
