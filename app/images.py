@@ -42,6 +42,7 @@ class Image:
     height: int
     orientation: int | None = None  # the EXIF orientation that the file declares, 1 to 8
     applied_orientation: int = AS_STORED  # the one by which it is turned before the model sees it
+    raw: bool = False  # whether all outputs of the model are wanted, as it gives them
 
     @property
     def pixels(self) -> int:

@@ -13,14 +13,21 @@ import app
 from app.api import admin, compare, conversions, docs, ops, web
 from app.api.access import Access, Keys
 from app.api.admission import Admission
-from app.api.dialects import Dialect, dialects
+from app.api.cors import Cors
+from app.api.dialects import Dialect, dialects, error_forms
+from app.api.error_forms import ErrorForms
 from app.api.errors import HANDLERS
+from app.api.heads import Heads
 from app.api.hosts import Allowed, Hosts
 from app.api.journal import Journal
 from app.api.layers import Layered
 from app.api.limits import BodyLimit
+from app.api.packed import Packed
+from app.api.paths import Paths
 from app.api.pipeline import Pipeline
+from app.api.prefix import Prefix
 from app.api.requests import Requests
+from app.api.serving import Serving
 from app.api.straight import Straight
 from app.backends.backend import ModelRefused, Starter, WorkerDied
 from app.detection.side_by_side import SideBySide
@@ -70,6 +77,8 @@ def assemble(
         title="Detection server",
         version=app.__version__,
         description="Finds objects in JPEG pictures with a TensorFlow SavedModel and its copies, and measures both.",
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
+        generate_unique_id_function=lambda route: str(route.name),
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
@@ -86,7 +95,8 @@ def assemble(
 
 def _detecting(parts: Parts, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
     side_by_side = SideBySide(parts.detector, parts.routing, parts.live_pairs)
-    pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, parts.served, parts.drawing)
+    serving = Serving(parts.served, parts.routing, parts.health)
+    pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, serving, parts.drawing)
     for protocol in protocols.values():
         yield protocol(pipeline)
 
@@ -142,14 +152,19 @@ def _add_layers(
 ) -> None:
     """The ASGI layers, innermost first."""
     keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
-    paths = _plain_paths(detecting)
+    paths, allowed = Paths(detecting), Allowed(settings.host_names, settings.allowed_origins)
     api.add_middleware(Straight, routes=detecting)
+    api.add_middleware(Packed, most_bytes=max(settings.bodies_bytes, settings.max_body_bytes))
     api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=paths)
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=paths)
     api.add_middleware(Access, keys=keys)
-    api.add_middleware(Hosts, allowed=Allowed(settings.host_names))
+    api.add_middleware(Hosts, allowed=allowed)
+    api.add_middleware(Cors, allowed=allowed)
+    api.add_middleware(ErrorForms, forms=error_forms())
+    api.add_middleware(Heads)
     plain_paths = _plain_paths(routes) | docs.PATHS
     api.add_middleware(Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths)
+    api.add_middleware(Prefix, prefix=settings.root_path)
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -13,7 +13,7 @@ from app.rules import GateRules, RollbackRule
 from app.setting_errors import WrongSetting as WrongSetting
 from app.setting_errors import in_a_sentence
 from app.setting_types import PREFIX as PREFIX
-from app.setting_types import Bind, HostNames, Names, Switch, Token, VariableNames, is_loopback
+from app.setting_types import Bind, HostNames, Names, Origins, PathPrefix, Switch, Token, VariableNames, is_loopback
 from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
@@ -33,6 +33,14 @@ class Settings(ModelSettings, frozen=True, extra="forbid"):
         default=None,
         description="Names under which the server answers besides its addresses and `localhost`, separated by commas; "
         "`.example.com` is it and all below, `*` is any. Default: none where it listens on loopback, else any.",
+    )
+    allowed_origins: Origins = Field(
+        default=(),
+        description="Origins whose pages may ask from a browser (CORS), separated by commas, like "
+        "`https://app.example.com`; `*` is any. The admin's routes stay closed to them. Default: none.",
+    )
+    root_path: PathPrefix = Field(
+        default="", description="Path below which a proxy serves this server, like `/detector`; it may take it off."
     )
     docs: Switch = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
     cache: Path | None = Field(

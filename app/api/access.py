@@ -28,6 +28,8 @@ PUBLIC = (
     "/samples/",
     "/startupz",
     "/static-offline-docs/",
+    "/v2/health/live",
+    "/v2/health/ready",
 )
 ADMIN = ("/admin", "/admin/", "/convert", "/convert/")
 _ADMIN_OFF = "the admin routes are off: no DETECTOR_ADMIN_TOKEN is set"

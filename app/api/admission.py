@@ -1,7 +1,7 @@
 """The ASGI layer that refuses what would find a full queue, by its headers: before its body is read or parsed."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -24,7 +24,7 @@ _MOST_PARAMETERS = 100
 class Admission:
     """Answers 429 to a POST to one of `paths` if its backend's queue is full, with the error that the queue gives."""
 
-    def __init__(self, app: ASGIApp, routing: Routing, detector: Detector, paths: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, routing: Routing, detector: Detector, paths: Container[str]) -> None:
         self._app, self._routing, self._detector, self._paths = app, routing, detector, paths
         self._pace = Pace()
 
@@ -61,7 +61,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, overload: Overload
 
 
 def _backend(scope: Scope) -> str | None:
-    """The backend that the headers name; None if the body may name it. The query wins over the body."""
+    """The backend that the headers name; None if the body may name it. The query and the body never differ."""
     query: bytes = scope["query_string"][:MAX_QUERY_BYTES]  # a longer one is refused further in
     if b"backend" in query or b"%" in query:
         named = _named(query)

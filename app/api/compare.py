@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from app.api.compare_schemas import CompareAnswer, InferHistogram
 from app.api.discretion import discreet_in
-from app.api.schemas import CompareAnswer, InferHistogram
 from app.choices import NATIVE
 from app.metrics import BUCKETS, Metrics
 from app.rules import GateRules

@@ -13,12 +13,13 @@ from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.access import ADMIN, covers
 from app.api.errors import error_response
 from app.errors import BadRequest, CrossSite, ServiceError, WrongHost
 
 ANY = "*"
 # Probes come by whatever address the machine has, and tell nothing.
-PROBES = ("/healthz", "/readyz", "/startupz")
+PROBES = ("/healthz", "/readyz", "/startupz", "/v2/health/live", "/v2/health/ready")
 _SAFE = ("GET", "HEAD", "OPTIONS")  # they change nothing, and another site can't read their answers
 _PORTS = {"http": 80, "https": 443}
 # name, or [IPv6], and perhaps a port (RFC 3986, without user names); underscores are in names of compose services.
@@ -54,10 +55,12 @@ class Place:
 class Allowed:
     """Who may come in.
 
-    `hosts`: names besides addresses and `localhost`, lower case; `.name` is it and all below, `*` any.
+    `hosts`: names besides addresses and `localhost`, lower case; `.name` is it and all below, `*` any. `origins`: of
+    pages that may ask for what is not an admin's; `*` any.
     """
 
     hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
     def check(self, method: str, path: str, headers: list[tuple[bytes, bytes]], *, http_version: str) -> None:
         """BadRequest, WrongHost or CrossSite unless the request may come in."""
@@ -66,7 +69,23 @@ class Allowed:
         if path not in PROBES and (given or http_version != "1.0"):  # no browser speaks 1.0
             here = self._named(given)
         if method not in _SAFE:
-            _check_origin(headers, here)
+            self._check_origin(path, headers, here)
+
+    def is_welcome(self, origin: str) -> bool:
+        """Whether pages of this origin may ask."""
+        return ANY in self.origins or origin.lower() in self.origins
+
+    def _check_origin(self, path: str, headers: list[tuple[bytes, bytes]], here: Place | None) -> None:
+        """CrossSite if the browser says that a page of another origin sent this, and it is none that may."""
+        sites, origins = _values(headers, b"sec-fetch-site"), _values(headers, b"origin")
+        if origins and not covers(ADMIN, path) and all(map(self.is_welcome, origins)):
+            return
+        foreign = [origin for origin in origins if not _is_ours(origin, here)]
+        if foreign or any(site.lower() == "cross-site" for site in sites):
+            raise CrossSite(
+                f"a page of another site ({foreign[0][:100] if foreign else 'cross-site'}) may not send this unless "
+                "DETECTOR_ALLOWED_ORIGINS names it; behind a proxy, let it pass the Host header on"
+            )
 
     def _named(self, given: list[str]) -> Place:
         here = Place.read(given[0]) if len(given) == 1 else None
@@ -82,17 +101,6 @@ class Allowed:
     def _covers(self, name: str) -> bool:
         above = [allowed for allowed in self.hosts if allowed.startswith(".")]
         return name in ("localhost", *self.hosts) or ANY in self.hosts or f".{name}".endswith(tuple(above))
-
-
-def _check_origin(headers: list[tuple[bytes, bytes]], here: Place | None) -> None:
-    """CrossSite if the browser says that a page of another origin sent this."""
-    sites = _values(headers, b"sec-fetch-site")
-    foreign = [origin for origin in _values(headers, b"origin") if not _is_ours(origin, here)]
-    if foreign or any(site.lower() == "cross-site" for site in sites):
-        raise CrossSite(
-            f"a page of another site ({foreign[0][:100] if foreign else 'cross-site'}) may not send this; behind a "
-            "proxy, let it pass the Host header on"
-        )
 
 
 def _is_ours(origin: str, here: Place | None) -> bool:

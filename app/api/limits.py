@@ -1,10 +1,11 @@
 """The ASGI layer that bounds queries, and request bodies: by Content-Length before reading, by count while reading."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import error_response
+from app.api.packed import LIMIT
 from app.errors import BadParameter, BodyTooLarge, ServiceError
 
 # Of a body that nobody reads any more: up to this much it costs less to read it to its end than to have the client
@@ -35,7 +36,7 @@ class BodyLimit:
     Pictures are sent to `paths`, where the limit is `max_bytes`. Elsewhere a body is a few options, parsed in one go.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, paths: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, paths: Container[str]) -> None:
         self._app, self._paths = app, paths
         self._max_bytes, self._max_option_bytes = max_bytes, min(max_bytes, _OPTIONS_BYTES)
 
@@ -48,6 +49,7 @@ class BodyLimit:
         if error := _error_by_head(scope, limit):
             await error_response(scope["state"]["request_id"], error)(scope, receive, send)
             return
+        scope["state"][LIMIT] = limit
         read = 0
 
         async def receive_counted() -> Message:

@@ -6,14 +6,14 @@ A protocol reads its own kind of body, has it answered here, and writes its own 
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
 from app.api import parameters
 from app.api.departures import unless_gone
 from app.api.parameters import Parameters
-from app.backends.served import Served
+from app.api.serving import Serving
 from app.choices import AUTO, BOTH
 from app.detection.detector import Detector, Query, Result
 from app.detection.side_by_side import SideBySide, SideBySideResult
@@ -34,6 +34,7 @@ class Asked:
 
     pictures: Sequence[bytes | ServiceError]
     parameters: Parameters
+    raw: bool = False  # whether all outputs of the model are wanted too, as it gives them to the picture as stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,12 @@ class Pipeline:
     """Answers what any protocol has read."""
 
     def __init__(
-        self, detector: Detector, side_by_side: SideBySide, shadow: Shadow, served: Served, drawing: Executor
+        self, detector: Detector, side_by_side: SideBySide, shadow: Shadow, serving: Serving, drawing: Executor
     ) -> None:
         self.drawing = drawing  # for answers that are too slow for the event loop; nobody else waits in it
-        self._detector, self._side_by_side, self._shadow, self._served = detector, side_by_side, shadow, served
+        self.serving = serving
+        self._detector, self._side_by_side, self._shadow = detector, side_by_side, shadow
+        self._served = serving.served
 
     def answering(self, request: Request, asked: Asked) -> "Answering":
         """The results, while the block writes the answer; what it cost is observed when the block ends.
@@ -67,6 +70,8 @@ class Pipeline:
         state["backend"] = wanted.backend if wanted.backend != AUTO else NO_BACKEND
         state["pictures"] = len(asked.pictures)
         query = _query(wanted, self._served.now)
+        if asked.raw:
+            query = replace(query, raw=True, upright=False)
         results = await unless_gone(request, self._of_one_version(asked, query, state["request_id"]))
         good = answers_in(results)
         if good:
@@ -84,7 +89,8 @@ class Pipeline:
             self._detector.observe(result, encode_s=encode_s / len(good))
         for item in answered.results:
             if isinstance(item, Result):
-                self._shadow.offer(item.image, answered.request_id)
+                image = replace(item.image, raw=False) if item.image.raw else item.image
+                self._shadow.offer(image, answered.request_id)
 
     async def _of_one_version(self, asked: Asked, query: Query, request_id: str) -> Sequence[Found]:
         """The results; asked for again if a new version of the model came between the pictures of the request."""

@@ -23,11 +23,13 @@ class Straight:
     def __init__(self, app: ASGIApp, routes: Iterable[APIRoute]) -> None:
         self._app = app
         straight = [route for route in routes if isinstance(route, StraightRoute)]
-        self._routes = {(method, route.path): route for route in straight for method in route.methods or ()}
+        pairs = [((method, route.path), route) for route in straight for method in route.methods or ()]
+        self._routes = {key: route for key, route in pairs if "{" not in route.path}
+        self._patterns = [(method, route.path_regex, route) for (method, path), route in pairs if "{" in path]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The layer (https://asgi.readthedocs.io)."""
-        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        route = self._route(scope) if scope["type"] == "http" else None
         if route is None:
             await self._app(scope, receive, send)
             return
@@ -39,3 +41,14 @@ class Straight:
         except Exception as error:
             response = await handled(request, error)
         await response(scope, receive, send)
+
+    def _route(self, scope: Scope) -> APIRoute | None:
+        """The route, whose names in the path go into the scope."""
+        method, path = scope["method"], scope["path"]
+        if route := self._routes.get((method, path)):
+            return route
+        for its_method, pattern, route in self._patterns:
+            if its_method == method and (match := pattern.match(path)):
+                scope["path_params"] = match.groupdict()
+                return route
+        return None

@@ -82,6 +82,7 @@ class Facts:
     providers: Mapping[str, int] = field(default_factory=dict)  # ONNX Runtime's, and how many nodes each runs
     fallback: str | None = None  # what runs elsewhere than was asked for, as a sentence
     fallback_reason: str | None = None  # the same as a word
+    tensors: Mapping[str, Any] = field(default_factory=dict)  # the signature's own, see `app.backends.tensors`
 
 
 class Backend(Protocol):

@@ -45,8 +45,8 @@ class Runner(Protocol):
 
     facts: Facts
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
-        """Answer one batch of pictures as they are shown. BatchFailed if the model raises."""
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
+        """Answer one batch of pictures as they are shown, `raw` with all outputs. BatchFailed if the model raises."""
 
 
 def main(load: Callable[[WorkerOptions], Runner]) -> None:
@@ -128,7 +128,7 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
             jpegs.append(payload[at : at + length])
             at += length
         started = time.perf_counter()
-        detections = runner.run(jpegs, [_shown(*each) for each in header["images"]])
+        detections = runner.run(jpegs, [_shown(*each) for each in header["images"]], raw=header.get("raw", False))
         fields, rows = wire.pack(detections)
         channel.send({"id": header["id"], "seconds": time.perf_counter() - started, **fields}, rows)
         failed = False

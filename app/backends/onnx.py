@@ -45,18 +45,19 @@ class OnnxModel:
             load_seconds=round(loaded - started, 3),
             warm_seconds=round(time.monotonic() - loaded, 3),
             signature=_described(self._copy),
+            tensors={"gives": list(self._copy.layout.outputs)},
             providers=self._copy.assigned.nodes,
             fallback=self._copy.assigned.fallback,
             fallback_reason=self._copy.assigned.reason,
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
-        return self._call(padded(jpegs, self._padding), sizes)
+        return self._call(padded(jpegs, self._padding), sizes, raw=raw)
 
-    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         try:
-            return predict(self._copy, jpegs, sizes)
+            return predict(self._copy, jpegs, sizes, raw=raw)
         except Undecodable as error:
             raise BatchFailed("undecodable", str(error)) from error
         except NotReproducible as error:

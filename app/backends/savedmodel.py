@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from app.backends import child, findings
+from app.backends import child, findings, tensors
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, warm_up
 from converter.contract import UnusableModel
@@ -54,15 +54,16 @@ class SavedModel:
             load_seconds=round(loaded - started, 3),
             warm_seconds=round(time.monotonic() - loaded, 3),
             signature=describe(self._model.signature, self._model.description),
+            tensors=tensors.of_signature(self._model.signature, self._model.description),
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
-        return self._call(padded(jpegs, self._padding), sizes)
+        return self._call(padded(jpegs, self._padding), sizes, raw=raw)
 
-    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         try:
-            return predict(self._model, jpegs, sizes, pool=self._pool)
+            return predict(self._model, jpegs, sizes, pool=self._pool, raw=raw)
         # Of decoding here: as native it is the measure, and can't leave it to another.
         except (Undecodable, NotReproducible) as error:
             raise BatchFailed("undecodable", str(error)) from error

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from app.choices import AUTO
@@ -39,6 +39,7 @@ class Query:
     backend: str = AUTO  # or a backend's name
     timeout_s: float | None = None  # the server's own limit holds too
     upright: bool | None = None  # whether the model is shown the picture as people see it; None: as the server says
+    raw: bool = False  # whether all outputs of the model are wanted too, as it gives them
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class Detector:
         validate_s = (time.perf_counter() - started) / len(pictures)
         self.failed(NO_BACKEND, [item for item in checked if isinstance(item, ServiceError)])
         images = [item for item in checked if isinstance(item, Image)]
+        if query.raw:
+            images = [replace(image, raw=True) for image in images]
         outcomes = iter(await self._serve(images, query) if images else [])
         return [
             item if isinstance(item, ServiceError) else self._result(item, next(outcomes), query, validate_s)

@@ -24,6 +24,7 @@ class Detections:
     decode_s: float | None = None  # what decoding its batch took, where that is not in the graph
     encoded_again: bool = False  # the picture was turned, for a model that takes files
     names: Mapping[int, str] = field(default_factory=dict)  # of its classes, where the model gives them as text
+    raw: Mapping[str, NDArray[Any]] | None = None  # all outputs of this picture as the model gave them, if asked for
 
     def __len__(self) -> int:
         return len(self.scores)

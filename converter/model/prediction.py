@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converter.description import JPEG, Description, Input
 from converter.model import orientation
@@ -30,6 +31,9 @@ class Predictor(Protocol):
     def outputs(self, values: Any) -> Outputs:
         """All that is read of it, for JPEG files or an array of pictures; whatever its library raises."""
 
+    def every(self, values: Any) -> Outputs:
+        """The same with all that it gives besides."""
+
 
 def predict(
     model: Predictor,
@@ -37,17 +41,29 @@ def predict(
     sizes: Sequence[Shown],
     *,
     pool: ThreadPoolExecutor | None = None,
-    description: Description | None = None,
+    raw: bool = False,
 ) -> list[Detections]:
-    """Run one batch; files beyond `sizes` are padding. `description`: in place of the model's own."""
-    known = description or model.description
+    """Run one batch; files beyond `sizes` are padding. `raw`: with all outputs as well, as the model gave them."""
+    known = model.description
     prepared = prepare(jpegs, sizes, known.input, pool)
-    found = read(called(model, prepared, len(jpegs)), known, prepared.placed)
+    outputs = called(model, prepared, len(jpegs), raw=raw)
+    found = read(outputs, known, prepared.placed)
     turned = [known.input.kind == JPEG and orientation.of(size) != orientation.AS_STORED for size in sizes]
     return [
-        replace(each, decode_s=prepared.decode_s, encoded_again=again)
-        for each, again in zip(found, turned, strict=True)
+        replace(
+            each,
+            decode_s=prepared.decode_s,
+            encoded_again=again,
+            raw=_of_picture(outputs, number, len(jpegs)) if raw else None,
+        )
+        for number, (each, again) in enumerate(zip(found, turned, strict=True))
     ]
+
+
+def _of_picture(outputs: Outputs, number: int, count: int) -> dict[str, NDArray[Any]]:
+    """One picture's part of all outputs that have one for each picture."""
+    arrays = {name: np.asarray(value) for name, value in outputs.items()}
+    return {name: value[number] for name, value in arrays.items() if value.ndim and len(value) == count}
 
 
 def sizes_for(asked: Sequence[int], into: Input) -> tuple[int, ...]:
@@ -70,9 +86,9 @@ def _other_sizes(sizes: Sequence[int], works: Callable[[int], bool]) -> list[int
     return [size for size in range(1, _MOST_FIXED + 1) if size not in sizes and works(size)]
 
 
-def called(model: Predictor, prepared: Prepared, count: int) -> Outputs:
+def called(model: Predictor, prepared: Prepared, count: int, *, raw: bool = False) -> Outputs:
     """What the model answers to `count` pictures; WrongBatch if that is another number."""
-    outputs = model.outputs(prepared.values)
+    outputs = model.every(prepared.values) if raw else model.outputs(prepared.values)
     if model.description.unbatched:
         outputs = {name: np.asarray(value)[np.newaxis] for name, value in outputs.items()}
     for name in model.description.outputs.values():

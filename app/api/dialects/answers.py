@@ -5,7 +5,8 @@ Dicts and not the models of `schemas`, since this runs for every request: tests 
 
 import base64
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from app.api.discretion import discreet
 from app.api.errors import STATUS
+from app.api.pipeline import Found
 from app.detection.detector import Result
 from app.detection.draw import Labelled
-from app.errors import ServiceError
+from app.errors import BadParameter, ServiceError
 from app.images import Image
 from app.model_folder import Model
 from converter.model.orientation import QUALITY
@@ -102,6 +104,35 @@ def timing(result: Result, total_s: float) -> dict[str, float]:
 def failed_picture(error: ServiceError) -> dict[str, Any]:
     """A `FailedPicture`: one of several that has no answer."""
     return {"status": STATUS[type(error)], "error": discreet(str(error)), "code": error.code}
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One object in whole pixels."""
+
+    label: str
+    score: float
+    corners: Mapping[str, int]  # xmin, ymin, xmax, ymax
+
+
+def sole(results: Sequence[Found]) -> Result:
+    """The answer to the only picture; its error, if it has one, is raised."""
+    (found,) = results
+    if isinstance(found, ServiceError):
+        raise found
+    if not isinstance(found, Result):
+        raise BadParameter("backend: this protocol answers with one backend, not with both")
+    return found
+
+
+def objects(result: Result, model: Model) -> list[Object]:
+    """The objects, best first, for clients that want whole pixels."""
+    found = result.detections
+    rows = zip(found.boxes.round().astype(int).tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
+    return [
+        Object(_name(model, class_id), round(score, 5), dict(zip(BOXES["xyxy"][0], box, strict=True)))
+        for box, score, class_id in rows
+    ]
 
 
 def labelled(result: Result, model: Model) -> list[Labelled]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
@@ -54,7 +55,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
         picture = wants_picture(headers.get("accept", ""))
         _check_picture(picture, body, wanted)
         async with pipeline.answering(request, Asked(body.pictures, wanted)) as answered:
-            encoding = Encoding(answered, wanted, pipeline.drawing, started)
+            encoding = Encoding(answered, wanted, pipeline.drawing, started, body.names)
             work = encoding.several() if body.several else encoding.one(as_picture=picture)
             return await (unless_gone(request, work) if picture or wanted.annotate else work)
 
@@ -76,6 +77,7 @@ class Encoding:
     wanted: Parameters
     drawing: Executor
     started: float  # when the body had been read, of time.perf_counter
+    names: Sequence[str | None] = ()  # of the files, in the order of the results
 
     async def one(self, *, as_picture: bool) -> Response:
         """The response for one picture; its error, if it has one, is raised."""
@@ -94,7 +96,8 @@ class Encoding:
         """The response for several pictures: 200 if one has an answer, else the first one's status."""
         results = self.answered.results
         # Each by itself: with pictures in it the answer is large, and is never built in one go.
-        items = [to_json(await self._item_or_error(result)) for result in results]
+        named = zip_longest(results, self.names)
+        items = [to_json({**_file(name), **await self._item_or_error(result)}) for result, name in named]
         good = next((_first(item) for item in results if not isinstance(item, ServiceError)), None)
         failed = [item for item in results if isinstance(item, ServiceError)]
         headers = {} if good is None else _headers(good, self._timing(good))
@@ -164,6 +167,10 @@ def _first(found: Result | SideBySideResult) -> Result:
 def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:
     times = ", ".join(f"{name};dur={ms}" for name, ms in timing.items())
     return {"X-Backend": result.backend, "Server-Timing": times}
+
+
+def _file(name: str | None) -> dict[str, str]:
+    return {} if name is None else {"file": name}
 
 
 def _wanted(query: bytes, fields: Mapping[str, Any], timeout: str | None) -> Parameters:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.api.schemas import CompareAnswer, ModelAnswer
+from app.api.compare_schemas import CompareAnswer
+from app.api.schemas import ModelAnswer
 from app.lanes.phase import Vacancy
 from app.verdicts.gate import WORDS
 from tests.support.app import jpegs

@@ -1,0 +1,55 @@
+"""The ASGI layer for pages of other origins that may ask from a browser (CORS, https://fetch.spec.whatwg.org)."""
+
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.access import ADMIN, covers
+from app.api.hosts import Allowed
+
+_METHODS = b"GET, HEAD, POST"
+_NAMES = re.compile(rb"[A-Za-z0-9, -]{1,1000}")  # of headers
+_SHOWN = b"X-Request-Id, X-Backend, Server-Timing, Retry-After, Inference-Header-Content-Length"
+_KEPT_S = b"7200"  # the longest that browsers keep an answer to OPTIONS
+
+
+class Cors:
+    """Tells browsers that pages of `allowed.origins` may ask and read; never for an admin's routes.
+
+    The request that a browser sends first (OPTIONS) has no token, and is answered here.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Allowed) -> None:
+        self._app, self._allowed = app, allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The layer (https://asgi.readthedocs.io)."""
+        if scope["type"] != "http" or not self._allowed.origins or covers(ADMIN, scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"")
+        welcome = bool(origin) and self._allowed.is_welcome(origin.decode("latin-1"))
+        if welcome and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            await send({"type": "http.response.start", "status": 204, "headers": _preflight(origin, headers)})
+            await send({"type": "http.response.body", "body": b""})
+            return
+
+        async def send_allowing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                allow = [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _SHOWN)]
+                message["headers"] = [*message.get("headers", ()), (b"vary", b"Origin"), *(allow if welcome else ())]
+            await send(message)
+
+        await self._app(scope, receive, send_allowing)
+
+
+def _preflight(origin: bytes, headers: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    asked = headers.get(b"access-control-request-headers", b"")
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-methods", _METHODS),
+        *([(b"access-control-allow-headers", asked)] if _NAMES.fullmatch(asked) else []),
+        (b"access-control-max-age", _KEPT_S),
+        (b"vary", b"Origin, Access-Control-Request-Headers"),
+    ]

@@ -1,0 +1,93 @@
+"""The results of a request as tensors of the served signature: all rows, in the model's own form."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.api.parameters import Parameters, TensorParameters
+from app.api.pipeline import Asked, Found
+from app.api.serving import Tensors
+from app.detection.detector import Result
+from app.errors import BackendUnavailable, BadParameter, ServiceError
+from converter.description import LAYOUTS
+from converter.outputs import COUNT, ROWS, SCORES
+
+Array = NDArray[Any]
+TEXT = "string"  # TensorFlow's word for bytes
+
+
+def asked(pictures: Sequence[bytes | ServiceError], said: TensorParameters, backend: str) -> Asked:
+    """The request as the pipeline takes it, with all outputs of this backend."""
+    wanted = Parameters(backend=backend, timeout_ms=said.timeout_ms)
+    return Asked(pictures, wanted, raw=True)
+
+
+def gathered(
+    results: Sequence[Found], tensors: Tensors, wanted: Sequence[str], *, threshold: float | None
+) -> tuple[Result, dict[str, Array]]:
+    """The first result, and the outputs that are wanted, each with a row for each picture.
+
+    The first error among the results is raised. `threshold`: rows with a lower score are left out, and pictures with
+    fewer rows than others are filled up with zeros.
+    """
+    good = [_checked(each) for each in results]
+    raw = [_raw(each, wanted) for each in good]
+    if threshold is not None:
+        raw = [_above(outputs, tensors, threshold) for outputs in raw]
+    return good[0], {name: _typed(_stacked([each[name] for each in raw]), tensors, name) for name in wanted}
+
+
+def score_output(tensors: Tensors) -> str:
+    """The output with the scores; BadParameter if there is none that a threshold could be held against."""
+    name = tensors.roles.get(SCORES) or tensors.roles.get(ROWS) or ""
+    if name not in tensors.outputs:
+        raise BadParameter(
+            f"threshold: the outputs of the signature {tensors.signature!r} have no scores of detections"
+        )
+    return name
+
+
+def _checked(found: Found) -> Result:
+    if isinstance(found, ServiceError):
+        raise found
+    if not isinstance(found, Result):
+        raise BadParameter("backend: tensors are those of one backend, not of both")
+    return found
+
+
+def _raw(result: Result, wanted: Sequence[str]) -> Mapping[str, Array]:
+    raw = result.found.raw or {}
+    if missing := [name for name in wanted if name not in raw]:
+        raise BackendUnavailable(f"the backend {result.backend!r} does not give the output {missing[0]!r}")
+    return raw
+
+
+def _above(raw: Mapping[str, Array], tensors: Tensors, threshold: float) -> dict[str, Array]:
+    """The rows of one picture whose score is high enough."""
+    name = score_output(tensors)
+    scores = raw[name] if SCORES in tensors.roles else raw[name][:, LAYOUTS[tensors.convention].score]
+    count = tensors.roles.get(COUNT)
+    number = float(np.ravel(raw[count])[0]) if count in raw else float(len(scores))
+    kept = (scores >= threshold) & (np.arange(len(scores)) < number)
+    rows = {key: value[kept] if value.ndim and len(value) == len(scores) else value for key, value in raw.items()}
+    return {**rows, **({count: np.full_like(raw[count], kept.sum())} if count in raw else {})}
+
+
+def _stacked(rows: Sequence[Array]) -> Array:
+    """One array; rows of other lengths are filled up with zeros, or empty texts."""
+    if len({row.shape for row in rows}) == 1:
+        return np.stack(rows)
+    sides = np.max([row.shape for row in rows], axis=0)
+    filled = np.full((len(rows), *sides), b"" if rows[0].dtype.kind == "O" else 0, rows[0].dtype)
+    for place, row in zip(filled, rows, strict=True):
+        place[tuple(slice(0, side) for side in row.shape)] = row
+    return filled
+
+
+def _typed(array: Array, tensors: Tensors, name: str) -> Array:
+    """In the signature's own type, whichever backend has answered; without the side that it does not have."""
+    dtype = tensors.outputs[name].dtype
+    array = array if dtype == TEXT or dtype not in np.sctypeDict else array.astype(dtype, copy=False)
+    return array[0] if tensors.unbatched else array

@@ -1,0 +1,20 @@
+"""The ASGI layer for proxies that serve this server below a path of theirs: it takes that path off again."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Prefix:
+    """Has every layer and route see the path as it is without `prefix`; proxies that take it off need nothing.
+
+    All layers must see the same path: what one takes for public another must not take for an admin's.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app, self._prefix = app, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The layer (https://asgi.readthedocs.io)."""
+        if self._prefix and scope["type"] == "http" and scope["path"].startswith(self._prefix + "/"):
+            scope["path"] = scope["path"].removeprefix(self._prefix)
+            scope.pop("raw_path", None)
+        await self._app(scope, receive, send)
