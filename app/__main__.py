@@ -1,4 +1,4 @@
-"""`python -m app serve` runs the server, `doctor` tells what is missing here, `inspect` what a model is."""
+"""`python -m app serve` runs the server, `detect` asks one, `doctor` tells what is missing here, `inspect` a model."""
 
 import argparse
 import json
@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import app
 from app.misspelt import misspelt
@@ -34,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = args.pop("command")
     if command == "doctor":
         return _doctor(as_json=args["json"])
+    if command == "detect":
+        return _detect(args)
     as_json = args.pop("json", False)
     try:
         settings = Settings.from_env(os.environ, {name: value for name, value in args.items() if value is not None})
@@ -56,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
             serve.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text.replace("%", "%%"))
     doctor = commands.add_parser("doctor", help="tell what can be made and served on this machine, and why not")
     doctor.add_argument("--json", action="store_true", help="for programs")
+    _add_detect(commands.add_parser("detect", help="find the objects in pictures, by a server or without one"))
     inspect = commands.add_parser("inspect", help="tell what a model takes and gives, and which copies it can have")
     inspect.add_argument("model", nargs="?", help="its folder, or that of its versions (default: DETECTOR_MODEL)")
     inspect.add_argument("--json", action="store_true", help="for programs")
@@ -64,6 +69,31 @@ def _parser() -> argparse.ArgumentParser:
             f"--{name.replace('_', '-')}", metavar="VALUE", help=Settings.model_fields[name].description
         )
     return parser
+
+
+def _add_detect(detect: argparse.ArgumentParser) -> None:
+    detect.add_argument("pictures", nargs="+", help="JPEG files, folders of them, or patterns like 'photos/**/*.jpg'")
+    detect.add_argument("--url", help="a server that runs; without it the model of the settings is served meanwhile")
+    detect.add_argument("--draw", metavar="DIR", type=Path, help="write each picture with its boxes there")
+    detect.add_argument("--json", action="store_true", help="print the answers, one JSON object a line")
+    detect.add_argument("--in-flight", metavar="N", type=int, default=4, choices=range(1, 65), help="requests at once")
+    for name in ("backend", "threshold", "classes"):
+        detect.add_argument(f"--{name}", metavar="VALUE", help=f"as in /detect: {name}")
+
+
+def _detect(args: dict[str, Any]) -> int:
+    from app.commands import detect
+
+    names = ("backend", "threshold", "classes")
+    asked = detect.Asked(
+        pictures=args["pictures"],
+        url=args["url"],
+        draw=args["draw"],
+        as_json=args["json"],
+        in_flight=args["in_flight"],
+        parameters={name: args[name] for name in names if args[name] is not None},
+    )
+    return detect.run(asked, os.environ)
 
 
 def _serve(settings: Settings) -> int:

@@ -20,6 +20,7 @@ MAX_TABLE_BYTES = 64 << 10  # before the first scan: those that can be in use to
 MOST_PIXELS = (1 << 29) // 3  # TensorFlow's decoder and Pillow take no more, whatever is allowed here
 
 _START = b"\xff\xd8\xff"
+_PEEKED_BYTES = 1_000  # in which a picture is looked for that something stands before
 _MARKER_BYTES = 2
 # Reserved, of other standards, or a second start of the image: libjpeg ends at them.
 _REFUSED = frozenset({*range(0x02, 0xC0), 0xC8, 0xD8, *range(0xF0, 0xFE)})
@@ -74,7 +75,9 @@ def check(data: bytes, *, max_pixels: int) -> Image:
     if not data:
         raise BadRequest("the body is empty; a JPEG file is needed")
     if not data.startswith(_START):
-        raise NotAJpeg("the body is not a JPEG file: it does not begin with ff d8 ff")
+        at = data.find(_START, 0, _PEEKED_BYTES)
+        before = f"; {at} bytes stand before them" if at > 0 else ""
+        raise NotAJpeg(f"the body is not a JPEG file: it does not begin with ff d8 ff{before}")
     header = _Header(data)
     if count_scans(data, limit=MAX_SCANS, header=header) > MAX_SCANS:
         raise InvalidImage(f"the JPEG file has more than {MAX_SCANS} scans")

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -31,7 +32,7 @@ from app.api.serving import Serving
 from app.api.straight import Straight
 from app.backends.backend import ModelRefused, Starter, WorkerDied
 from app.detection.side_by_side import SideBySide
-from app.settings import Settings
+from app.settings import Settings, WrongSetting
 from app.web.samples import Samples
 from app.wiring import Parts, build
 from converter.model import sampling
@@ -65,12 +66,28 @@ def assemble(
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(each) for each in (_begin(parts, fail), parts.shadow.run(), parts.later.run())]
         try:
-            yield
+            async with beside():
+                yield
         finally:
             await _end(parts, tasks)
 
-    api = Layered(
-        docs_url=None,  # ours, see below
+    api = _app(settings, lifespan)
+    pipeline = _pipeline(parts)
+    beside = _beside(settings, pipeline, parts)
+    detecting = [protocol(pipeline) for protocol in (dialects() if protocols is None else protocols).values()]
+    routers = [*detecting, *_others(parts, settings)]
+    for router in routers:
+        api.include_router(router)
+    if settings.docs:
+        docs.add_docs(api)
+    _add_layers(api, settings, parts, detecting=_routes(detecting), routes=_routes(routers))
+    api.state.health, api.state.metrics = parts.health, parts.metrics
+    return api
+
+
+def _app(settings: Settings, lifespan: Any) -> Layered:
+    return Layered(
+        docs_url=None,  # ours, see `docs`
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         redirect_slashes=False,
@@ -82,27 +99,28 @@ def assemble(
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
-    detecting = list(_detecting(parts, dialects() if protocols is None else protocols))
-    routers = [*detecting, *_others(parts, settings)]
-    for router in routers:
-        api.include_router(router)
-    if settings.docs:
-        docs.add_docs(api)
-    _add_layers(api, settings, parts, detecting=_routes(detecting), routes=_routes(routers))
-    api.state.health, api.state.metrics = parts.health, parts.metrics
-    return api
 
 
-def _detecting(parts: Parts, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
+def _pipeline(parts: Parts) -> Pipeline:
     side_by_side = SideBySide(parts.detector, parts.routing, parts.live_pairs)
     serving = Serving(parts.served, parts.routing, parts.health)
-    pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, serving, parts.drawing)
-    for protocol in protocols.values():
-        yield protocol(pipeline)
+    return Pipeline(parts.detector, side_by_side, parts.shadow, serving, parts.drawing)
+
+
+def _beside(settings: Settings, pipeline: Pipeline, parts: Parts) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """What serves beside HTTP while the block runs; WrongSetting if it is asked for and not installed."""
+    if settings.grpc_bind is None:
+        return nullcontext
+    try:
+        from app.rpc.server import Limits, build, running
+    except ImportError as error:
+        raise WrongSetting(f"DETECTOR_GRPC_BIND needs {error.name}: pip install '.[grpc]'") from error
+    limits = Limits(message_bytes=settings.max_body_bytes, calls=settings.queue_limit + 2 * settings.max_batch)
+    return lambda: running(build(pipeline, _keys(settings), parts.metrics, limits), str(settings.grpc_bind))
 
 
 def _others(parts: Parts, settings: Settings) -> Iterator[APIRouter]:
-    yield ops.routes(parts.routing, parts.served, parts.metrics, parts.health)
+    yield ops.routes(parts.routing, parts.served, parts.metrics, parts.health, parts.versions)
     yield compare.routes(parts.routing, parts.live_pairs, parts.shadow, parts.metrics, parts.rules)
     yield conversions.routes(parts.copies, parts.conversions, settings.calibration_images)
     yield admin.routes(parts.routing, parts.live_pairs, parts.shadow, parts.copies, parts.versions)
@@ -151,13 +169,12 @@ def _add_layers(
     api: FastAPI, settings: Settings, parts: Parts, *, detecting: Sequence[APIRoute], routes: Sequence[APIRoute]
 ) -> None:
     """The ASGI layers, innermost first."""
-    keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
     paths, allowed = Paths(detecting), Allowed(settings.host_names, settings.allowed_origins)
     api.add_middleware(Straight, routes=detecting)
     api.add_middleware(Packed, most_bytes=max(settings.bodies_bytes, settings.max_body_bytes))
-    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=paths)
+    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=paths, served=Paths(routes))
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=paths)
-    api.add_middleware(Access, keys=keys)
+    api.add_middleware(Access, keys=_keys(settings))
     api.add_middleware(Hosts, allowed=allowed)
     api.add_middleware(Cors, allowed=allowed)
     api.add_middleware(ErrorForms, forms=error_forms())
@@ -165,6 +182,10 @@ def _add_layers(
     plain_paths = _plain_paths(routes) | docs.PATHS
     api.add_middleware(Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths)
     api.add_middleware(Prefix, prefix=settings.root_path)
+
+
+def _keys(settings: Settings) -> Keys:
+    return Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -42,6 +42,11 @@ class Settings(ModelSettings, frozen=True, extra="forbid"):
     root_path: PathPrefix = Field(
         default="", description="Path below which a proxy serves this server, like `/detector`; it may take it off."
     )
+    grpc_bind: Bind | None = Field(
+        default=None,
+        description="Address and port for the Open Inference Protocol over gRPC, like `127.0.0.1:8001`; it needs the "
+        "extra `grpc`. Default: off.",
+    )
     docs: Switch = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
     cache: Path | None = Field(
         default=None, description="Folder for copies when the model's own folder can't be written to."

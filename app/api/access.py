@@ -21,6 +21,7 @@ PUBLIC = (
     "/healthz",
     "/metrics",
     "/model",
+    "/model/versions",
     "/openapi.json",
     "/page/",
     "/readyz",

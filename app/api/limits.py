@@ -6,12 +6,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import error_response
 from app.api.packed import LIMIT
-from app.errors import BadParameter, BodyTooLarge, ServiceError
+from app.errors import BadParameter, BodyTooLarge, NotFound, ServiceError
 
 # Of a body that nobody reads any more: up to this much it costs less to read it to its end than to have the client
 # connect again.
 KEPT_BYTES = 256_000
 _OPTIONS_BYTES = 64_000
+_SHOWN = 200  # characters of a path
 # Every route has its query split, in one go.
 MAX_QUERY_BYTES, _MAX_PARAMETERS = 16_384, 1_000
 _MOST_DIGITS = 18  # of a length; Python reads no number of more than 4,300, and no body is as long as this
@@ -34,10 +35,11 @@ class BodyLimit:
     A query over its limit is a bad parameter, whatever the route.
 
     Pictures are sent to `paths`, where the limit is `max_bytes`. Elsewhere a body is a few options, parsed in one go.
+    Where nothing is `served`, its size does not matter.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, paths: Container[str]) -> None:
-        self._app, self._paths = app, paths
+    def __init__(self, app: ASGIApp, max_bytes: int, paths: Container[str], served: Container[str]) -> None:
+        self._app, self._paths, self._served = app, paths, served
         self._max_bytes, self._max_option_bytes = max_bytes, min(max_bytes, _OPTIONS_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +48,10 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._max_bytes if scope["path"] in self._paths else self._max_option_bytes
-        if error := _error_by_head(scope, limit):
+        error = _error_by_head(scope, limit)
+        if isinstance(error, BodyTooLarge) and scope["path"] not in self._served:
+            error = NotFound(f"{scope['method']} {scope['path'][:_SHOWN]} is not served here")
+        if error:
             await error_response(scope["state"]["request_id"], error)(scope, receive, send)
             return
         scope["state"][LIMIT] = limit

@@ -164,6 +164,14 @@ def of_tensors(given: object, timeout_header: str | None = None) -> TensorParame
         raise BadParameter(_sentence(error)) from None
 
 
+def of_one_backend(given: Mapping[str, Any], timeout_header: str | None) -> Parameters:
+    """The parameters of a protocol whose answers have room for one backend's objects."""
+    wanted = read({}, given, timeout_header)
+    if wanted.backend == BOTH:
+        raise BadParameter("backend: this protocol answers with one backend, not with both")
+    return wanted
+
+
 def in_path(*names: str) -> list[dict[str, Any]]:
     """Names in a path as OpenAPI has them."""
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]

@@ -220,6 +220,15 @@ class ModelAnswer(BaseModel):
     backends: dict[str, BackendAnswer]
 
 
+class VersionsAnswer(BaseModel):
+    """The versions of the model that lie where the server was told to look."""
+
+    name: str
+    serving: str = Field(description="The version that answers now.")
+    pinned: str | None = Field(description="The version that an admin has named; null: the newest is loaded next.")
+    versions: list[str] = Field(description="The newest first.")
+
+
 class SampleAnswer(BaseModel):
     """A packaged photo; its file is at `/samples/<name>`."""
 

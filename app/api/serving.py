@@ -6,7 +6,7 @@ from typing import Any
 
 from app.backends.backend import Facts
 from app.backends.served import Served
-from app.choices import AUTO, NATIVE
+from app.choices import AUTO, BOTH, NATIVE
 from app.errors import BackendUnavailable, BadParameter, NotFound
 from app.model_folder import Model
 from app.verdicts.health import Health
@@ -86,6 +86,8 @@ class Serving:
 
         BadParameter if the named one does not give them all.
         """
+        if backend == BOTH:
+            raise BadParameter("backend: tensors are those of one backend, not of both")
         name = self._routing.active or NATIVE if backend == AUTO else backend
         facts = self._routing.lanes[name].slot.facts
         missing = sorted(set(outputs) - _given(facts)) if facts else []

@@ -19,7 +19,7 @@ from app.api.errors import STATUS
 from app.api.pipeline import Found
 from app.detection.detector import Result
 from app.detection.draw import Labelled
-from app.errors import BadParameter, ServiceError
+from app.errors import ServiceError
 from app.images import Image
 from app.model_folder import Model
 from converter.model.orientation import QUALITY
@@ -121,7 +121,7 @@ def sole(results: Sequence[Found]) -> Result:
     if isinstance(found, ServiceError):
         raise found
     if not isinstance(found, Result):
-        raise BadParameter("backend: this protocol answers with one backend, not with both")
+        raise TypeError("two backends have answered where one was asked")
     return found
 
 

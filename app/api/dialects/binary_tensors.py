@@ -43,16 +43,16 @@ class Read:
 
     async def pictures(self, signature: Tensors) -> list[bytes | ServiceError]:
         """The JPEG files in the one input that takes pictures; BadRequest if there are none, or others are given."""
-        tensor = _only_input(self.data, signature)
+        tensor = only_input(self.data, signature)
         size = parameters_of(tensor).get("binary_data_size")
         if size is None:
             found = [await self.reader.picture(_encoded(each)) for each in _flat(tensor.get("data"))]
         else:
-            found = list(_elements(self.binary, size))
+            found = list(elements(self.binary, size))
         if size is None and len(self.binary):
             raise BadRequest("bytes follow the JSON, and no input names them by its binary_data_size")
         self.reader.check_used()
-        _check_shape(tensor, len(found))
+        check_shape(tensor, len(found))
         return found
 
 
@@ -95,7 +95,8 @@ def listed(array: NDArray[Any]) -> list[Any]:
     return [bytes(text).decode("utf-8", "replace") for text in flat] if array.dtype.kind == "O" else flat
 
 
-def _only_input(data: Mapping[str, Any], signature: Tensors) -> Mapping[str, Any]:
+def only_input(data: Mapping[str, Any], signature: Tensors) -> Mapping[str, Any]:
+    """The one input, which takes pictures; BadRequest if others are given, or it is no tensor of BYTES."""
     inputs = data.get("inputs")
     if not isinstance(inputs, list) or not all(isinstance(each, dict) for each in inputs):
         raise BadRequest('"inputs" must be a list of objects, each with a name, a shape, a datatype and its data')
@@ -114,7 +115,8 @@ def _only_input(data: Mapping[str, Any], signature: Tensors) -> Mapping[str, Any
     return found
 
 
-def _check_shape(tensor: Mapping[str, Any], count: int) -> None:
+def check_shape(tensor: Mapping[str, Any], count: int) -> None:
+    """BadRequest unless the tensor's shape is that of so many JPEG files."""
     shape = tensor.get("shape")
     if not isinstance(shape, list) or not 1 <= len(shape) <= 2 or not all(type(side) is int for side in shape):
         raise BadRequest(f"the shape of the input must be [N], or [N, 1], of N JPEG files; it is {str(shape)[:40]}")
@@ -137,7 +139,7 @@ def _encoded(item: object) -> object:
     return item["b64"] if isinstance(item, dict) and set(item) == {"b64"} else item
 
 
-def _elements(binary: memoryview, size: object) -> Iterator[bytes]:
+def elements(binary: memoryview, size: object) -> Iterator[bytes]:
     """The elements of a tensor of BYTES; BadRequest if their lengths don't add up."""
     if type(size) is not int or size != len(binary):
         raise BadRequest(f"binary_data_size is {str(size)[:20]}, and {len(binary):,} bytes follow the JSON")

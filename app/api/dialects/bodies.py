@@ -17,8 +17,9 @@ from app.errors import InvalidImage, NotAJpeg, ServiceError
 
 _START = b"\xff\xd8\xff"  # of any JPEG file
 # Kinds that say nothing: curl and stores send them whatever the file is.
-_ANY = ("", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream", "text/plain")
+_ANY = ("", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream")
 _JSON = ("application/json", "text/json")
+_MAYBE_JSON = (*_ANY, "text/plain")
 _FORM = "application/x-www-form-urlencoded"
 _MARGIN_BYTES = 2_000  # a JPEG file of so many bytes has line ends among them
 _PEEKED_BYTES = 100
@@ -49,7 +50,7 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
     if kind == "multipart/form-data":
         form = await forms.read(content_type, body, steps)
         return Body(form.files, several=len(form.files) > 1, fields=form.fields, names=form.names)
-    if kind in _JSON or kind.endswith("+json") or (kind in _ANY and _looks_like_json(body)):
+    if kind in _JSON or kind.endswith("+json") or (kind in _MAYBE_JSON and _looks_like_json(body)):
         found = await json_bodies.read(body, steps)
         return Body(found.pictures, several=found.several, fields=found.fields)
     if kind.startswith("image/") or kind in _ANY:

@@ -58,7 +58,9 @@ def routes(pipeline: Pipeline) -> APIRouter:
         if body.several:
             raise BadRequest(f"the form has {len(body.pictures)} files; one picture is answered here")
         said = {name: value for name, value in body.fields.items() if name in _TAKEN}
-        wanted = parameters.read({}, {"min_confidence": MIN_CONFIDENCE, **said}, headers.get(parameters.TIMEOUT_HEADER))
+        wanted = parameters.of_one_backend(
+            {"min_confidence": MIN_CONFIDENCE, **said}, headers.get(parameters.TIMEOUT_HEADER)
+        )
         async with pipeline.answering(request, Asked(body.pictures, wanted)) as answered:
             result = answers.sole(answered.results)
             answer = _answer(result, answered.model, seconds=time.perf_counter() - started)

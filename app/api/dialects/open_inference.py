@@ -21,6 +21,7 @@ from app.api.straight import StraightRoute
 from app.errors import BadRequest
 from app.model_folder import Model
 
+SERVER, PLATFORM = "detection-server", "tensorflow_savedmodel"
 EXTENSIONS = ("binary_tensor_data",)
 _MAX_ID = 500  # characters
 _BODY = {
@@ -75,7 +76,7 @@ def _add_server(router: APIRouter, serving: Serving) -> None:
     @router.get("/v2", summary="Which server this is, and which extensions it has")
     @router.get("/v2/", include_in_schema=False)
     async def server_metadata() -> dict[str, Any]:
-        return {"name": "detection-server", "version": app.__version__, "extensions": EXTENSIONS}
+        return {"name": SERVER, "version": app.__version__, "extensions": EXTENSIONS}
 
     @router.get("/v2/health/live", summary="Is the process alive?")
     async def server_live() -> dict[str, bool]:
@@ -88,18 +89,20 @@ def _add_server(router: APIRouter, serving: Serving) -> None:
 
 
 def _add_model(router: APIRouter, serving: Serving, path: str, *, shown: bool) -> None:
-    @router.get(path, summary="The signature's tensors", include_in_schema=shown, responses=protocol_errors(404, 503))
+    @router.get(
+        path, summary="The signature's tensors", include_in_schema=shown, responses=protocol_errors(404, 422, 503)
+    )
     async def model_metadata(name: str, version: str | None = None) -> dict[str, Any]:
         model, signature = serving.model(name, version), serving.tensors()
         sides = {"inputs": signature.inputs, "outputs": signature.outputs}
-        told = {side: [_described(each) for each in found.values()] for side, found in sides.items()}
-        return {"name": model.name, "versions": [model.version], "platform": "tensorflow_savedmodel", **told}
+        told = {side: [described(each) for each in found.values()] for side, found in sides.items()}
+        return {"name": model.name, "versions": [model.version], "platform": PLATFORM, **told}
 
     @router.get(
         f"{path}/ready",
         summary="Is a backend of the model warm?",
         include_in_schema=shown,
-        responses=protocol_errors(404, 503),
+        responses=protocol_errors(404, 422, 503),
     )
     async def model_ready(name: str, version: str | None = None) -> dict[str, Any]:
         model = serving.model(name, version)
@@ -150,7 +153,8 @@ def _named(data: Mapping[str, Any], model: Model) -> dict[str, Any]:
     return {"model_name": model.name, "model_version": model.version, **given}
 
 
-def _described(tensor: Tensor) -> dict[str, Any]:
+def described(tensor: Tensor) -> dict[str, Any]:
+    """A tensor as the protocol's metadata have it."""
     shape = [-1 if side is None else side for side in tensor.shape or ()]
     return {"name": tensor.name, "datatype": DATATYPES.get(tensor.dtype, tensor.dtype.upper()), "shape": shape}
 

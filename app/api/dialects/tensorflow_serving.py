@@ -70,7 +70,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
             body = to_json(answer, inf_nan_mode="null")  # JSON has no word for what is not finite
         return Response(body, headers={"X-Backend": first.backend}, media_type="application/json")
 
-    errors = protocol_errors(404)
+    errors = protocol_errors(404, 422, 503)
     for path, shown in (("/v1/models/{name}", True), ("/v1/models/{name}/versions/{version}", False)):
         told = {"include_in_schema": shown, "responses": errors}
         router.add_api_route(path, status, name="serving_status", summary="Is the model served?", **told)

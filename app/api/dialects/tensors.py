@@ -53,7 +53,7 @@ def _checked(found: Found) -> Result:
     if isinstance(found, ServiceError):
         raise found
     if not isinstance(found, Result):
-        raise BadParameter("backend: tensors are those of one backend, not of both")
+        raise TypeError("two backends have answered where one was asked")
     return found
 
 

@@ -40,7 +40,7 @@ async def test_deepstack(fields: dict[str, str], count: int, shared: Api) -> Non
     ("sent", "status", "sentence"),
     [
         ({"files": {"image": b"GIF89a"}}, 415, "not a JPEG file"),
-        ({"data": {"image": "x"}}, 415, "is not taken"),
+        ({"data": {"image": "x"}}, 415, "not a JPEG file"),
         ({"files": [("a", PHOTO), ("b", PHOTO)]}, 400, "2 files; one picture is answered here"),
         ({"files": {"image": PHOTO}, "data": {"min_confidence": "high"}}, 422, "min_confidence: "),
         ({"files": {"image": PHOTO}, "data": {"backend": "both"}}, 422, "one backend, not with both"),
