@@ -1,6 +1,7 @@
 # `make serve` and `make test` do all set-up themselves; they need Python 3.11, pip and make.
 PYTHON ?= python3
 VENV := .venv
+CLIENTS := .venv-clients
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
 # A bare Debian has no ensurepip: the machine's own pip fills the environment.
@@ -26,7 +27,7 @@ doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this m
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt 2>/dev/null); \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app doctor
 
-test: $(VENV)/test.done ## Run all tests but the heavy ones of test-long
+test: $(VENV)/test.done $(CLIENTS)/done ## Run all tests but the heavy ones of test-long
 	$(PYTEST)
 
 test-long: $(VENV)/test.done ## Run the heavy ones: swaps and crashes under load, every kind of model, the steps of the Docker image
@@ -66,12 +67,13 @@ hostile: $(VENV)/test.done ## Send bodies made to hurt, and measure what they do
 
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --quiet --generate-hashes --upgrade $(LOCK) pyproject.toml --extra onnx -o requirements.lock
-	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra onnx --group test --group lint -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra onnx --extra grpc --group test --group lint -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) --group clients -o requirements-clients.lock
 	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra gpu --extra onnx -c requirements.lock -o requirements-gpu.lock
 LOCK := --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-header
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) .tensorrt dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) .tensorrt dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=python3.11 …")'
@@ -85,6 +87,12 @@ $(VENV)/serve.done: requirements.lock | $(PY)
 $(VENV)/test.done: requirements-dev.lock | $(PY)
 	@echo "installing requirements-dev.lock into $(VENV), once …"
 	@$(PIP) $<
+	@touch $@
+
+$(CLIENTS)/done: requirements-clients.lock | $(PY)
+	@echo "installing requirements-clients.lock into $(CLIENTS), once …"
+	@$(PYTHON) -m venv --clear --without-pip $(CLIENTS)
+	@$(PYTHON) -m pip --disable-pip-version-check --python $(CLIENTS)/bin/python install --quiet --require-hashes --requirement $<
 	@touch $@
 
 $(VENV)/gpu.done: requirements-gpu.lock deploy/tensorrt.lock | $(PY)

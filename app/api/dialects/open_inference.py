@@ -89,9 +89,9 @@ def _add_server(router: APIRouter, serving: Serving) -> None:
 
 
 def _add_model(router: APIRouter, serving: Serving, path: str, *, shown: bool) -> None:
-    @router.get(
-        path, summary="The signature's tensors", include_in_schema=shown, responses=protocol_errors(404, 422, 503)
-    )
+    errors = protocol_errors(404, 422, 503)
+
+    @router.get(path, summary="The signature's tensors", include_in_schema=shown, responses=errors)
     async def model_metadata(name: str, version: str | None = None) -> dict[str, Any]:
         model, signature = serving.model(name, version), serving.tensors()
         sides = {"inputs": signature.inputs, "outputs": signature.outputs}
@@ -102,7 +102,7 @@ def _add_model(router: APIRouter, serving: Serving, path: str, *, shown: bool) -
         f"{path}/ready",
         summary="Is a backend of the model warm?",
         include_in_schema=shown,
-        responses=protocol_errors(404, 422, 503),
+        responses=errors,
     )
     async def model_ready(name: str, version: str | None = None) -> dict[str, Any]:
         model = serving.model(name, version)
