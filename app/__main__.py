@@ -16,6 +16,7 @@ from app.settings import PREFIX, Settings, WrongSetting
 
 log = logging.getLogger("app")
 
+INTERRUPTED = 130  # as shells tell it
 LOOKED_AT = ("model", "cache", "calibration_images")  # by the doctor; any text is a path, so these are never wrong
 DECLARED = (
     "signature",
@@ -93,7 +94,10 @@ def _detect(args: dict[str, Any]) -> int:
         in_flight=args["in_flight"],
         parameters={name: args[name] for name in names if args[name] is not None},
     )
-    return detect.run(asked, os.environ)
+    try:
+        return detect.run(asked, os.environ)
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _serve(settings: Settings) -> int:

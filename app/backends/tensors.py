@@ -18,8 +18,8 @@ def of_signature(signature: Signature, description: Description) -> dict[str, An
     takes, gives = signature.source.structured_input_signature[1], signature.source.structured_outputs
     return {
         "signature": description.signature,
-        "inputs": {plain(name): _spec(spec) for name, spec in takes.items()},
-        "outputs": {plain(name): _spec(spec) for name, spec in gives.items()},
+        "inputs": {plain(name): _spec(spec) for name, spec in sorted(takes.items())},
+        "outputs": {plain(name): _spec(spec) for name, spec in sorted(gives.items())},
         "gives": sorted(map(plain, (signature.own or signature.function).structured_outputs)),
         "picture": description.input.name,
         "roles": dict(description.outputs),

@@ -23,6 +23,7 @@ _BODY = {
     "required": True,
     "content": {
         "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         "application/json": {
             "schema": {
                 "type": "object",
