@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.serving import Server
@@ -57,6 +58,22 @@ def test_a_snippet_runs(language: str, code: str, server: Server, tmp_path: Path
     )
     assert done.returncode == 0, done.stderr
     assert "dog" in done.stdout or "0.848" in done.stdout
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("copy", ["frozen"])
+def test_a_copy_gives_the_same_tensors(copy: str, server: Server) -> None:
+    (command, _), *_ = SHOWN
+    answers = []
+    for backend in ("native", copy):
+        asked = (
+            here(command, server).replace('"threshold": 0.5', f'"backend": "{backend}"').replace("curl ", "curl -sS ")
+        )
+        answers.append(json.loads(subprocess.check_output(["bash", "-c", asked], cwd=ROOT))["predictions"][0])
+    native, other = answers
+    assert len(native["detection_scores"]) > 3, "all rows"
+    for name in native:
+        np.testing.assert_allclose(other[name], native[name], atol=1e-3, err_msg=name)
 
 
 def test_every_protocol_has_a_request_and_its_answer() -> None:

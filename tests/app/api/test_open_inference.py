@@ -69,6 +69,13 @@ async def test_binary_in_and_out(packed: bool, shared: Api) -> None:
     assert np.frombuffer(response.content[end:], "<f4").tolist() == pytest.approx([0.9, 0.1] * 2)
 
 
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+async def test_a_file_may_be_base64_itself_as_graphs_that_decode_it_have_it(encode: Any, shared: Api) -> None:
+    text = encode(PHOTO).rstrip(b"=")
+    response = await infer_binary(shared, struct.pack("<I", len(text)) + text, shape=[1])
+    assert (response.status_code, shared.native.batches[-1][0].data) == (200, PHOTO)
+
+
 async def test_everything_can_be_asked_for_as_binary_and_above_a_threshold(shared: Api) -> None:
     response = await infer_binary(
         shared, ELEMENT, shape=[1, 1], parameters={"binary_data_output": True, "threshold": 0.5}
