@@ -9,6 +9,7 @@ from app.api.hosts import Allowed
 
 _METHODS = b"GET, HEAD, POST"
 _NAMES = re.compile(rb"[A-Za-z0-9, -]{1,1000}")  # of headers
+_EXPOSED = b"access-control-expose-headers"
 _SHOWN = b"X-Request-Id, X-Backend, Server-Timing, Retry-After, Inference-Header-Content-Length"
 _KEPT_S = b"7200"  # the longest that browsers keep an answer to OPTIONS
 
@@ -30,18 +31,27 @@ class Cors:
         headers = dict(scope["headers"])
         origin = headers.get(b"origin", b"")
         welcome = bool(origin) and self._allowed.is_welcome(origin.decode("latin-1"))
-        if welcome and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+        if welcome and _is_preflight(scope["method"], headers):
             await send({"type": "http.response.start", "status": 204, "headers": _preflight(origin, headers)})
             await send({"type": "http.response.body", "body": b""})
             return
+        await self._app(scope, receive, _telling(send, origin if welcome else None))
 
-        async def send_allowing(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                allow = [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _SHOWN)]
-                message["headers"] = [*message.get("headers", ()), (b"vary", b"Origin"), *(allow if welcome else ())]
-            await send(message)
 
-        await self._app(scope, receive, send_allowing)
+def _telling(send: Send, origin: bytes | None) -> Send:
+    """Says in each answer that it depends on the origin, and to the one that is welcome that it may be read."""
+    allow = [] if origin is None else [(b"access-control-allow-origin", origin), (_EXPOSED, _SHOWN)]
+
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"vary", b"Origin"), *allow]
+        await send(message)
+
+    return told
+
+
+def _is_preflight(method: str, headers: dict[bytes, bytes]) -> bool:
+    return method == "OPTIONS" and b"access-control-request-method" in headers
 
 
 def _preflight(origin: bytes, headers: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:

@@ -29,16 +29,20 @@ async def decoded(pieces: AsyncIterator[bytes]) -> bytes:
         picture.write(binascii.a2b_base64(left[:whole], strict_mode=True))
         padded = left[:whole].endswith(b"=")
         left = left[whole:]
-        if picture.tell() >= len(_START) and picture.getbuffer()[: len(_START)] != _START:
+        if _is_no_jpeg(picture):
             return picture.getvalue()
-    if padded and left:
-        raise ValueError("something follows the padding")
-    picture.write(_last_group(left, spaced=spaced))
+    picture.write(_last_group(left, padded=padded, spaced=spaced))
     return picture.getvalue()
 
 
-def _last_group(left: bytes, *, spaced: bool) -> bytes:
+def _is_no_jpeg(picture: BytesIO) -> bool:
+    return picture.tell() >= len(_START) and picture.getbuffer()[: len(_START)] != _START
+
+
+def _last_group(left: bytes, *, padded: bool, spaced: bool) -> bytes:
     """What is left at the end without its padding; after spaces, which forms make of +, something may be lost."""
+    if padded and left:
+        raise ValueError("something follows the padding")
     if spaced and left:
         raise BadRequest(f"{NOT_BASE64}: it has spaces, perhaps where a + was: encode the + as %2B in a form")
     if len(left) == 1 or b"=" in left:

@@ -45,12 +45,11 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
     body = await whole(request)
     if body.startswith(_START):
         return Body([_without_line_ends(body, kind) or body], several=False)
-    if (encoding := headers.get("content-encoding", "").strip().lower()) not in ("", "identity"):
-        raise NotAJpeg(f"the Content-Encoding {encoding[:60]!r} is not taken: send gzip, deflate or none")
+    _check_encoding(headers.get("content-encoding", "").strip().lower())
     if kind == "multipart/form-data":
         form = await forms.read(content_type, body, steps)
         return Body(form.files, several=len(form.files) > 1, fields=form.fields, names=form.names)
-    if kind in _JSON or kind.endswith("+json") or (kind in _MAYBE_JSON and _looks_like_json(body)):
+    if _is_json(kind, body):
         found = await json_bodies.read(body, steps)
         return Body(found.pictures, several=found.several, fields=found.fields)
     if kind.startswith("image/") or kind in _ANY:
@@ -58,8 +57,16 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
     raise NotAJpeg(f"{kind[:60]!r} is not taken: send image/jpeg, multipart/form-data or application/json")
 
 
-def _looks_like_json(body: bytes) -> bool:
-    return body[:_PEEKED_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+def _check_encoding(encoding: str) -> None:
+    """What can be unpacked has been."""
+    if encoding not in ("", "identity"):
+        raise NotAJpeg(f"the Content-Encoding {encoding[:60]!r} is not taken: send gzip, deflate or none")
+
+
+def _is_json(kind: str, body: bytes) -> bool:
+    if kind in _MAYBE_JSON:
+        return body[:_PEEKED_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    return kind in _JSON or kind.endswith("+json")
 
 
 def _without_line_ends(body: bytes, kind: str) -> InvalidImage | None:

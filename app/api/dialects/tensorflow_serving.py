@@ -44,15 +44,39 @@ _BODY = {
 def routes(pipeline: Pipeline) -> APIRouter:
     """Status, metadata and :predict, for the served version or by its number."""
     router = APIRouter(tags=["TensorFlow Serving"], dependencies=[TOKEN])
-    serving, steps = pipeline.serving, Steps()
+    for path, shown in (("/v1/models/{name}", True), ("/v1/models/{name}/versions/{version}", False)):
+        _add_model(router, pipeline.serving, path, shown=shown)
+        router.add_api_route(
+            f"{path}:predict",
+            _predict(pipeline),
+            methods=["POST"],
+            name="serving_predict",
+            include_in_schema=shown,
+            summary="The signature's outputs for JPEG files",
+            response_class=Response,
+            responses=protocol_errors(400, 404, 413, 415, 422, 429, 503, 504),
+            openapi_extra={"requestBody": _BODY, "parameters": parameters.in_path("name")},
+            route_class_override=StraightRoute,
+        )
+    return router
 
-    def status(name: str, version: str | None = None) -> dict[str, Any]:
+
+def _add_model(router: APIRouter, serving: Serving, path: str, *, shown: bool) -> None:
+    errors = protocol_errors(404, 422, 503)
+
+    @router.get(path, summary="Is the model served?", include_in_schema=shown, responses=errors)
+    def serving_status(name: str, version: str | None = None) -> dict[str, Any]:
         return _status(serving, serving.model(name, version).version)
 
-    def metadata(name: str, version: str | None = None) -> dict[str, Any]:
+    @router.get(f"{path}/metadata", summary="The signature's tensors", include_in_schema=shown, responses=errors)
+    def serving_metadata(name: str, version: str | None = None) -> dict[str, Any]:
         model = serving.model(name, version)
         spec = {"name": model.name, "signature_name": "", "version": model.version}
         return {"model_spec": spec, "metadata": {"signature_def": _signature_def(serving.tensors())}}
+
+
+def _predict(pipeline: Pipeline) -> Any:
+    serving, steps = pipeline.serving, Steps()
 
     async def predict(request: Request) -> Response:
         serving.model(**request.path_params)
@@ -70,26 +94,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
             body = to_json(answer, inf_nan_mode="null")  # JSON has no word for what is not finite
         return Response(body, headers={"X-Backend": first.backend}, media_type="application/json")
 
-    errors = protocol_errors(404, 422, 503)
-    for path, shown in (("/v1/models/{name}", True), ("/v1/models/{name}/versions/{version}", False)):
-        told = {"include_in_schema": shown, "responses": errors}
-        router.add_api_route(path, status, name="serving_status", summary="Is the model served?", **told)
-        router.add_api_route(
-            f"{path}/metadata", metadata, name="serving_metadata", summary="The signature's tensors", **told
-        )
-        router.add_api_route(
-            f"{path}:predict",
-            predict,
-            methods=["POST"],
-            name="serving_predict",
-            include_in_schema=shown,
-            summary="The signature's outputs for JPEG files",
-            response_class=Response,
-            responses=protocol_errors(400, 404, 413, 415, 422, 429, 503, 504),
-            openapi_extra={"requestBody": _BODY, "parameters": parameters.in_path("name")},
-            route_class_override=StraightRoute,
-        )
-    return router
+    return predict
 
 
 def _status(serving: Serving, version: str) -> dict[str, Any]:
