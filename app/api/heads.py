@@ -11,24 +11,23 @@ class Heads:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The layer (https://asgi.readthedocs.io)."""
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-            await self._app(scope, receive, _allowing_head(send) if scope["type"] == "http" else send)
-            return
-        if scope["method"] == "GET":
-            await self._app(scope, receive, send)
+        method = scope["method"] if scope["type"] == "http" else "GET"
+        if method != "HEAD":
+            await self._app(scope, receive, send if method == "GET" else _allowing_head(send))
             return
         inner = {**scope, "method": "GET"}
-
-        async def send_head(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                message = {**message, "body": b""}
-            await send(message)
-
         try:
-            await self._app(inner, receive, send_head)
+            await self._app(inner, receive, _without_body(send))
         finally:
             if "route" in inner:  # under which the request is counted
                 scope["route"] = inner["route"]
+
+
+def _without_body(send: Send) -> Send:
+    async def head(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return head
 
 
 def _allowing_head(send: Send) -> Send:

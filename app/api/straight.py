@@ -4,7 +4,7 @@ FastAPI's routing, its dependencies and its exit stacks cost as much as the rest
 none of them. FastAPI knows the routes all the same, documents them, and says what else their paths are not asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -17,15 +17,20 @@ class StraightRoute(APIRoute):
     """A route whose handler is `async def handler(request: Request) -> Response`; see `APIRouter(route_class=…)`."""
 
 
+def _pairs(routes: Iterable[APIRoute]) -> Iterator[tuple[str, APIRoute]]:
+    for route in routes:
+        if isinstance(route, StraightRoute):
+            yield from ((method, route) for method in route.methods or ())
+
+
 class Straight:
     """Answers what is asked of a `StraightRoute` among `routes`; all else is left to FastAPI."""
 
     def __init__(self, app: ASGIApp, routes: Iterable[APIRoute]) -> None:
         self._app = app
-        straight = [route for route in routes if isinstance(route, StraightRoute)]
-        pairs = [((method, route.path), route) for route in straight for method in route.methods or ()]
-        self._routes = {key: route for key, route in pairs if "{" not in route.path}
-        self._patterns = [(method, route.path_regex, route) for (method, path), route in pairs if "{" in path]
+        pairs = list(_pairs(routes))
+        self._routes = {(method, route.path): route for method, route in pairs}
+        self._patterns = [(method, route.path_regex, route) for method, route in pairs if "{" in route.path]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The layer (https://asgi.readthedocs.io)."""
@@ -45,7 +50,7 @@ class Straight:
     def _route(self, scope: Scope) -> APIRoute | None:
         """The route, whose names in the path go into the scope."""
         method, path = scope["method"], scope["path"]
-        if route := self._routes.get((method, path)):
+        if (route := self._routes.get((method, path))) and "{" not in path:
             return route
         for its_method, pattern, route in self._patterns:
             if its_method == method and (match := pattern.match(path)):

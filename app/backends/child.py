@@ -128,7 +128,7 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
             jpegs.append(payload[at : at + length])
             at += length
         started = time.perf_counter()
-        detections = runner.run(jpegs, [_shown(*each) for each in header["images"]], raw=header.get("raw", False))
+        detections = runner.run(jpegs, [_shown(*each) for each in header["images"]], raw=header["raw"])
         fields, rows = wire.pack(detections)
         channel.send({"id": header["id"], "seconds": time.perf_counter() - started, **fields}, rows)
         failed = False

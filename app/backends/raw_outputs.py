@@ -18,22 +18,26 @@ def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
     if first is None:
         return {}, b""
     stacked = {name: np.stack([(each.raw or {})[name] for each in detections]) for name in sorted(first)}
-    told = {name: _told(array) for name, array in stacked.items()}
-    return {"raw": told}, b"".join(array.tobytes() for array in stacked.values() if array.dtype.kind != _TEXT)
+    return {"raw": {name: _told(array) for name, array in stacked.items()}}, b"".join(map(_bytes, stacked.values()))
 
 
 def unpack(header: Mapping[str, Any], payload: bytes, at: int) -> list[dict[str, NDArray[Any]]]:
-    """What `pack` made, by picture; `at`: where it begins."""
+    """What `pack` made, by picture; `at`: where it begins. ValueError if that is not all that is there."""
     whole: dict[str, NDArray[Any]] = {}
     for name, (dtype, shape, texts) in header.get("raw", {}).items():
         if dtype == _TEXT:
-            flat: NDArray[Any] = np.array([base64.b64decode(text) for text in texts], object)
+            whole[name] = np.array(list(map(base64.b64decode, texts)), object).reshape(shape)
         else:
-            flat = np.frombuffer(payload, dtype, int(np.prod(shape)), at)
-            at += flat.nbytes
-        whole[name] = flat.reshape(shape)
+            whole[name] = np.frombuffer(payload, dtype, int(np.prod(shape)), at).reshape(shape)
+            at += whole[name].nbytes
+    if at != len(payload):
+        raise ValueError(f"the payload has {len(payload)} bytes; its header tells of {at}")
     count = len(next(iter(whole.values()))) if whole else 0
     return [{name: array[number] for name, array in whole.items()} for number in range(count)]
+
+
+def _bytes(array: NDArray[Any]) -> bytes:
+    return b"" if array.dtype.kind == _TEXT else array.tobytes()
 
 
 def _told(array: NDArray[Any]) -> tuple[str, Sequence[int], Sequence[str]]:

@@ -121,7 +121,7 @@ class Worker:
         # No more than `batches_in_flight` are in it, so if one takes too long, or is not even read, the model is stuck.
         watchdog = loop.call_later(self._hang_seconds, self._hangs)
         told = [(image.width, image.height, len(image.data), image.applied_orientation) for image in images]
-        header = {"id": number, "images": told, **({"raw": True} if any(image.raw for image in images) else {})}
+        header = {"id": number, "images": told, "raw": any(image.raw for image in images)}
         self._pipe.send(wire.frame(header, [image.data for image in images]))
         try:
             return await future  # WorkerDied as soon as the process is gone, if it hangs too

@@ -58,15 +58,21 @@ class Read:
 
 async def read(body: bytes, headers: Mapping[str, str], steps: Steps) -> Read:
     """The request in `body`; BadRequest if it is none."""
-    length = headers.get(HEADER.lower(), "")
-    if length and not (length.isdigit() and len(length) <= _MOST_DIGITS and int(length) <= len(body)):
-        raise BadRequest(f"{HEADER} must be the length of the JSON in bytes, at most that of the body")
-    end = int(length) if length else len(body)
-    reader = Reader(body[:end] if length else body, steps)
+    end = _json_bytes(headers.get(HEADER.lower()), len(body))
+    reader = Reader(body if end == len(body) else body[:end], steps)
     data = await reader.parsed()
     if not isinstance(data, dict):
         raise BadRequest('the JSON must be an object with "inputs"')
     return Read(data, reader, memoryview(body)[end:])
+
+
+def _json_bytes(told: str | None, most: int) -> int:
+    """How long the JSON is before what is binary."""
+    if told is None:
+        return most
+    if told.isdigit() and len(told) <= _MOST_DIGITS and int(told) <= most:
+        return int(told)
+    raise BadRequest(f"{HEADER} must be the length of the JSON in bytes, at most that of the body")
 
 
 def parameters_of(holder: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -95,24 +101,26 @@ def listed(array: NDArray[Any]) -> list[Any]:
     return [bytes(text).decode("utf-8", "replace") for text in flat] if array.dtype.kind == "O" else flat
 
 
+def objects(found: object, name: str) -> Sequence[Mapping[str, Any]]:
+    """The tensors of a list; BadRequest if it is no list of objects."""
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise BadRequest(f'"{name}" must be a list of objects, each with a name')
+    return found
+
+
 def only_input(data: Mapping[str, Any], signature: Tensors) -> Mapping[str, Any]:
     """The one input, which takes pictures; BadRequest if others are given, or it is no tensor of BYTES."""
-    inputs = data.get("inputs")
-    if not isinstance(inputs, list) or not all(isinstance(each, dict) for each in inputs):
-        raise BadRequest('"inputs" must be a list of objects, each with a name, a shape, a datatype and its data')
+    inputs = objects(data.get("inputs"), "inputs")
     names = [str(each.get("name"))[:100] for each in inputs]
     if names != [signature.picture]:
-        unknown = next((name for name in names if name != signature.picture), None)
-        raise BadRequest(
-            f"the one input to be given is {signature.picture!r}" + (f"; there is {unknown!r}" if unknown else "")
-        )
+        given = ", ".join(map(repr, names[:5])) or "none"
+        raise BadRequest(f"the one input to be given is {signature.picture!r}; there is {given}")
     if inputs[0].get("datatype") != BYTES:
         raise BadRequest(
             f"the input {signature.picture!r} is taken as {BYTES}, JPEG files; its datatype is "
             f"{str(inputs[0].get('datatype'))[:20]!r}"
         )
-    found: Mapping[str, Any] = inputs[0]
-    return found
+    return inputs[0]
 
 
 def check_shape(tensor: Mapping[str, Any], count: int) -> None:

@@ -77,7 +77,10 @@ async def _read(body: bytes, steps: Steps) -> tuple[bytes | ServiceError, Mappin
         raise BadRequest('the JSON must be an object with "inputs": base64 of a JPEG file')
     picture = await reader.picture(data["inputs"])
     reader.check_used()
-    said = data.get("parameters") or {}
+    return picture, _given(data.get("parameters") or {})
+
+
+def _given(said: object) -> Mapping[str, Any]:
     if not isinstance(said, dict):
         raise BadRequest('"parameters" must be an object, like {"threshold": 0.5}')
-    return picture, {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in said.items() if value is not None}

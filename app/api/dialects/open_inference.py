@@ -135,17 +135,16 @@ def wanted_outputs(data: Mapping[str, Any], signature: Tensors) -> Sequence[Want
     """The outputs that are asked for, all of them if none is named; BadRequest if there is no such output."""
     everywhere = bool(binary_tensors.parameters_of(data).get("binary_data_output", False))
     asked = data.get("outputs") or [{"name": name} for name in signature.outputs]
-    if not isinstance(asked, list) or not all(isinstance(each, dict) for each in asked):
-        raise BadRequest('"outputs" must be a list of objects with a name')
-    wanted = []
-    for each in asked:
-        name, said = str(each.get("name"))[:100], binary_tensors.parameters_of(each)
-        if name not in signature.outputs:
-            raise BadRequest(f"there is no output {name!r}; there are: {', '.join(sorted(signature.outputs))}")
-        if "classification" in said:
-            raise BadRequest(f"the output {name!r} is asked for as a classification, which is not given here")
-        wanted.append(Wanted(name, bool(said.get("binary_data", everywhere))))
-    return wanted
+    return [_wanted(each, signature, everywhere) for each in binary_tensors.objects(asked, "outputs")]
+
+
+def _wanted(asked: Mapping[str, Any], signature: Tensors, everywhere: bool) -> Wanted:
+    name, said = str(asked.get("name"))[:100], binary_tensors.parameters_of(asked)
+    if name not in signature.outputs:
+        raise BadRequest(f"there is no output {name!r}; there are: {', '.join(sorted(signature.outputs))}")
+    if "classification" in said:
+        raise BadRequest(f"the output {name!r} is asked for as a classification, which is not given here")
+    return Wanted(name, bool(said.get("binary_data", everywhere)))
 
 
 def _named(data: Mapping[str, Any], model: Model) -> dict[str, Any]:

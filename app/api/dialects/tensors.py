@@ -44,10 +44,8 @@ def gathered(
     The first error among the results is raised. `threshold`: rows with a lower score are left out, and pictures with
     fewer rows than others are filled up with zeros.
     """
-    good = [_checked(each) for each in results]
-    raw = [_raw(each, wanted) for each in good]
-    if threshold is not None:
-        raw = [_above(outputs, tensors, threshold) for outputs in raw]
+    good = list(map(_checked, results))
+    raw = [_rows(_raw(each, wanted), tensors, threshold) for each in good]
     return good[0], {name: _typed(_stacked([each[name] for each in raw]), tensors, name) for name in wanted}
 
 
@@ -76,26 +74,35 @@ def _raw(result: Result, wanted: Sequence[str]) -> Mapping[str, Array]:
     return raw
 
 
-def _above(raw: Mapping[str, Array], tensors: Tensors, threshold: float) -> dict[str, Array]:
-    """The rows of one picture whose score is high enough."""
+def _rows(raw: Mapping[str, Array], tensors: Tensors, threshold: float | None) -> Mapping[str, Array]:
+    """The rows of one picture, those whose score is high enough if a threshold is given."""
+    if threshold is None:
+        return raw
     name = score_output(tensors)
     scores = raw[name] if SCORES in tensors.roles else raw[name][:, LAYOUTS[tensors.convention].score]
-    count = tensors.roles.get(COUNT)
-    number = float(np.ravel(raw[count])[0]) if count in raw else float(len(scores))
+    count = tensors.roles.get(COUNT, "")
+    number = np.ravel(raw.get(count, len(scores)))[0]  # what lies behind it fills up
     kept = (scores >= threshold) & (np.arange(len(scores)) < number)
-    rows = {key: value[kept] if value.ndim and len(value) == len(scores) else value for key, value in raw.items()}
-    return {**rows, **({count: np.full_like(raw[count], kept.sum())} if count in raw else {})}
+    rows = {key: _kept(value, kept) for key, value in raw.items()}
+    if count in raw:
+        rows[count] = np.full_like(raw[count], kept.sum())
+    return rows
+
+
+def _kept(value: Array, kept: Array) -> Array:
+    return value[kept] if value.ndim and len(value) == len(kept) else value
 
 
 def _stacked(rows: Sequence[Array]) -> Array:
     """One array; rows of other lengths are filled up with zeros, or empty texts."""
     if len({row.shape for row in rows}) == 1:
         return np.stack(rows)
-    sides = np.max([row.shape for row in rows], axis=0)
-    filled = np.full((len(rows), *sides), b"" if rows[0].dtype.kind == "O" else 0, rows[0].dtype)
-    for place, row in zip(filled, rows, strict=True):
-        place[tuple(slice(0, side) for side in row.shape)] = row
-    return filled
+    length = max(map(len, rows))
+    return np.stack([np.concatenate([row, _nothing(row, length - len(row))]) for row in rows])
+
+
+def _nothing(row: Array, more: int) -> Array:
+    return np.full((more, *row.shape[1:]), b"" if row.dtype.kind == "O" else 0, row.dtype)
 
 
 def _typed(array: Array, tensors: Tensors, name: str) -> Array:
