@@ -74,8 +74,8 @@ def test_tensorflow_servings_forms_give_what_the_signature_gives(server: Server,
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("which", ["triton_http", "triton_grpc"])
-def test_tritons_clients_read_what_the_signature_gives(which: str, server: Server, direct: Outputs) -> None:
+@pytest.mark.parametrize("which", ["triton_http", "triton_grpc", "kserve"])
+def test_clients_of_tensors_read_what_the_signature_gives(which: str, server: Server, direct: Outputs) -> None:
     found = client(which, server)
     assert found["ready"] == [True, True, True]
     assert [each["name"] for each in found["told"]["inputs"]] == ["image_bytes"]

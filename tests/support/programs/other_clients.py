@@ -3,6 +3,7 @@
 other_clients.py WHICH URL GRPC PHOTO [FOLDER]
 """
 
+import asyncio
 import base64
 import json
 import subprocess
@@ -54,6 +55,24 @@ def triton_grpc(_: str, address: str, photo: bytes) -> dict[str, Any]:
     return triton(client, client.InferenceServerClient(address), photo, as_json=True)
 
 
+def kserve(url: str, _: str, photo: bytes) -> dict[str, Any]:
+    """KServe's inference client, which sends and takes binary data."""
+    package = import_module("kserve")
+
+    async def ask() -> dict[str, Any]:
+        async with package.InferenceRESTClient(package.RESTConfig(protocol="v2", timeout=60)) as client:
+            ready = [await client.is_server_live(url), await client.is_server_ready(url)]
+            pair = package.InferInput("image_bytes", [2], "BYTES")
+            pair.set_data_from_numpy(np.array([photo, photo], np.object_), binary_data=True)
+            request = package.InferRequest(MODEL, [pair], parameters={"binary_data_output": True})
+            found = await client.infer(url, request, model_name=MODEL)
+            outputs = {each.name: each.as_numpy().tolist() for each in found.outputs}
+            told = {"inputs": [{"name": "image_bytes"}]}
+            return {"ready": [*ready, await client.is_model_ready(url, MODEL)], "told": told, "outputs": outputs}
+
+    return asyncio.run(ask())
+
+
 def hugging_face(url: str, _: str, photo: bytes) -> dict[str, Any]:
     """Bytes as they are; and with a parameter, which makes it send JSON."""
     client = import_module("huggingface_hub").InferenceClient(model=f"{url}/models/{MODEL}")
@@ -80,5 +99,5 @@ def generated(url: str, folder: str, photo: bytes) -> dict[str, Any]:
 
 if __name__ == "__main__":
     which, url, other, path = sys.argv[1:]
-    programs = {each.__name__: each for each in (triton_http, triton_grpc, hugging_face, generated)}
+    programs = {each.__name__: each for each in (triton_http, triton_grpc, kserve, hugging_face, generated)}
     json.dump(programs[which](url, other, Path(path).read_bytes()), sys.stdout)
