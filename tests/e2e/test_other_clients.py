@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.tensorflow
 
 MODEL = "yolox_nano"
 PROGRAMS = ROOT / "tests" / "support" / "programs"
+TYPESCRIPT = ROOT / "tests" / "e2e" / "typescript"
 CLIENTS = ROOT / ".venv-clients" / "bin" / "python"
 GRPC = f"127.0.0.1:{free_port()}"
 OBJECTS = [("dog", 133, 207, 326, 543), ("bicycle", 53, 138, 572, 423), ("car", 467, 78, 690, 171)]
@@ -110,3 +112,30 @@ def test_a_generated_client_sends_whole_pictures_forms_and_json(server: Server, 
     assert [each["label"] for each in found["raw"]["detections"]][:3] == wanted
     assert [each["label"] for each in found["json"]["detections"]] == wanted
     assert [each["file"] for each in found["form"]["results"]] == ["a.jpg", "b.jpg"]
+
+
+@pytest.fixture(scope="module")
+def typescript(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program that openapi-typescript and tsc make of the document, with all types checked."""
+    folder = tmp_path_factory.mktemp("typescript")
+    for name in ("package.json", "package-lock.json", ".npmrc", "client.ts"):
+        shutil.copy(TYPESCRIPT / name, folder)
+    modules = TYPESCRIPT / "node_modules"
+    if not modules.exists():
+        subprocess.run(["npm", "ci"], cwd=TYPESCRIPT, check=True, capture_output=True)
+    (folder / "node_modules").symlink_to(modules)
+    for program in (
+        ["openapi-typescript", f"{server.url}/openapi.json", "-o", "schema.d.ts"],
+        ["tsc", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext", "client.ts"],
+    ):
+        done = subprocess.run([modules / ".bin" / program[0], *program[1:]], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "client.js"
+
+
+@pytest.mark.system
+def test_so_does_one_in_typescript(server: Server, typescript: Path) -> None:
+    found = run("node", typescript, server.url, DOG)
+    assert [len(found[name]["detections"]) for name in ("raw", "json")] == [5, 3]
+    assert [each["file"] for each in found["form"]["results"]] == ["a.jpg", "b.jpg"]
+    assert found["broken"] == 2
