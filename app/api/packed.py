@@ -94,8 +94,13 @@ async def _whole(receive: Receive) -> bytes:
 class _Unpacking(Protocol):
     """What `zlib.decompressobj` gives."""
 
-    eof: bool
-    unconsumed_tail: bytes
+    @property
+    def eof(self) -> bool:
+        """Whether the end has come."""
+
+    @property
+    def unconsumed_tail(self) -> bytes:
+        """What has not been unpacked yet."""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """The next bytes."""

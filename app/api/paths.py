@@ -17,8 +17,10 @@ class Paths:
         self._patterns = [route.path_regex for route in routes if "{" in route.path]
         self._matches = lru_cache(maxsize=64)(self._match)  # clients that ask often ask alike
 
-    def __contains__(self, path: str) -> bool:
-        return path in self._plain or (bool(self._patterns) and len(path) <= _LONGEST and self._matches(path))
+    def __contains__(self, path: object) -> bool:
+        if path in self._plain:
+            return True
+        return isinstance(path, str) and bool(self._patterns) and len(path) <= _LONGEST and self._matches(path)
 
     def _match(self, path: str) -> bool:
         return any(pattern.match(path) for pattern in self._patterns)

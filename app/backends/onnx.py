@@ -15,7 +15,7 @@ from converter.model import providers
 from converter.model.detections import Detections
 from converter.model.onnx_copy import NotReproducible, OnnxCopy, Undecodable
 from converter.model.orientation import Shown
-from converter.model.prediction import predict
+from converter.model.prediction import predict, predict_whole
 
 _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
 
@@ -57,7 +57,8 @@ class OnnxModel:
 
     def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         try:
-            return predict(self._copy, jpegs, sizes, raw=raw)
+            run = predict_whole if raw else predict
+            return run(self._copy, jpegs, sizes)
         except Undecodable as error:
             raise BatchFailed("undecodable", str(error)) from error
         except NotReproducible as error:

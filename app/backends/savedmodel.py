@@ -17,7 +17,7 @@ from converter.machine.error_text import first_line
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
 from converter.model.orientation import Shown
-from converter.model.prediction import WrongBatch, predict
+from converter.model.prediction import WrongBatch, predict, predict_whole
 from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
 from converter.targets import KINDS
@@ -63,7 +63,8 @@ class SavedModel:
 
     def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         try:
-            return predict(self._model, jpegs, sizes, pool=self._pool, raw=raw)
+            run = predict_whole if raw else predict
+            return run(self._model, jpegs, sizes, pool=self._pool)
         # Of decoding here: as native it is the measure, and can't leave it to another.
         except (Undecodable, NotReproducible) as error:
             raise BatchFailed("undecodable", str(error)) from error

@@ -31,32 +31,39 @@ class Predictor(Protocol):
     def outputs(self, values: Any) -> Outputs:
         """All that is read of it, for JPEG files or an array of pictures; whatever its library raises."""
 
+
+class Whole(Predictor, Protocol):
+    """One that can give more than is read of it."""
+
     def every(self, values: Any) -> Outputs:
-        """The same with all that it gives besides."""
+        """All outputs of the signature, with those that are read."""
 
 
 def predict(
-    model: Predictor,
-    jpegs: Sequence[bytes],
-    sizes: Sequence[Shown],
-    *,
-    pool: ThreadPoolExecutor | None = None,
-    raw: bool = False,
+    model: Predictor, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, pool: ThreadPoolExecutor | None = None
 ) -> list[Detections]:
-    """Run one batch; files beyond `sizes` are padding. `raw`: with all outputs as well, as the model gave them."""
-    known = model.description
-    prepared = prepare(jpegs, sizes, known.input, pool)
-    outputs = called(model, prepared, len(jpegs), raw=raw)
+    """Run one batch; files beyond `sizes` are padding."""
+    prepared = prepare(jpegs, sizes, model.description.input, pool)
+    outputs = called(model, prepared, len(jpegs))
+    return _detections(outputs, model.description, prepared, sizes)
+
+
+def predict_whole(
+    model: Whole, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, pool: ThreadPoolExecutor | None = None
+) -> list[Detections]:
+    """The same with all outputs of each picture as the model gave them, in `raw`."""
+    prepared = prepare(jpegs, sizes, model.description.input, pool)
+    outputs = _checked(model.every(prepared.values), model.description, len(jpegs))
+    found = _detections(outputs, model.description, prepared, sizes)
+    return [replace(each, raw=_of_picture(outputs, number, len(jpegs))) for number, each in enumerate(found)]
+
+
+def _detections(outputs: Outputs, known: Description, prepared: Prepared, sizes: Sequence[Shown]) -> list[Detections]:
     found = read(outputs, known, prepared.placed)
     turned = [known.input.kind == JPEG and orientation.of(size) != orientation.AS_STORED for size in sizes]
     return [
-        replace(
-            each,
-            decode_s=prepared.decode_s,
-            encoded_again=again,
-            raw=_of_picture(outputs, number, len(jpegs)) if raw else None,
-        )
-        for number, (each, again) in enumerate(zip(found, turned, strict=True))
+        replace(each, decode_s=prepared.decode_s, encoded_again=again)
+        for each, again in zip(found, turned, strict=True)
     ]
 
 
@@ -86,12 +93,15 @@ def _other_sizes(sizes: Sequence[int], works: Callable[[int], bool]) -> list[int
     return [size for size in range(1, _MOST_FIXED + 1) if size not in sizes and works(size)]
 
 
-def called(model: Predictor, prepared: Prepared, count: int, *, raw: bool = False) -> Outputs:
+def called(model: Predictor, prepared: Prepared, count: int) -> Outputs:
     """What the model answers to `count` pictures; WrongBatch if that is another number."""
-    outputs = model.every(prepared.values) if raw else model.outputs(prepared.values)
-    if model.description.unbatched:
+    return _checked(model.outputs(prepared.values), model.description, count)
+
+
+def _checked(outputs: Outputs, description: Description, count: int) -> Outputs:
+    if description.unbatched:
         outputs = {name: np.asarray(value)[np.newaxis] for name, value in outputs.items()}
-    for name in model.description.outputs.values():
+    for name in description.outputs.values():
         rows = len(outputs[name]) if getattr(outputs[name], "ndim", 1) else 0
         if rows != count:
             raise WrongBatch(f"the output {name!r} has {rows} rows for {count} pictures")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Response
 
 from benchmarks.serving import Server, free_port, serving
 from tests.support.e2e.browsing import browser
@@ -76,6 +76,21 @@ def test_a_page_elsewhere_asks_only_if_it_is_named(
             page.close()
 
 
+def failures(browser: Browser, url: str) -> list[str]:
+    """What the page at this address could not load."""
+    page, failed = browser.new_page(), list[str]()
+
+    def note(response: Response) -> None:
+        if response.status >= 400:
+            failed.append(response.url)
+
+    page.on("response", note)
+    page.goto(url, wait_until="load")
+    page.wait_for_timeout(500)  # the page asks for more once it has begun
+    page.close()
+    return failed
+
+
 def test_below_a_path_of_nginx_which_keeps_its_connections_idle_for_a_minute(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
@@ -87,11 +102,7 @@ def test_below_a_path_of_nginx_which_keeps_its_connections_idle_for_a_minute(
             below = f"http://127.0.0.1:{port}"
             server.wait_until(lambda: httpx.get(f"{below}/detector/healthz").status_code == 200)
             for path in ("/detector/", "/left/", "/detector/docs", "/left/docs"):
-                page, failed = browser.new_page(), list[str]()
-                page.on("response", lambda got, failed=failed: failed.append(got.url) if got.status >= 400 else None)
-                page.goto(below + path, wait_until="networkidle")
-                assert failed == []
-                page.close()
+                assert failures(browser, below + path) == []
             assert httpx.get(f"{below}/left/openapi.json").json()["servers"] == [{"url": "/left"}]
             before = httpx.get(f"{below}/detector/healthz")
             time.sleep(61)  # as long as load balancers leave a connection idle

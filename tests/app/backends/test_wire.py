@@ -1,10 +1,12 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from app.backends import wire
 from converter.model.detections import Detections
@@ -76,7 +78,7 @@ def test_a_payload_of_torn_rows_is_an_error(payload: bytes) -> None:
 
 
 def test_all_outputs_come_through_with_their_types_and_texts() -> None:
-    raw = {
+    raw: dict[str, NDArray[Any]] = {
         "boxes": np.array([[0, np.nan]], np.float32),
         "count": np.array(3, np.int64),
         "names": np.array([b"\xff"], object),
