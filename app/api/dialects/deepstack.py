@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from app.api import parameters
@@ -37,6 +38,15 @@ _BODY = {
         }
     },
 }
+
+
+class VisionError(BaseModel):
+    """The body of an error below /v1/vision."""
+
+    success: bool
+    error: str
+    code: int = Field(description="The status.")
+    request_id: str
 
 
 def error(status: int, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,7 +82,10 @@ def routes(pipeline: Pipeline) -> APIRouter:
         methods=["POST"],
         summary="Objects with pixel boxes, as DeepStack and CodeProject.AI answer",
         response_class=Response,
-        responses=protocol_errors(400, 413, 415, 422, 429, 503, 504),
+        responses={
+            status: {**told, "model": VisionError}
+            for status, told in protocol_errors(400, 413, 415, 422, 429, 503, 504).items()
+        },
         openapi_extra={"requestBody": _BODY},
         route_class_override=StraightRoute,
     )

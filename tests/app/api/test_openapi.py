@@ -102,6 +102,7 @@ def test_every_error_has_the_one_body(document: dict[str, Any]) -> None:
         for name, operation in operations(document)
         for status, response in operation["responses"].items()
         if int(status) >= 400
+        and "/v1/vision/" not in name  # DeepStack's
         and response["content"]["application/json"]["schema"] != {"$ref": "#/components/schemas/ErrorAnswer"}
     ]
     assert other == []
