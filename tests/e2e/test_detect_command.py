@@ -73,7 +73,8 @@ def test_both_as_json_with_pictures_drawn(server: Server, folder: Path, tmp_path
     assert all(answer["comparison"]["agree"] and "annotated" not in answer for answer in answers)
     names = sorted(path.name for path in drawn.iterdir())
     assert names == ["dog-2.jpg", "dog.copy-2.jpg", "dog.copy.jpg", "dog.jpg"]
-    assert PIL.Image.open(drawn / "dog.jpg").size == (768, 576)
+    with PIL.Image.open(drawn / "dog.jpg") as picture:
+        assert picture.size == (768, 576)
 
 
 @pytest.mark.tensorflow
