@@ -15,10 +15,10 @@ PLACES, CLASSES = 84, 3
 folder = Path(sys.argv[1])
 
 
-class Network(tf.Module):
+class Network(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
     """A head of boxes and scores by class: what a network says before NMS."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 64, 64, 3], tf.float32, "images")])
+    @tf.function(input_signature=[tf.TensorSpec([None, 64, 64, 3], tf.float32, "images")])  # type: ignore[untyped-decorator]  # likewise
     def serve(self, images: "tf.Tensor") -> "dict[str, tf.Tensor]":
         """Every picture has the same."""
         head = tf.ones([1, 4 + CLASSES, PLACES]) * 0.25
