@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from app.api.access import Keys
 from app.api.discretion import discreet
 from app.api.errors import CLIENT_CLOSED_REQUEST, STATUS
 from app.api.pipeline import Pipeline
-from app.errors import ServiceError
+from app.errors import BadRequest, ServiceError
 from app.metrics import NO_BACKEND, Metrics
 from app.rpc.inference import Inference, Metadata
 
@@ -38,6 +38,7 @@ CODES: Mapping[int, grpc.StatusCode] = {
 _WATCHED_S = 1.0  # between two looks at what a client watches
 _GRACE_S = 30.0  # for calls that were admitted before the end
 _ROOM_BYTES = 64 << 10  # of a message besides the pictures
+
 
 Build = Callable[[], "grpc.aio.Server"]
 Method = Callable[[Any, Metadata], Awaitable[Any]]
@@ -69,12 +70,13 @@ class Calls:
                 return answer
             except ServiceError as error:
                 status = STATUS[type(error)]
-                await _abort(context, status, error, request)
-            except grpc.aio.AbortError:
-                raise
-            except Exception:
-                status = 500
-                raise
+                again = () if error.retry_after_s is None else (("retry-after", f"{max(1, error.retry_after_s):.0f}"),)
+                await _abort(context, status, discreet(str(error)), (("code", error.code), *again), request)
+            # The edge of the program: the caller gets a sentence, the log gets the rest.
+            except Exception as error:
+                status, sentence = 500, "the server failed on this call; its log says more"
+                log.error("request failed request_id=%s", request.scope["state"]["request_id"], exc_info=error)
+                await _abort(context, status, sentence, (("code", "internal"),), request)
             finally:
                 backend = request.scope["state"].get("backend", NO_BACKEND)
                 self._metrics.observe_request(path, backend, status, time.perf_counter() - started)
@@ -83,16 +85,18 @@ class Calls:
 
     def _check(self, path: str, context: Any) -> None:
         if path not in PUBLIC:
-            given = dict(context.invocation_metadata() or ())
-            self._keys.check(path, str(given.get("authorization", "")).encode())
+            given = [value for name, value in context.invocation_metadata() or () if name == "authorization"]
+            if len(given) > 1:
+                raise BadRequest("the call has more than one authorization")
+            self._keys.check(path, str(given[0] if given else "").encode())
 
 
-async def _abort(context: Any, status: int, error: ServiceError, request: outside.Request) -> None:
-    """End the call with an error whose code for programs, and whose request id, stand in the trailing metadata."""
-    told = (("code", error.code), ("x-request-id", request.scope["state"]["request_id"]))
-    again = () if error.retry_after_s is None else (("retry-after", f"{max(1, error.retry_after_s):.0f}"),)
+async def _abort(
+    context: Any, status: int, sentence: str, told: Sequence[tuple[str, str]], request: outside.Request
+) -> None:
+    """End the call with an error, and tell more of it in the trailing metadata: for programs, and the request's id."""
     code = CODES.get(status, grpc.StatusCode.INVALID_ARGUMENT)
-    await context.abort(code, discreet(str(error)), (*told, *again))
+    await context.abort(code, sentence, (*told, ("x-request-id", request.scope["state"]["request_id"])))
 
 
 def build(pipeline: Pipeline, keys: Keys, metrics: Metrics, limits: Limits) -> "Build":

@@ -15,6 +15,7 @@ from open_inference.grpc import protocol
 
 from app.rpc.server import HEALTH, INFERENCE, PUBLIC
 from benchmarks.serving import free_port
+from converter.model.detections import Detections
 from tests.app.api.conftest import Api, Start, starting
 from tests.support.app import jpegs
 from tests.support.fakes import FACTS, until
@@ -148,6 +149,8 @@ async def test_each_method_is_public_or_needs_the_token(connect: Any) -> None:
             assert (await client.refused(method))[0] == "UNAUTHENTICATED"
             wrong = await client.refused(method, metadata=[("authorization", "Bearer wrong")])
             assert wrong == ("PERMISSION_DENIED", "the token is wrong")
+            twice = await client.refused(method, metadata=[("authorization", "Bearer sesame")] * 2)
+            assert twice == ("INVALID_ARGUMENT", "the call has more than one authorization")
     assert await client.healthy() == health_pb2.HealthCheckResponse.SERVING
     await client.call("ModelInfer", infer(raw=[ELEMENT]), metadata=[("authorization", "Bearer sesame")])
 
@@ -171,6 +174,20 @@ async def test_calls_are_bounded_queued_and_counted_like_requests(connect: Any) 
         name = "detector_request_duration_seconds_count"
         assert await client.api.metric(name, route=route, code=code) == count
     assert await client.api.metric("detector_images_total", result="ok") == 2
+
+
+async def test_a_bug_is_told_in_a_sentence_and_its_words_stay_in_the_log(
+    connect: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    client: Client = await connect()
+
+    def bug(image: object) -> Detections:
+        raise ZeroDivisionError("inner words")
+
+    client.api.native.answer = bug
+    code, sentence = await client.refused("ModelInfer", infer(contents=[PHOTO]))
+    assert (code, sentence) == ("INTERNAL", "the server failed on this call; its log says more")
+    assert "inner words" in caplog.text
 
 
 async def test_a_deadline_holds_and_a_stopping_server_is_not_ready(connect: Any) -> None:
