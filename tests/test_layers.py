@@ -156,7 +156,7 @@ def test_no_import_of_the_api_process_leads_to_tensorflow() -> None:
 @pytest.mark.parametrize(
     ("imports", "without"),
     [
-        (API_PROCESS, {"tensorflow", "keras"}),
+        (API_PROCESS, {"tensorflow", "keras", "grpc", "google"}),
         (("app.backends.worker", "app.backends.child"), {"tensorflow", "fastapi", "uvicorn"}),
         (("converter",), {"tensorflow", "numpy", "app"}),
     ],
