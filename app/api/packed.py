@@ -11,7 +11,7 @@ from app.api.errors import error_response
 from app.errors import BadRequest, BodyTooLarge, Overloaded, ServiceError
 
 LIMIT = "body_limit"  # in `scope["state"]`: the most bytes that this request's body may have, packed or not
-_STEP_BYTES = 512 << 10  # that are unpacked before others go on
+_STEP_BYTES = 256 << 10  # that are taken, or unpacked, before others go on
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _TAKEN_OFF = (b"content-encoding", b"content-length")  # of what is inside neither is true
 _JPEG = b"\xff\xd8\xff"
@@ -58,17 +58,20 @@ class Packed:
         return None
 
     async def _inflate(self, packed: bytes, named: str, whole: bytearray, *, limit: int) -> None:
-        unpacking = _unpacking(packed, named)
-        while packed and not unpacking.eof:
-            self._add(whole, unpacking.decompress(packed, _STEP_BYTES))
-            packed = unpacking.unconsumed_tail
+        unpacking, at, rest = _unpacking(packed, named), 0, b""
+        while not unpacking.eof:
+            if not rest:
+                rest, at = packed[at : at + _STEP_BYTES], at + _STEP_BYTES
+            piece = unpacking.decompress(rest, _STEP_BYTES)
+            if not (piece or rest):
+                raise BadRequest("the compressed body is cut off")
+            self._add(whole, piece)
+            rest = unpacking.unconsumed_tail
             if len(whole) > limit:
                 raise BodyTooLarge(f"the body is larger than the limit of {limit:,} bytes once it is unpacked")
             if self._held_bytes > self._most_bytes:
                 raise Overloaded("the bodies that are unpacked now take too much memory")
             await asyncio.sleep(0)
-        if not unpacking.eof:
-            raise BadRequest("the compressed body is cut off")
 
     def _add(self, whole: bytearray, piece: bytes) -> None:
         whole += piece
