@@ -180,7 +180,9 @@ def _add_layers(
     api.add_middleware(ErrorForms, forms=error_forms())
     api.add_middleware(Heads)
     plain_paths = _plain_paths(routes) | docs.PATHS
-    api.add_middleware(Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths)
+    api.add_middleware(
+        Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths, named=Paths(detecting)
+    )
     api.add_middleware(Prefix, prefix=settings.root_path)
 
 

@@ -14,13 +14,18 @@ class Paths:
     def __init__(self, routes: Iterable[APIRoute]) -> None:
         routes = list(routes)
         self._plain = frozenset(route.path for route in routes if "{" not in route.path)
-        self._patterns = [route.path_regex for route in routes if "{" in route.path]
-        self._matches = lru_cache(maxsize=64)(self._match)  # clients that ask often ask alike
+        named = sorted((route for route in routes if "{" in route.path), key=lambda route: -len(route.path))
+        self._patterns = [(route.path_regex, route.path) for route in named]  # a longer one says more
+        self._matched = lru_cache(maxsize=64)(self._match)  # clients that ask often ask alike
 
     def __contains__(self, path: object) -> bool:
         if path in self._plain:
             return True
-        return isinstance(path, str) and bool(self._patterns) and len(path) <= _LONGEST and self._matches(path)
+        return isinstance(path, str) and self.template(path) is not None
 
-    def _match(self, path: str) -> bool:
-        return any(pattern.match(path) for pattern in self._patterns)
+    def template(self, path: str) -> str | None:
+        """The route's own path, with names in braces, that this one belongs to, if there are names in it."""
+        return self._matched(path) if self._patterns and len(path) <= _LONGEST else None
+
+    def _match(self, path: str) -> str | None:
+        return next((template for pattern, template in self._patterns if pattern.match(path)), None)

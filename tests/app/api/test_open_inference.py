@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.app.api.conftest import Api, assert_is_error
+from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.support.app import jpegs
 from tests.support.fakes import FACTS
 
@@ -150,6 +150,13 @@ async def test_metadata_and_readiness(path: str, shared: Api) -> None:
     assert (await shared.client.get(f"{path}/ready")).json() == {"name": "street_signs", "ready": True}
     assert (await shared.client.get("/v2/health/ready")).json() == {"ready": True}
     assert "binary_tensor_data" in (await shared.client.get("/v2")).json()["extensions"]
+
+
+async def test_one_that_is_refused_before_it_is_read_counts_for_its_route(start: Start) -> None:
+    api = await start(token="sesame")
+    assert_is_error(await infer(api, inputs=[tensor()]), 401, "unauthorized")
+    labels = {"route": "/v2/models/{name}/infer", "code": "401"}
+    assert await api.metric("detector_request_duration_seconds_count", **labels) == 1
 
 
 @pytest.mark.parametrize("path", ["/v2/models/other", f"{MODEL}/versions/2"])
