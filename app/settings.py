@@ -19,7 +19,7 @@ from converter.tolerance import Tolerance
 # Set to nothing is not set: an empty path would be the current folder.
 _PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
 _OF_MODEL = ("signature", "input_scale", "input_fit", "boxes", "outputs", "nms_iou", "nms_count", "label_offset")
-_NOT_EMPTY = (*_PATHS, *_OF_MODEL)
+_NOT_EMPTY = (*_PATHS, *_OF_MODEL, "grpc_bind")
 
 
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
