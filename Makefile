@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor test test-long lint types bench overload hostile swaps soak fuzz chaos verify-trt lock clean
+.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench overload hostile swaps soak fuzz chaos verify-trt lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,9 @@ doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this m
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt 2>/dev/null); \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app doctor
 
-test: $(VENV)/test.done $(CLIENTS)/done ## Run all tests but the heavy ones of test-long
+clients: $(CLIENTS)/done ## Install clients of other servers into .venv-clients; tests with DETECTOR_TEST_SYSTEM=1 drive them
+
+test: $(VENV)/test.done ## Run all tests but the heavy ones of test-long
 	$(PYTEST)
 
 test-long: $(VENV)/test.done ## Run the heavy ones: swaps and crashes under load, every kind of model, the steps of the Docker image
