@@ -43,7 +43,9 @@ def main() -> int:
     own = statistics.median(rates["own"])
     for name, found in rates.items():
         median = statistics.median(found)
-        print(json.dumps({"protocol": name, "per_second": round(median, 1), "of_own": round(median / own, 3)}))
+        rounds = [round(each, 1) for each in found]
+        of_own = round(median / own, 3)
+        print(json.dumps({"protocol": name, "per_second": round(median, 1), "of_own": of_own, "rounds": rounds}))
     return 0
 
 
