@@ -4,15 +4,14 @@ from collections.abc import Container, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import error_response
+from app.api.errors import error_response, not_served
 from app.api.packed import LIMIT
-from app.errors import BadParameter, BodyTooLarge, NotFound, ServiceError
+from app.errors import BadParameter, BodyTooLarge, ServiceError
 
 # Of a body that nobody reads any more: up to this much it costs less to read it to its end than to have the client
 # connect again.
 KEPT_BYTES = 256_000
 _OPTIONS_BYTES = 64_000
-_SHOWN = 200  # characters of a path
 # Every route has its query split, in one go.
 MAX_QUERY_BYTES, _MAX_PARAMETERS = 16_384, 1_000
 _MOST_DIGITS = 18  # of a length; Python reads no number of more than 4,300, and no body is as long as this
@@ -48,11 +47,10 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._max_bytes if scope["path"] in self._paths else self._max_option_bytes
-        error = _error_by_head(scope, limit)
-        if isinstance(error, BodyTooLarge) and scope["path"] not in self._served:
-            error = NotFound(f"{scope['method']} {scope['path'][:_SHOWN]} is not served here")
-        if error:
-            await error_response(scope["state"]["request_id"], error)(scope, receive, send)
+        if error := _error_by_head(scope, limit):
+            known = scope["path"] in self._served or not isinstance(error, BodyTooLarge)
+            refuse = error_response(scope["state"]["request_id"], error) if known else not_served(scope)
+            await refuse(scope, receive, send)
             return
         scope["state"][LIMIT] = limit
         read = 0

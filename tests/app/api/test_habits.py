@@ -89,7 +89,8 @@ async def test_what_is_wrong_with_a_form_is_told(body: bytes, sentence: str, sha
 
 async def test_a_picture_at_a_wrong_path_is_404_however_large(shared: Api) -> None:
     for path in ("http://localhost/detect/", "http://localhost//detect", "http://localhost/Detect"):
-        assert_is_error(await shared.client.post(path, content=LARGE), 404, "not_found")
+        sentence = assert_is_error(await shared.client.post(path, content=LARGE), 404, "not_found")
+        assert sentence == f"POST {path.removeprefix('http://localhost')} is not served here"
 
 
 async def test_bytes_before_a_picture_are_told(shared: Api) -> None:
