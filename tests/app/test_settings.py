@@ -71,8 +71,6 @@ WRONG = {
     "bind": ("8000 please", "is not an address and a port, like 127.0.0.1:8000"),
     "allowed_hosts": ("detector:8000", "give a host name without a port"),
     "allowed_origins": ("app.example.com", "give an origin as browsers do"),
-    "root_path": ("detector", "give a path that begins with a slash"),
-    "grpc_bind": ("8001", "is not an address and a port"),
     "docs": ("perhaps", "must be true or false"),
     "child_environment": ("DETECTOR_TOKEN", "is the server's own"),
     "copies": ("magic", "'trt', 'frozen' or 'onnx'"),
