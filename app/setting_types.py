@@ -18,6 +18,7 @@ from converter.outputs import parse_roles
 from converter.reading import Reading
 
 PREFIX = "DETECTOR_"
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)  # of a host, in lower case
 
 
 def is_loopback(host: str) -> bool:
@@ -33,17 +34,29 @@ def _split(value: object) -> object:
 
 
 def _has_a_port(value: str) -> str:
-    _, colon, port = value.rpartition(":")
-    if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000")
+    host, colon, port = value.rpartition(":")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535 or not _can_be_bound(host):
+        raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000 or 0.0.0.0:8000")
     return value
+
+
+def _can_be_bound(host: str) -> bool:
+    """Whether it is nothing, an address (of version 6 perhaps in brackets) or a name."""
+    try:
+        ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return not host or bool(_NAME.fullmatch(host.lower()))
+    return True
 
 
 def _can_be_sent(value: SecretStr | None) -> SecretStr | None:
     if value is None or not value.get_secret_value():
         return None
-    if not value.get_secret_value().isprintable():
+    token = value.get_secret_value()
+    if not token.isprintable():
         raise ValueError("it has characters that no HTTP header can carry")
+    if token != token.strip():
+        raise ValueError("it begins or ends with a space, which HTTP headers lose")
     return value
 
 
@@ -56,7 +69,7 @@ def _is_true_or_false(value: object, read: ValidatorFunctionWrapHandler) -> bool
 
 def _is_a_host(value: str) -> str:
     name = value.lower().removesuffix(".")
-    if not re.fullmatch(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name, re.ASCII):
+    if name != "*" and not _NAME.fullmatch(name.removeprefix(".")):
         raise ValueError("give a host name without a port, like detector or .example.com, or *")
     return name
 

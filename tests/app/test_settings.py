@@ -145,6 +145,12 @@ def test_a_token_is_never_shown(name: str) -> None:
     assert PREFIX + name.upper() in str(caught.value)
 
 
+@pytest.mark.parametrize("token", ["   ", " abc", "abc ", "abc\n"])
+def test_a_token_that_headers_would_change_is_wrong(token: str) -> None:
+    with pytest.raises(WrongSetting, match="^DETECTOR_TOKEN: it "):
+        Settings.from_env({"DETECTOR_TOKEN": token})
+
+
 @pytest.mark.parametrize("name", ["token", "admin_token"])
 def test_an_empty_token_is_none(name: str) -> None:
     assert getattr(Settings.from_env({PREFIX + name.upper(): ""}), name) is None
@@ -166,6 +172,8 @@ def test_copies_are_a_list_with_commas(text: str, copies: tuple[str, ...]) -> No
         ("[::1]:8000", "::1", 8000),
         (":8000", "127.0.0.1", 8000),
         ("localhost:65535", "localhost", 65535),
+        ("::1:8000", "::1", 8000),
+        ("[fe80::1%eth0]:8000", "fe80::1%eth0", 8000),
     ],
 )
 def test_bind_is_an_address_and_a_port(bind: str, host: str, port: int) -> None:
@@ -173,8 +181,12 @@ def test_bind_is_an_address_and_a_port(bind: str, host: str, port: int) -> None:
     assert (settings.host, settings.port) == (host, port)
 
 
-@pytest.mark.parametrize("bind", ["", "localhost", "localhost:", "localhost:http", "localhost:65536", "localhost:²"])
-def test_bind_without_a_port_is_wrong(bind: str) -> None:
+@pytest.mark.parametrize(
+    "bind",
+    ["", "localhost", "localhost:", "localhost:http", "localhost:65536", "localhost:²", "localhost:٨٠"]
+    + ["[::]", "*:8000", "http://0.0.0.0:8000", "a host:8000"],
+)
+def test_bind_that_is_no_address_and_port_is_wrong(bind: str) -> None:
     with pytest.raises(WrongSetting, match=r"^DETECTOR_BIND: "):
         Settings.from_env({"DETECTOR_BIND": bind})
 
