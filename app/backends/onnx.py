@@ -11,6 +11,7 @@ from app.backends.warming import padded, powers_of_two, warm_up
 from converter.description import in_words
 from converter.machine import nvidia
 from converter.machine.error_text import first_line
+from converter.machine.memory import return_large_pictures
 from converter.model import providers
 from converter.model.detections import Detections
 from converter.model.onnx_copy import NotReproducible, OnnxCopy, Undecodable
@@ -101,4 +102,5 @@ def _described(copy: OnnxCopy) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    return_large_pictures()
     child.main(OnnxModel)
