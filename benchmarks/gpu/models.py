@@ -63,8 +63,11 @@ def engine_sizes(folder: Path) -> tuple[int, ...]:
 
 def _make(name: str, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name("partial")
+    shutil.rmtree(partial, ignore_errors=True)
     if name == "bundled":
-        shutil.copytree(bundled_model() / "1", folder)
-        return
-    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    subprocess.run([sys.executable, "-m", "benchmarks.retinanet", str(folder)], env=environ, check=True)
+        shutil.copytree(bundled_model() / "1", partial)
+    else:
+        environ = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+        subprocess.run([sys.executable, "-m", "benchmarks.retinanet", str(partial)], env=environ, check=True)
+    partial.rename(folder)

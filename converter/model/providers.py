@@ -42,9 +42,10 @@ class Share:
     memory_bytes: int | None = None  # most for weights and tensors; None: any
 
     def of_session(self, batch: int, weights_bytes: int) -> int | None:
-        """Most for the session of one lane and one batch size: its weights, and of the rest as its pictures are of all.
+        """Most for the session of one lane and one batch size: its weights, and a part of what the weights leave.
 
-        A quarter is left to pictures. ValueError if the weights alone do not fit so often.
+        Half of that goes to all alike, half by their batches; a quarter of the memory is for what prepares pictures.
+        ValueError if the weights alone do not fit so often.
         """
         if self.memory_bytes is None:
             return None
@@ -52,7 +53,7 @@ class Share:
         left = limit - sessions * weights_bytes
         if left <= 0:
             raise ValueError(f"{limit >> 20} MiB do not hold the weights of {sessions} sessions")
-        return weights_bytes + left * batch // (self.lanes * sum(self.batch_sizes))
+        return weights_bytes + left // (2 * sessions) + left * batch // (2 * self.lanes * sum(self.batch_sizes))
 
 
 def available(

@@ -32,7 +32,7 @@ def test_providers_are_those_that_are_offered_and_have_their_libraries(
 def test_sessions_share_what_pictures_leave_by_their_batches() -> None:
     share = Share(lanes=2, batch_sizes=(1, 3), memory_bytes=1600)
     limits = [share.of_session(size, 100) for size in share.batch_sizes]
-    assert limits == [200, 400]
+    assert limits == [250, 350]
     assert share.lanes * sum(each or 0 for each in limits) == 1600 * 3 // 4
     assert Share(lanes=2).of_session(8, 100) is None
     with pytest.raises(ValueError, match="do not hold the weights of 4 sessions"):
