@@ -99,6 +99,8 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
                 **unjudged,
                 "device": "CPU",
                 "batch_sizes": [1, 8],
+                "batches_in_flight": 2,
+                "gpu_memory_bytes": None,
                 "load_seconds": 0.1,
                 "warm_seconds": 0.2,
             },
