@@ -12,12 +12,13 @@ from app.settings import bundled_model
 from benchmarks.gpu.parts import Settings
 from converter.contract import Report
 from converter.disk import places
+from converter.model import sampling
 from converter.targets import KINDS
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model's folder; copies with other batch sizes belong to a folder of their own."""
+    """A model's folder; copies of another precision or with other batch sizes belong to a folder of their own."""
 
     folder: Path
     precision: str
@@ -36,7 +37,8 @@ def model(work: Path, name: str, precision: str, settings: Settings) -> Model:
     plain = work / name / "1"
     if not plain.is_dir():
         _make(name, plain)
-    folder = plain if sizes == "1,8" else work / f"{name}-{sizes.replace(',', '-')}" / "1"
+    others = [precision] * (precision != "FP16") + sizes.split(",") * (sizes != "1,8")
+    folder = work / "-".join([name, *others]) / "1"
     if not folder.is_dir():
         shutil.copytree(plain, folder, copy_function=os.link)
     return Model(folder, precision, sizes)
@@ -49,6 +51,7 @@ def build(model: Model, target: str) -> float | None:
     began = time.monotonic()
     command = [sys.executable, "-m", "converter", str(model.folder), "--target", target, "--batch-sizes", model.sizes]
     command += ["--precision", model.precision] if model.precision in KINDS[target].precisions else []
+    command += ["--images", str(sampling.PHOTOS)] if model.precision == "INT8" else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{target} could not be made: exit code {done.returncode}")

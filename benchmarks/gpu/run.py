@@ -21,6 +21,7 @@ from benchmarks.serving import Server
 from converter import stored
 from converter.comparison import agreement
 from converter.comparison.probe import STRICT
+from converter.model import sampling
 from converter.model.detections import Detections
 from converter.targets import KINDS
 from converter.tolerance import Tolerance
@@ -145,7 +146,7 @@ def _key(part: Part, how: How, **more: Any) -> dict[str, Any]:
 
 
 def _environ(how: How) -> Settings:
-    return {"DETECTOR_PRECISION": how.precision, **how.settings}
+    return {"DETECTOR_PRECISION": how.precision, "DETECTOR_CALIBRATION_IMAGES": str(sampling.PHOTOS), **how.settings}
 
 
 def _raw(part: Part, how: How, model: Model, keys: list[dict[str, Any]], **more: Any) -> None:
