@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     SecretStr,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -80,6 +81,10 @@ def _is_not_ours(value: str) -> str:
     return value
 
 
+def _in_order(value: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(value)))
+
+
 def _is_a_reading(value: str) -> str:
     return str(Reading.parse(value))
 
@@ -97,3 +102,4 @@ Token = Annotated[SecretStr | None, AfterValidator(_can_be_sent)]
 Names = Annotated[tuple[CopyName, ...], BeforeValidator(_split)]
 HostNames = Annotated[tuple[Annotated[str, AfterValidator(_is_a_host)], ...], BeforeValidator(_split)]
 VariableNames = Annotated[tuple[Annotated[str, AfterValidator(_is_not_ours)], ...], BeforeValidator(_split)]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split), AfterValidator(_in_order)]

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from app.backends import wire
-from app.backends.backend import BatchFailed, Facts, ModelRefused
+from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused
 from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
 from converter.machine.memory import give_back, share_heaps
@@ -38,6 +38,7 @@ class WorkerOptions:
     batches_in_flight: int | None
     declared: Declared = field(default_factory=Declared)
     finding: Path | None = None  # the file that keeps what was found of the model
+    gpu: GpuUse = field(default_factory=GpuUse)
 
 
 class Runner(Protocol):
@@ -155,6 +156,7 @@ def _parse() -> tuple[WorkerOptions, int]:
     parser.add_argument("--batches-in-flight", type=int)
     parser.add_argument("--declared", type=json.loads, default={})
     parser.add_argument("--finding", type=Path)
+    parser.add_argument("--gpu", type=json.loads, default={})
     args = parser.parse_args()
     options = WorkerOptions(
         name=args.name,
@@ -164,5 +166,6 @@ def _parse() -> tuple[WorkerOptions, int]:
         batches_in_flight=args.batches_in_flight,
         declared=Declared(**args.declared),
         finding=args.finding,
+        gpu=GpuUse(**{**args.gpu, "batch_sizes": tuple(args.gpu.get("batch_sizes", ()))}),
     )
     return options, args.socket

@@ -10,10 +10,11 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from app.backends import wire
-from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, WorkerGone, program_of
+from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused, Spec, WorkerDied, WorkerGone, program_of
 from app.backends.pipe import Pipe
 from app.backends.worker_log import LogListener, WorkerLog
 from app.images import Image
@@ -210,6 +211,8 @@ def _command(program: str, spec: Spec, handle: int) -> list[str]:
         command += ["--finding", str(spec.finding)]
     for size in spec.batch_sizes:
         command += ["--batch-size", str(size)]
+    if spec.gpu != GpuUse():
+        command += ["--gpu", json.dumps(asdict(spec.gpu))]
     if spec.batches_in_flight is not None:
         command += ["--batches-in-flight", str(spec.batches_in_flight)]
     return command
