@@ -54,6 +54,7 @@ class SavedModel:
             load_seconds=round(loaded - started, 3),
             warm_seconds=round(time.monotonic() - loaded, 3),
             signature=describe(self._model.signature, self._model.description),
+            shares=not (on_gpu or self._padding),
         )
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic_core import to_json
+
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, WorkerGone, program_of
 from app.backends.pipe import Pipe
@@ -121,7 +123,7 @@ class Worker:
         # No more than `batches_in_flight` are in it, so if one takes too long, or is not even read, the model is stuck.
         watchdog = loop.call_later(self._hang_seconds, self._hangs)
         told = [(image.width, image.height, len(image.data), image.applied_orientation) for image in images]
-        self._pipe.send(wire.frame({"id": number, "images": told}, [image.data for image in images]))
+        self._pipe.send(wire.framed(to_json({"id": number, "images": told}), [image.data for image in images]))
         try:
             return await future  # WorkerDied as soon as the process is gone, if it hangs too
         finally:

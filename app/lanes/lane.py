@@ -53,8 +53,11 @@ async def submit_and_wait(
     """
     futures = lane.batcher.submit(images, admitted=admitted)
     expiry = asyncio.get_running_loop().call_later(deadline.left_s(), _expire, futures, lane, deadline)
+    outcomes = []
     try:
-        return [await _outcome(future, lane) for future in futures]
+        for future in futures:
+            outcomes.append(await _outcome(future, lane))
+        return outcomes
     finally:
         expiry.cancel()
         for future in futures:
