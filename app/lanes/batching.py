@@ -9,10 +9,9 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from app.backends.backend import BatchFailed, WorkerDied
@@ -21,7 +20,7 @@ from app.images import Image
 from app.lanes import repair
 from app.lanes.apart import Apart
 from app.lanes.queued import Answer, QueuedImage, refuse
-from app.lanes.runner import BatchRunner
+from app.lanes.runner import BatchRunner, Bounds
 from app.lanes.suspects import Suspects
 from app.lanes.waiting import Waiting
 from app.metrics import Metrics
@@ -31,14 +30,6 @@ log = logging.getLogger(__name__)
 
 ALL = 1 << 30  # more batches than ever run at once
 QUEUED_PER_RUNNING = 16  # so many times the pixels in flight may wait: 64 photos of a phone on two cores
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How many images may wait for a backend, and how many pixels it may decode at once."""
-
-    images: int
-    pixels: int = 1 << 62
 
 
 class MicroBatcher:
@@ -148,15 +139,18 @@ class MicroBatcher:
                 pixels += job.image.pixels
             self._pixels_running += pixels
             self._images_running += len(batch)
-            task = asyncio.get_running_loop().create_task(self._answer(batch))
+            finished = partial(self._finished, pixels, len(batch))
+            task = asyncio.get_running_loop().create_task(self._answer(batch, finished))
             self._running.add(task)
-            task.add_done_callback(partial(self._finished, pixels, len(batch)))
+            task.add_done_callback(finished)
         self._note_idleness()
 
-    def _finished(self, pixels: int, images: int, task: asyncio.Task[None]) -> None:
+    def _finished(self, pixels: int, images: int, task: "asyncio.Task[None] | None") -> None:
+        if task not in self._running:
+            return  # its place was free before its answers were given
+        self._running.discard(task)
         self._pixels_running -= pixels
         self._images_running -= images
-        self._running.discard(task)
         self._apart.runs = False  # if one ran alone, this was it
         self._dispatch()
 
@@ -186,13 +180,20 @@ class MicroBatcher:
             most = min(most, math.ceil((len(self._waiting) + self._images_running) / self._model.max_in_flight))
         return self._waiting.take(most, pixels=left, busy=bool(self._running))
 
-    async def _answer(self, batch: list[QueuedImage]) -> None:
-        """Run a batch and answer everybody in it, whatever happens: nobody may wait for an answer that never comes."""
+    async def _answer(self, batch: list[QueuedImage], finished: Callable[..., None] | None = None) -> None:
+        """Run a batch and answer everybody in it, whatever happens: nobody may wait for an answer that never comes.
+
+        The next batch is sent before the answers are given: writing them takes time in which the model would rest.
+        """
         started = time.perf_counter()
         self._sizes.observe(len(batch))
         try:
             detections = await self._model.run([job.image for job in batch])
-            self._answered(batch, detections, started)
+            seconds = time.perf_counter() - started
+            if finished is not None:
+                finished(asyncio.current_task())
+                await asyncio.sleep(0)
+            self._answered(batch, detections, started, seconds)
         except BatchFailed as error:
             try:
                 await self._repair(batch, error)
@@ -204,11 +205,10 @@ class MicroBatcher:
         except Exception as error:
             refuse(batch, error)
 
-    def _answered(self, batch: list[QueuedImage], detections: list[Detections], started: float) -> None:
+    def _answered(self, batch: list[QueuedImage], detections: list[Detections], started: float, seconds: float) -> None:
         if len(detections) != len(batch):
             raise RuntimeError(f"{len(detections)} answers came to {len(batch)} images")
         self._apart.answered(batch)
-        seconds = time.perf_counter() - started
         rate = self._model.max_in_flight * len(batch) / seconds
         self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
         for job, found in zip(batch, detections, strict=True):

@@ -1,6 +1,7 @@
-"""What batches are run on, seen from their queue."""
+"""What batches are run on, seen from their queue, and how much it may have."""
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.images import Image
@@ -17,3 +18,11 @@ class BatchRunner(Protocol):
 
     def run(self, images: Sequence[Image], /) -> Awaitable[list[Detections]]:
         """Run one batch; Detections in the images' order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many images may wait for a backend, and how many pixels it may decode at once."""
+
+    images: int
+    pixels: int = 1 << 62

@@ -7,8 +7,9 @@ import pytest
 
 from app.backends.backend import WorkerDied
 from app.images import Image
-from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.batching import MicroBatcher
 from app.lanes.queued import Answer
+from app.lanes.runner import Bounds
 from app.metrics import Metrics
 from converter.model.detections import Detections
 from tests.support.app.queueing import Make, QueuedModel, ask, assert_answered, pictures, sizes, submit
