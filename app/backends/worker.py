@@ -117,7 +117,7 @@ class Worker:
         """Run one batch (see `Backend`)."""
         if self._end is None or self._end.done():
             raise WorkerGone("the worker has ended")
-        loop, number = asyncio.get_running_loop(), next(self._numbers)
+        loop, number = self._first.get_loop(), next(self._numbers)
         future: asyncio.Future[list[Detections]] = loop.create_future()
         self._waiting[number] = future
         # No more than `batches_in_flight` are in it, so if one takes too long, or is not even read, the model is stuck.

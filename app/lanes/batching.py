@@ -140,7 +140,7 @@ class MicroBatcher:
             self._pixels_running += pixels
             self._images_running += len(batch)
             finished = partial(self._finished, pixels, len(batch))
-            task = asyncio.get_running_loop().create_task(self._answer(batch, finished))
+            task = batch[0].answer.get_loop().create_task(self._answer(batch, finished))
             self._running.add(task)
             task.add_done_callback(finished)
         self._note_idleness()

@@ -52,7 +52,8 @@ async def submit_and_wait(
     Overloaded if they do not all fit into the queue, unless another one has `admitted` them already.
     """
     futures = lane.batcher.submit(images, admitted=admitted)
-    expiry = asyncio.get_running_loop().call_later(deadline.left_s(), _expire, futures, lane, deadline)
+    # Asking for the loop that runs costs a call of the system (getpid).
+    expiry = futures[0].get_loop().call_later(deadline.left_s(), _expire, futures, lane, deadline)
     outcomes = []
     try:
         for future in futures:
