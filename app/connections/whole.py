@@ -41,7 +41,7 @@ class Cycle(RequestResponseCycle):
         """ASGI's `send`."""
         if message["type"] != ANSWER:
             await super().send(message)
-        elif self.response_started or self.disconnected or self.flow.write_paused or not self.keep_alive:
+        elif self._needs_steps():
             await super().send(
                 {"type": "http.response.start", "status": message["status"], "headers": message["headers"]}
             )
@@ -53,6 +53,11 @@ class Cycle(RequestResponseCycle):
             self.transport.write(b"".join([STATUS_LINE[message["status"]], *lines, b"\r\n"]))
             self.transport.write(message["body"])
             self.on_response()
+
+    def _needs_steps(self) -> bool:
+        """Whether uvicorn knows better: how a connection is closed, waits for its client, or may not have a body."""
+        closing = self.response_started or self.disconnected or not self.keep_alive
+        return closing or self.flow.write_paused or self.scope["method"] == "HEAD"
 
 
 class WholeProtocol(HttpToolsProtocol):
