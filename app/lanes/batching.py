@@ -9,11 +9,11 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from functools import partial
 
+from app.alarms import Alarms
 from app.backends.backend import BatchFailed, WorkerDied
 from app.errors import BackendUnavailable, InvalidImage, ModelFailed, Overloaded
 from app.images import Image
@@ -21,6 +21,7 @@ from app.lanes import repair
 from app.lanes.apart import Apart
 from app.lanes.queued import Answer, QueuedImage, refuse
 from app.lanes.runner import BatchRunner, Bounds
+from app.lanes.running import Running
 from app.lanes.suspects import Suspects
 from app.lanes.waiting import Waiting
 from app.metrics import Metrics
@@ -49,13 +50,12 @@ class MicroBatcher:
         suspects: Suspects | None = None,
     ) -> None:
         self._model, self._metrics, self._executor = model, metrics, executor
-        self._max_pixels, self._pixels_running, self._images_running = bounds.pixels, 0, 0
+        self._max_pixels, self._running = bounds.pixels, Running()
         self._sizes = metrics.batch_size.labels(model.name)
         queued = QUEUED_PER_RUNNING * bounds.pixels
         self._waiting = Waiting(limit=bounds.images, max_pixels=queued, emptied=self._note_idleness)
         self._apart = Apart(suspects or Suspects())
-        self._running: set[asyncio.Task[None]] = set()
-        self.batches_begun = 0  # ever
+        self.batches_begun, self.deadlines = 0, Alarms()  # ever; those of requests that wait here
         self._held = 0  # places of running batches
         self._idle, self._is_idle = asyncio.Event(), False
         self._rate = 0.0
@@ -125,7 +125,7 @@ class MicroBatcher:
         self._held += places
         try:
             while self._running and len(self._running) > self._model.max_in_flight - self._held:
-                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(self._running.tasks, return_when=asyncio.FIRST_COMPLETED)
             yield
         finally:
             self._held -= places
@@ -134,28 +134,23 @@ class MicroBatcher:
     def _dispatch(self) -> None:
         while self._has_room() and (batch := self._next()):
             self.batches_begun += 1
-            pixels = 0
-            for job in batch:
-                pixels += job.image.pixels
-            self._pixels_running += pixels
-            self._images_running += len(batch)
-            finished = partial(self._finished, pixels, len(batch))
-            task = batch[0].answer.get_loop().create_task(self._answer(batch, finished))
-            self._running.add(task)
-            task.add_done_callback(finished)
+            task = batch[0].answer.get_loop().create_task(self._answer(batch, is_whole=True))
+            self._running.add(task, batch)
+            task.add_done_callback(self._ended)
         self._note_idleness()
 
-    def _finished(self, pixels: int, images: int, task: "asyncio.Task[None] | None") -> None:
-        if task not in self._running:
-            return  # its place was free before its answers were given
-        self._running.discard(task)
-        self._pixels_running -= pixels
-        self._images_running -= images
-        self._apart.runs = False  # if one ran alone, this was it
-        self._dispatch()
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.unanswered -= 1
+        self._leave_place(task)
+        self._note_idleness()
+
+    def _leave_place(self, task: "asyncio.Task[None] | None") -> None:
+        if self._running.remove(task):
+            self._apart.runs = False  # if one ran alone, this was it
+            self._dispatch()
 
     def _note_idleness(self) -> None:
-        idle = not (self._running or self.depth)
+        idle = not (self._running.unanswered or self.depth)
         if idle is not self._is_idle:
             self._is_idle = idle
             (self._idle.set if idle else self._idle.clear)()
@@ -175,23 +170,24 @@ class MicroBatcher:
 
     def _take(self) -> list[QueuedImage]:
         """The next batch; empty if nothing waits, or nothing that may be decoded beside what runs."""
-        left, most = self._max_pixels - self._pixels_running, self._model.max_batch
+        left, most = self._max_pixels - self._running.pixels, self._model.max_batch
         if self._model.shares:  # a full batch would leave nothing for the others that could run beside it
-            most = min(most, math.ceil((len(self._waiting) + self._images_running) / self._model.max_in_flight))
+            most = min(most, math.ceil((len(self._waiting) + self._running.images) / self._model.max_in_flight))
         return self._waiting.take(most, pixels=left, busy=bool(self._running))
 
-    async def _answer(self, batch: list[QueuedImage], finished: Callable[..., None] | None = None) -> None:
+    async def _answer(self, batch: list[QueuedImage], *, is_whole: bool = False) -> None:
         """Run a batch and answer everybody in it, whatever happens: nobody may wait for an answer that never comes.
 
         The next batch is sent before the answers are given: writing them takes time in which the model would rest.
+        `is_whole`: it is no part of one that is repaired, which keeps its place.
         """
         started = time.perf_counter()
         self._sizes.observe(len(batch))
         try:
             detections = await self._model.run([job.image for job in batch])
             seconds = time.perf_counter() - started
-            if finished is not None:
-                finished(asyncio.current_task())
+            if is_whole:
+                self._leave_place(asyncio.current_task())
                 await asyncio.sleep(0)
             self._answered(batch, detections, started, seconds)
         except BatchFailed as error:
