@@ -9,8 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from app.histogram import Histogram
-from app.noted import Note, Noted
+from app.histogram import Histogram, Note, Noted
 from converter.comparison.agreement import Comparison
 
 MILLISECONDS = (1, 2.5, 5, 7.5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 250, 500)

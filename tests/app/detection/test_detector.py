@@ -60,8 +60,7 @@ class Detecting:
 
     async def detect(self, data: bytes, query: Query) -> Result:
         """A request with one picture."""
-        (result,) = await self.detector.detect([data], query)
-        if isinstance(result, ServiceError):
+        if isinstance(result := (await self.detector.detect([data], query))[0], ServiceError):
             raise result
         return result
 
