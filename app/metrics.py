@@ -206,7 +206,7 @@ class Metrics:
 
     def _write(self, notes: Iterable[Note]) -> None:
         for family, labels, amount in notes:
-            series = self._series.get((family, labels))
+            series: Any = self._series.get((family, labels))
             if series is None:
                 series = self._series[family, labels] = family.labels(*labels)
             (series.inc if family is self.images else series.observe)(amount)
