@@ -186,10 +186,13 @@ class MicroBatcher:
         try:
             detections = await self._model.run([job.image for job in batch])
             seconds = time.perf_counter() - started
+            self._answered(batch, detections, seconds)
             if is_whole:
                 self._leave_place(asyncio.current_task())
                 await asyncio.sleep(0)
-            self._answered(batch, detections, started, seconds)
+            for job, found in zip(batch, detections, strict=True):
+                if not job.answer.done():
+                    job.answer.set_result(Answer(found, len(batch), started - job.arrived, seconds))
         except BatchFailed as error:
             try:
                 await self._repair(batch, error)
@@ -201,15 +204,12 @@ class MicroBatcher:
         except Exception as error:
             refuse(batch, error)
 
-    def _answered(self, batch: list[QueuedImage], detections: list[Detections], started: float, seconds: float) -> None:
+    def _answered(self, batch: list[QueuedImage], detections: list[Detections], seconds: float) -> None:
         if len(detections) != len(batch):
             raise RuntimeError(f"{len(detections)} answers came to {len(batch)} images")
         self._apart.answered(batch)
         rate = self._model.max_in_flight * len(batch) / seconds
         self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
-        for job, found in zip(batch, detections, strict=True):
-            if not job.answer.done():
-                job.answer.set_result(Answer(found, len(batch), started - job.arrived, seconds))
 
     async def _repair(self, batch: list[QueuedImage], error: BatchFailed) -> None:
         """Answer the pictures that are to blame and run the others again."""
