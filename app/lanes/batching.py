@@ -19,7 +19,7 @@ from app.errors import BackendUnavailable, InvalidImage, ModelFailed, Overloaded
 from app.images import Image
 from app.lanes import repair
 from app.lanes.apart import Apart
-from app.lanes.queued import Answer, QueuedImage, refuse
+from app.lanes.queued import Answer, QueuedImage, answer, refuse
 from app.lanes.runner import BatchRunner, Bounds
 from app.lanes.running import Running
 from app.lanes.suspects import Suspects
@@ -190,9 +190,7 @@ class MicroBatcher:
             if is_whole:
                 self._leave_place(asyncio.current_task())
                 await asyncio.sleep(0)
-            for job, found in zip(batch, detections, strict=True):
-                if not job.answer.done():
-                    job.answer.set_result(Answer(found, len(batch), started - job.arrived, seconds))
+            answer(batch, detections, begun=started, seconds=seconds)
         except BatchFailed as error:
             try:
                 await self._repair(batch, error)

@@ -28,6 +28,13 @@ class QueuedImage:
     arrived: float = field(default_factory=time.perf_counter)
 
 
+def answer(batch: Sequence[QueuedImage], detections: Sequence[Detections], *, begun: float, seconds: float) -> None:
+    """Answer whoever still waits: the batch was begun at that time, and took so long."""
+    for job, found in zip(batch, detections, strict=True):
+        if not job.answer.done():
+            job.answer.set_result(Answer(found, len(batch), begun - job.arrived, seconds))
+
+
 def refuse(batch: Sequence[QueuedImage], error: Exception) -> None:
     """Answer with the error whoever still waits."""
     for job in batch:
