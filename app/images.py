@@ -118,7 +118,7 @@ class _Header:
         self._junk_bytes = self._table_bytes = 0
         self._end = _MARKER_BYTES  # of the segment before
         self._has_exif = False
-        self._components = 0  # of a picture that is not progressive
+        self._components: int | None = None  # of a picture that is not progressive
         self.is_complete = False  # whether the first scan is the only one that decoders take
         self.size = (0, 0)  # width, height
         self.orientation: int | None = None
@@ -149,8 +149,8 @@ class _Header:
         if not all(self.size):
             raise InvalidImage(f"{_UNREADABLE}: no size stands before its first scan")
         # If the first one has the whole picture, libjpeg takes no other (jdinput.c, has_multiple_scans).
-        whole = stop - start == 6 + 2 * self._components and self._data[start + 2] == self._components
-        self.is_complete = whole and self._components > 0
+        components = int.from_bytes(self._data[start + 2 : start + 3], "big")
+        self.is_complete = components == self._components and stop - start == 6 + 2 * components
 
     def _read_frame(self, marker: int, start: int, stop: int) -> None:
         width, height, components = sides_and_components(self._data, start)
@@ -162,7 +162,7 @@ class _Header:
                 f"{_UNREADABLE}: it declares {width} x {height} pixels with {components} components of {bits[0]} bits"
             )
         self.size = width, height
-        self._components = 0 if marker in PROGRESSIVE else components
+        self._components = None if marker in PROGRESSIVE else components
 
 
 def _orientation(tiff: bytes) -> int | None:

@@ -18,6 +18,7 @@ REFUSED = "refused"
 UNREAD = "unread"
 # An ASGI extension: the type of a message that is a whole answer, with its status, headers and body.
 ANSWER = "detector.answer"
+_BEGINNINGS = ("http.response.start", ANSWER)
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 
@@ -84,7 +85,7 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """The server's `send`; counts the bytes of the body."""
-        if message["type"] != "http.response.body":
+        if message["type"] in _BEGINNINGS:
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *self._headers]
         if body := message.get("body"):

@@ -1,5 +1,4 @@
-"""uvicorn's protocol, but bodies are handed over in one piece, answers may be sent so, and work for a client who leaves
-is ended at once."""
+"""uvicorn's protocol, but bodies and answers come in one piece, and work for a client who leaves is ended at once."""
 
 from typing import Any
 

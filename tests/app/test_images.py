@@ -39,6 +39,7 @@ GOOD = {
     "a cut Photoshop block": jpegs.with_segment(PHOTO, 0xED, b"Photoshop 3.0\x008BIM\x04\x04"),
     "a torn list of pictures": jpegs.with_segment(PHOTO, 0xE2, b"MPF\0nothing"),
     # Seen only when a batch fails: nothing is decoded here.
+    "cut off in its scan's header": PHOTO[: PHOTO.index(WHOLE_SCAN) + 4],
     "cut off in its scan": jpegs.cut(PHOTO, share=0.9),
 }
 BAD: dict[str, tuple[bytes, type[ServiceError], str]] = {
