@@ -23,9 +23,10 @@ from app.copies.versions import Versions
 from app.detection.attempts import Attempts
 from app.detection.detector import Detector
 from app.images import Intake
-from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import Quiet
+from app.lanes.runner import Bounds
 from app.lanes.slot import Slot
 from app.lanes.suspects import Suspects
 from app.metrics import Metrics

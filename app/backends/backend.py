@@ -89,6 +89,7 @@ class Facts:
     load_seconds: float
     warm_seconds: float
     signature: Mapping[str, Any]
+    shares: bool = False  # what waits is shared out over the batches in flight; else each is as large as it may be
     providers: Mapping[str, int] = field(default_factory=dict)  # ONNX Runtime's, and how many nodes each runs
     fallback: str | None = None  # what runs elsewhere than was asked for, as a sentence
     fallback_reason: str | None = None  # the same as a word

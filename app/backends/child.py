@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -71,10 +70,9 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
         return
     channel.send({"ready": asdict(runner.facts)})
     leftovers = Leftovers()
-    with ThreadPoolExecutor(runner.facts.batches_in_flight) as pool:
-        while True:
-            header, payload = channel.next()
-            pool.submit(_answer, channel, runner, header, payload, leftovers)
+    for _ in range(runner.facts.batches_in_flight - 1):
+        threading.Thread(target=_serve, args=(channel, runner, leftovers), daemon=True).start()
+    _serve(channel, runner, leftovers)
 
 
 class Channel:
@@ -119,6 +117,13 @@ class Leftovers:
         if failed or pixels > _LARGE_PIXELS or self._clock() - self._given_back > _KEPT_S:
             self._given_back = self._clock()
             give_back()
+
+
+def _serve(channel: Channel, runner: Runner, leftovers: Leftovers) -> None:
+    """Answer one batch after the other, in each of as many threads as batches are in flight."""
+    while True:
+        header, payload = channel.next()
+        _answer(channel, runner, header, payload, leftovers)
 
 
 def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: bytes, leftovers: Leftovers) -> None:

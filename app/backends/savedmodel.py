@@ -60,6 +60,7 @@ class SavedModel:
             warm_seconds=round(time.monotonic() - loaded, 3),
             signature=describe(self._model.signature, self._model.description),
             gpu_memory_bytes=nvidia.held_bytes(),
+            shares=not (on_gpu or self._padding),
         )
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:

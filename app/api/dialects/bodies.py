@@ -4,9 +4,8 @@ Reading costs time and memory by the pictures' bytes alone: all else is limited 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
@@ -19,13 +18,12 @@ from app.errors import NotAJpeg, ServiceError
 _RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """The pictures of a request; one that can't be read is its own error."""
 
     pictures: Sequence[bytes | ServiceError]
     several: bool  # answered as a list
-    fields: Mapping[str, Any] = field(default_factory=dict)  # parameters in the body
+    fields: Mapping[str, Any] = {}  # parameters in the body
 
 
 async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Body:
