@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench overload hostile swaps soak fuzz chaos verify-trt lock clean
+.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench overload hostile swaps soak fuzz chaos verify-trt bench-gpu lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ types: $(VENV)/test.done ## Check types
 verify-trt: $(VENV)/gpu.done $(VENV)/test.done ## Prove on a machine with a GPU that TensorRT runs: FP32, FP16, INT8 (an hour)
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt) && \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m benchmarks.verify_trt
+
+bench-gpu: $(VENV)/gpu.done $(VENV)/test.done ## Native and all copies on a GPU, over HTTP and called directly (ARGS="retina/trt"; ARGS=--list)
+	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt) && export CUDA_CACHE_PATH="$${CUDA_CACHE_PATH:-$(CURDIR)/bench-gpu/cuda}" && \
+	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m benchmarks.gpu $(or $(ARGS),$(GPU_PARTS))
+GPU_PARTS := $(foreach model,retina bundled,$(foreach backend,native mixed frozen trt onnx,$(model)/$(backend))) retina/onnx/orders retina/agreement retina/beside
 
 swaps: $(VENV)/test.done ## Swap a copy 100 times under load: no request may fail, memory must come back
 	$(PY) -m benchmarks.swaps

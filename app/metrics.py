@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from app.histogram import Histogram
+from app.histogram import Histogram, Note, Noted
 from converter.comparison.agreement import Comparison
 
 MILLISECONDS = (1, 2.5, 5, 7.5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 250, 500)
@@ -28,6 +28,8 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
         self._series: dict[tuple[object, ...], Any] = {}
+        self._noted = Noted(self._write)
+        self.registry.register(self._noted)  # first: what is noted is in all that is read after it
         self._traffic()
         self._connections()
         self._models()
@@ -85,6 +87,11 @@ class Metrics:
         self.backend_ready = self._gauge("backend_ready", "1 if the backend is loaded and warm.", ["backend"])
         self.backend_active = self._gauge("backend_active", "1 if the backend answers `auto`.", ["backend"])
         self.backend_state = self._gauge("backend_state", "1 for the backend's present state.", ["backend", "state"])
+        self.backend_gpu_memory = self._gauge(
+            "backend_gpu_memory_bytes",
+            "GPU memory that the backend's process held when it was warm; 0 on a CPU or where nobody knows.",
+            ["backend"],
+        )
         self.worker_restarts = self._counter(
             "worker_restarts_total", "Worker processes started again after they died, by how.", ["backend", "reason"]
         )
@@ -160,16 +167,15 @@ class Metrics:
 
     def observe_request(self, route: str, backend: str, status: int, seconds: float) -> None:
         """Observe the duration of one request."""
-        self._kept(self.request_duration, route, backend, status).observe(seconds)
+        self._noted.add((self.request_duration, (route, backend, status), seconds))
 
     def observe_stages(self, backend: str, stages: Iterable[tuple[str, float]], *, role: str = "serving") -> None:
         """Observe the timings in seconds that came with one image's answer."""
-        for stage, seconds in stages:
-            self._kept(self.stage_duration, stage, backend, role).observe(seconds)
+        self._noted.add(*[(self.stage_duration, (stage, backend, role), seconds) for stage, seconds in stages])
 
     def count_image(self, backend: str, result: str) -> None:
         """Count one image of a request, by what became of it."""
-        self._kept(self.images, backend, "serving", result).inc()
+        self._noted.add((self.images, (backend, "serving", result), 1))
 
     def latency(self, stage: str, backend: str, role: str) -> dict[str, float] | None:
         """Count, mean, p50, p95 and p99 of a stage in milliseconds, from the same histogram that is scraped.
@@ -193,6 +199,7 @@ class Metrics:
 
     def _observed(self, stage: str, backend: str, role: str) -> tuple[list[tuple[float, float]], float]:
         """Upper bounds with cumulative counts, and the sum of seconds."""
+        self._noted.collect()
         histogram = self.stage_duration.labels(stage, backend, role)
         samples = [(sample.name, sample.labels, sample.value) for sample in histogram._child_samples()]
         buckets = [(float(labels["le"]), value) for name, labels, value in samples if name == "_bucket" and labels]
@@ -202,12 +209,12 @@ class Metrics:
         """All series in Prometheus' text format."""
         return generate_latest(self.registry)
 
-    def _kept(self, family: Counter | Histogram, *labels: object) -> Any:
-        """The series of a family with these labels: finding it costs as much as observing, and they are few."""
-        found = self._series.get((family, *labels))
-        if found is None:
-            found = self._series[family, *labels] = family.labels(*labels)
-        return found
+    def _write(self, notes: Iterable[Note]) -> None:
+        for family, labels, amount in notes:
+            series: Any = self._series.get((family, labels))
+            if series is None:
+                series = self._series[family, labels] = family.labels(*labels)
+            (series.inc if family is self.images else series.observe)(amount)
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(f"detector_{name}", text, labels, registry=self.registry)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     SecretStr,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -18,6 +19,7 @@ from converter.outputs import parse_roles
 from converter.reading import Reading
 
 PREFIX = "DETECTOR_"
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)  # of a host, in lower case
 
 
 def is_loopback(host: str) -> bool:
@@ -33,17 +35,29 @@ def _split(value: object) -> object:
 
 
 def _has_a_port(value: str) -> str:
-    _, colon, port = value.rpartition(":")
-    if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000")
+    host, colon, port = value.rpartition(":")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535 or not _can_be_bound(host):
+        raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000 or 0.0.0.0:8000")
     return value
+
+
+def _can_be_bound(host: str) -> bool:
+    """Whether it is nothing, an address (of version 6 perhaps in brackets) or a name."""
+    try:
+        ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return not host or bool(_NAME.fullmatch(host.lower()))
+    return True
 
 
 def _can_be_sent(value: SecretStr | None) -> SecretStr | None:
     if value is None or not value.get_secret_value():
         return None
-    if not value.get_secret_value().isprintable():
+    token = value.get_secret_value()
+    if not token.isprintable():
         raise ValueError("it has characters that no HTTP header can carry")
+    if token != token.strip():
+        raise ValueError("it begins or ends with a space, which HTTP headers lose")
     return value
 
 
@@ -56,7 +70,7 @@ def _is_true_or_false(value: object, read: ValidatorFunctionWrapHandler) -> bool
 
 def _is_a_host(value: str) -> str:
     name = value.lower().removesuffix(".")
-    if not re.fullmatch(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name, re.ASCII):
+    if name != "*" and not _NAME.fullmatch(name.removeprefix(".")):
         raise ValueError("give a host name without a port, like detector or .example.com, or *")
     return name
 
@@ -81,6 +95,10 @@ def _is_not_ours(value: str) -> str:
     return value
 
 
+def _in_order(value: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(value)))
+
+
 def _is_a_reading(value: str) -> str:
     return str(Reading.parse(value))
 
@@ -100,3 +118,4 @@ HostNames = Annotated[tuple[Annotated[str, AfterValidator(_is_a_host)], ...], Be
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_an_origin)], ...], BeforeValidator(_split)]
 PathPrefix = Annotated[str, AfterValidator(_is_a_prefix)]
 VariableNames = Annotated[tuple[Annotated[str, AfterValidator(_is_not_ours)], ...], BeforeValidator(_split)]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split), AfterValidator(_in_order)]

@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
+from app.batch_settings import BatchSettings
 from app.choices import Orientation, Precision, wanted_on
-from app.model_settings import ModelSettings
 from app.model_settings import bundled_model as bundled_model
 from app.rules import GateRules, RollbackRule
 from app.setting_errors import WrongSetting as WrongSetting
@@ -19,13 +19,13 @@ from converter.tolerance import Tolerance
 # Set to nothing is not set: an empty path would be the current folder.
 _PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
 _OF_MODEL = ("signature", "input_scale", "input_fit", "boxes", "outputs", "nms_iou", "nms_count", "label_offset")
-_NOT_EMPTY = (*_PATHS, *_OF_MODEL, "grpc_bind")
+_NOT_EMPTY = (*_PATHS, *_OF_MODEL, "batch_sizes", "grpc_bind")
 
 
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
 
 
-class Settings(ModelSettings, frozen=True, extra="forbid"):
+class Settings(BatchSettings, frozen=True, extra="forbid"):
     """Everything that can be set. Only what builds the server sees it; below, constructors take plain values."""
 
     bind: Bind = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
@@ -118,14 +118,6 @@ class Settings(ModelSettings, frozen=True, extra="forbid"):
     child_environment: VariableNames = Field(
         default=(),
         description="Environment variables for workers and conversions besides what they need, separated by commas.",
-    )
-    max_batch: int = Field(default=8, ge=1, le=256, description="Most images in one call of the model.")
-    batches_in_flight: int | None = Field(
-        default=None,
-        ge=1,
-        le=32,
-        description="Batches a model works on at once. Default: 2 on a CPU, 4 on a GPU; of an ONNX copy one more than "
-        "there are cores.",
     )
     queue_limit: int = Field(
         default=64, ge=1, description="Images that may wait for a backend; one more is refused with 429."

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import app
-from app.backends.backend import Backend, Spec, Starter
+from app.backends.backend import Backend, GpuUse, Spec, Starter
 from app.backends.served import Served
 from app.backends.worker import start_worker
 from app.choices import NATIVE
@@ -23,9 +23,10 @@ from app.copies.versions import Versions
 from app.detection.attempts import Attempts
 from app.detection.detector import Detector
 from app.images import Intake
-from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import Quiet
+from app.lanes.runner import Bounds
 from app.lanes.slot import Slot
 from app.lanes.suspects import Suspects
 from app.metrics import Metrics
@@ -132,9 +133,14 @@ def _served(settings: Settings, metrics: Metrics) -> Served:
             nms_iou=settings.nms_iou,
             nms_count=settings.nms_count,
         ),
+        gpu=GpuUse(_sizes(settings), settings.gpu_memory_mib, settings.onnx_tensorrt),
     )
     known = kept.beside(places.location(model.folder, NATIVE, cache=settings.cache))
     return Served(model, None, run, metrics, app.__version__, sha256 if settings.verify else Hashes(known))
+
+
+def _sizes(settings: Settings) -> tuple[int, ...]:
+    return tuple(sorted({*settings.batch_sizes, settings.max_batch})) if settings.batch_sizes else ()
 
 
 def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, metrics: Metrics) -> Routing:

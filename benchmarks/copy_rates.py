@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from converter.model.onnx_copy import OnnxCopy
+from converter.model.providers import Share
 
 PHOTO = Path(__file__).parent.parent / "tests" / "data" / "dog.jpg"
 LARGEST = 8
@@ -34,7 +35,7 @@ def main() -> int:
     parser.add_argument("--photo", type=Path, default=PHOTO)
     args = parser.parse_args()
     began = time.monotonic()
-    copy, photo = OnnxCopy(args.copy, lanes=args.lanes), args.photo.read_bytes()
+    copy, photo = OnnxCopy(args.copy, share=Share(args.lanes)), args.photo.read_bytes()
 
     def call(batch: int) -> object:
         return copy.outputs([photo] * batch)

@@ -1,10 +1,12 @@
 """The ASGI layer for pages of other origins that may ask from a browser (CORS, https://fetch.spec.whatwg.org)."""
 
 import re
+from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access import ADMIN, covers
+from app.api.exchange import BEGINNINGS
 from app.api.hosts import Allowed
 
 _METHODS = b"GET, HEAD, POST"
@@ -23,19 +25,21 @@ class Cors:
     def __init__(self, app: ASGIApp, allowed: Allowed) -> None:
         self._app, self._allowed = app, allowed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
         if scope["type"] != "http" or not self._allowed.origins or covers(ADMIN, scope["path"]):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         headers = dict(scope["headers"])
         origin = headers.get(b"origin", b"")
         welcome = bool(origin) and self._allowed.is_welcome(origin.decode("latin-1"))
         if welcome and _is_preflight(scope["method"], headers):
-            await send({"type": "http.response.start", "status": 204, "headers": _preflight(origin, headers)})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        await self._app(scope, receive, _telling(send, origin if welcome else None))
+            return _answer(send, _preflight(origin, headers))
+        return self._app(scope, receive, _telling(send, origin if welcome else None))
+
+
+async def _answer(send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _telling(send: Send, origin: bytes | None) -> Send:
@@ -43,7 +47,7 @@ def _telling(send: Send, origin: bytes | None) -> Send:
     allow = [] if origin is None else [(b"access-control-allow-origin", origin), (_EXPOSED, _SHOWN)]
 
     async def told(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in BEGINNINGS:
             message["headers"] = [*message.get("headers", ()), (b"vary", b"Origin"), *allow]
         await send(message)
 

@@ -1,7 +1,7 @@
 """The ASGI layer that gives errors the form that a protocol's clients read, whichever layer has refused them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic_core import to_json
@@ -14,14 +14,16 @@ class ErrorForms:
     """Writes the body of an error anew below the paths of `forms`; our errors come in one piece."""
 
     def __init__(self, app: ASGIApp, forms: Mapping[str, ErrorForm]) -> None:
-        self._app, self._forms = app, forms
+        self._app, self._forms, self._beginnings = app, forms, tuple(forms)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
         form = self._form(scope["path"]) if scope["type"] == "http" else None
-        await self._app(scope, receive, send if form is None else _Formed(send, form))
+        return self._app(scope, receive, send if form is None else _Formed(send, form))
 
     def _form(self, path: str) -> ErrorForm | None:
+        if not path.startswith(self._beginnings):
+            return None
         return next((form for beginning, form in self._forms.items() if path.startswith(beginning)), None)
 
 

@@ -109,7 +109,15 @@ async def _http(request: Request, error: HTTPException) -> Response:
     sentence = (
         f"{request.method} {request.url.path[:200]} is not served here" if code in _CODES.values() else error.detail
     )
-    return answer(request.state.request_id, error.status_code, code, sentence, headers=error.headers)
+    return answer(request.state.request_id, error.status_code, code, sentence, headers=_with_head(error.headers))
+
+
+def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """HEAD is allowed wherever GET is, see `app.api.heads`."""
+    allowed = (headers or {}).get("Allow", "")
+    if "GET" not in allowed or "HEAD" in allowed:
+        return headers
+    return {**(headers or {}), "Allow": allowed.replace("GET", "GET, HEAD")}
 
 
 HANDLERS: dict[int | type[Exception], Handler] = {

@@ -1,6 +1,6 @@
 """The ASGI layer that bounds queries, and request bodies: by Content-Length before reading, by count while reading."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Awaitable, Container, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,17 +41,15 @@ class BodyLimit:
         self._app, self._paths, self._served = app, paths, served
         self._max_bytes, self._max_option_bytes = max_bytes, min(max_bytes, _OPTIONS_BYTES)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         limit = self._max_bytes if scope["path"] in self._paths else self._max_option_bytes
         if error := _error_by_head(scope, limit):
             known = scope["path"] in self._served or not isinstance(error, BodyTooLarge)
             refuse = error_response(scope["state"]["request_id"], error) if known else not_served(scope)
-            await refuse(scope, receive, send)
-            return
+            return refuse(scope, receive, send)
         scope["state"][LIMIT] = limit
         read = 0
 
@@ -63,7 +61,7 @@ class BodyLimit:
                 raise _error(limit)
             return message
 
-        await self._app(scope, receive_counted, send)
+        return self._app(scope, receive_counted, send)
 
 
 def _error_by_head(scope: Scope, limit: int) -> ServiceError | None:

@@ -88,6 +88,8 @@ def backend_answer(routing: Routing, name: str) -> BackendAnswer:
             "providers": dict(facts.providers) or None,
             "fallback": discreet_in(facts.fallback),
             "batch_sizes": list(facts.batch_sizes),
+            "batches_in_flight": facts.batches_in_flight,
+            "gpu_memory_bytes": facts.gpu_memory_bytes,
             "load_seconds": facts.load_seconds,
             "warm_seconds": facts.warm_seconds,
         }

@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from collections.abc import Awaitable
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
@@ -27,12 +28,14 @@ class Packed:
         self._app, self._most_bytes = app, most_bytes
         self._held_bytes = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
         named = _encoding(scope) if scope["type"] == "http" else ""
-        if named not in _WINDOWS:
-            await self._app(scope, receive, send)
-            return
+        if named in _WINDOWS:
+            return self._unpacked(named, scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _unpacked(self, named: str, scope: Scope, receive: Receive, send: Send) -> None:
         whole = bytearray()
         try:
             if error := await self._unpack(receive, named, whole, limit=scope["state"][LIMIT]):

@@ -4,9 +4,11 @@ A protocol reads its own kind of body, has it answered here, and writes its own 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from operator import attrgetter
+from typing import NamedTuple
 
 from starlette.requests import Request
 
@@ -26,10 +28,10 @@ Found = Result | SideBySideResult | ServiceError
 
 MAX_PICTURES = 32  # of one request
 _SWAPS = 2  # that may come between the pictures of one request
+_queue_s, _infer_s = attrgetter("queue_s"), attrgetter("infer_s")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a protocol has read of a request: JPEG files, each of which may be an error already, and parameters."""
 
     pictures: Sequence[bytes | ServiceError]
@@ -37,8 +39,7 @@ class Asked:
     raw: bool = False  # whether all outputs of the model are wanted too, as it gives them to the picture as stored
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The results in the order of the pictures, and the model that they are of."""
 
     results: Sequence[Found]
@@ -76,10 +77,11 @@ class Pipeline:
         good = answers_in(results)
         if good:
             state["backend"] = good[0].backend
-            state["queue_ms"] = round(1000 * max(each.queue_s for each in good), 2)
-            state["infer_ms"] = round(1000 * max(each.infer_s for each in good), 2)
+            state["queue_ms"] = round(1000 * max(map(_queue_s, good)), 2)
+            state["infer_ms"] = round(1000 * max(map(_infer_s, good)), 2)
         for each in good:
-            self._served.learn(each.found.version, each.found.names)
+            if each.found.names:
+                self._served.learn(each.found.version, each.found.names)
         return Answered(results, self._served.model_of(_version(good)), state["request_id"])
 
     def observe(self, answered: Answered, encode_s: float) -> None:
@@ -95,17 +97,17 @@ class Pipeline:
     async def _of_one_version(self, asked: Asked, query: Query, request_id: str) -> Sequence[Found]:
         """The results; asked for again if a new version of the model came between the pictures of the request."""
         results = await self._ask(asked, query, request_id)
-        for _ in range(_SWAPS):
+        for _ in range(_SWAPS if len(results) > 1 or query.backend == BOTH else 0):
             if len(_versions(answers_in(results))) < 2:
                 break
             results = await self._ask(asked, query, request_id)
         return results
 
-    async def _ask(self, asked: Asked, query: Query, request_id: str) -> Sequence[Found]:
+    def _ask(self, asked: Asked, query: Query, request_id: str) -> Awaitable[Sequence[Found]]:
         if query.backend == BOTH:
             copy = asked.parameters.compare_with
-            return await self._side_by_side.detect(asked.pictures, query, request_id, copy=copy)
-        return await self._detector.detect(asked.pictures, query)
+            return self._side_by_side.detect(asked.pictures, query, request_id, copy=copy)
+        return self._detector.detect(asked.pictures, query)
 
 
 class Answering:
@@ -136,7 +138,7 @@ def answers_in(results: Sequence[Found]) -> list[Result]:
 
 
 def _version(good: Sequence[Result]) -> str:
-    return next(iter(_versions(good)), "")
+    return good[0].found.version if len(good) == 1 else next(iter(_versions(good)), "")
 
 
 def _versions(good: Sequence[Result]) -> set[str]:

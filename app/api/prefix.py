@@ -1,5 +1,7 @@
 """The ASGI layer for proxies that serve this server below a path of theirs: it takes that path off again."""
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -12,9 +14,9 @@ class Prefix:
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app, self._prefix = app, prefix
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
         if self._prefix and scope["type"] == "http" and scope["path"].startswith(self._prefix + "/"):
             scope["path"] = scope["path"].removeprefix(self._prefix)
             scope.pop("raw_path", None)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)

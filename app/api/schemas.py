@@ -202,6 +202,8 @@ class BackendAnswer(BaseModel):
     )
     fallback: str | None = Field(default=None, description="What runs elsewhere than was asked for; null if nothing.")
     batch_sizes: list[int] | None = None
+    batches_in_flight: int | None = Field(default=None, description="Batches that it works on at once.")
+    gpu_memory_bytes: int | None = Field(default=None, description="That its process held once warm, if it is known.")
     load_seconds: float | None = None
     warm_seconds: float | None = None
 

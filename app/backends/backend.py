@@ -51,6 +51,15 @@ class BatchFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class GpuUse:
+    """How a worker may use a GPU."""
+
+    batch_sizes: tuple[int, ...] = ()  # that an ONNX copy has sessions for; empty: the worker chooses
+    memory_mib: int | None = None  # most for weights and tensors
+    tensorrt: bool = False  # whether ONNX Runtime may run a copy by TensorRT
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What a worker is told: which folder to load as which backend, and how to run it."""
 
@@ -66,6 +75,7 @@ class Spec:
     version: str = ""  # of the model, or of the one that a copy was made from
     cache: Path | None = None  # where what is found of a model is kept if its own folder can't be written
     finding: Path | None = None  # the file for it
+    gpu: GpuUse = field(default_factory=GpuUse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +89,12 @@ class Facts:
     load_seconds: float
     warm_seconds: float
     signature: Mapping[str, Any]
+    shares: bool = False  # what waits is shared out over the batches in flight; else each is as large as it may be
     providers: Mapping[str, int] = field(default_factory=dict)  # ONNX Runtime's, and how many nodes each runs
     fallback: str | None = None  # what runs elsewhere than was asked for, as a sentence
     fallback_reason: str | None = None  # the same as a word
     tensors: Mapping[str, Any] = field(default_factory=dict)  # the signature's own, see `app.backends.tensors`
+    gpu_memory_bytes: int | None = None  # that its process held when it was warm; None: on a CPU, or not known
 
 
 class Backend(Protocol):

@@ -9,14 +9,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 from app.backends import wire
-from app.backends.backend import BatchFailed, Facts, ModelRefused
+from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused
 from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
 from converter.machine.memory import give_back, share_heaps
@@ -38,6 +37,7 @@ class WorkerOptions:
     batches_in_flight: int | None
     declared: Declared = field(default_factory=Declared)
     finding: Path | None = None  # the file that keeps what was found of the model
+    gpu: GpuUse = field(default_factory=GpuUse)
 
 
 class Runner(Protocol):
@@ -70,10 +70,9 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
         return
     channel.send({"ready": asdict(runner.facts)})
     leftovers = Leftovers()
-    with ThreadPoolExecutor(runner.facts.batches_in_flight) as pool:
-        while True:
-            header, payload = channel.next()
-            pool.submit(_answer, channel, runner, header, payload, leftovers)
+    for _ in range(runner.facts.batches_in_flight - 1):
+        threading.Thread(target=_serve, args=(channel, runner, leftovers), daemon=True).start()
+    _serve(channel, runner, leftovers)
 
 
 class Channel:
@@ -120,6 +119,13 @@ class Leftovers:
             give_back()
 
 
+def _serve(channel: Channel, runner: Runner, leftovers: Leftovers) -> None:
+    """Answer one batch after the other, in each of as many threads as batches are in flight."""
+    while True:
+        header, payload = channel.next()
+        _answer(channel, runner, header, payload, leftovers)
+
+
 def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: bytes, leftovers: Leftovers) -> None:
     failed = True
     try:
@@ -155,6 +161,7 @@ def _parse() -> tuple[WorkerOptions, int]:
     parser.add_argument("--batches-in-flight", type=int)
     parser.add_argument("--declared", type=json.loads, default={})
     parser.add_argument("--finding", type=Path)
+    parser.add_argument("--gpu", type=json.loads, default={})
     args = parser.parse_args()
     options = WorkerOptions(
         name=args.name,
@@ -164,5 +171,6 @@ def _parse() -> tuple[WorkerOptions, int]:
         batches_in_flight=args.batches_in_flight,
         declared=Declared(**args.declared),
         finding=args.finding,
+        gpu=GpuUse(**{**args.gpu, "batch_sizes": tuple(args.gpu.get("batch_sizes", ()))}),
     )
     return options, args.socket

@@ -7,15 +7,17 @@ from typing import Any
 
 from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.backends.warming import padded, powers_of_two, warm_up
+from app.backends.warming import padded, powers_of_two, rehearse, warm_up
 from converter.description import in_words
 from converter.machine import nvidia
 from converter.machine.error_text import first_line
+from converter.machine.memory import return_large_pictures
 from converter.model import providers
 from converter.model.detections import Detections
 from converter.model.onnx_copy import NotReproducible, OnnxCopy, Undecodable
 from converter.model.orientation import Shown
 from converter.model.prediction import predict, predict_whole
+from converter.model.providers import Share
 
 _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
 
@@ -25,15 +27,16 @@ class OnnxModel:
 
     def __init__(self, options: child.WorkerOptions) -> None:
         started = time.monotonic()
-        names = providers.available()
+        names = providers.available(tensorrt=options.gpu.tensorrt)
         on_gpu = names != [providers.CPU]
         in_flight = options.batches_in_flight or _in_flight(on_gpu=on_gpu)
-        self._copy = _load(options, names, in_flight)
+        wanted = _wanted(options, on_gpu=on_gpu)
+        self._copy = _load(options, names, Share(in_flight, wanted, _bytes(options.gpu.memory_mib)))
         loaded = time.monotonic()
-        # On a CPU a picture of a batch takes longer than one alone.
-        wanted = options.batch_sizes or (powers_of_two(options.max_batch) if on_gpu else (1,))
         with self._copy.warming():
             sizes = warm_up(self._call, wanted, self._copy.description.input, name="the copy")
+        if on_gpu:
+            in_flight = rehearse(self._call, sizes, in_flight)
         for note in self._copy.notes:
             print(note, flush=True)
         self._padding = sizes if on_gpu or sizes[0] > 1 else ()
@@ -49,6 +52,7 @@ class OnnxModel:
             providers=self._copy.assigned.nodes,
             fallback=self._copy.assigned.fallback,
             fallback_reason=self._copy.assigned.reason,
+            gpu_memory_bytes=nvidia.held_bytes(),
         )
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
@@ -69,9 +73,18 @@ class OnnxModel:
             raise BatchFailed("exhausted" if full else "other", first_line(error)) from error
 
 
-def _load(options: child.WorkerOptions, names: Sequence[str], in_flight: int) -> OnnxCopy:
+def _wanted(options: child.WorkerOptions, *, on_gpu: bool) -> tuple[int, ...]:
+    """The batch sizes to get ready for; on a CPU a picture of a batch takes longer than one alone."""
+    return (options.gpu.batch_sizes or powers_of_two(options.max_batch)) if on_gpu else (1,)
+
+
+def _bytes(mib: int | None) -> int | None:
+    return None if mib is None else mib << 20
+
+
+def _load(options: child.WorkerOptions, names: Sequence[str], share: Share) -> OnnxCopy:
     try:
-        copy = OnnxCopy(options.folder, providers=names, lanes=in_flight)
+        copy = OnnxCopy(options.folder, providers=names, share=share)
     # Whatever the readers of a damaged file raise: ours, ONNX Runtime's or TensorFlow's.
     except Exception as error:
         raise ModelRefused(
@@ -103,4 +116,5 @@ def _described(copy: OnnxCopy) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    return_large_pictures()
     child.main(OnnxModel)

@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from app.backends import child, findings, tensors
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.backends.warming import padded, powers_of_two, warm_up
+from app.backends.warming import padded, powers_of_two, rehearse, warm_up
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
+from converter.machine import nvidia
 from converter.machine.error_text import first_line
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
@@ -22,12 +23,14 @@ from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
 from converter.targets import KINDS
 
+_MANY_CORES = 16
+
 
 class SavedModel:
     """A loaded SavedModel, warmed at the batch sizes it will be called with."""
 
     def __init__(self, options: child.WorkerOptions) -> None:
-        device, in_flight = _set_up_devices(options.batches_in_flight)
+        device, in_flight = _set_up_devices(options.batches_in_flight, options.gpu.memory_mib)
         started = time.monotonic()
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
         try:
@@ -44,6 +47,8 @@ class SavedModel:
         # 1 and the largest on a CPU, where a size's first call costs little.
         every = powers_of_two(options.max_batch) if on_gpu else sorted({1, options.max_batch})
         sizes = warm_up(self._call, options.batch_sizes or every, self._model.description.input, name="the model")
+        if on_gpu:
+            in_flight = rehearse(self._call, sizes, in_flight)
         fixed = sizes[0] > 1
         self._padding = sizes if on_gpu or options.batch_sizes or fixed else ()
         self.facts = Facts(
@@ -55,6 +60,8 @@ class SavedModel:
             warm_seconds=round(time.monotonic() - loaded, 3),
             signature=describe(self._model.signature, self._model.description),
             tensors=tensors.of_signature(self._model.signature, self._model.description),
+            gpu_memory_bytes=nvidia.held_bytes(),
+            shares=not (on_gpu or self._padding),
         )
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
@@ -104,19 +111,31 @@ def _of_colours(jpegs: Sequence[bytes]) -> BatchFailed | None:
     return BatchFailed("colours", f"the picture is {found}, and the model's graph takes pictures of three colours only")
 
 
-def _set_up_devices(batches_in_flight: int | None) -> tuple[str, int]:
+def _set_up_devices(batches_in_flight: int | None, memory_mib: int | None) -> tuple[str, int]:
     """The device's name and how many batches to run at once; threads and memory are set to match."""
+    cores = len(os.sched_getaffinity(0))
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+        _limit_memory(gpu, memory_mib)
     if gpus:
-        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"), batches_in_flight or 4
+        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+        # Many cores decode while the GPU computes: 8 gave 9 to 27 % more than 4 (benchmarks/gpu.md).
+        return name, batches_in_flight or (8 if cores >= _MANY_CORES else 4)
     # Each batch in flight gets its share of the cores: 68 pictures/s against 60 with TensorFlow's defaults on two.
-    cores = len(os.sched_getaffinity(0))
     in_flight = batches_in_flight or 2
     tf.config.threading.set_inter_op_parallelism_threads(max(1, min(cores, in_flight)))
     tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // in_flight))
     return "CPU", in_flight
+
+
+def _limit_memory(gpu: Any, mib: int | None) -> None:
+    """Have TensorFlow take memory as it needs it, up to a limit if there is one."""
+    if mib is None:
+        tf.config.experimental.set_memory_growth(gpu, True)
+        return
+    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # a device with a limit can't be told otherwise
+    limited = tf.config.LogicalDeviceConfiguration(memory_limit=mib)
+    tf.config.set_logical_device_configuration(gpu, [limited])
 
 
 if __name__ == "__main__":

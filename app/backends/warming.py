@@ -1,6 +1,8 @@
-"""At which batch sizes a worker calls its model, found by calling it: used by every worker's program."""
+"""At which batch sizes a worker calls its model, and how often at once, found by calling it: for every worker."""
 
+import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from app.backends.backend import BatchFailed, ModelRefused
 from converter.description import Input
@@ -36,6 +38,30 @@ def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tu
     if not sizes:
         raise ModelRefused(f"{name} fails on a good photo: {failed[0]}") from failed[0]
     return sizes
+
+
+def rehearse(call: Call, sizes: Sequence[int], in_flight: int) -> int:
+    """Call a warm model as traffic does: `in_flight` batches at once, of sizes that change; how many work at once.
+
+    What a GPU does once more for a new order of sizes, or for batches beside each other, is done before anybody waits
+    for it. Half as many are tried where one fails: together they may need more memory than there is.
+    """
+    photos = sampling.packaged()
+    order = random.Random(0).sample([*sizes] * in_flight * 2, len(sizes) * in_flight * 2)
+
+    def once(size: int) -> None:
+        jpegs = sampling.batch(photos, size)
+        call(jpegs, [sampling.size_of(each) for each in jpegs])
+
+    while in_flight > 1:
+        try:
+            with ThreadPoolExecutor(in_flight) as pool:
+                list(pool.map(once, order))
+            break
+        except BatchFailed as error:
+            print(f"{in_flight} batches at once do not work, half as many are tried: {error}", flush=True)
+            in_flight //= 2
+    return in_flight
 
 
 def _check_scores(answers: Sequence[Detections]) -> None:

@@ -26,9 +26,12 @@ _ROW = 6  # left, top, right, bottom, score, class
 
 def frame(header: dict[str, Any], payload: Sequence[bytes | memoryview] = ()) -> list[bytes | memoryview]:
     """The pieces of a message, to be written one after the other."""
-    head = _JSON.encode(header).encode()
-    size = sum(len(part) for part in payload)
-    return [PREFIX.pack(len(head), size) + head, *payload]
+    return framed(_JSON.encode(header).encode(), payload)
+
+
+def framed(header: bytes, payload: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
+    """The same for a header that is JSON already."""
+    return [PREFIX.pack(len(header), sum(map(len, payload))) + header, *payload]
 
 
 def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
@@ -48,8 +51,10 @@ def unpack(header: dict[str, Any], payload: bytes, *, version: str = "") -> list
     rows: NDArray[np.float32] = np.frombuffer(payload, np.float32, size * _ROW).reshape(-1, _ROW)
     outputs = raw_outputs.unpack(header, payload, rows.nbytes)
     answers, end = [], 0
-    names = {int(kind): name for kind, name in header.get("names", {}).items()}
-    for number, (count, dropped, again) in enumerate(zip(*(header[name] for name in _OF_EACH), strict=True)):
+    names = header.get("names") or {}
+    if names:
+        names = {int(kind): name for kind, name in names.items()}
+    for number, (count, dropped, again) in enumerate(zip(*map(header.__getitem__, _OF_EACH), strict=True)):
         part, end = rows[end : end + count], end + count
         answers.append(
             Detections(

@@ -10,10 +10,14 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from pydantic_core import to_json
+
+from app.alarms import Alarms
 from app.backends import wire
-from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, WorkerGone, program_of
+from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused, Spec, WorkerDied, WorkerGone, program_of
 from app.backends.pipe import Pipe
 from app.backends.worker_log import LogListener, WorkerLog
 from app.images import Image
@@ -82,7 +86,7 @@ class Worker:
         self._process, self._said = process, said
         self._pipe = Pipe(self._take, garbled=self._kill)
         self._first: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._numbers = itertools.count()
+        self._numbers, self._watchdog = itertools.count(), Alarms()
         self._waiting: dict[int, asyncio.Future[list[Detections]]] = {}
         self._end: asyncio.Task[WorkerDied] | None = None
         self._closing = self._hung = False
@@ -115,18 +119,18 @@ class Worker:
         """Run one batch (see `Backend`)."""
         if self._end is None or self._end.done():
             raise WorkerGone("the worker has ended")
-        loop, number = asyncio.get_running_loop(), next(self._numbers)
+        loop, number = self._first.get_loop(), next(self._numbers)
         future: asyncio.Future[list[Detections]] = loop.create_future()
         self._waiting[number] = future
         # No more than `batches_in_flight` are in it, so if one takes too long, or is not even read, the model is stuck.
-        watchdog = loop.call_later(self._hang_seconds, self._hangs)
+        watchdog = self._watchdog.start(loop, self._hang_seconds, self._hangs)
         told = [(image.width, image.height, len(image.data), image.applied_orientation) for image in images]
         header = {"id": number, "images": told, "raw": any(image.raw for image in images)}
-        self._pipe.send(wire.frame(header, [image.data for image in images]))
+        self._pipe.send(wire.framed(to_json(header), [image.data for image in images]))
         try:
             return await future  # WorkerDied as soon as the process is gone, if it hangs too
         finally:
-            watchdog.cancel()
+            self._watchdog.stop(watchdog)
             del self._waiting[number]
 
     async def died(self) -> WorkerDied:
@@ -211,6 +215,8 @@ def _command(program: str, spec: Spec, handle: int) -> list[str]:
         command += ["--finding", str(spec.finding)]
     for size in spec.batch_sizes:
         command += ["--batch-size", str(size)]
+    if spec.gpu != GpuUse():
+        command += ["--gpu", json.dumps(asdict(spec.gpu))]
     if spec.batches_in_flight is not None:
         command += ["--batches-in-flight", str(spec.batches_in_flight)]
     return command

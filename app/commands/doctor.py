@@ -195,7 +195,7 @@ def _onnx_runtime(found: Environment) -> str:
         return "not found: pip install '.[onnx]'"
     from converter.model import providers
 
-    names = ", ".join(name.removesuffix("ExecutionProvider") for name in providers.available())
+    names = ", ".join(name.removesuffix("ExecutionProvider") for name in providers.available(tensorrt=True))
     return f"{providers.VERSION}, which can use {names}"
 
 

@@ -88,7 +88,7 @@ class CopyFolders:
         """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
         native = self._served.spec
         return kind(target).options(
-            batch_sizes=tuple(sorted({1, native.max_batch})),
+            batch_sizes=native.gpu.batch_sizes or tuple(sorted({1, native.max_batch})),
             precision=self.plan.precision,
             images=self.plan.calibration_images,
             declared=native.declared,

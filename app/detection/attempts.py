@@ -1,7 +1,7 @@
 """One request's images, tried on one backend after another while there is hope for an answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.choices import NATIVE
 from app.errors import NotReproducible, ServiceError
@@ -14,8 +14,7 @@ from app.verdicts.routing import Routing
 MOST_TRIES = 4  # two workers may die with a picture in them, and copies that can't take it may come before
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a backend made of one image: an answer, or why there is none."""
 
     backend: str

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from app.choices import AUTO
 from app.detection.attempts import Attempts, Outcome
@@ -42,8 +43,7 @@ class Query:
     raw: bool = False  # whether all outputs of the model are wanted too, as it gives them
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One picture's answer; timings travel with it and are observed once."""
 
     detections: Detections  # those that were asked for
@@ -77,10 +77,14 @@ class Detector:
         A picture that is an error already is answered with it. What stops all of them, as a full queue does, is raised.
         """
         started = time.perf_counter()
-        checked = [await self._check(picture, query.upright) for picture in pictures]
+        checked, images = [], []
+        for picture in pictures:
+            checked.append(item := await self._check(picture, query.upright))
+            if isinstance(item, Image):
+                images.append(item)
+            else:
+                self.failed(NO_BACKEND, [item])
         validate_s = (time.perf_counter() - started) / len(pictures)
-        self.failed(NO_BACKEND, [item for item in checked if isinstance(item, ServiceError)])
-        images = [item for item in checked if isinstance(item, Image)]
         if query.raw:
             images = [replace(image, raw=True) for image in images]
         outcomes = iter(await self._serve(images, query) if images else [])

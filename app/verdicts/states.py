@@ -39,6 +39,7 @@ def expose(routing: Routing, metrics: Metrics) -> None:
     for name, lane in routing.lanes.items():
         metrics.backend_ready.labels(name).set_function(partial(_is_ready, lane))
         metrics.backend_active.labels(name).set_function(partial(_is_active, routing, name))
+        metrics.backend_gpu_memory.labels(name).set_function(partial(_gpu_memory, lane))
         for state in STATES:
             metrics.backend_state.labels(name, state).set_function(partial(_has_state, routing, name, state))
     for copy in routing.copies:
@@ -48,6 +49,10 @@ def expose(routing: Routing, metrics: Metrics) -> None:
 
 def _is_ready(lane: Lane) -> float:
     return float(lane.slot.ready)
+
+
+def _gpu_memory(lane: Lane) -> float:
+    return float((lane.slot.facts and lane.slot.facts.gpu_memory_bytes) or 0)
 
 
 def _is_active(routing: Routing, backend: str) -> float:

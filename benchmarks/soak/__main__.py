@@ -3,10 +3,11 @@
     python -m benchmarks.soak [--seconds 600] [--seed 0] [--copy onnx] [--leak]
 
 Of ten requests eight are good, in all forms; one is an odd picture; clients leave in the middle of one in twenty, and
-one in twenty is an admin's, who swaps and converts now and then. No answer may be wrong and none 5xx; handles, threads
-and processes must come back to what they were, and the memory of no process may grow by 1 MB a minute or more. Then
-everything at once for a while, with SIGTERM at its end. Prints a table in Markdown; the exit code is 1 if something
-did not hold. `--leak` is the control: the server keeps 10 kB of each request, and the soak must fail.
+one in twenty is an admin's, who swaps and converts now and then. Half-way everything comes at once for a while, so
+that each worker has had its largest batches before its memory is judged. No answer may be wrong and none 5xx; handles,
+threads and processes must come back to what they were, and the memory of no process may grow by 1 MB a minute or more.
+Then everything at once again, with SIGTERM at its end. Prints a table in Markdown; the exit code is 1 if something did
+not hold. `--leak` is the control: the server keeps 10 kB of each request, and the soak must fail.
 """
 
 import argparse

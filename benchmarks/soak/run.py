@@ -86,14 +86,17 @@ class Soak:
         self.settle({})
         before, tally = _allowed(resources(self.server)), Tally()
         with watched(self.server) as samples:
-            began = time.monotonic()
-            self.admin.until = began + _SWAPPING * self.plan.seconds
-            self.mixed(tally, self.plan.seconds)
+            self.admin.until = time.monotonic() + _SWAPPING * self.plan.seconds
+            self.mixed(tally, self.plan.seconds / 2)
+            peak = self.peak(max(5.0, self.plan.seconds / 20))
+            since = time.monotonic()
+            self.mixed(tally, self.plan.seconds / 2)
         after = self.settle(before)
         end, code = self.all_at_once(max(15.0, self.plan.seconds / 10))
         return [
             *self._answers("mixed load", tally),
-            *self._growth(samples, tally, began),
+            *self._answers("its peak", peak),
+            *self._growth(samples, tally, since),
             *(
                 Row(f"{name} after it", f"{after.get(name, 0)}", f"≤ {most}", after.get(name, 0) <= most)
                 for name, most in before.items()
@@ -121,6 +124,14 @@ class Soak:
             if all(job["finished"] for job in jobs) and all(now.get(name, 0) <= most for name, most in before.items()):
                 break
         return resources(self.server)
+
+    def peak(self, seconds: float) -> Tally:
+        """More than it can answer, so that every worker has its largest batches at once, and their memory."""
+        tally = Tally(frozenset({429, 503}))
+        with clients(CROWD, partial(self._client, tally), self._crowd_turn, seed=f"{self.plan.seed}-peak") as stop:
+            time.sleep(seconds)
+            stop.set()
+        return tally
 
     def all_at_once(self, seconds: float) -> tuple[Tally, int]:
         """More than it can answer, odd pictures and swaps together; SIGTERM in the middle. What came, the exit code."""
@@ -175,9 +186,9 @@ class Soak:
         yield Row(f"{what}: wrong", _few(tally.wrong), "0", not tally.wrong)
         yield Row(f"{what}: without an answer", _few([why for _, why in tally.lost]), "0", not tally.lost)
 
-    def _growth(self, samples: Samples, tally: Tally, began: float) -> Iterator[Row]:
+    def _growth(self, samples: Samples, tally: Tally, since: float) -> Iterator[Row]:
         """Of all processes; in a short soak of the API alone, as much as a share of the planted leak would be."""
-        slopes = samples.slopes(began + self.plan.seconds / 2, window_s=self.plan.seconds / 60)
+        slopes = samples.slopes(since, window_s=self.plan.seconds / 60)
         most, judged = MOST_MB_A_MINUTE, set(slopes)
         if self.plan.seconds < _LONG_S:
             most, judged = _MOST_KB_A_REQUEST * tally.answers / self.plan.seconds * 60 / 1000, {API}

@@ -36,6 +36,8 @@ def _largest(flat: Flat, parts: Cut, on: Iterable[Any]) -> dict[str, float]:
     """The largest values of the tensors that would be in FP16, found by running the copy in FP32."""
     model, names = observed(parts.network_model)
     found: dict[str, float] = {}
+    if not names:  # as where all learnt operations are inside a loop
+        return found
     with tempfile.TemporaryDirectory(prefix="ranges-") as root:
         folder = Path(root)
         copy_files.write(flat, replace(parts, tail=None), model, folder)

@@ -1,4 +1,7 @@
-"""FakeQuant of every width and range as arithmetic (see tensorflow/core/kernels/fake_quant_ops_functor.h)."""
+"""FakeQuant and QuantizeAndDequantize of every width and range as arithmetic.
+
+After tensorflow/core/kernels/fake_quant_ops_functor.h and quantize_and_dequantize_op.h.
+"""
 
 from typing import Any
 
@@ -10,6 +13,7 @@ from converter.graph.nodedefs import Builder
 
 Numbers = NDArray[np.float32]
 _HALF = np.float32(0.5)
+_LEAST_RANGE = np.float32(1e-30)  # of a side that has none, so that nothing is divided by zero
 
 
 def rounded(node: Any, add: Builder) -> bool:
@@ -26,6 +30,60 @@ def rounded(node: Any, add: Builder) -> bool:
     steps = add("Mul", add("Sub", kept, first, T=tf.float32), inverse, T=tf.float32)
     add.last("Mul", add("Floor", add("AddV2", steps, moved, T=tf.float32), T=tf.float32), by, T=tf.float32)
     return True
+
+
+def dequantised(node: Any, add: Builder) -> bool:
+    """Write a QuantizeAndDequantize of float32, with a known range or with that of its values, zero in the middle."""
+    given = node.attr["range_given"].b
+    low, high = map(add.known, node.input[1:3])
+    one_range = _int(node, "axis", -1) == -1
+    if node.attr["T"].type != tf.float32.as_datatype_enum or not one_range or (given and (low is None or high is None)):
+        return False
+    bits, signed = _int(node, "num_bits", 8), "signed_input" not in node.attr or node.attr["signed_input"].b
+    most = np.float32((1 << bits - signed) - 1)
+    least = np.float32(-(1 << bits - 1) + node.attr["narrow_range"].b) if signed else np.float32(0)
+    if given:
+        scale, step = _scale(np.float32(low), np.float32(high), least, most)
+        ends = [add.constant(each * step, tf.float32) for each in (least, most)]
+        numbers = add("Maximum", add("Minimum", node.input[0], ends[1], T=tf.float32), ends[0], T=tf.float32)
+        by, back = add.constant(scale, tf.float32), add.constant(step, tf.float32)
+    else:
+        numbers = node.input[0]
+        by, back = _scale_of(numbers, add, least, most)
+    steps = add("Mul", numbers, by, T=tf.float32)
+    half_up = node.attr["round_mode"].s == b"HALF_UP"
+    whole = _half_up(steps, add) if half_up else add("Round", steps, T=tf.float32)
+    add.last("Mul", whole, back, T=tf.float32)
+    return True
+
+
+def _scale(low: Any, high: Any, least: Any, most: Any) -> tuple[Any, Any]:
+    """Steps in one, and the size of a step, so that both ends are within what so many bits can count."""
+    below, above = np.minimum(low, -_LEAST_RANGE), np.maximum(high, _LEAST_RANGE)
+    if not least:
+        return most / above, above / most
+    return np.minimum(least / below, most / above), np.maximum(below / least, above / most)
+
+
+def _scale_of(numbers: str, add: Builder, least: Any, most: Any) -> tuple[str, str]:
+    """The same of the values themselves."""
+    row, first = add.constant([-1], tf.int32), add.constant([0], tf.int32)
+    flat = add("Reshape", numbers, row, T=tf.float32, Tshape=tf.int32)
+
+    def side(reduce: str, keep: str, end: Any, empty: Any) -> tuple[str, str]:
+        found = add(reduce, flat, first, T=tf.float32, Tidx=tf.int32)
+        wide, whole = add(keep, found, add.constant(empty), T=tf.float32), add.constant(end)
+        return add("RealDiv", whole, wide, T=tf.float32), add("RealDiv", wide, whole, T=tf.float32)
+
+    above = side("Max", "Maximum", most, _LEAST_RANGE)
+    if not least:
+        return above
+    below = side("Min", "Minimum", least, -_LEAST_RANGE)
+    return add("Minimum", below[0], above[0], T=tf.float32), add("Maximum", below[1], above[1], T=tf.float32)
+
+
+def _half_up(numbers: str, add: Builder) -> str:
+    return add("Floor", add("AddV2", numbers, add.constant(_HALF), T=tf.float32), T=tf.float32)
 
 
 def _limits(node: Any, add: Builder) -> tuple[Numbers, Numbers] | None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from converter.graph.flat import import_graph
 from converter.graph.nodedefs import Builder, constants
-from converter.graph.quantised import rounded
+from converter.graph.quantised import dequantised, rounded
 
 _MOST_KERNEL_BYTES = 16 << 20
 _FLOATS = frozenset({tf.float16.as_datatype_enum, tf.float32.as_datatype_enum, tf.float64.as_datatype_enum})
@@ -188,5 +188,7 @@ _REWRITES: Mapping[str, Rewrite] = {
     "FakeQuantWithMinMaxArgs": rounded,
     "FakeQuantWithMinMaxVars": rounded,
     "FakeQuantWithMinMaxVarsPerChannel": rounded,
+    "QuantizeAndDequantizeV2": dequantised,
+    "QuantizeAndDequantizeV4": dequantised,
     **dict.fromkeys(_FROM_INTEGERS, _cast_first),
 }

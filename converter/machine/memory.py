@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path("/")
 _FIRST_TO_GO = 1000  # the most that /proc/PID/oom_score_adj can be
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
+_LARGE_BYTES = 4 << 20
 _LEAST_MARGIN, _MOST_MARGIN = 256 << 20, 2 << 30
 
 
@@ -94,6 +95,17 @@ def share_heaps() -> None:
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, max(2, len(os.sched_getaffinity(0)) // 2))
+
+
+def return_large_pictures() -> None:
+    """Have what is larger than most photos' pixels go back to the system as soon as it is freed.
+
+    Otherwise pieces of all sizes share a heap, and between them stays what the largest took: an ONNX worker grew from
+    131 to 170 MB within 10,000 odd pictures, and stays between 126 and 136 so.
+    Without glibc it does nothing.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def give_back_early() -> None:

@@ -1,6 +1,7 @@
 """What the NVIDIA driver says of itself, of its GPUs and of the processes on them, asked without TensorFlow."""
 
 import ctypes
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -37,6 +38,13 @@ def smi(query: str) -> list[list[str]]:
         return []
     rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
     return [row for row in rows if len(row) == query.count(",") + 1 and row != [""]]
+
+
+def held_bytes(pid: int | None = None) -> int | None:
+    """What a process (None: this one) holds of all GPUs; None if nvidia-smi does not know it, as in some containers."""
+    apps = smi("compute-apps=pid,used_memory")
+    held = [int(mib) << 20 for owner, mib in apps if owner == str(pid or os.getpid()) and mib.isdigit()]
+    return sum(held) if held else None
 
 
 def memory_bytes() -> tuple[int, ...]:

@@ -31,7 +31,7 @@ class Detections:
 
     def best(self, *, threshold: float, limit: int, classes: frozenset[int] | None = None) -> "Detections":
         """Those of `classes` (None: all) with a score of `threshold` or more, at most `limit` of them."""
-        above = int(np.count_nonzero(self.scores >= threshold))  # they come first
+        above = (self.scores >= threshold).nonzero()[0].size  # they come first
         if classes is None:
             first = slice(min(above, limit))
             return Detections(self.boxes[first], self.scores[first], self.classes[first], self.dropped)

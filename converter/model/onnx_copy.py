@@ -19,7 +19,7 @@ from converter.disk.names import published
 from converter.model import jpeg, providers
 from converter.model.jpeg import NotReproducible, Undecodable
 from converter.model.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
-from converter.model.providers import CPU, TENSORRT, Assigned
+from converter.model.providers import CPU, TENSORRT, Assigned, Share
 
 if TYPE_CHECKING:
     from converter.model.onnx_gpu import OnGpu
@@ -34,12 +34,12 @@ Step = Callable[[Files, Values], Mapping[str, NDArray[Any]]]
 class OnnxCopy:
     """The copy in `folder`; `outputs` may be called from several threads at once.
 
-    `providers` are names of ONNX Runtime's (None: all that this machine has), `threads` those that compute one
-    operation on a CPU. `lanes`: the batches that a GPU runs at once; more calls wait.
+    `providers` are names of ONNX Runtime's (None: all that this machine has but TensorRT), `threads` those that compute
+    one operation on a CPU. `share`: what it may use of a GPU; calls beyond its lanes wait.
     """
 
     def __init__(
-        self, folder: Path, *, providers: Sequence[str] | None = None, threads: int = 1, lanes: int = 1
+        self, folder: Path, *, providers: Sequence[str] | None = None, threads: int = 1, share: Share | None = None
     ) -> None:
         self.layout = Layout.read(folder)
         description = Description.read(folder)
@@ -49,7 +49,7 @@ class OnnxCopy:
         self.assigned: Assigned
         self._gpu: OnGpu | None = None
         self._notes: list[str] = []
-        self._steps = self._till_network(folder, providers, threads=threads, lanes=lanes)
+        self._steps = self._till_network(folder, providers, threads=threads, share=share or Share())
         if self.layout.tail:
             self._steps.append(_savedmodel(folder / TAIL, self.layout.tail, self.layout.input_name))
 
@@ -82,13 +82,14 @@ class OnnxCopy:
         if self._gpu:
             self._gpu.close()
 
-    def _till_network(self, folder: Path, names: Sequence[str] | None, *, threads: int, lanes: int) -> list[Step]:
+    def _till_network(self, folder: Path, names: Sequence[str] | None, *, threads: int, share: Share) -> list[Step]:
         names = providers.available() if names is None else names
         names = [name for name in names if not (self.layout.mixed and name == TENSORRT)]
-        wanted = providers.asked(names, engines=_engines(folder), fp16=_is_fp16(folder))
+        memory = share.memory_bytes
+        wanted = providers.asked(names, engines=_engines(folder), fp16=_is_fp16(folder), memory_bytes=memory)
         if names[0] == providers.CUDA:
             try:
-                self._gpu = _on_gpu(folder, self.layout, wanted, threads=threads, lanes=lanes)
+                self._gpu = _on_gpu(folder, self.layout, wanted, threads=threads, share=share)
             except (ImportError, ValueError) as error:
                 self._notes.append(f"one session runs all batch sizes: {error}")
         if self._gpu is None:
@@ -117,11 +118,11 @@ class OnnxCopy:
         return run
 
 
-def _on_gpu(folder: Path, layout: Layout, asked: providers.Asked, *, threads: int, lanes: int) -> "OnGpu":
+def _on_gpu(folder: Path, layout: Layout, asked: providers.Asked, *, threads: int, share: Share) -> "OnGpu":
     from converter.model.onnx_gpu import OnGpu  # it needs onnx, which is not there where copies are only served on CPUs
     from converter.model.onnx_lanes import Options
 
-    return OnGpu(folder, layout, Options("cuda", asked, folder, threads), lanes=lanes)
+    return OnGpu(folder, layout, Options("cuda", asked, folder, threads, share))
 
 
 def _pixels(name: str) -> Step:

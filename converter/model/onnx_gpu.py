@@ -26,9 +26,9 @@ class OnGpu:
     ValueError if the network can't be run so: its pictures have no fixed size, or it can't be read.
     """
 
-    def __init__(self, folder: Path, layout: Layout, options: Options, *, lanes: int) -> None:
+    def __init__(self, folder: Path, layout: Layout, options: Options) -> None:
         self._layout, network = layout, layout.network
-        self._lanes = Lanes(folder / NETWORK, options, lanes=lanes)
+        self._lanes = Lanes(folder / NETWORK, options)
         later = {*self._lanes.ending_reads, *(layout.tail.reads if layout.tail else ()), *layout.outputs}
         self._pictures: Pictures | None = None
         if layout.picture and layout.decode and set(layout.picture.writes) <= set(network.reads):
@@ -80,7 +80,7 @@ class Pictures:
     def __init__(self, graph: Path, part: Part, decode: Decode, options: Options) -> None:
         jpeg.check(decode)
         self._part, self._decode = part, decode
-        self._session = providers.session(graph, options.asked, threads=options.threads, any_size=True)
+        self._session = providers.session(graph, options.for_pictures, threads=options.threads, any_size=True)
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="pictures")
 
     def write(self, jpegs: Sequence[bytes], inputs: Sequence[Rows]) -> None:

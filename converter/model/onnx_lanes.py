@@ -10,7 +10,7 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ Values = Mapping[str, NDArray[Any]]
 Write = Callable[[Sequence["Rows"]], None]  # puts a batch into a session's inputs
 _CAPTURING = {"enable_cuda_graph": "1"}
 # A session for one shape may try all of cuDNN's ways, once; with channels last half-precision units are used best.
-_FIXED = {"cudnn_conv_algo_search": "EXHAUSTIVE", "prefer_nhwc": "1"}
+# What it needs is known after one run: an arena that grows by powers of two would take up to twice as much.
+_FIXED = {"cudnn_conv_algo_search": "EXHAUSTIVE", "prefer_nhwc": "1", "arena_extend_strategy": "kSameAsRequested"}
 _RUNS = 3  # until a graph is captured and has been replayed once
 _CPU: providers.Asked = [(providers.CPU, {})]
 
@@ -51,10 +52,11 @@ class Rows:
 
 
 class Sized:
-    """The network's front for one batch size, in one thread."""
+    """The network's front for one batch size, in one thread; it begins before it runs."""
 
     def __init__(self, model: Any, batch: int, options: "Options", *, capture: bool) -> None:
-        wanted = _of_one_size(options.asked, {**_FIXED, **(_CAPTURING if capture else {})})
+        limit = providers.limited(options.share.of_session(batch, onnx_ending.weights_bytes(model)))
+        wanted = providers.changed(options.asked, {**_FIXED, **limit, **(_CAPTURING if capture else {})})
         self._session = _session(onnx_ending.fixed(model, batch, count=COUNT), options, wanted)
         device = options.device
         self.inputs = [Rows(each.name, each.shape, _kind(each), device) for each in self._session.get_inputs()]
@@ -67,6 +69,9 @@ class Sized:
                 self._binding.bind_output(name, "cpu")
             else:
                 self._binding.bind_ortvalue_output(name, room)
+
+    def begin(self) -> None:
+        """Search for the fastest convolutions, and capture a graph; nothing else may use the GPU meanwhile."""
         for _ in range(_RUNS):
             self._session.run_with_iobinding(self._binding)
 
@@ -84,6 +89,13 @@ class Options:
     asked: providers.Asked
     folder: Path
     threads: int
+    share: providers.Share = field(default_factory=providers.Share)
+
+    @property
+    def for_pictures(self) -> providers.Asked:
+        """The providers of the session that prepares pictures, which has a quarter of the memory."""
+        memory = self.share.memory_bytes
+        return self.asked if memory is None else providers.changed(self.asked, providers.limited(memory // 4))
 
 
 class Lanes:
@@ -92,14 +104,15 @@ class Lanes:
     `write` puts a batch into the inputs of the session for its size. ValueError if the network can't be run so.
     """
 
-    def __init__(self, network: Path, options: Options, *, lanes: int) -> None:
+    def __init__(self, network: Path, options: Options) -> None:
         parts = onnx_ending.halves(onnx_ending.load(network))
         self._front, self._options = parts.front, options
+        options.share.of_session(1, onnx_ending.weights_bytes(parts.front))
         _check_sides(self._front)
         self.assigned = _assigned(parts, options)
         self._ending = None if parts.ending is None else _session(parts.ending, options, _CPU)
         self._free = queue.SimpleQueue[_Lane]()
-        self._lanes = [_Lane() for _ in range(lanes)]
+        self._lanes = [_Lane() for _ in range(options.share.lanes)]
         for lane in self._lanes:
             self._free.put(lane)
         self._lock, self._warming = SharedLock(), False
@@ -117,9 +130,7 @@ class Lanes:
 
     def run(self, batch: int, write: Write, *more: Values) -> dict[str, NDArray[Any]]:
         """The network's outputs for a batch of this size; `more` are values that its ending may read besides."""
-        for _ in self._lanes[1:] if self._warming else ():
-            self._on_one(batch, write)
-        found = self._on_one(batch, write)
+        found = self._on_all(batch, write) if self._warming else self._on_one(batch, write)
         if self._ending is not None:
             takes = [each.name for each in self._ending.get_inputs()]
             gives = [each.name for each in self._ending.get_outputs()]
@@ -139,39 +150,55 @@ class Lanes:
             lane.sized.clear()
 
     def _on_one(self, batch: int, write: Write) -> dict[str, NDArray[Any]]:
-        lane = self._free.get()  # the one that was free for longest: all have their turn while the copy is warmed
+        lane = self._free.get()
         try:
             return lane.thread.submit(self._in_thread, lane, batch, write).result()
         finally:
             self._free.put(lane)
 
+    def _on_all(self, batch: int, write: Write) -> dict[str, NDArray[Any]]:
+        """Beside each other: sessions are opened so, which is half of what a lane needs before its first batch."""
+        lanes = [self._free.get() for _ in self._lanes]
+        try:
+            begun = [lane.thread.submit(self._in_thread, lane, batch, write) for lane in lanes]
+            found, *_ = [each.result() for each in begun]
+            return found
+        finally:
+            for lane in lanes:
+                self._free.put(lane)
+
     def _in_thread(self, lane: "_Lane", batch: int, write: Write) -> dict[str, NDArray[Any]]:
         if batch not in lane.sized:
-            with self._lock.alone():
-                lane.sized[batch] = self._sized(batch)
+            lane.sized[batch] = self._sized(batch)
         with self._lock.shared():
             sized = lane.sized[batch]
             write(sized.inputs)
             return sized.run()
 
     def _sized(self, batch: int) -> Sized:
-        if self._capture:
-            try:
-                return Sized(self._front, batch, self._options, capture=True)
-            except Exception as error:  # ONNX Runtime's have no class in common; a part that is on the CPU, for one
+        if not self._capture:
+            return self._begun(batch, capture=False)
+        try:
+            return self._begun(batch, capture=True)
+        except Exception as error:  # ONNX Runtime's have no class in common; a part that is on the CPU, for one
+            begun = self._begun(batch, capture=False)  # it may lack memory, then this fails too
+            if self._capture:
                 self._capture = False
                 self.notes.append(f"the network is no CUDA graph: {first_line(error)}")
-        return Sized(self._front, batch, self._options, capture=False)
+            return begun
+
+    def _begun(self, batch: int, *, capture: bool) -> Sized:
+        with self._lock.shared():
+            sized = Sized(self._front, batch, self._options, capture=capture)
+        with self._lock.alone():
+            sized.begin()
+        return sized
 
 
 class _Lane:
     def __init__(self) -> None:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
         self.sized: dict[int, Sized] = {}
-
-
-def _of_one_size(asked: providers.Asked, options: Mapping[str, str]) -> providers.Asked:
-    return [(name, {**each, **options} if name == providers.CUDA else each) for name, each in asked]
 
 
 def _session(model: Any, options: Options, asked: providers.Asked) -> onnxruntime.InferenceSession:

@@ -33,14 +33,43 @@ class Assigned:
     fallback: str | None = None  # the same as a sentence
 
 
-def available(offered: Sequence[str] | None = None, *, loads: Callable[[str], bool] | None = None) -> list[str]:
-    """The providers that this machine has, the fastest first; `offered` by ONNX Runtime, `loads` opens a library."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a copy may use of a GPU."""
+
+    lanes: int = 1  # batches that it runs at once
+    batch_sizes: tuple[int, ...] = (1,)  # that it will be run with
+    memory_bytes: int | None = None  # most for weights and tensors; None: any
+
+    def of_session(self, batch: int, weights_bytes: int) -> int | None:
+        """Most for the session of one lane and one batch size: its weights, and a part of what the weights leave.
+
+        Half of that goes to all alike, half by their batches; a quarter of the memory is for what prepares pictures.
+        ValueError if the weights alone do not fit so often.
+        """
+        if self.memory_bytes is None:
+            return None
+        sessions, limit = self.lanes * len(self.batch_sizes), self.memory_bytes * 3 // 4
+        left = limit - sessions * weights_bytes
+        if left <= 0:
+            raise ValueError(f"{limit >> 20} MiB do not hold the weights of {sessions} sessions")
+        return weights_bytes + left // (2 * sessions) + left * batch // (2 * self.lanes * sum(self.batch_sizes))
+
+
+def available(
+    offered: Sequence[str] | None = None, *, loads: Callable[[str], bool] | None = None, tensorrt: bool = False
+) -> list[str]:
+    """The providers that this machine has, the fastest first; TensorRT only if it is asked for.
+
+    `offered` by ONNX Runtime; `loads` opens a library.
+    """
     offered = onnxruntime.get_available_providers() if offered is None else offered
     loads = loads or _loads
-    return [name for name, needed in _LIBRARIES.items() if name in offered and all(map(loads, needed))]
+    known = {name: needed for name, needed in _LIBRARIES.items() if name != TENSORRT or tensorrt}
+    return [name for name, needed in known.items() if name in offered and all(map(loads, needed))]
 
 
-def asked(names: Sequence[str], *, engines: Path, fp16: bool) -> Asked:
+def asked(names: Sequence[str], *, engines: Path, fp16: bool, memory_bytes: int | None = None) -> Asked:
     """The providers of these names with their options; TensorRT keeps its engines in the folder `engines`."""
     options: dict[str, dict[str, Any]] = {
         TENSORRT: {"trt_fp16_enable": fp16, **(_kept(engines) if TENSORRT in names else {})},
@@ -48,9 +77,20 @@ def asked(names: Sequence[str], *, engines: Path, fp16: bool) -> Asked:
             # An exhaustive search would run again for each size of batch, inside a request.
             "cudnn_conv_algo_search": "HEURISTIC",
             "cudnn_conv_use_max_workspace": "1",
+            **limited(memory_bytes),
         },
     }
     return [(name, options.get(name, {})) for name in names]
+
+
+def limited(memory_bytes: int | None) -> dict[str, str]:
+    """CUDA's options for a session that may take so much."""
+    return {} if memory_bytes is None else {"gpu_mem_limit": str(memory_bytes)}
+
+
+def changed(wanted: Asked, options: Mapping[str, str]) -> Asked:
+    """The same with other options for CUDA."""
+    return [(name, {**each, **options} if name == CUDA else each) for name, each in wanted]
 
 
 def _kept(engines: Path) -> dict[str, Any]:

@@ -40,6 +40,9 @@ VALUES: dict[str, tuple[str, Any]] = {
     "rollback_window": ("50", 50),
     "max_batch": ("16", 16),
     "batches_in_flight": ("3", 3),
+    "batch_sizes": ("4, 1,2", (1, 2, 4)),
+    "gpu_memory_mib": ("8000", 8000),
+    "onnx_tensorrt": ("true", True),
     "queue_limit": ("10", 10),
     "timeout_seconds": ("2.5", 2.5),
     "allowed_hosts": ("Detector., .Example.com", ("detector", ".example.com")),
@@ -84,6 +87,7 @@ WRONG = {
     "nms_count": ("0", "greater than or equal to 1"),
     "max_batch": ("many", "integer"),
     "batches_in_flight": ("0", "greater than or equal to 1"),
+    "batch_sizes": ("1,16", "16 is more than DETECTOR_MAX_BATCH, 8"),
     "gate_matched": ("0", "greater than 0"),
     "gate_mean_iou": ("0.4", "greater than or equal to 0.5"),
     "gate_score_diff": ("2", "less than or equal to 1"),
@@ -149,6 +153,12 @@ def test_a_token_is_never_shown(name: str) -> None:
     assert PREFIX + name.upper() in str(caught.value)
 
 
+@pytest.mark.parametrize("token", ["   ", " abc", "abc ", "abc\n"])
+def test_a_token_that_headers_would_change_is_wrong(token: str) -> None:
+    with pytest.raises(WrongSetting, match=r"^DETECTOR_TOKEN: it "):
+        Settings.from_env({"DETECTOR_TOKEN": token})
+
+
 @pytest.mark.parametrize("name", ["token", "admin_token"])
 def test_an_empty_token_is_none(name: str) -> None:
     assert getattr(Settings.from_env({PREFIX + name.upper(): ""}), name) is None
@@ -170,6 +180,8 @@ def test_copies_are_a_list_with_commas(text: str, copies: tuple[str, ...]) -> No
         ("[::1]:8000", "::1", 8000),
         (":8000", "127.0.0.1", 8000),
         ("localhost:65535", "localhost", 65535),
+        ("::1:8000", "::1", 8000),
+        ("[fe80::1%eth0]:8000", "fe80::1%eth0", 8000),
     ],
 )
 def test_bind_is_an_address_and_a_port(bind: str, host: str, port: int) -> None:
@@ -177,8 +189,14 @@ def test_bind_is_an_address_and_a_port(bind: str, host: str, port: int) -> None:
     assert (settings.host, settings.port) == (host, port)
 
 
-@pytest.mark.parametrize("bind", ["", "localhost", "localhost:", "localhost:http", "localhost:65536", "localhost:²"])
-def test_bind_without_a_port_is_wrong(bind: str) -> None:
+@pytest.mark.parametrize(
+    "bind",
+    [
+        *["", "localhost", "localhost:", "localhost:http", "localhost:65536", "localhost:²", "localhost:٨٠"],
+        *["[::]", "*:8000", "http://0.0.0.0:8000", "a host:8000"],
+    ],
+)
+def test_bind_that_is_no_address_and_port_is_wrong(bind: str) -> None:
     with pytest.raises(WrongSetting, match=r"^DETECTOR_BIND: "):
         Settings.from_env({"DETECTOR_BIND": bind})
 

@@ -67,10 +67,11 @@ def picture_answer(result: Result, model: Model, box: str) -> dict[str, Any]:
     corners = convert(found.boxes.astype(np.float64), image)
     scores = found.scores.astype(np.float64).round(5).tolist()
     rows = zip(corners.round(digits).tolist(), scores, found.classes.tolist(), strict=True)
+    labels = model.labels
     objects = [
         {
             "class_id": class_id,
-            "label": _name(model, class_id),
+            "label": labels.get(class_id) or _name(model, class_id),
             "score": score,
             "box": dict(zip(names, numbers, strict=True)),
         }
@@ -97,8 +98,11 @@ def _picture(image: Image, *, encoded_again: bool) -> dict[str, Any]:
 
 def timing(result: Result, total_s: float) -> dict[str, float]:
     """Milliseconds."""
-    decode = {} if result.found.decode_s is None else {"decode": _ms(result.found.decode_s)}
-    return {"queue": _ms(result.queue_s), "infer": _ms(result.infer_s), **decode, "total": _ms(total_s)}
+    times = {"queue": round(1000 * result.queue_s, 2), "infer": round(1000 * result.infer_s, 2)}
+    if result.found.decode_s is not None:
+        times["decode"] = round(1000 * result.found.decode_s, 2)
+    times["total"] = round(1000 * total_s, 2)
+    return times
 
 
 def failed_picture(error: ServiceError) -> dict[str, Any]:
@@ -160,7 +164,3 @@ def _name(model: Model, class_id: int) -> str:
 def _warn(folder: Path, class_id: int, named: bool) -> None:
     if named:
         log.warning("class without a name class_id=%d model=%s", class_id, folder)
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)

@@ -4,9 +4,8 @@ Reading costs time and memory by the pictures' bytes alone: all else is limited 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
@@ -25,13 +24,12 @@ _MARGIN_BYTES = 2_000  # a JPEG file of so many bytes has line ends among them
 _PEEKED_BYTES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """The pictures of a request; one that can't be read is its own error."""
 
     pictures: Sequence[bytes | ServiceError]
     several: bool  # answered as a list
-    fields: Mapping[str, Any] = field(default_factory=dict)  # parameters in the body
+    fields: Mapping[str, Any] = {}  # parameters in the body
     names: Sequence[str | None] = ()  # of the files, where a form names them
 
 

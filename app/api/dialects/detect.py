@@ -4,10 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
@@ -24,7 +23,7 @@ from app.api.dialects.steps import Steps
 from app.api.headers import one_of_each
 from app.api.parameters import Parameters
 from app.api.pipeline import Answered, Asked, Found, Pipeline
-from app.api.straight import StraightRoute
+from app.api.straight import Ready, StraightRoute
 from app.choices import BOTH
 from app.detection import draw
 from app.detection.detector import Result
@@ -69,8 +68,7 @@ def _check_picture(picture: bool, body: bodies.Body, wanted: Parameters) -> None
         raise BadParameter("Accept: image/jpeg shows the boxes of one backend, not of both")
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(NamedTuple):
     """How the results of one request become its response."""
 
     answered: Answered
@@ -88,9 +86,10 @@ class Encoding:
         if as_picture:
             drawn = await self._drawn(result, bytes)
             return Response(drawn, headers=_headers(result, self._timing(result)), media_type="image/jpeg")
-        answer = {**self._frame(), **await self._item(found)}
-        headers = _headers(result, answer["timing_ms"])
-        return Response(to_json(answer), headers=headers, media_type="application/json")
+        plain = isinstance(found, Result) and not self.wanted.annotate
+        item = self._plain(result) if plain else await self._item(found)
+        body = to_json({**self._frame(), **item})
+        return Ready(body, _headers(result, item["timing_ms"]))
 
     async def several(self) -> Response:
         """The response for several pictures: 200 if one has an answer, else the first one's status."""
@@ -134,10 +133,16 @@ class Encoding:
         return {**native, "copy": copy, "comparison": found.comparison}
 
     async def _picture(self, result: Result) -> dict[str, Any]:
+        if not self.wanted.annotate:
+            return self._plain(result)
         answer = answers.picture_answer(result, self.answered.model, self.wanted.box)
-        if self.wanted.annotate:
-            answer["annotated"] = await self._drawn(result, answers.data_uri)
+        answer["annotated"] = await self._drawn(result, answers.data_uri)
         return {**answer, "timing_ms": self._timing(result)}
+
+    def _plain(self, result: Result) -> dict[str, Any]:
+        answer = answers.picture_answer(result, self.answered.model, self.wanted.box)
+        answer["timing_ms"] = self._timing(result)
+        return answer
 
     async def _drawn(self, result: Result, form: Callable[[bytes], T]) -> T:
         def work() -> T:
@@ -165,7 +170,7 @@ def _first(found: Result | SideBySideResult) -> Result:
 
 
 def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:
-    times = ", ".join(f"{name};dur={ms}" for name, ms in timing.items())
+    times = ", ".join([f"{name};dur={ms}" for name, ms in timing.items()])
     return {"X-Backend": result.backend, "Server-Timing": times}
 
 

@@ -81,7 +81,8 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
     not_wanted = "it is not among the copies asked for (DETECTOR_COPIES)"
     unjudged = {"verdict": None, "rolled_back": None}
     unjudged |= {"providers": None, "fallback": None}
-    nothing = {**unjudged, "device": None, "batch_sizes": None, "load_seconds": None, "warm_seconds": None}
+    facts = ("device", "batch_sizes", "batches_in_flight", "gpu_memory_bytes", "load_seconds", "warm_seconds")
+    nothing = {**unjudged, **dict.fromkeys(facts)}
     assert body == {
         "name": "street_signs",
         "version": "1",
@@ -98,6 +99,8 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
                 **unjudged,
                 "device": "CPU",
                 "batch_sizes": [1, 8],
+                "batches_in_flight": 2,
+                "gpu_memory_bytes": None,
                 "load_seconds": 0.1,
                 "warm_seconds": 0.2,
             },

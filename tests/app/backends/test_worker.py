@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied, WorkerGone
+from app.backends.backend import BatchFailed, GpuUse, ModelRefused, Spec, WorkerDied, WorkerGone
 from app.backends.worker import Worker, start_program
 from app.backends.worker_log import LogListener
 from app.images import Image
@@ -56,6 +56,10 @@ async def test_it_says_what_it_is_when_it_is_warm(start: Start) -> None:
     assert (worker.facts.batches_in_flight, worker.facts.padded, worker.facts.device) == (3, True, "CPU")
     assert worker.facts.signature == {"folder": "street/1", "name": "native"}
     assert worker.name == "native"
+
+
+async def test_it_is_told_how_to_use_a_gpu(start: Start) -> None:
+    assert (await start(gpu=GpuUse((1, 2, 8), memory_mib=4000))).facts.batch_sizes == (1, 2, 8)
 
 
 async def test_batches_in_flight_each_get_their_own_answers(start: Start) -> None:

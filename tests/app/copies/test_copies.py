@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.backends.backend import ModelRefused, Spec, WorkerDied
+from app.backends.backend import GpuUse, ModelRefused, Spec, WorkerDied
 from converter.comparison import probe
 from converter.contract import Options
 from converter.machine.environment import Environment
@@ -57,6 +57,12 @@ async def test_a_tf_trt_copy_is_loaded_strictly_at_the_sizes_it_has_engines_for(
     assert (spec.name, spec.batch_sizes, spec.environ) == ("trt", (1, 8), probe.STRICT)
     assert bench.metrics.registry.get_sample_value("detector_trt_engines") == 3
     assert bench.metrics.registry.get_sample_value("detector_trt_converted_ops_ratio") == 0.75
+
+
+async def test_settings_say_for_which_batch_sizes_there_are_engines(make: Make) -> None:
+    bench = make(GPU)
+    bench.folders._served.run = replace(bench.folders._served.run, gpu=GpuUse((1, 4, 8)))
+    assert bench.folders.default_options("trt").batch_sizes == (1, 4, 8)
 
 
 async def test_a_copy_without_report_is_judged_like_any_other(make: Make) -> None:

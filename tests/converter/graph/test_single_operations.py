@@ -15,7 +15,12 @@ SAME = (
     *("floor_mod", "floor_mod_by_negative", "truncate_mod", "truncate_div", "in_a_loop"),
     *("reorg", "overlapping", "apart", "of_bytes"),
 )
-NEARLY = {"narrow": 1e-5, "four_bits": 1e-5, "by_arguments": 1e-5, "by_channel": 1e-5, "in_float64": 1e-4}
+NEARLY = {
+    **dict.fromkeys(("narrow", "four_bits", "by_arguments", "by_channel"), 1e-5),
+    **dict.fromkeys(("there_and_back", "there_and_back_narrow", "there_and_back_unsigned"), 1e-5),
+    **dict.fromkeys(("in_its_own_range", "in_its_own_range_unsigned", "in_no_range"), 1e-5),
+    "in_float64": 1e-4,
+}
 IN_BFLOAT16 = 0.5  # of sums that reach 30: it has three digits
 
 

@@ -64,6 +64,12 @@ def test_lines_that_are_no_row_are_passed_over(text: str, smi_folder: Path) -> N
     assert nvidia.smi("gpu=uuid,memory.free") == []
 
 
+def test_a_process_holds_what_all_gpus_say(smi_folder: Path) -> None:
+    put_smi(smi_folder, {"compute-apps=pid,used_memory": "7, 300\n8, 100\n7, 200\n9, [N/A]"})
+    assert [nvidia.held_bytes(pid) for pid in (7, 8, 9)] == [500 << 20, 100 << 20, None]
+    assert nvidia.held_bytes() is None
+
+
 def test_a_question_that_fails_has_no_rows(smi_folder: Path) -> None:
     put_smi(smi_folder, {})
     assert nvidia.smi("gpu=driver_version") == []

@@ -110,3 +110,13 @@ def test_a_description_is_read_as_it_was_written() -> None:
     for wrong in ("{}", made.to_json().replace("xyxy@", "zyxy@"), made.to_json().replace('"TPU"', '"GPU"')):
         with pytest.raises(ValueError, match=r"description.json can't be understood"):
             Description.from_json(wrong)
+
+
+@pytest.mark.parametrize("reading", ["yxyx_norm", "xyxy_norm", "yxyx"])
+def test_boxes_that_are_rounded_outwards_to_a_coarse_grid_move_along_by_its_steps(reading: str) -> None:
+    def rounded(boxes: NDArray[Any], size: Size) -> NDArray[Any]:
+        step = 0.08 if reading.endswith("_norm") else 24
+        return np.asarray(np.ceil(written(reading, boxes, size) / step) * step)
+
+    asked = described(API)
+    assert read_boxes(asked, trials(asked, rounded)).boxes == reading

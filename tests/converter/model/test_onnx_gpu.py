@@ -18,14 +18,14 @@ from converter.model.onnx_ending import halves
 from converter.model.onnx_gpu import OnGpu
 from converter.model.onnx_lanes import Options
 from converter.model.onnx_layout import COUNT, NETWORK
-from converter.model.providers import CPU
+from converter.model.providers import CPU, Share
 from tests.support.converter import graphs, pictures
 
 FILES = [pictures.jpeg(), pictures.jpeg(64, 48, 1), pictures.jpeg(9, 5, 4)]
 
 
 def on_gpu(folder: Path, **changes: Any) -> OnGpu:
-    return OnGpu(folder, replace(graphs.LAYOUT, **changes), Options("cpu", [(CPU, {})], folder, 1), lanes=2)
+    return OnGpu(folder, replace(graphs.LAYOUT, **changes), Options("cpu", [(CPU, {})], folder, 1, Share(2)))
 
 
 def counted(jpegs: list[bytes]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from converter.model import providers
-from converter.model.providers import CPU, CUDA, TENSORRT
+from converter.model.providers import CPU, CUDA, TENSORRT, Share
 from tests.support.converter import graphs
 
 EVERY = [TENSORRT, CUDA, CPU]
@@ -24,7 +24,25 @@ EVERY = [TENSORRT, CUDA, CPU]
 def test_providers_are_those_that_are_offered_and_have_their_libraries(
     offered: list[str], libraries: set[str], found: list[str]
 ) -> None:
-    assert providers.available(offered, loads=libraries.__contains__) == found
+    assert providers.available(offered, loads=libraries.__contains__, tensorrt=True) == found
+    usual = providers.available(offered, loads=libraries.__contains__)
+    assert usual == [name for name in found if name != TENSORRT], "it must be asked for"
+
+
+def test_sessions_share_what_pictures_leave_by_their_batches() -> None:
+    share = Share(lanes=2, batch_sizes=(1, 3), memory_bytes=1600)
+    limits = [share.of_session(size, 100) for size in share.batch_sizes]
+    assert limits == [250, 350]
+    assert share.lanes * sum(each or 0 for each in limits) == 1600 * 3 // 4
+    assert Share(lanes=2).of_session(8, 100) is None
+    with pytest.raises(ValueError, match="do not hold the weights of 4 sessions"):
+        share.of_session(1, 300)
+
+
+def test_memory_is_limited_where_somebody_says_so(tmp_path: Path) -> None:
+    asked = providers.asked([CUDA, CPU], engines=tmp_path, fp16=False, memory_bytes=1000)
+    assert dict(asked)[CUDA]["gpu_mem_limit"] == "1000"
+    assert "gpu_mem_limit" not in dict(providers.asked([CUDA, CPU], engines=tmp_path, fp16=False))[CUDA]
 
 
 def test_this_machine_has_a_cpu() -> None:

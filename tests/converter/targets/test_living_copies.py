@@ -38,6 +38,11 @@ def test_copies_answer_the_same_and_need_nothing_of_tensorflow(said: Any, model:
     assert (difference < 1e-5, parts) == (True, ["picture", "network"])
 
 
+def test_a_copy_whose_network_is_all_in_a_loop_has_nothing_in_half_precision_and_is_made(said: Any) -> None:
+    difference, _ = said["repeated"]["half"]
+    assert difference < 1e-5
+
+
 def test_what_is_looked_up_by_text_is_left_to_tensorflow(said: Any) -> None:
     assert said["looked_up_by_name"]["frozen"][0] < 1e-6
     difference, parts = said["looked_up_by_name"]["onnx"]

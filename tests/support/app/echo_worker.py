@@ -27,7 +27,7 @@ class Echo:
             _die(signal.SIGABRT)
         self._takes_s = float(os.environ.get("ECHO_SECONDS", "0"))  # for each picture
         self.facts = Facts(
-            batch_sizes=job.batch_sizes or (1, job.max_batch),
+            batch_sizes=job.batch_sizes or job.gpu.batch_sizes or (1, job.max_batch),
             batches_in_flight=job.batches_in_flight or 2,
             padded=bool(job.batch_sizes),
             device=os.environ.get("ECHO_DEVICE", "CPU"),

@@ -24,12 +24,12 @@ from tests.support.models import living
 SIZES = (1, 3)
 
 
-def made(model: Path, target: str, native: Any, photos: Sequence[bytes]) -> Any:
+def made(model: Path, target: str, native: Any, photos: Sequence[bytes], *, precision: str = "FP32") -> Any:
     """The largest difference and the parts, or the sentence."""
-    kind, into = targets.kind(target), model.with_name(f"{model.name}_{target}")
+    kind, into = targets.kind(target), model.with_name(f"{model.name}_{target}_{precision}")
     into.mkdir()
     try:
-        facts = kind.make(model, into, kind.options(batch_sizes=SIZES), silent())
+        facts = kind.make(model, into, kind.options(batch_sizes=SIZES, precision=precision), silent())
     except ConverterError as error:
         return str(error)
     native.description.write(into)
@@ -55,6 +55,8 @@ def main() -> None:
         native = Loaded(model)
         native.description = replace(native.description, boxes="yxyx_norm")
         said[model.name] = {target: made(model, target, native, photos) for target in ("frozen", "onnx")}
+        if function is living.repeated:
+            said[model.name]["half"] = made(model, "onnx", native, photos, precision="FP16")
     sys.stdout.write(json.dumps(said))
 
 

@@ -29,6 +29,7 @@ WHOLE = np.arange(-40, 40).reshape(4, 20)
 NUMBERS = np.linspace(-3, 5, 2 * 9 * 8 * 4, dtype=np.float32).reshape(2, 9, 8, 4)
 KERNEL = tf.Variable(np.linspace(-1, 1, 3 * 3 * 4 * 512).reshape(3, 3, 4, 512), dtype=tf.float32)  # kept out as a mark
 quantised = tf.quantization.fake_quant_with_min_max_vars
+dequantised = tf.quantization.quantize_and_dequantize_v2
 
 
 def patches(numbers: Any, sizes: list[int], strides: list[int], rates: list[int], padding: str) -> Any:
@@ -64,6 +65,15 @@ CASES: Mapping[str, tuple[Callable[[Any], Any], Any]] = {
         lambda x: tf.quantization.fake_quant_with_min_max_vars_per_channel(x, [-1.0, -2, 0, -3], [1.0, 2, 3, 4]),
         NUMBERS,
     ),
+    "there_and_back": (lambda x: dequantised(x, -1.0, 6.0, range_given=True), NUMBERS),
+    "there_and_back_narrow": (
+        lambda x: dequantised(x, -6.0, 1.0, range_given=True, narrow_range=True, num_bits=4, round_mode="HALF_UP"),
+        NUMBERS,
+    ),
+    "there_and_back_unsigned": (lambda x: dequantised(x, 0.0, 4.0, range_given=True, signed_input=False), NUMBERS),
+    "in_its_own_range": (lambda x: dequantised(x, 0.0, 0.0), NUMBERS),
+    "in_its_own_range_unsigned": (lambda x: dequantised(tf.nn.relu(x), 0.0, 0.0, signed_input=False), NUMBERS),
+    "in_no_range": (lambda x: dequantised(x * 0.0, 0.0, 0.0), NUMBERS),
     "in_float64": (lambda x: convolved(x, tf.float64), NUMBERS),
     "in_bfloat16": (lambda x: convolved(x, tf.bfloat16), NUMBERS),
     "resized_by_area": (lambda x: tf.image.resize(x, [5, 5], "area"), NUMBERS),

@@ -1,0 +1,44 @@
+"""Settings of batches: how large, how many at once, and what they may take of a GPU."""
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from app.model_settings import ModelSettings
+from app.setting_types import Sizes, Switch
+
+
+class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
+    """How models are run; a part of the server's settings."""
+
+    max_batch: int = Field(default=8, ge=1, le=256, description="Most images in one call of the model.")
+    batches_in_flight: int | None = Field(
+        default=None,
+        ge=1,
+        le=32,
+        description="Batches a model works on at once. Default: 2 on a CPU; 4 on a GPU, with 16 cores or more 8 by "
+        "TensorFlow; of an ONNX copy on a CPU one more than there are cores.",
+    )
+    batch_sizes: Sizes | None = Field(
+        default=None,
+        description="Batch sizes besides `DETECTOR_MAX_BATCH` that have a TensorRT engine and, on a GPU, a session of "
+        "an ONNX copy, separated by commas; smaller batches are filled up. Default: 1 for engines, the powers of two "
+        "for sessions.",
+    )
+    gpu_memory_mib: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most GPU memory for a backend's weights and tensors, in MiB; CUDA's libraries take some hundreds "
+        "more for each. Default: as much as it needs.",
+    )
+    onnx_tensorrt: Switch = Field(
+        default=False,
+        description="Whether ONNX Runtime runs ONNX copies by its TensorRT provider where TensorRT's library is. "
+        "Default: by CUDA on a GPU.",
+    )
+
+    @field_validator("batch_sizes")
+    @classmethod
+    def _are_allowed(cls, value: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+        largest = info.data.get("max_batch")
+        if value and largest is not None and max(value) > largest:
+            raise ValueError(f"{max(value)} is more than DETECTOR_MAX_BATCH, {largest}")
+        return value

@@ -1,0 +1,133 @@
+"""A backend called as its worker calls it, without a server: `python -m benchmarks.gpu.raw '{"backend": …}'`.
+
+Prints a line of JSON for each step as soon as it is done: how ready it was, then `4x8` (four callers with batches of
+eight), `orders` (batch sizes in random and in falling order), or writes what it finds in photos at each batch size.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.backends.backend import Facts, GpuUse
+from app.backends.child import Runner, WorkerOptions
+from benchmarks.copy_rates import PHOTO, rate, slowest
+from converter import stored
+from converter.model import sampling
+from converter.targets import KINDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is called, and how."""
+
+    backend: str
+    folder: Path
+    layouts: tuple[str, ...] = ()
+    seconds: float = 4.0
+    max_batch: int = 8
+    engine_sizes: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()  # of an ONNX copy on a GPU
+    in_flight: int | None = None
+    memory_mib: int | None = None
+    photo: Path = PHOTO
+    orders_s: float = 0.0
+    detections: Path | None = None  # the file for what is found, by batch size
+
+
+def main() -> int:
+    """Load it and take the steps; 0."""
+    request = stored.from_json(Request, sys.argv[1], "the request")
+    began = time.monotonic()
+    runner = load(request)
+    facts: Facts = runner.facts
+    told = ("batch_sizes", "batches_in_flight", "device", "load_seconds", "warm_seconds", "gpu_memory_bytes")
+    ready = {name: getattr(facts, name) for name in (*told, "providers")}
+    tell({"step": "ready", "ready_s": round(time.monotonic() - began, 1), **ready})
+    photo = request.photo.read_bytes()
+    size = sampling.size_of(photo)
+
+    def call(batch: int) -> object:
+        return runner.run([photo] * batch, [size] * batch)
+
+    for layout in request.layouts:
+        threads, batch = map(int, layout.split("x"))
+        batch = min(batch, facts.batch_sizes[-1])
+        tell({"step": layout, "batch": batch, **rate(call, threads, batch, request.seconds)})
+    if request.orders_s:
+        tell({"step": "orders", **orders(call, facts.batch_sizes[-1], request.orders_s)})
+    if request.detections:
+        found = {batch: detected(runner, batch) for batch in range(1, facts.batch_sizes[-1] + 1)}
+        request.detections.write_text(json.dumps(found))
+        tell({"step": "detections", "pictures": len(found[1])})
+    sys.stdout.flush()
+    os._exit(0)  # threads of a GPU's libraries may not end by themselves
+
+
+def load(request: Request) -> Runner:
+    """The runner of the backend's own worker; `mixed` is native in TensorFlow's mixed precision."""
+    options = WorkerOptions(
+        name="native" if request.backend == "mixed" else request.backend,
+        folder=request.folder,
+        max_batch=request.max_batch,
+        batch_sizes=request.engine_sizes,
+        batches_in_flight=request.in_flight,
+        gpu=GpuUse(request.sizes, request.memory_mib),
+    )
+    if request.backend in KINDS and KINDS[request.backend].runner == "onnxruntime":
+        from app.backends.onnx import OnnxModel
+
+        return OnnxModel(options)
+    if request.backend == "mixed":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"auto_mixed_precision": True})
+    from app.backends.savedmodel import SavedModel
+
+    return SavedModel(options)
+
+
+def orders(call: Any, largest: int, seconds: float) -> dict[str, Any]:
+    """The slowest and the median call of one caller: batch sizes in random order, then the same ones falling."""
+    draw, end, batches, took = random.Random(1), time.monotonic() + seconds, list[int](), list[float]()
+    while time.monotonic() < end:
+        batches.append(draw.randint(1, largest))
+        took.append(slowest(call, batches[-1:])["slowest_ms"])
+    falling = slowest(call, sorted(batches, reverse=True))
+    by_time = sorted(took)
+    return {
+        "calls": len(took),
+        "random_slowest_ms": by_time[-1],
+        "random_p50_ms": by_time[len(took) // 2],
+        "falling_slowest_ms": falling["slowest_ms"],
+        "falling_p50_ms": falling["p50_ms"],
+        "ratio": round(by_time[-1] / falling["slowest_ms"], 2),
+    }
+
+
+def detected(runner: Runner, batch: int) -> list[Any]:
+    """Rows of left, top, right, bottom, score, class for each photo; photos of several sizes share batches."""
+    photos, rows = sampling.pictures(None), list[Any]()
+    for start in range(0, len(photos), batch):
+        part = photos[start : start + batch]
+        rows += map(as_rows, runner.run(part, [sampling.size_of(each) for each in part]))
+    return rows
+
+
+def as_rows(found: Any) -> list[list[float]]:
+    """Detections as plain numbers."""
+    pairs = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
+    return [[*box, score, class_id] for box, score, class_id in pairs]
+
+
+def tell(found: dict[str, Any]) -> None:
+    """One line."""
+    print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
