@@ -4,7 +4,7 @@ One alone costs several times as much as one of many, whose code and series are 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import prometheus_client
 from prometheus_client.samples import Sample
@@ -34,3 +34,15 @@ class Histogram(prometheus_client.Histogram):
     def _child_samples(self) -> Iterable[Sample]:
         self._sort()
         return super()._child_samples()
+
+
+class FinerHistogram(Histogram):
+    """A histogram whose series with `value` as their first label have buckets of their own."""
+
+    value: str
+    finer: Sequence[float]
+
+    def _metric_init(self) -> None:
+        if self._labelvalues and self._labelvalues[0] == self.value:
+            self._prepare_buckets(self.finer)
+        super()._metric_init()

@@ -93,11 +93,15 @@ def _latency(work: Work, native: "Probed", name: str) -> Mapping[str, Any]:
 
 def agreement(work: Work, native: "Probed", copy: "Probed") -> dict[str, Any]:
     """How far the two agree on the pictures, by batch size."""
-    from converter.comparison.agreement import compare, total
+    from converter.comparison.agreement import total
+    from converter.comparison.matching import compare
+    from converter.model import sampling
 
     tolerance, found = work.order.tolerance, {}
     for size in native.detections:
-        agreed = total(compare(ours, theirs, tolerance) for ours, theirs in _pairs(native, copy, size))
+        names = sampling.photo_names(work.options.images, len(native.detections[size]))
+        pairs = zip(_pairs(native, copy, size), names, strict=True)
+        agreed = total(compare(ours, theirs, tolerance, photo=photo) for (ours, theirs), photo in pairs)
         verdict = agreed.verdict(tolerance)
         found[size] = {"verdict": verdict.word, "reason": verdict.reason, **agreed.to_json()}
     return found

@@ -7,12 +7,11 @@ text-embeddings-inference's queue). Fair: requests with several pictures and wit
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from app.backends.backend import BatchFailed, WorkerDied
 from app.errors import BackendUnavailable, InvalidImage, ModelFailed, Overloaded
@@ -20,6 +19,8 @@ from app.images import Image
 from app.lanes import repair
 from app.lanes.apart import Apart
 from app.lanes.queued import Answer, QueuedImage, refuse
+from app.lanes.runner import BatchRunner
+from app.lanes.shares import Shares
 from app.lanes.suspects import Suspects
 from app.lanes.waiting import Waiting
 from app.metrics import Metrics
@@ -29,17 +30,6 @@ log = logging.getLogger(__name__)
 
 ALL = 1 << 30  # more batches than ever run at once
 QUEUED_PER_RUNNING = 16  # so many times the pixels in flight may wait: 64 photos of a phone on two cores
-
-
-class BatchRunner(Protocol):
-    """What batches are run on."""
-
-    name: str
-    max_batch: int  # most images in a batch; may change at any time
-    max_in_flight: int  # most batches at once; likewise
-
-    def run(self, images: Sequence[Image], /) -> Awaitable[list[Detections]]:
-        """Run one batch; Detections in the images' order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +64,7 @@ class MicroBatcher:
         self._apart = Apart(suspects or Suspects())
         self._running: set[asyncio.Task[None]] = set()
         self.batches_begun = 0  # ever
+        self._shares = Shares()
         self._held = 0  # places of running batches
         self._idle = asyncio.Event()
         self._rate = 0.0
@@ -192,7 +183,7 @@ class MicroBatcher:
         started = time.perf_counter()
         self._sizes.observe(len(batch))
         try:
-            detections = await self._model.run([job.image for job in batch])
+            detections = await self._run(batch, started)
             self._answered(batch, detections, started)
         except BatchFailed as error:
             try:
@@ -204,6 +195,16 @@ class MicroBatcher:
         # Whatever else happens belongs to the callers.
         except Exception as error:
             refuse(batch, error)
+
+    async def _run(self, batch: list[QueuedImage], started: float) -> list[Detections]:
+        share, now = self._shares.begin(started), started
+        try:
+            found = await self._model.run([job.image for job in batch])
+        finally:
+            now = time.perf_counter()
+            share = self._shares.end(share, now)
+        self._metrics.observe_batch(self._model.name, len(batch), seconds=now - started, share_s=share)
+        return found
 
     def _answered(self, batch: list[QueuedImage], detections: list[Detections], started: float) -> None:
         if len(detections) != len(batch):

@@ -10,7 +10,7 @@ import pytest
 from app.backends.backend import BatchFailed, Spec
 from app.images import Image
 from app.lanes.door import Door
-from app.verdicts.shadow import MOST_BYTES, MOST_WAITING
+from app.verdicts.shadow import MOST_BYTES_OF_ALL, MOST_WAITING_OF_ALL
 from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, verdict
 from tests.support.app.pairing import window
 from tests.support.fakes import until
@@ -97,15 +97,15 @@ async def test_a_share_of_the_pictures_is_taken(share: float, taken: int, bench:
 
 
 async def test_what_does_not_fit_is_dropped(bench: Shadowed) -> None:
-    bench.offer(MOST_WAITING + 4)
+    bench.offer(MOST_WAITING_OF_ALL + 4)
     assert bench.dropped(reason="full") == 4
     bench.begin()
-    await bench.ended(MOST_WAITING + 4)
-    assert {number for _, number in bench.ran} == set(range(MOST_WAITING))
+    await bench.ended(MOST_WAITING_OF_ALL + 4)
+    assert {number for _, number in bench.ran} == set(range(MOST_WAITING_OF_ALL))
 
 
 async def test_it_holds_no_more_than_so_many_bytes(bench: Shadowed) -> None:
-    large = Image(bytes(MOST_BYTES // 3), 64, 48)
+    large = Image(bytes(MOST_BYTES_OF_ALL // 3), 64, 48)
     for _ in range(5):
         bench.shadow.offer(large, "large")
     assert bench.dropped(reason="full") == 2

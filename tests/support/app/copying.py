@@ -16,7 +16,7 @@ from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.model_folder import Model
 from app.verdicts.judge import Judge
-from app.verdicts.routing import Standing
+from app.verdicts.standing import Standing
 from converter.contract import Report
 from converter.disk import checks, places
 from converter.identity import identify

@@ -1,0 +1,26 @@
+"""Time divided among batches that run at once, equally: the parts of all of them add up to the time that there was."""
+
+
+class Shares:
+    """Knows what runs; seconds are those of one clock, and never go back."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._share = self._last = 0.0  # what one that has always run would have got until `_last`
+
+    def begin(self, now_s: float) -> float:
+        """One more runs; what to end it with."""
+        self._go_on(now_s)
+        self._running += 1
+        return self._share
+
+    def end(self, begun: float, now_s: float) -> float:
+        """One has ended; its part in seconds."""
+        self._go_on(now_s)
+        self._running -= 1
+        return self._share - begun
+
+    def _go_on(self, now_s: float) -> None:
+        if self._running:
+            self._share += (now_s - self._last) / self._running
+        self._last = now_s
