@@ -42,6 +42,7 @@ from app.verdicts.live_pairs import LivePairs
 from app.verdicts.loads import Clock
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
+from converter.contract import Order
 from converter.description import Declared
 from converter.disk import kept, places
 from converter.disk.hashes import Hashes, sha256
@@ -182,7 +183,8 @@ def _intake(settings: Settings) -> Intake:
 def _conversions(settings: Settings, served: Served, tolerance: Tolerance, metrics: Metrics) -> Conversions:
     files = JobFiles(places.location(served.now.folder, "jobs", cache=settings.cache))
     allowed = JobLimits(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
-    return Conversions(files=files, metrics=metrics, allowed=allowed, tolerance=tolerance, verify=settings.verify)
+    order = Order(tolerance=tolerance, pictures=settings.gate_images, verify=settings.verify)
+    return Conversions(files=files, metrics=metrics, allowed=allowed, order=order)
 
 
 def _copies(

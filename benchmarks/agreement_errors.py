@@ -24,7 +24,7 @@ from app.images import Image, check
 from app.settings import bundled_model
 from converter.comparison.agreement import total
 from converter.comparison.matching import compare
-from converter.comparison.sequential import CORRELATION, Counted, Shares
+from converter.comparison.sequential import CORRELATIONS, Counted, Shares
 from converter.model import sampling
 from converter.tolerance import Tolerance
 
@@ -53,7 +53,7 @@ def main() -> int:
     if args.measure:
         for quality, (share, correlation) in asyncio.run(measured()).items():
             print(f"photos at JPEG quality {quality}: {share:.1%} of the boxes wrong, correlation {correlation:.3f}")
-    for correlation in (0.0, CORRELATION / 2, CORRELATION):
+    for correlation in (0.0, 0.1, 0.2, 0.3):
         for share in (0.005, 0.01, 0.02, 0.03, 0.05, 0.10):
             found = runs_of_the_test(share, correlation, runs=args.runs)
             print(
@@ -68,15 +68,15 @@ def main() -> int:
 
 def runs_of_the_test(share: float, correlation: float, *, runs: int, seed: int = 0) -> Tested:
     """The two-sided test, which looks after every photo."""
-    rng, evidence = np.random.default_rng(seed), _table()
+    rng, evidence = np.random.default_rng(seed), _tables()
     enough = log(1 / LIMITS.error)
     state = _Runs(runs)
     for number in range(1, TESTED_PHOTOS + 1):
         boxes, wrong = _photo(rng, share, correlation, int(state.open.sum()))
-        state.take(evidence[boxes, wrong], boxes)
+        state.take(evidence[:, boxes, wrong], boxes)
         many = (state.boxes >= LIMITS.fewest_boxes) & (state.photos >= LIMITS.fewest_photos)
-        state.end(state.evidence >= enough, number, passed=False)
-        state.end(many & (state.evidence <= -enough), number, passed=True)
+        state.end(state.evidence.min(axis=0) >= enough, number, passed=False)
+        state.end(many & (state.evidence.max(axis=0) <= -enough), number, passed=True)
         if not state.open.any():
             break
     return Tested(float((state.ended > 0).mean()), float((state.ended < 0).mean()), float(np.median(state.at)))
@@ -86,8 +86,8 @@ def runs_of_the_watch(
     share: float, correlation: float, *, runs: int, good: int = 0, seed: int = 0
 ) -> tuple[float, float]:
     """How often a copy is blamed within 5,000 photos, and after how many half of those that are."""
-    rng, evidence = np.random.default_rng(seed), _table()
-    held = np.full(runs, -np.inf)
+    rng, evidence = np.random.default_rng(seed), _tables()
+    held = np.full((len(CORRELATIONS), runs), -np.inf)
     at = np.zeros(runs)
     seen = np.zeros(runs)
     for number in range(1, good + WATCHED_PHOTOS + 1):
@@ -95,8 +95,8 @@ def runs_of_the_watch(
         some = boxes > 0
         seen += some
         started = np.logaddexp(held, -np.log(np.maximum(seen, 1)) - np.log(seen + 1))
-        held = np.where(some, started + evidence[boxes, wrong], held)
-        at[(held >= log(1 / LIMITS.error)) & (at == 0)] = number
+        held = np.where(some, started + evidence[:, boxes, wrong], held)
+        at[(held.min(axis=0) >= log(1 / LIMITS.error)) & (at == 0)] = number
         if at.all():
             break
     return float((at > 0).mean()), float(np.median(at[at > 0])) if at.any() else 0.0
@@ -106,7 +106,8 @@ class _Runs:
     """Runs of the test that are open, and how the others ended."""
 
     def __init__(self, runs: int) -> None:
-        self.evidence, self.boxes, self.photos, self.ended, self.at = (np.zeros(runs) for _ in range(5))
+        self.boxes, self.photos, self.ended, self.at = (np.zeros(runs) for _ in range(4))
+        self.evidence = np.zeros((len(CORRELATIONS), runs))
 
     @property
     def open(self) -> NDArray[np.bool_]:
@@ -115,7 +116,7 @@ class _Runs:
 
     def take(self, evidence: NDArray[np.float64], boxes: NDArray[np.intp]) -> None:
         left = self.open
-        self.evidence[left] += evidence
+        self.evidence[:, left] += evidence
         self.boxes[left] += boxes
         self.photos[left] += boxes > 0
 
@@ -137,14 +138,15 @@ def _photo(
     return boxes.astype(np.intp), rng.binomial(boxes, shares).astype(np.intp)
 
 
-def _table() -> NDArray[np.float64]:
-    """Evidence by the number of boxes and of wrong ones."""
+def _tables() -> NDArray[np.float64]:
+    """Evidence by the assumed correlation, the number of boxes and that of wrong ones."""
     most = max(BOXES)
-    table = np.zeros((most + 1, most + 1))
-    for boxes in range(1, most + 1):
-        for wrong in range(boxes + 1):
-            table[boxes, wrong] = SHARES.evidence([Counted(wrong, boxes)])
-    return table
+    tables = np.zeros((len(CORRELATIONS), most + 1, most + 1))
+    for place, correlation in enumerate(CORRELATIONS):
+        for boxes in range(1, most + 1):
+            for wrong in range(boxes + 1):
+                tables[place, boxes, wrong] = SHARES.of_one(Counted(wrong, boxes), correlation)
+    return tables
 
 
 async def measured() -> dict[int, tuple[float, float]]:

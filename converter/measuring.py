@@ -40,6 +40,11 @@ class Work:
         return self.order.options
 
     @property
+    def compared_on(self) -> Path | None:
+        """The folder of pictures on which the copy is compared; None: the packaged photos and variations."""
+        return self.order.pictures or self.options.images
+
+    @property
     def rounds_alike(self) -> bool:
         """Whether native and the copy compute in FP32 on the same CPU."""
         return self.options.precision == "FP32" and not self.found.gpus
@@ -59,7 +64,7 @@ def measured(
         folder=folder,
         target=target,
         batch_sizes=work.options.batch_sizes,
-        images=work.options.images,
+        images=work.compared_on,
         declared=work.options.declared,
         most_weights_bytes=room.limit(work.kind, folder) if target is None else None,
     )
@@ -99,7 +104,7 @@ def agreement(work: Work, native: "Probed", copy: "Probed") -> dict[str, Any]:
 
     tolerance, found = work.order.tolerance, {}
     for size in native.detections:
-        names = sampling.photo_names(work.options.images, len(native.detections[size]))
+        names = sampling.photo_names(work.compared_on, len(native.detections[size]))
         pairs = zip(_pairs(native, copy, size), names, strict=True)
         agreed = total(compare(ours, theirs, tolerance, photo=photo) for (ours, theirs), photo in pairs)
         verdict = agreed.verdict(tolerance)

@@ -20,7 +20,7 @@ class Tolerance:
     few_boxes: int = 20  # least number of boxes for the two limits above
     fewest_boxes: int = 200  # least number of boxes on which a copy passes the test
     fewest_photos: int = 40  # and of different photos that they are in
-    fewest_rows: int = 50  # least number of rows on which a copy is equal to rounding
+    fewest_rows: int = 30  # least number of rows on which a copy is equal to rounding
     row_iou: float = 0.99  # least overlap of rows that are equal to rounding
     row_score_diff: float = 0.005  # most that their scores differ
 

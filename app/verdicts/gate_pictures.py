@@ -17,8 +17,6 @@ from converter.sizes import ENLARGED, SizeName, size_class
 
 log = logging.getLogger(__name__)
 
-# That the server holds, and runs at two batch sizes in quiet moments: a hundred tell as much as all of a large folder.
-_MOST_PICTURES, _MOST_BYTES = 100, 64 << 20
 # What a model, or its copy, says of a form of JPEG file that it does not take: others are compared.
 _FORMS = ("colours", "undecodable", "unlike")
 _USUAL = (0xC0, 3)  # baseline, in colours
@@ -42,7 +40,9 @@ def pictures(folder: Path | None, intake: Intake, size: SizeName) -> Sequence[Ga
         if not found and size == "small":
             raise BadOptions("the package has no picture that can be used")
         return found
-    files = sampling.pictures(folder, most=_MOST_PICTURES, most_bytes=_MOST_BYTES, on_sample=_log_sample)
+    files = sampling.pictures(
+        folder, most=sampling.MOST_COMPARED, most_bytes=sampling.MOST_COMPARED_BYTES, on_sample=_log_sample
+    )
     found = [replace(each, source=each.image.digest) for each in _checked([("", data) for data in files], intake)]
     if not found:
         raise BadOptions(f"{folder} has no picture that can be used")

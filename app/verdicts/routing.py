@@ -29,7 +29,7 @@ class Routing:
         self.chosen = AUTO
         self._metrics = metrics
         self._standings = {name: Standing() for name in lanes}
-        self._answered_last: dict[SizeName, str | None] | None = None
+        self._answered_last: dict[SizeName, str | None] = {}
 
     @property
     def copies(self) -> list[str]:
@@ -119,8 +119,10 @@ class Routing:
         """The lane for a picture of so many pixels; BackendUnavailable with the reason if it can't be answered."""
         name = backend
         if backend == AUTO:
-            self._note_change()
-            name = self.active_for(size_class(pixels)) or NATIVE
+            size = size_class(pixels)
+            active = self.active_for(size)
+            self._note_change(size, active)
+            name = active or NATIVE
         lane = self.lanes[name]
         if not lane.slot.ready:
             raise lane.slot.unavailable()
@@ -196,11 +198,11 @@ class Routing:
     def _speedup(self, copy: str) -> float:
         return self._standings[copy].speedup
 
-    def _note_change(self) -> None:
-        answers = self.answers
-        if answers != self._answered_last:
-            log.info("backend answers auto backends=%s before=%s", answers, self._answered_last)
-            self._answered_last = answers
+    def _note_change(self, size: SizeName, active: str | None) -> None:
+        before = self._answered_last.get(size)
+        if active != before:
+            log.info("backend answers auto backend=%s before=%s size=%s", active, before, size)
+            self._answered_last[size] = active
 
 
 async def _first(waits: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -91,11 +91,11 @@ class Agreement(Comparison):
         evidence = Shares(tolerance.good, tolerance.bad).evidence(self.counted)
         enough = log(1 / tolerance.error)
         share = self._share(tolerance) if self.boxes else "neither found a box"
-        if evidence >= enough:
+        if evidence.least >= enough:
             return Verdict("disagrees", share)
         needed = f"{tolerance.fewest_boxes} boxes of {tolerance.fewest_photos} photos are needed"
         many = self.boxes >= tolerance.fewest_boxes and len(self.counted) >= tolerance.fewest_photos
-        if many and evidence <= -enough:
+        if many and evidence.largest <= -enough:
             return Verdict("agrees", ", ".join([share, *limits]))
         apart = f"{self.rows_apart} of {self.rows} rows are not equal to rounding"
         few = [apart] if self.rows_apart else [f"only {self.rows} rows, {tolerance.fewest_rows} are needed"]

@@ -37,5 +37,6 @@ def enlarged(photo: bytes, pixels: int) -> Image.Image:
 
 def _jpeg(picture: Image.Image, *, progressive: bool = False) -> bytes:
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=QUALITY, subsampling="4:2:0", progressive=progressive)
+    sampling = "4:4:4" if picture.mode == "CMYK" else "4:2:0"  # inks are not subsampled
+    picture.save(stream, "JPEG", quality=QUALITY, subsampling=sampling, progressive=progressive)
     return stream.getvalue()

@@ -15,6 +15,8 @@ VARIATIONS = 3  # of each packaged photo
 _JPEG = b"\xff\xd8\xff"
 _SUFFIXES = (".jpg", ".jpeg")
 MOST, MOST_BYTES = 512, 256 << 20  # of a folder, which are held at once: INT8 is calibrated on 64 batches of 8
+# Of a folder on which a copy is compared with its source: a hundred tell as much as all of a large folder.
+MOST_COMPARED, MOST_COMPARED_BYTES = 100, 64 << 20
 
 
 def packaged() -> list[bytes]:

@@ -20,7 +20,7 @@ from tests.support.fakes import FACTS
 
 pytestmark = pytest.mark.anyio
 
-GOOD, FEW, WORSE = agreement(30), agreement(19), agreement(30, score_diff=0.06)
+GOOD, FEW, WORSE = agreement(30), agreement(10), agreement(30, score_diff=0.06)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_verdict_tells_its_numbers_and_the_limits() -> None:
     assert worse == "largest score difference 0.06 (0.05 allowed), at batch 8"
     few = decided({"1": FEW, "8": FEW}, ()).reason
     assert few.startswith(
-        "0 % of 19 boxes of 5 photos wrong (1 % is good, 5 % bad), only 38 rows, 50 are needed, "
+        "0 % of 10 boxes of 5 photos wrong (1 % is good, 5 % bad), only 20 rows, 30 are needed, "
         "200 boxes of 40 photos are needed, "
     )
 

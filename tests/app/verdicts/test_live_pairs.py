@@ -161,8 +161,8 @@ async def test_every_copy_has_its_own_window(answering: ServerSetup) -> None:
 @pytest.mark.parametrize(
     ("low", "found", "pairs", "word"),
     [
-        (1.5, answer(DOG, CAT), 15, "passed"),  # 20 rows, and 2 of each pair
-        (0.9, answer(DOG, CAT), 15, "slower"),
+        (1.5, answer(DOG, CAT), 5, "passed"),  # 20 rows, and 2 of each pair
+        (0.9, answer(DOG, CAT), 5, "slower"),
         (1.5, answer(DOG), 3, "disagrees"),
     ],
 )
