@@ -13,6 +13,7 @@ from app.images import Image
 from app.lanes.quiet import Quiet
 from app.verdicts.verdict import IN_FLIGHT
 from converter.comparison.timing import Ratio, Role, order, paired_ratio
+from converter.sizes import LARGE_PIXELS
 
 # Of timed calls at each load; with 6, one slow call made an interval of 0.006 to 392.
 FEWEST_PAIRS, MOST_PAIRS = 12, 60
@@ -46,8 +47,10 @@ class Loads:
         """Reference ÷ copy of the time for a round of pictures, each in batches as it takes them and calls at once."""
         found: list[tuple[float, float]] = []
         both: dict[Role, Backend] = {"native": reference, "copy": copy}
+        large = max(image.pixels for image in self._pictures) > LARGE_PIXELS
+        count = ROUND // 2 if large else ROUND  # requests wait meanwhile
         while self._goes_on(found):
-            pictures = list(islice(cycle(self._pictures), len(found), len(found) + ROUND))
+            pictures = list(islice(cycle(self._pictures), len(found), len(found) + count))
             took = {}
             async with self._quiet.moment():
                 for role in order(len(found)):
