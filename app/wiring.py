@@ -33,15 +33,17 @@ from app.metrics import Metrics
 from app.model_folder import Place
 from app.rules import GateRules, RollbackRule
 from app.settings import Settings
-from app.verdicts import judge, states
+from app.verdicts import gate_pictures, states
 from app.verdicts.failures import Failures
-from app.verdicts.gate import Clock, Gate
+from app.verdicts.gate import Gate
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
 from app.verdicts.later import Later
 from app.verdicts.live_pairs import LivePairs
+from app.verdicts.loads import Clock
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
+from converter.contract import Order
 from converter.description import Declared
 from converter.disk import kept, places
 from converter.disk.hashes import Hashes, sha256
@@ -165,9 +167,15 @@ def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: 
         matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
     )
     rules = GateRules(tolerance=tolerance, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
-    load = partial(judge.pictures, settings.gate_images, _intake(settings))
+    load = partial(gate_pictures.pictures, settings.gate_images, _intake(settings))
     quiet = Quiet([lane.batcher for lane in routing.lanes.values()], measuring=measuring)
-    return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet, clock=clock)
+    return Gate(
+        rules,
+        pictures=partial(asyncio.to_thread, load),
+        quiet=quiet,
+        clock=clock,
+        most_pixels=_pixels_in_flight(settings),
+    )
 
 
 def _detector(settings: Settings, attempts: Attempts, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
@@ -181,7 +189,8 @@ def _intake(settings: Settings) -> Intake:
 def _conversions(settings: Settings, served: Served, tolerance: Tolerance, metrics: Metrics) -> Conversions:
     files = JobFiles(places.location(served.now.folder, "jobs", cache=settings.cache))
     allowed = JobLimits(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
-    return Conversions(files=files, metrics=metrics, allowed=allowed, tolerance=tolerance, verify=settings.verify)
+    order = Order(tolerance=tolerance, pictures=settings.gate_images, verify=settings.verify)
+    return Conversions(files=files, metrics=metrics, allowed=allowed, order=order)
 
 
 def _copies(

@@ -192,6 +192,9 @@ class BackendAnswer(BaseModel):
     reason: str = ""
     verdict: dict[str, Any] | None = Field(default=None, description="The gate's, with its numbers; null of native.")
     rolled_back: str | None = Field(default=None, description="Why it was taken out of `auto`.")
+    slower_live: dict[str, str] = Field(
+        default_factory=dict, description="Size classes that it lost to native by live pairs, and why."
+    )
     device: str | None = None
     providers: dict[str, int] | None = Field(
         default=None, description="Of an ONNX copy: ONNX Runtime's providers, and how many operations each runs."
@@ -224,27 +227,3 @@ class SampleAnswer(BaseModel):
     name: str
     width: int
     height: int
-
-
-class InferHistogram(BaseModel):
-    """How many images took how long in `infer`; the same histogram that is scraped."""
-
-    upper_ms: list[float | None] = Field(description="Upper bounds of the buckets; the last, null, has none.")
-    counts: dict[str, dict[str, list[int]]] = Field(description="By backend and role: images in each bucket.")
-
-
-class CompareAnswer(BaseModel):
-    """Native against each copy, now."""
-
-    backend: str = Field(description="What an admin chose: `auto` or a backend's name.")
-    active: str | None = Field(description="The backend that answers `auto`.")
-    shadow_share: float
-    rules: dict[str, Any] = Field(description="What the gate asks of a copy.")
-    native: dict[str, Any] = Field(description="Its state and reason.")
-    infer_ms: dict[str, dict[str, Any]] = Field(
-        description="By backend and role, serving or shadow: count, mean, p50, p95, p99 of `infer`'s histogram."
-    )
-    infer_histogram: InferHistogram
-    copies: dict[str, dict[str, Any]] = Field(
-        description="By copy: state, reason, the gate's verdict, rollback, and the window of live pairs with the worst."
-    )
