@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import tensorflow as tf
+from converter.machine.garbage import none_looked_for
+
+with none_looked_for():
+    import tensorflow as tf
 
 from app.backends import child, findings
 from app.backends.backend import BatchFailed, Facts, ModelRefused

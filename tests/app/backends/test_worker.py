@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied, WorkerGone
+from app.backends.spare import Spare
 from app.backends.worker import Worker, start_program
 from app.backends.worker_log import LogListener
 from app.images import Image
@@ -56,6 +57,28 @@ async def test_it_says_what_it_is_when_it_is_warm(start: Start) -> None:
     assert (worker.facts.batches_in_flight, worker.facts.padded, worker.facts.device) == (3, True, "CPU")
     assert worker.facts.signature == {"folder": "street/1", "name": "native"}
     assert worker.name == "native"
+
+
+async def test_a_spare_process_serves_as_any_other_does() -> None:
+    with Spare("tests.support.app.echo_worker", "native") as spare:
+        spec = Spec("native", Path("street/1"), max_batch=8, batch_sizes=(1, 4))
+        first, second = [await start_program("tests.support.app.echo_worker", spec, None, spare) for _ in range(2)]
+        assert first.facts == second.facts
+        assert echoed(await first.detect([picture(640, size_bytes=7)])) == [(640, 7)]
+        os.kill(first.pid, signal.SIGKILL)
+        assert str(await first.died()) == "its process ended by SIGKILL"
+    for worker in (first, second):
+        await worker.close()
+        assert is_gone(worker)
+
+
+@pytest.mark.parametrize("program", ["tests.support.app.echo_worker", "tests.support.app.nothing"])
+def test_a_spare_process_that_nobody_takes_is_ended(program: str) -> None:
+    with Spare(program, "native") as spare:
+        assert spare.process is not None
+        assert spare.take(program, "onnx") is None
+        pid = spare.process.pid
+    assert not Path(f"/proc/{pid}").exists()
 
 
 async def test_batches_in_flight_each_get_their_own_answers(start: Start) -> None:
