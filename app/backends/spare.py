@@ -17,9 +17,9 @@ def command(program: str, name: str, handle: int) -> list[str]:
     return [sys.executable, "-m", program, "--socket", str(handle), "--name", name]
 
 
-def environment(own: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables of a worker, `own` among them."""
-    return {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1", **os.environ, **own}
+def environment(own: Mapping[str, str], *, usual: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment variables of a worker: `own` whatever else is set, `usual` where nothing else is."""
+    return {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1", **(usual or {}), **os.environ, **own}
 
 
 class Spare:

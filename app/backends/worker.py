@@ -14,7 +14,7 @@ from app.backends import wire
 from app.backends.adopted import Adopted
 from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, WorkerGone
 from app.backends.pipe import Pipe
-from app.backends.programs import program_of
+from app.backends.programs import environ_of, program_of
 from app.backends.spare import Spare, command, environment
 from app.backends.worker_log import LogListener, WorkerLog
 from app.images import Image
@@ -69,7 +69,7 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
             stdout=said.handle,
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=[theirs.fileno()],
-            env=environment(spec.environ),
+            env=environment(spec.environ, usual=environ_of(spec.name)),
         )
     except BaseException:
         ours.close()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied, WorkerGone
-from app.backends.spare import Spare
+from app.backends.programs import environ_of
+from app.backends.spare import Spare, environment
 from app.backends.worker import Worker, start_program
 from app.backends.worker_log import LogListener
 from app.images import Image
@@ -206,3 +207,14 @@ async def test_what_it_prints_becomes_log_lines_at_tensorflows_level(
     assert said[0].getMessage().endswith("text='tensorflow/core/x.cc:1: Running native segment for engine'")
     assert {name for name, _ in heard} == {"native"}
     assert any(line.endswith("Running native segment for engine") for _, line in heard)
+
+
+@pytest.mark.parametrize(("said", "heard"), [(None, "glibc.malloc.hugetlb=1"), ("glibc.malloc.check=0",) * 2])
+def test_what_an_operator_sets_for_a_worker_counts(
+    said: str | None, heard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    if said:
+        monkeypatch.setenv("GLIBC_TUNABLES", said)
+    assert environment({}, usual=environ_of("onnx"))["GLIBC_TUNABLES"] == heard
+    assert environment({"GLIBC_TUNABLES": ""}, usual=environ_of("onnx"))["GLIBC_TUNABLES"] == ""
