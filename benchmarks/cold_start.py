@@ -77,7 +77,7 @@ def _server(model: Path) -> Start:
     began = time.perf_counter()
     with serving({"DETECTOR_MODEL": str(model), "DETECTOR_COPIES": ""}) as server:
         while not _answers(server):
-            time.sleep(0.01)
+            time.sleep(0.02)
         seconds = time.perf_counter() - began
         return {"seconds": seconds, "mb": _rss_mb(server.worker_pid("native")), "api_mb": _rss_mb(server.process.pid)}
 
@@ -85,6 +85,11 @@ def _server(model: Path) -> Start:
 def _answers(server: Server) -> bool:
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
     try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+        response.read()
+        if response.status != 200:
+            return False
         connection.request("POST", "/detect", PHOTOS[0].read_bytes(), {"Content-Type": "image/jpeg"})
         return connection.getresponse().status == 200
     except OSError:

@@ -7,8 +7,8 @@ from converter.targets import KINDS
 
 # The program for what each library runs.
 RUNNERS = {"tensorflow": "app.backends.savedmodel", "onnxruntime": "app.backends.onnx"}
-# A large picture is 180 MB for a moment in an ONNX copy. With pages of 2 MB instead of 4 kB the kernel has them ready in
-# a third of the time (benchmarks/cpu.md, big pictures). TensorFlow gains nothing by them.
+# A large picture is 180 MB for a moment in an ONNX copy. With pages of 2 MB instead of 4 kB the kernel has them ready
+# in a third of the time (benchmarks/cpu.md, big pictures). TensorFlow gains nothing by them.
 _ENVIRON: Mapping[str, Mapping[str, str]] = {"onnxruntime": {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}}
 
 

@@ -54,7 +54,7 @@ def running(command: Sequence[str], environ: Mapping[str, str], path: str, pictu
         while (status := ask(port, path, picture)) != 200:
             if process.poll() is not None or time.perf_counter() - began > START_S:
                 raise NotStarted(f"no answer ({status or 'nothing listens'}) after {time.perf_counter() - began:.0f} s")
-            time.sleep(0.02)
+            time.sleep(0.05)
         yield Running(process, port, time.perf_counter() - began)
     finally:
         _end(process)
