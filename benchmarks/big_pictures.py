@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import onnxruntime
@@ -23,8 +25,9 @@ from PIL import Image
 
 from benchmarks.raw import PHOTOS
 from converter.comparison import agreement
-from converter.model import jpeg, onnx_copy
+from converter.model import jpeg
 from converter.model.onnx_copy import OnnxCopy
+from converter.model.onnx_layout import PICTURE, Decode
 from converter.model.prediction import predict
 from converter.tolerance import Tolerance
 
@@ -37,7 +40,7 @@ def main() -> int:
     folder = Path(sys.argv[1])
     photos = [enlarged(path) for path in PHOTOS]
     copy = OnnxCopy(folder)
-    pixels = jpeg.decode(photos[0], copy.layout.decode)
+    pixels = jpeg.decode(photos[0], copy.layout.decode or Decode())
     print(f"{pixels.shape[1]} x {pixels.shape[0]}, {len(photos[0]) / 1e6:.1f} MB; medians of {TIMES}, ms\n")
     print("| what | ms |\n|---|---|")
     for name, what in (*decodings(photos[0], *pixels.shape[:2]), *after_decoding(folder, copy, pixels)):
@@ -75,7 +78,7 @@ def decodings(photo: bytes, height: int, width: int) -> Iterator[tuple[str, Call
     yield "with the exact DCT", lambda: decode(fast=False)
     yield "with plain upsampling of colours", lambda: decode(plain=True)
     for ratio in (2, 4, 8):
-        yield f"at one in {ratio}", lambda ratio=ratio: decode(ratio)
+        yield f"at one in {ratio}", partial(decode, ratio)
     yield "two pictures in two threads", lambda: list(pool.map(lambda _: decode(), range(2)))
 
 
@@ -85,10 +88,10 @@ def after_decoding(folder: Path, copy: OnnxCopy, pixels: Any) -> Iterator[tuple[
         options = onnxruntime.SessionOptions()
         options.enable_cpu_mem_arena = options.enable_mem_pattern = kept
         options.intra_op_num_threads = 1
-        graph = str(folder / onnx_copy.PICTURE)
+        graph = str(folder / PICTURE)
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         given = {session.get_inputs()[0].name: pixels}
-        yield f"turned, made floats, scaled: {name}", lambda session=session, given=given: session.run(None, given)
+        yield f"turned, made floats, scaled: {name}", partial(session.run, None, given)
     yield "only the pixels that scaling reads, in numpy", lambda: scaled(pixels)
     whole, ours = copy_scaled(folder, pixels), scaled(pixels)
     print(f"| (its largest difference from the copy's, of 255) | {np.abs(whole - ours).max():.5f} |")
@@ -96,7 +99,7 @@ def after_decoding(folder: Path, copy: OnnxCopy, pixels: Any) -> Iterator[tuple[
 
 def copy_scaled(folder: Path, pixels: Any) -> Any:
     """The copy's own scaled picture, without what it is padded with."""
-    session = onnxruntime.InferenceSession(str(folder / onnx_copy.PICTURE), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(folder / PICTURE), providers=["CPUExecutionProvider"])
     picture, (height, width) = session.run(None, {session.get_inputs()[0].name: pixels})
     return picture[:, : int(height), : int(width)]
 
@@ -126,11 +129,8 @@ def agreed(copy: OnnxCopy, photos: list[bytes], ratio: int) -> str:
     """Whether boxes of pictures decoded at one in `ratio` are those of whole ones."""
     limits, decode = Tolerance(), jpeg.decode
     whole = [_boxes(copy, photo) for photo in photos]
-    onnx_copy.jpeg.decode = lambda data, wanted: decode(data, replace(wanted, ratio=ratio))
-    try:
+    with mock.patch.object(jpeg, "decode", lambda data, wanted: decode(data, replace(wanted, ratio=ratio))):
         smaller = [_boxes(copy, photo) for photo in photos]
-    finally:
-        onnx_copy.jpeg.decode = decode
     pairs = zip(whole, smaller, strict=True)
     verdict = agreement.total(agreement.compare(one, other, limits) for one, other in pairs).verdict(limits)
     return f"{verdict.word}: {verdict.reason}"

@@ -48,9 +48,14 @@ def _figures(found: Mapping[str, Any], most: float) -> dict[str, float]:
         one = found[load]
         figures |= {f"rate {load}": one["rate"], f"of raw {load}": one["rate"] / most}
         figures |= {f"p50 {load}": one["p50_ms"], f"p99 {load}": one["p99_ms"]}
-        figures[f"failed {load}"] = (one["not_2xx"] + one["broken"]) / max(1, one["answers"] + one["broken"])
-    figures["failed"] = sum(found[load]["not_2xx"] + found[load]["broken"] for load in ("1", "8", "32"))
+        figures[f"failed {load}"] = _failed(one) / max(1, one["answers"] + max(0, one["broken"] - one["not_2xx"]))
+    figures["failed"] = sum(_failed(found[load]) for load in ("1", "8", "32"))
     return figures | {"memory": found["memory_mb"], "cold": found["cold_s"]}
+
+
+def _failed(one: Mapping[str, Any]) -> int:
+    """Requests without a 2xx; a connection that a server closes after a 500 counts once."""
+    return max(int(one["not_2xx"]), int(one["broken"]))
 
 
 def rendered(found: Mapping[str, Any]) -> str:
