@@ -64,9 +64,9 @@ def main() -> int:
     if not args.table:
         model = _model()
         for _ in range(args.rounds):
-            found["rounds"].append(_round(model, args, len(found["rounds"])))
-            RESULTS.parent.mkdir(exist_ok=True)
-            RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+            for _ in _round(model, args, found["rounds"]):
+                RESULTS.parent.mkdir(exist_ok=True)
+                RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     RESULTS.with_suffix(".svg").write_text(plot.drawn(tables.summary(found["rounds"])))
     tables.put_into(ROOT / "benchmarks" / "cpu.md", tables.rendered(found))
     print(tables.rendered(found))
@@ -84,14 +84,17 @@ def _model() -> Path:
     return versions / "1"
 
 
-def _round(model: Path, args: argparse.Namespace, number: int) -> dict[str, Any]:
+def _round(model: Path, args: argparse.Namespace, rounds: list[dict[str, Any]]) -> Iterator[None]:
+    """One more round, which grows with each server that has been measured."""
     with RawCalls(model) as raw:
         found: dict[str, Any] = {"seconds": args.seconds, "raw": raw.measure(RAW_S), "servers": {}}
     chosen = list(_chosen(model, args.only))
-    for contestant in (*chosen[number % len(chosen) :], *chosen[: number % len(chosen)]):
+    first = len(rounds) % len(chosen)
+    rounds.append(found)
+    for contestant in (*chosen[first:], *chosen[:first]):
         print(contestant.name, file=sys.stderr, flush=True)
         found["servers"][contestant.name] = _measured(contestant, args.seconds)
-    return found
+        yield
 
 
 def _measured(contestant: Contestant, seconds: int) -> dict[str, Any]:
