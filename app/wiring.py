@@ -13,6 +13,7 @@ from typing import Any
 import app
 from app.backends.backend import Backend, GpuUse, Spec, Starter
 from app.backends.served import Served
+from app.backends.spare import Spare
 from app.backends.worker import start_worker
 from app.choices import NATIVE
 from app.copies.conversions import Conversions, JobLimits
@@ -76,14 +77,16 @@ class Parts:
     health: Health
 
 
-def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = time.perf_counter) -> Parts:
-    """All parts, put together; nothing runs yet. The gate times by `clock`.
+def build(
+    settings: Settings, start_backend: Starter | None, spare: Spare | None = None, *, clock: Clock = time.perf_counter
+) -> Parts:
+    """All parts, put together; nothing runs yet, but for a `spare` worker. The gate times by `clock`.
 
     NoModel if there is no model where the settings say.
     """
     metrics = Metrics()
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
-    start = _telling(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
+    start = _telling(start_backend or partial(start_worker, listen=_listener(metrics), spare=spare), metrics)
     served = _served(settings, metrics)
     routing = _routing(settings, start, executor, metrics)
     measuring = asyncio.Lock()  # one measures at a time

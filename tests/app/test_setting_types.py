@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.settings import Settings, WrongSetting
+from app.settings import PREFIX, Settings, WrongSetting
 
 
 @pytest.mark.parametrize("name", ["token", "admin_token"])
