@@ -7,8 +7,12 @@ PYTEST := $(PY) -m pytest
 # A bare Debian has no ensurepip: the machine's own pip fills the environment.
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
+PEERS := $(patsubst benchmarks/peers/requirements/%.txt,.peers/%.done,$(wildcard benchmarks/peers/requirements/*.txt))
+# Triton's program for Python 3.11 has an early 3.11 in it, which the modules of 3.11.6 and later do not fit.
+PYTHON_pytriton ?= $(wildcard /usr/bin/python3.11)
+
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench overload hostile swaps soak fuzz chaos verify-trt bench-gpu lock clean
+.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench bench-peers overload hostile swaps soak fuzz chaos verify-trt bench-gpu lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,8 +67,11 @@ fuzz: $(VENV)/test.done ## Send 26,000 requests that nobody should send: none ma
 chaos: $(VENV)/test.done ## Ten minutes of faults under load: no answer of auto may be lost or wrong, nothing left over
 	$(PY) -m benchmarks.chaos
 
-bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run
-	$(PY) -m benchmarks.throughput
+bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run of two minutes (ARGS="--backend onnx")
+	$(PY) -m benchmarks.throughput $(ARGS)
+
+bench-peers: $(VENV)/test.done $(PEERS) ## The same beside seven other servers, each in an environment of its own (ARGS=--table: only the table)
+	$(PY) -m benchmarks.peers $(ARGS)
 
 overload: $(VENV)/test.done ## Offer three times what the server can answer, and 256 clients that ask again at once
 	$(PY) -m benchmarks.overload
@@ -80,7 +87,7 @@ lock: ## Pin the dependencies anew (needs uv)
 LOCK := --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-header
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(CLIENTS) .tensorrt dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) .tensorrt .peers dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=python3.11 …")'
@@ -107,3 +114,11 @@ $(VENV)/gpu.done: requirements-gpu.lock deploy/tensorrt.lock | $(PY)
 	@$(PIP) $<
 	@PYTHON=$(PYTHON) sh deploy/tensorrt.sh .tensorrt
 	@touch $@
+
+# A server that can't be installed here is left out, and the table says why.
+.peers/%.done: benchmarks/peers/requirements/%.txt
+	@echo "installing $< into .peers/$*, once …"
+	@rm -rf .peers/$* .peers/$*.failed && mkdir -p .peers
+	@if $(or $(PYTHON_$*),$(PYTHON)) -m venv --without-pip .peers/$* && $(PYTHON) -m pip --disable-pip-version-check \
+		--python .peers/$*/bin/python install --quiet --requirement $< 2>.peers/$*.log; then touch $@; \
+	else tail -1 .peers/$*.log >.peers/$*.failed; rm -rf .peers/$*; fi

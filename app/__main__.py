@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import app
 from app.misspelt import misspelt
 from app.model_folder import NoModel
 from app.settings import PREFIX, Settings, WrongSetting
+
+if TYPE_CHECKING:
+    from app.backends.spare import Spare
 
 log = logging.getLogger("app")
 
@@ -101,25 +104,36 @@ def _detect(args: dict[str, Any]) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    from app import logs, server
+    from app.backends.programs import program_of
+    from app.backends.spare import Spare
+    from app.choices import NATIVE
     from app.environ import forget_secrets
+
+    doubts = misspelt(os.environ)
+    forget_secrets(os.environ, but=settings.child_environment)
+    # What it imports takes longer than all that is imported from here on.
+    with Spare(program_of(NATIVE), NATIVE) as spare:
+        return _serve_with(spare, settings, doubts)
+
+
+def _serve_with(spare: "Spare", settings: Settings, doubts: Sequence[str]) -> int:
+    from app import logs, server
     from app.main import create_app
     from converter.machine import memory
     from converter.machine.confine import close_to_others
 
     memory.give_back_early()
     logs.set_up(settings.log_level, form=settings.log_format, requests=settings.request_log)
-    _tell_of_doubts(settings)
+    _tell_of_doubts(settings, doubts)
     failures: list[str] = []
 
     def fail(sentence: str) -> None:
         failures.append(sentence)
         draining.should_exit = True
 
-    forget_secrets(os.environ, but=settings.child_environment)
     close_to_others()
     try:
-        api = create_app(settings, fail=fail)
+        api = create_app(settings, spare=spare, fail=fail)
     except NoModel as error:
         return _ended(settings, str(error), 2)
     draining = server.DrainingServer(api, settings)
@@ -128,11 +142,11 @@ def _serve(settings: Settings) -> int:
     return _ended(settings, failures[0], 1) if failures else 0
 
 
-def _tell_of_doubts(settings: Settings) -> None:
+def _tell_of_doubts(settings: Settings, doubts: Sequence[str]) -> None:
     """Log what is probably not as it was meant, though it can be served."""
     from converter.disk.opening import open_to_others
 
-    for sentence in misspelt(os.environ):
+    for sentence in doubts:
         log.warning("setting unknown text=%r", sentence)
     if settings.cache is not None and (opened := open_to_others(settings.cache)):
         log.warning("cache open text=%r", opened)

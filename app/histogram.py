@@ -6,7 +6,7 @@ What reads the series has the rest written first.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import prometheus_client
 from prometheus_client import Metric
@@ -60,3 +60,15 @@ class Noted(Collector):
         notes, self._notes = self._notes, []
         self._write(notes)
         return []
+
+
+class FinerHistogram(Histogram):
+    """A histogram whose series with `value` as their first label have buckets of their own."""
+
+    value: str
+    finer: Sequence[float]
+
+    def _metric_init(self) -> None:
+        if self._labelvalues and self._labelvalues[0] == self.value:
+            self._prepare_buckets(self.finer)
+        super()._metric_init()

@@ -31,6 +31,7 @@ from app.api.requests import Requests
 from app.api.serving import Serving
 from app.api.straight import Straight
 from app.backends.backend import ModelRefused, Starter, WorkerDied
+from app.backends.spare import Spare
 from app.detection.side_by_side import SideBySide
 from app.settings import Settings, WrongSetting
 from app.web.samples import Samples
@@ -41,13 +42,17 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    settings: Settings, *, start_backend: Starter | None = None, fail: Callable[[str], None] = log.error
+    settings: Settings,
+    *,
+    start_backend: Starter | None = None,
+    spare: Spare | None = None,
+    fail: Callable[[str], None] = log.error,
 ) -> FastAPI:
     """The server for `settings`. `fail` is called with a sentence if native can't serve at start.
 
-    NoModel if there is no model where the settings say.
+    `spare`: a process that waits to be native's worker. NoModel if there is no model where the settings say.
     """
-    return assemble(build(settings, start_backend), settings, fail=fail)
+    return assemble(build(settings, start_backend, spare), settings, fail=fail)
 
 
 def assemble(

@@ -75,11 +75,16 @@ class Settings(BatchSettings, frozen=True, extra="forbid"):
     )
     gate_images: Path | None = Field(
         default=None,
-        description="Folder of JPEG files to compare copies with native on. Default: packaged photos and variations. "
-        "Of a large folder 100 are taken, always the same.",
+        description="Folder of JPEG files to compare copies with native on, of the sizes that are sent. Default: "
+        "packaged photos, variations, and the photos enlarged to 2 and 12 MP. Of a large folder 100 are taken, always "
+        "the same.",
     )
     gate_matched: float = Field(
-        default=_TOLERANCE.matched, gt=0, le=1, description="Least share of boxes that native and a copy share."
+        default=_TOLERANCE.matched,
+        gt=0,
+        lt=1,
+        description="Share of boxes that native and a copy share from which down a copy is bad; a good one lacks a "
+        "fifth of the rest at most.",
     )
     gate_mean_iou: float = Field(
         default=_TOLERANCE.mean_iou, ge=0.5, le=1, description="Least mean overlap (IoU) of these boxes."
@@ -93,7 +98,10 @@ class Settings(BatchSettings, frozen=True, extra="forbid"):
         description="How many times as fast as native a copy must be, at the lower bound of the interval.",
     )
     gate_seconds: float = Field(
-        default=_GATE.seconds, gt=0, description="Longest that a copy is timed against native at each of 2 batch sizes."
+        default=_GATE.seconds,
+        gt=0,
+        description="Longest that a copy is timed against native with pictures of one size class, a least number of "
+        "pairs apart.",
     )
     shadow_share: float = Field(
         default=0.02, ge=0, le=1, description="Share of requests that are run again on native and a copy, to compare."
@@ -102,7 +110,7 @@ class Settings(BatchSettings, frozen=True, extra="forbid"):
         default=_ROLLBACK.share,
         gt=0,
         le=1,
-        description="Share of the last compared pictures that may disagree, or fail, before a copy leaves `auto`.",
+        description="Share of the last compared pictures that a copy may fail on before it leaves `auto`.",
     )
     rollback_window: int = Field(
         default=_ROLLBACK.pairs, ge=20, description="How many compared pictures count as the last ones."

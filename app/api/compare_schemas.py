@@ -17,11 +17,15 @@ class CompareAnswer(BaseModel):
 
     backend: str = Field(description="What an admin chose: `auto` or a backend's name.")
     active: str | None = Field(description="The backend that answers `auto`.")
+    answers: dict[str, str | None] = Field(description="The same for pictures of each size class.")
+    size_classes: dict[str, str] = Field(description="The size classes of pictures, in words.")
+    traffic: dict[str, int] = Field(description="Images that were answered, by size class.")
     shadow_share: float
     rules: dict[str, Any] = Field(description="What the gate asks of a copy.")
     native: dict[str, Any] = Field(description="Its state and reason.")
     infer_ms: dict[str, dict[str, Any]] = Field(
-        description="By backend and role, serving or shadow: count, mean, p50, p95, p99 of `infer`'s histogram."
+        description="By backend and role, serving, shadow or `per image` (a batch's time divided by its images and by "
+        "the batches that ran at once): count, mean, p50, p95, p99. Below 20 observations the values instead."
     )
     infer_histogram: InferHistogram
     copies: dict[str, dict[str, Any]] = Field(

@@ -196,6 +196,9 @@ class BackendAnswer(BaseModel):
     reason: str = ""
     verdict: dict[str, Any] | None = Field(default=None, description="The gate's, with its numbers; null of native.")
     rolled_back: str | None = Field(default=None, description="Why it was taken out of `auto`.")
+    slower_live: dict[str, str] = Field(
+        default_factory=dict, description="Size classes that it lost to native by live pairs, and why."
+    )
     device: str | None = None
     providers: dict[str, int] | None = Field(
         default=None, description="Of an ONNX copy: ONNX Runtime's providers, and how many operations each runs."

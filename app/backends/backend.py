@@ -1,18 +1,13 @@
-"""Backends: what every one of them can do, and the table of the programs that run them. No TensorFlow here."""
+"""Backends: what every one of them can do. No TensorFlow here."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.choices import NATIVE
 from app.images import Image
 from converter.description import Declared
 from converter.model.detections import Detections
-from converter.targets import KINDS
-
-# The program for what each library runs; it runs in a child process and is imported nowhere else.
-RUNNERS = {"tensorflow": "app.backends.savedmodel", "onnxruntime": "app.backends.onnx"}
 
 
 class ModelRefused(Exception):
@@ -115,11 +110,6 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """End it; work still in it fails with WorkerDied."""
-
-
-def program_of(name: str) -> str:
-    """The program that runs the backend of this name."""
-    return RUNNERS["tensorflow" if name == NATIVE else KINDS[name].runner]
 
 
 # Starts a backend and returns when it is warm; ModelRefused or WorkerDied if it does not come to that.

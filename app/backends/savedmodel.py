@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import tensorflow as tf
+from converter.machine.garbage import none_looked_for
+
+with none_looked_for():
+    import tensorflow as tf
 
 from app.backends import child, findings, tensors
 from app.backends.backend import BatchFailed, Facts, ModelRefused
@@ -33,20 +36,14 @@ class SavedModel:
         device, in_flight = _set_up_devices(options.batches_in_flight, options.gpu.memory_mib)
         started = time.monotonic()
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
-        try:
-            self._model = Loaded(options.folder, may_have_engines=_has_engines(options.name), declared=options.declared)
-            self._model.description = findings.describe(self._model, options.finding, options.declared)
-        except UnusableModel as error:
-            raise ModelRefused(str(error)) from error
-        except tf.errors.OpError as error:
-            raise ModelRefused(f"the model fails on a good photo: {first_line(error)}") from error
-        except WrongBatch as error:
-            raise ModelRefused(f"the model fails on a good photo: {error}") from error
+        self._model = _load(options)
         loaded = time.monotonic()
         on_gpu = device != "CPU"
         # 1 and the largest on a CPU, where a size's first call costs little.
         every = powers_of_two(options.max_batch) if on_gpu else sorted({1, options.max_batch})
-        sizes = warm_up(self._call, options.batch_sizes or every, self._model.description.input, name="the model")
+        # TensorFlow on a CPU is as fast in the first call of a size as in the second.
+        times, wanted = 2 if on_gpu else 1, options.batch_sizes or every
+        sizes = warm_up(self._call, wanted, self._model.description.input, name="the model", times=times)
         if on_gpu:
             in_flight = rehearse(self._call, sizes, in_flight)
         fixed = sizes[0] > 1
@@ -100,6 +97,20 @@ def describe(signature: Signature, description: Description) -> dict[str, Any]:
         **in_words(description),
         "outputs": {name: f"{spec.dtype.name} {spec.shape}" for name, spec in sorted(outputs.items())},
     }
+
+
+def _load(options: child.WorkerOptions) -> Loaded:
+    """The model with its description; ModelRefused if it can't be read, or fails on a good photo."""
+    try:
+        model = Loaded(options.folder, may_have_engines=_has_engines(options.name), declared=options.declared)
+        model.description = findings.describe(model, options.finding, options.declared)
+    except UnusableModel as error:
+        raise ModelRefused(str(error)) from error
+    except tf.errors.OpError as error:
+        raise ModelRefused(f"the model fails on a good photo: {first_line(error)}") from error
+    except WrongBatch as error:
+        raise ModelRefused(f"the model fails on a good photo: {error}") from error
+    return model
 
 
 def _of_colours(jpegs: Sequence[bytes]) -> BatchFailed | None:

@@ -15,6 +15,7 @@ from app.images import Image, Intake
 from app.lanes.lane import Deadline
 from app.metrics import NO_BACKEND, Metrics
 from converter.model.detections import Detections
+from converter.sizes import size_class
 from converter.tolerance import Tolerance
 
 # Checking costs 0.4 microseconds a kilobyte and 20 for the header; handing it to a thread costs 150.
@@ -96,6 +97,7 @@ class Detector:
     def observe(self, result: Result, *, encode_s: float) -> None:
         """Count one picture that was answered, and observe its timings."""
         self._metrics.count_image(result.backend, "ok")
+        self._metrics.count_size(size_class(result.image.pixels))
         stages = (
             ("validate", result.validate_s),
             ("queue", result.queue_s),
@@ -129,10 +131,10 @@ class Detector:
         """Have the images answered; counts those that are not."""
         backend = NO_BACKEND
         try:
-            lane = self._attempts.route(query.backend)
-            backend = lane.slot.name
+            lanes = self._attempts.route(query.backend, images)
+            backend = lanes[0].slot.name
             deadline = Deadline(min(self._timeout_s, query.timeout_s or self._timeout_s))
-            outcomes = await self._attempts.answer(lane, images, deadline, elsewhere=query.backend == AUTO)
+            outcomes = await self._attempts.answer(lanes, images, deadline, elsewhere=query.backend == AUTO)
         except ServiceError as error:
             self.failed(backend, [error] * len(images))
             raise

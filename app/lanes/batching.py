@@ -22,6 +22,7 @@ from app.lanes.apart import Apart
 from app.lanes.queued import Answer, QueuedImage, answer, refuse
 from app.lanes.runner import BatchRunner, Bounds
 from app.lanes.running import Running
+from app.lanes.shares import Shares, Spent
 from app.lanes.suspects import Suspects
 from app.lanes.waiting import Waiting
 from app.metrics import Metrics
@@ -56,6 +57,7 @@ class MicroBatcher:
         self._waiting = Waiting(limit=bounds.images, max_pixels=queued, emptied=self._note_idleness)
         self._apart = Apart(suspects or Suspects())
         self.batches_begun, self.deadlines = 0, Alarms()  # ever; those of requests that wait here
+        self._shares = Shares()
         self._held = 0  # places of running batches
         self._idle, self._is_idle = asyncio.Event(), False
         self._rate = 0.0
@@ -184,13 +186,12 @@ class MicroBatcher:
         started = time.perf_counter()
         self._sizes.observe(len(batch))
         try:
-            detections = await self._model.run([job.image for job in batch])
-            seconds = time.perf_counter() - started
-            self._answered(batch, detections, seconds)
+            detections, spent = await self._shares.timed(self._model.run([job.image for job in batch]))
+            self._answered(batch, detections, spent)
             if is_whole:
                 self._leave_place(asyncio.current_task())
                 await asyncio.sleep(0)
-            answer(batch, detections, begun=started, seconds=seconds)
+            answer(batch, detections, begun=started, seconds=spent.seconds)
         except BatchFailed as error:
             try:
                 await self._repair(batch, error)
@@ -202,11 +203,12 @@ class MicroBatcher:
         except Exception as error:
             refuse(batch, error)
 
-    def _answered(self, batch: list[QueuedImage], detections: list[Detections], seconds: float) -> None:
+    def _answered(self, batch: list[QueuedImage], detections: list[Detections], spent: Spent) -> None:
+        self._metrics.observe_batch(self._model.name, len(batch), seconds=spent.seconds, share_s=spent.share_s)
         if len(detections) != len(batch):
             raise RuntimeError(f"{len(detections)} answers came to {len(batch)} images")
         self._apart.answered(batch)
-        rate = self._model.max_in_flight * len(batch) / seconds
+        rate = self._model.max_in_flight * len(batch) / spent.seconds
         self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
 
     async def _repair(self, batch: list[QueuedImage], error: BatchFailed) -> None:

@@ -1,7 +1,8 @@
 """The images that wait for a backend: bounded by their number and their pixels, fair between requests and sizes.
 
-Requests with a large picture wait in a line of their own, and batches come from both lines in turn: whoever sends the
-largest pictures that are allowed takes at most every second batch, and small ones are answered meanwhile.
+Requests with a large picture, whose decoding takes longer than most models do on it, wait in a line of their own, and
+batches come from both lines in turn: whoever sends the largest pictures that are allowed takes at most every second
+batch, and small ones are answered meanwhile.
 """
 
 import asyncio
@@ -11,8 +12,7 @@ from functools import partial
 
 from app.images import Image
 from app.lanes.queued import QueuedImage
-
-LARGE_PIXELS = 4_000_000  # of a picture whose decoding takes longer than most models do on it
+from converter.sizes import LARGE_PIXELS
 
 Request = deque[QueuedImage]  # one request's images
 

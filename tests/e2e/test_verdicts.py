@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.settings import bundled_model
-from app.verdicts.gate import FEWEST_PAIRS
+from app.verdicts.loads import FEWEST_PAIRS
 from benchmarks.serving import Server, serving
 from converter.comparison.agreement import Agreement
 from converter.model.detections import Detections
