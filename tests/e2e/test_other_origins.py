@@ -58,7 +58,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.mark.parametrize(("origin", "answer"), [(PAGE, [422, "invalid_image"]), (OTHER, "refused")])
+@pytest.mark.parametrize(
+    ("origin", "answer"), [(PAGE, [422, "invalid_image"]), (OTHER, "refused")], ids=["named", "not named"]
+)
 def test_a_page_elsewhere_asks_only_if_it_is_named(
     origin: str, answer: object, server: Server, browser: Browser, tmp_path: Path
 ) -> None:
