@@ -33,15 +33,7 @@ class SavedModel:
         device, in_flight = _set_up_devices(options.batches_in_flight, options.gpu.memory_mib)
         started = time.monotonic()
         self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
-        try:
-            self._model = Loaded(options.folder, may_have_engines=_has_engines(options.name), declared=options.declared)
-            self._model.description = findings.describe(self._model, options.finding, options.declared)
-        except UnusableModel as error:
-            raise ModelRefused(str(error)) from error
-        except tf.errors.OpError as error:
-            raise ModelRefused(f"the model fails on a good photo: {first_line(error)}") from error
-        except WrongBatch as error:
-            raise ModelRefused(f"the model fails on a good photo: {error}") from error
+        self._model = _load(options)
         loaded = time.monotonic()
         on_gpu = device != "CPU"
         # 1 and the largest on a CPU, where a size's first call costs little.
@@ -97,6 +89,20 @@ def describe(signature: Signature, description: Description) -> dict[str, Any]:
         **in_words(description),
         "outputs": {name: f"{spec.dtype.name} {spec.shape}" for name, spec in sorted(outputs.items())},
     }
+
+
+def _load(options: child.WorkerOptions) -> Loaded:
+    """The model with its description; ModelRefused if it can't be read, or fails on a good photo."""
+    try:
+        model = Loaded(options.folder, may_have_engines=_has_engines(options.name), declared=options.declared)
+        model.description = findings.describe(model, options.finding, options.declared)
+    except UnusableModel as error:
+        raise ModelRefused(str(error)) from error
+    except tf.errors.OpError as error:
+        raise ModelRefused(f"the model fails on a good photo: {first_line(error)}") from error
+    except WrongBatch as error:
+        raise ModelRefused(f"the model fails on a good photo: {error}") from error
+    return model
 
 
 def _of_colours(jpegs: Sequence[bytes]) -> BatchFailed | None:

@@ -34,19 +34,13 @@ def rounded(node: Any, add: Builder) -> bool:
 
 def dequantised(node: Any, add: Builder) -> bool:
     """Write a QuantizeAndDequantize of float32, with a known range or with that of its values, zero in the middle."""
-    given = node.attr["range_given"].b
     low, high = map(add.known, node.input[1:3])
-    one_range = _int(node, "axis", -1) == -1
+    given, one_range = node.attr["range_given"].b, _int(node, "axis", -1) == -1
     if node.attr["T"].type != tf.float32.as_datatype_enum or not one_range or (given and (low is None or high is None)):
         return False
-    bits, signed = _int(node, "num_bits", 8), "signed_input" not in node.attr or node.attr["signed_input"].b
-    most = np.float32((1 << bits - signed) - 1)
-    least = np.float32(-(1 << bits - 1) + node.attr["narrow_range"].b) if signed else np.float32(0)
+    least, most = _counted(node)
     if given:
-        scale, step = _scale(np.float32(low), np.float32(high), least, most)
-        ends = [add.constant(each * step, tf.float32) for each in (least, most)]
-        numbers = add("Maximum", add("Minimum", node.input[0], ends[1], T=tf.float32), ends[0], T=tf.float32)
-        by, back = add.constant(scale, tf.float32), add.constant(step, tf.float32)
+        numbers, by, back = _within(node.input[0], _scale(low, high, least, most), (least, most), add)
     else:
         numbers = node.input[0]
         by, back = _scale_of(numbers, add, least, most)
@@ -55,6 +49,21 @@ def dequantised(node: Any, add: Builder) -> bool:
     whole = _half_up(steps, add) if half_up else add("Round", steps, T=tf.float32)
     add.last("Mul", whole, back, T=tf.float32)
     return True
+
+
+def _counted(node: Any) -> tuple[Any, Any]:
+    """The least and the largest whole number of so many bits."""
+    bits, signed = _int(node, "num_bits", 8), "signed_input" not in node.attr or node.attr["signed_input"].b
+    least = np.float32(-(1 << bits - 1) + node.attr["narrow_range"].b) if signed else np.float32(0)
+    return least, np.float32((1 << bits - signed) - 1)
+
+
+def _within(numbers: str, scale: tuple[Any, Any], ends: tuple[Any, Any], add: Builder) -> tuple[str, str, str]:
+    """Numbers cut off at both ends, steps in one, and the size of a step."""
+    first, last = (add.constant(np.float32(each * scale[1]), tf.float32) for each in ends)
+    kept = add("Maximum", add("Minimum", numbers, last, T=tf.float32), first, T=tf.float32)
+    by, back = (add.constant(np.float32(each), tf.float32) for each in scale)
+    return kept, by, back
 
 
 def _scale(low: Any, high: Any, least: Any, most: Any) -> tuple[Any, Any]:

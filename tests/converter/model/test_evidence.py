@@ -116,7 +116,8 @@ def test_a_description_is_read_as_it_was_written() -> None:
 def test_boxes_that_are_rounded_outwards_to_a_coarse_grid_move_along_by_its_steps(reading: str) -> None:
     def rounded(boxes: NDArray[Any], size: Size) -> NDArray[Any]:
         step = 0.08 if reading.endswith("_norm") else 24
-        return np.ceil(written(reading, boxes, size) / step) * step
+        outwards: NDArray[Any] = np.ceil(written(reading, boxes, size) / step) * step
+        return outwards
 
     asked = described(API)
     assert read_boxes(asked, trials(asked, rounded)).boxes == reading
