@@ -1,9 +1,7 @@
 """The ASGI layer that asks for bearer tokens, before anything of the body is read. Closed unless listed as public."""
 
 import hmac
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from fastapi import Depends
 from fastapi.security import HTTPBearer
@@ -23,7 +21,6 @@ PUBLIC = (
     "/healthz",
     "/metrics",
     "/model",
-    "/model/versions",
     "/openapi.json",
     "/page/",
     "/readyz",
@@ -31,8 +28,6 @@ PUBLIC = (
     "/samples/",
     "/startupz",
     "/static-offline-docs/",
-    "/v2/health/live",
-    "/v2/health/ready",
 )
 ADMIN = ("/admin", "/admin/", "/convert", "/convert/")
 _ADMIN_OFF = "the admin routes are off: no DETECTOR_ADMIN_TOKEN is set"
@@ -60,12 +55,7 @@ class Keys:
 
 def covers(paths: tuple[str, ...], path: str) -> bool:
     """Whether `path` is one of `paths`, or lies below one that ends in a slash."""
-    return path in paths or path.startswith(_folders(paths))
-
-
-@lru_cache(maxsize=8)
-def _folders(paths: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(each for each in paths if each.endswith("/") and each != "/")
+    return path in paths or any(path.startswith(each) for each in paths if each.endswith("/") and each != "/")
 
 
 def _authorization(scope: Scope) -> bytes:
@@ -91,11 +81,12 @@ class Access:
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
         self._app, self._keys = app, keys
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The layer (https://asgi.readthedocs.io)."""
         if scope["type"] == "http":
             try:
                 self._keys.check(scope["path"], _authorization(scope))
             except ServiceError as error:
-                return error_response(scope["state"]["request_id"], error)(scope, receive, send)
-        return self._app(scope, receive, send)
+                await error_response(scope["state"]["request_id"], error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -28,12 +28,10 @@ class WorkerLog:
     worker has left behind may hold its log open for ever.
     """
 
-    def __init__(self, name: str, listen: LogListener | None, ours: int | None = None) -> None:
+    def __init__(self, name: str, listen: LogListener | None) -> None:
         self._name, self._listen = name, listen
         self._last: deque[str] = deque(maxlen=1)
-        self.handle: int | None = None  # the worker's end; None: it has it already, and `ours` is the other one
-        if ours is None:
-            ours, self.handle = os.pipe()
+        ours, self.handle = os.pipe()  # `handle` is the worker's end
         self._ours = os.fdopen(ours, "rb", 0)
         self._pipe: asyncio.BaseTransport | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -45,7 +43,7 @@ class WorkerLog:
 
     async def begin(self) -> None:
         """Read from now on; the worker has its end of the pipe, and ours of it is closed."""
-        self._let_go()
+        os.close(self.handle)
         stream = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         self._pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), self._ours)
@@ -53,7 +51,7 @@ class WorkerLog:
 
     def abandon(self) -> None:
         """The worker could not be started: nothing will be read."""
-        self._let_go()
+        os.close(self.handle)
         self._ours.close()
 
     async def ended(self) -> None:
@@ -64,10 +62,6 @@ class WorkerLog:
         self._pipe.close()
         self._reading.cancel()
         await asyncio.wait([self._reading])
-
-    def _let_go(self) -> None:
-        if self.handle is not None:
-            os.close(self.handle)
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         async for text in lines(stream):

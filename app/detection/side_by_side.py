@@ -11,8 +11,7 @@ from app.errors import ServiceError
 from app.metrics import NO_BACKEND
 from app.verdicts.live_pairs import LivePairs, Pair
 from app.verdicts.routing import Routing
-from converter.comparison.matching import BoxPair
-from converter.sizes import size_class
+from converter.comparison.agreement import BoxPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,6 @@ class SideBySide:
             request_id=request_id,
             native=native.found,
             found=copy.found,
-            size=size_class(native.image.pixels),
-            photo=native.image.digest,
         )
         self._live_pairs.add(pair)
         seen = self._live_pairs.judge(pair, threshold=query.threshold, classes=query.classes)

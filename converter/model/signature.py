@@ -33,7 +33,6 @@ class Signature:
     function: Any  # the ConcreteFunction
     spec: Any  # the TensorSpec of its input
     source: Any  # the signature's own function, which the other one may call
-    own: Any = None  # takes what `function` takes, and gives the signature's own outputs; None: `function` does
 
     @property
     def input_name(self) -> str:
@@ -93,7 +92,7 @@ def read(model: Any, declared: Declared | None, folder: Path) -> Signature:
         end=_suppression(gives, declared),
     )
     adapted = adapt(function, picture, needs)
-    return Signature(description, adapted.function, adapted.spec, function, adapted.own)
+    return Signature(description, adapted.function, adapted.spec, function)
 
 
 def _named(model: Any, name: str) -> Any:
@@ -133,8 +132,7 @@ def _takes_base64(function: Any, folder: Path, picture: str) -> bool:
 def _as_described(model: Any, known: Description) -> Signature:
     """The signature of a copy, which was made of an adapted one."""
     function = _named(model, known.signature)
-    spec = function.structured_input_signature[1][known.input.name]
-    return Signature(known, function, spec, function)
+    return Signature(known, function, function.structured_input_signature[1][known.input.name], function)
 
 
 def others(model: Any, served: str = SERVING) -> list[str]:
