@@ -82,15 +82,15 @@ class Soak:
 
     def rows(self) -> list[Row]:
         """What was found, in the order in which it is done."""
-        self.mixed(Tally(), max(10.0, self.plan.seconds / 10))
+        self.mixed("start", Tally(), max(10.0, self.plan.seconds / 10))
         self.settle({})
         before, tally = _allowed(resources(self.server)), Tally()
         with watched(self.server) as samples:
             self.admin.until = time.monotonic() + _SWAPPING * self.plan.seconds
-            self.mixed(tally, self.plan.seconds / 2)
+            self.mixed("first half", tally, self.plan.seconds / 2)
             peak = self.peak(max(5.0, self.plan.seconds / 20))
             since = time.monotonic()
-            self.mixed(tally, self.plan.seconds / 2)
+            self.mixed("second half", tally, self.plan.seconds / 2)
         after = self.settle(before)
         end, code = self.all_at_once(max(15.0, self.plan.seconds / 10))
         return [
@@ -105,9 +105,9 @@ class Soak:
             Row("exit code after SIGTERM", str(code), str(-signal.SIGTERM), code == -signal.SIGTERM),
         ]
 
-    def mixed(self, tally: Tally, seconds: float) -> None:
-        """The mix for so long."""
-        with clients(CLIENTS, partial(self._client, tally), self._turn, seed=f"{self.plan.seed}-{seconds}") as stop:
+    def mixed(self, part: str, tally: Tally, seconds: float) -> None:
+        """The mix for so long; each part of a soak has requests of its own."""
+        with clients(CLIENTS, partial(self._client, tally), self._turn, seed=f"{self.plan.seed}-{part}") as stop:
             for _ in range(int(seconds // 10)):
                 time.sleep(10)
                 print(f"{tally.answers} answers, {self.admin.acts} swaps and conversions", file=sys.stderr)
