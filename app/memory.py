@@ -27,11 +27,9 @@ def lacking(pid: int, *, root: Path = ROOT) -> str | None:
 def gpu_free_and_used(pid: int) -> tuple[int, int] | None:
     """Bytes that are free on the GPU of process `pid` and that it holds there; None if that can't be known.
 
-    Of several GPUs the one with the least to spare. In a container nvidia-smi may call processes by the ids that
-    they have outside, or name none: `pid` is not among them then, and nothing is known.
+    Of several GPUs the one with the least to spare.
     """
-    apps = nvidia.smi("compute-apps=pid,gpu_uuid,used_memory")
-    held = {gpu: int(mib) << 20 for owner, gpu, mib in apps if owner == str(pid) and mib.isdigit()}
+    held = nvidia.held_by_gpu(pid)
     if not held:
         return None
     free = {gpu: int(mib) << 20 for gpu, mib in nvidia.smi("gpu=uuid,memory.free") if mib.isdigit()}

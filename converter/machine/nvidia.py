@@ -42,9 +42,16 @@ def smi(query: str) -> list[list[str]]:
 
 def held_bytes(pid: int | None = None) -> int | None:
     """What a process (None: this one) holds of all GPUs; None if nvidia-smi does not know it, as in some containers."""
-    apps = smi("compute-apps=pid,used_memory")
-    held = [int(mib) << 20 for owner, mib in apps if owner == str(pid or os.getpid()) and mib.isdigit()]
-    return sum(held) if held else None
+    return sum(held_by_gpu(pid or os.getpid()).values()) or None
+
+
+def held_by_gpu(pid: int) -> dict[str, int]:
+    """The bytes that a process holds, by the uuid of the GPU; empty if nvidia-smi does not know it.
+
+    In a container nvidia-smi may call processes by the ids that they have outside, or name none.
+    """
+    apps = smi("compute-apps=pid,gpu_uuid,used_memory")
+    return {gpu: int(mib) << 20 for owner, gpu, mib in apps if owner == str(pid) and mib.isdigit()}
 
 
 def memory_bytes() -> tuple[int, ...]:

@@ -65,7 +65,7 @@ def test_lines_that_are_no_row_are_passed_over(text: str, smi_folder: Path) -> N
 
 
 def test_a_process_holds_what_all_gpus_say(smi_folder: Path) -> None:
-    put_smi(smi_folder, {"compute-apps=pid,used_memory": "7, 300\n8, 100\n7, 200\n9, [N/A]"})
+    put_smi(smi_folder, {"compute-apps=pid,gpu_uuid,used_memory": "7, A, 300\n8, A, 100\n7, B, 200\n9, A, [N/A]"})
     assert [nvidia.held_bytes(pid) for pid in (7, 8, 9)] == [500 << 20, 100 << 20, None]
     assert nvidia.held_bytes() is None
 
