@@ -93,19 +93,16 @@ def share_heaps() -> None:
     long been freed: a worker grew by a quarter, for minutes, and does not grow at all with shared ones. Without glibc
     it does nothing.
     """
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, max(2, len(os.sched_getaffinity(0)) // 2))
+    _tell_malloc(_M_ARENA_MAX, max(2, len(os.sched_getaffinity(0)) // 2))
 
 
 def return_large_pictures() -> None:
     """Have what is larger than most photos' pixels go back to the system as soon as it is freed.
 
     Otherwise pieces of all sizes share a heap, and between them stays what the largest took: an ONNX worker grew from
-    131 to 170 MB within 10,000 odd pictures, and stays between 126 and 136 so.
-    Without glibc it does nothing.
+    131 to 170 MB within 10,000 odd pictures, and stays between 126 and 136 so. Without glibc it does nothing.
     """
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+    _tell_malloc(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def give_back_early() -> None:
@@ -114,10 +111,8 @@ def give_back_early() -> None:
     Each thread has a heap of its own, and once a picture has been freed, pictures of its size come from the heap, which
     shrinks only at its end (mallopt(3), M_ARENA_MAX and M_MMAP_THRESHOLD). Without glibc it does nothing.
     """
-    with contextlib.suppress(AttributeError, OSError):
-        set_option = ctypes.CDLL(None).mallopt
-        set_option(_M_ARENA_MAX, 2)
-        set_option(_M_MMAP_THRESHOLD, 256 << 10)
+    _tell_malloc(_M_ARENA_MAX, 2)
+    _tell_malloc(_M_MMAP_THRESHOLD, 256 << 10)
 
 
 def give_back() -> None:
@@ -146,6 +141,11 @@ def in_words(size_bytes: int) -> str:
     if size_bytes >= 10 << 30:
         return f"{size_bytes / 2**30:.1f} GiB"
     return f"{size_bytes / 2**20:.0f} MiB" if size_bytes >= 1 << 20 else f"{size_bytes / 2**10:.0f} KiB"
+
+
+def _tell_malloc(option: int, value: int) -> None:
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(option, value)
 
 
 def _left_by_limits(root: Path) -> Iterator[int]:

@@ -107,7 +107,7 @@ class Lanes:
     def __init__(self, network: Path, options: Options) -> None:
         parts = onnx_ending.halves(onnx_ending.load(network))
         self._front, self._options = parts.front, options
-        options.share.of_session(1, onnx_ending.weights_bytes(parts.front))
+        options.share.of_session(1, onnx_ending.weights_bytes(parts.front))  # ValueError here, not at the first batch
         _check_sides(self._front)
         self.assigned = _assigned(parts, options)
         self._ending = None if parts.ending is None else _session(parts.ending, options, _CPU)
