@@ -1,13 +1,18 @@
 # `make serve` and `make test` do all set-up themselves; they need Python 3.11, pip and make.
 PYTHON ?= python3
 VENV := .venv
+CLIENTS := .venv-clients
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
 # A bare Debian has no ensurepip: the machine's own pip fills the environment.
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install --quiet --require-hashes --requirement
 
+PEERS := $(patsubst benchmarks/peers/requirements/%.txt,.peers/%.done,$(wildcard benchmarks/peers/requirements/*.txt))
+# Triton's program for Python 3.11 has an early 3.11 in it, which the modules of 3.11.6 and later do not fit.
+PYTHON_pytriton ?= $(wildcard /usr/bin/python3.11)
+
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor test test-long lint types bench overload hostile swaps soak fuzz chaos verify-trt bench-gpu lock clean
+.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench bench-peers overload hostile swaps soak fuzz chaos verify-trt bench-gpu lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +30,8 @@ demo: $(VENV)/serve.done ## Serve with some traffic over the photos, and with Pr
 doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this machine, and why not
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt 2>/dev/null); \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app doctor
+
+clients: $(CLIENTS)/done ## Install clients of other servers into .venv-clients; tests with DETECTOR_TEST_SYSTEM=1 drive them
 
 test: $(VENV)/test.done ## Run all tests but the heavy ones of test-long
 	$(PYTEST)
@@ -60,8 +67,11 @@ fuzz: $(VENV)/test.done ## Send 26,000 requests that nobody should send: none ma
 chaos: $(VENV)/test.done ## Ten minutes of faults under load: no answer of auto may be lost or wrong, nothing left over
 	$(PY) -m benchmarks.chaos
 
-bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run
-	$(PY) -m benchmarks.throughput
+bench: $(VENV)/test.done ## Compare the server with the raw call of the model, in one run of two minutes (ARGS="--backend onnx")
+	$(PY) -m benchmarks.throughput $(ARGS)
+
+bench-peers: $(VENV)/test.done $(PEERS) ## The same beside seven other servers, each in an environment of its own (ARGS=--table: only the table)
+	$(PY) -m benchmarks.peers $(ARGS)
 
 overload: $(VENV)/test.done ## Offer three times what the server can answer, and 256 clients that ask again at once
 	$(PY) -m benchmarks.overload
@@ -71,12 +81,13 @@ hostile: $(VENV)/test.done ## Send bodies made to hurt, and measure what they do
 
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --quiet --generate-hashes --upgrade $(LOCK) pyproject.toml --extra onnx -o requirements.lock
-	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra onnx --group test --group lint -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra onnx --extra grpc --group test --group lint -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) --group clients -o requirements-clients.lock
 	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra gpu --extra onnx -c requirements.lock -o requirements-gpu.lock
 LOCK := --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-header
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) .tensorrt dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) .tensorrt .peers dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=python3.11 …")'
@@ -92,8 +103,22 @@ $(VENV)/test.done: requirements-dev.lock | $(PY)
 	@$(PIP) $<
 	@touch $@
 
+$(CLIENTS)/done: requirements-clients.lock | $(PY)
+	@echo "installing requirements-clients.lock into $(CLIENTS), once …"
+	@$(PYTHON) -m venv --clear --without-pip $(CLIENTS)
+	@$(PYTHON) -m pip --disable-pip-version-check --python $(CLIENTS)/bin/python install --quiet --require-hashes --requirement $<
+	@touch $@
+
 $(VENV)/gpu.done: requirements-gpu.lock deploy/tensorrt.lock | $(PY)
 	@echo "installing requirements-gpu.lock into $(VENV) and TensorRT into .tensorrt, once …"
 	@$(PIP) $<
 	@PYTHON=$(PYTHON) sh deploy/tensorrt.sh .tensorrt
 	@touch $@
+
+# A server that can't be installed here is left out, and the table says why.
+.peers/%.done: benchmarks/peers/requirements/%.txt
+	@echo "installing $< into .peers/$*, once …"
+	@rm -rf .peers/$* .peers/$*.failed && mkdir -p .peers
+	@if $(or $(PYTHON_$*),$(PYTHON)) -m venv --without-pip .peers/$* && $(PYTHON) -m pip --disable-pip-version-check \
+		--python .peers/$*/bin/python install --quiet --requirement $< 2>.peers/$*.log; then touch $@; \
+	else tail -1 .peers/$*.log >.peers/$*.failed; rm -rf .peers/$*; fi

@@ -1,4 +1,4 @@
-"""`python -m app serve` runs the server, `doctor` tells what is missing here, `inspect` what a model is."""
+"""`python -m app serve` runs the server, `detect` asks one, `doctor` tells what is missing here, `inspect` a model."""
 
 import argparse
 import json
@@ -6,14 +6,20 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import app
 from app.misspelt import misspelt
 from app.model_folder import NoModel
 from app.settings import PREFIX, Settings, WrongSetting
 
+if TYPE_CHECKING:
+    from app.backends.spare import Spare
+
 log = logging.getLogger("app")
 
+INTERRUPTED = 130  # as shells tell it
 LOOKED_AT = ("model", "cache", "calibration_images")  # by the doctor; any text is a path, so these are never wrong
 DECLARED = (
     "signature",
@@ -34,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = args.pop("command")
     if command == "doctor":
         return _doctor(as_json=args["json"])
+    if command == "detect":
+        return _detect(args)
     as_json = args.pop("json", False)
     try:
         settings = Settings.from_env(os.environ, {name: value for name, value in args.items() if value is not None})
@@ -56,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
             serve.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text.replace("%", "%%"))
     doctor = commands.add_parser("doctor", help="tell what can be made and served on this machine, and why not")
     doctor.add_argument("--json", action="store_true", help="for programs")
+    _add_detect(commands.add_parser("detect", help="find the objects in pictures, by a server or without one"))
     inspect = commands.add_parser("inspect", help="tell what a model takes and gives, and which copies it can have")
     inspect.add_argument("model", nargs="?", help="its folder, or that of its versions (default: DETECTOR_MODEL)")
     inspect.add_argument("--json", action="store_true", help="for programs")
@@ -66,26 +75,65 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_detect(detect: argparse.ArgumentParser) -> None:
+    detect.add_argument("pictures", nargs="+", help="JPEG files, folders of them, or patterns like 'photos/**/*.jpg'")
+    detect.add_argument("--url", help="a server that runs; without it the model of the settings is served meanwhile")
+    detect.add_argument("--draw", metavar="DIR", type=Path, help="write each picture with its boxes there")
+    detect.add_argument("--json", action="store_true", help="print the answers, one JSON object a line")
+    detect.add_argument("--in-flight", metavar="N", type=int, default=4, choices=range(1, 65), help="requests at once")
+    for name in ("backend", "threshold", "classes"):
+        detect.add_argument(f"--{name}", metavar="VALUE", help=f"as in /detect: {name}")
+
+
+def _detect(args: dict[str, Any]) -> int:
+    from app.commands import detect
+
+    names = ("backend", "threshold", "classes")
+    asked = detect.Asked(
+        pictures=args["pictures"],
+        url=args["url"],
+        draw=args["draw"],
+        as_json=args["json"],
+        in_flight=args["in_flight"],
+        parameters={name: args[name] for name in names if args[name] is not None},
+    )
+    try:
+        return detect.run(asked, os.environ)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
 def _serve(settings: Settings) -> int:
-    from app import logs, server
+    from app.backends.programs import program_of
+    from app.backends.spare import Spare
+    from app.choices import NATIVE
     from app.environ import forget_secrets
+
+    doubts = misspelt(os.environ)
+    forget_secrets(os.environ, but=settings.child_environment)
+    # What it imports takes longer than all that is imported from here on.
+    with Spare(program_of(NATIVE), NATIVE) as spare:
+        return _serve_with(spare, settings, doubts)
+
+
+def _serve_with(spare: "Spare", settings: Settings, doubts: Sequence[str]) -> int:
+    from app import logs, server
     from app.main import create_app
     from converter.machine import memory
     from converter.machine.confine import close_to_others
 
     memory.give_back_early()
     logs.set_up(settings.log_level, form=settings.log_format, requests=settings.request_log)
-    _tell_of_doubts(settings)
+    _tell_of_doubts(settings, doubts)
     failures: list[str] = []
 
     def fail(sentence: str) -> None:
         failures.append(sentence)
         draining.should_exit = True
 
-    forget_secrets(os.environ, but=settings.child_environment)
     close_to_others()
     try:
-        api = create_app(settings, fail=fail)
+        api = create_app(settings, spare=spare, fail=fail)
     except NoModel as error:
         return _ended(settings, str(error), 2)
     draining = server.DrainingServer(api, settings)
@@ -94,11 +142,11 @@ def _serve(settings: Settings) -> int:
     return _ended(settings, failures[0], 1) if failures else 0
 
 
-def _tell_of_doubts(settings: Settings) -> None:
+def _tell_of_doubts(settings: Settings, doubts: Sequence[str]) -> None:
     """Log what is probably not as it was meant, though it can be served."""
     from converter.disk.opening import open_to_others
 
-    for sentence in misspelt(os.environ):
+    for sentence in doubts:
         log.warning("setting unknown text=%r", sentence)
     if settings.cache is not None and (opened := open_to_others(settings.cache)):
         log.warning("cache open text=%r", opened)

@@ -1,15 +1,22 @@
-"""prometheus_client's histogram, with observations sorted into their buckets when some have come or when they are read.
+"""What is observed with every request: written into its series, and sorted into buckets, when some of it has come.
 
-One alone costs several times as much as one of many, whose code and series are in the processor's caches.
+One observation alone costs several times as much as one of many, whose code and series are in the processor's caches.
+What reads the series has the rest written first.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 import prometheus_client
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-_SORTED_TOGETHER = 64
+_SORTED_TOGETHER, _WRITTEN_TOGETHER = 256, 500
+
+# A family, the values of its labels, an amount.
+Note = tuple[prometheus_client.Counter | prometheus_client.Histogram, tuple[object, ...], float]
 
 
 class Histogram(prometheus_client.Histogram):
@@ -27,10 +34,41 @@ class Histogram(prometheus_client.Histogram):
 
     def _sort(self) -> None:
         new, self._new = self._new, []
-        for amount in new:
-            self._sum.inc(amount)
-            self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
+        self._sum.inc(sum(new))
+        for bucket, count in Counter(bisect_left(self._upper_bounds, amount) for amount in new).items():
+            self._buckets[bucket].inc(count)
 
     def _child_samples(self) -> Iterable[Sample]:
         self._sort()
         return super()._child_samples()
+
+
+class Noted(Collector):
+    """A collector without series of its own: those that are collected after it have what was noted by `write`."""
+
+    def __init__(self, write: Callable[[Iterable[Note]], None]) -> None:
+        self._write, self._notes = write, list[Note]()
+
+    def add(self, *notes: Note) -> None:
+        """Take note of these."""
+        self._notes += notes
+        if len(self._notes) >= _WRITTEN_TOGETHER:
+            self.collect()
+
+    def collect(self) -> Iterable[Metric]:
+        """Write what has been noted; nothing comes of it here."""
+        notes, self._notes = self._notes, []
+        self._write(notes)
+        return []
+
+
+class FinerHistogram(Histogram):
+    """A histogram whose series with `value` as their first label have buckets of their own."""
+
+    value: str
+    finer: Sequence[float]
+
+    def _metric_init(self) -> None:
+        if self._labelvalues and self._labelvalues[0] == self.value:
+            self._prepare_buckets(self.finer)
+        super()._metric_init()

@@ -7,10 +7,18 @@ TensorFlow's `decode_jpeg` would hand a PNG or GIF to its own, unpatched decoder
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Literal
 
 from app.errors import BadRequest, ImageTooLarge, InvalidImage, NotAJpeg
-from converter.model.jpeg_segments import END_OF_IMAGE, FRAMES, START_OF_SCAN, segments, sides_and_components
+from converter.model.jpeg_segments import (
+    END_OF_IMAGE,
+    FRAMES,
+    PROGRESSIVE,
+    START_OF_SCAN,
+    segments,
+    sides_and_components,
+)
 from converter.model.orientation import AS_STORED, swaps_sides
 
 MAX_SCANS = 64
@@ -20,11 +28,11 @@ MAX_TABLE_BYTES = 64 << 10  # before the first scan: those that can be in use to
 MOST_PIXELS = (1 << 29) // 3  # TensorFlow's decoder and Pillow take no more, whatever is allowed here
 
 _START = b"\xff\xd8\xff"
+_PEEKED_BYTES = 1_000  # in which a picture is looked for that something stands before
 _MARKER_BYTES = 2
-# Reserved, of other standards, or a second start of the image: libjpeg ends at them.
-_REFUSED = frozenset({*range(0x02, 0xC0), 0xC8, 0xD8, *range(0xF0, 0xFE)})
 _TABLES = frozenset({0xC4, 0xCC, 0xDB})
-_OTHER_FRAMES = frozenset(range(0xC0, 0xD0)) - FRAMES - _TABLES
+# Other frames, reserved, of other standards, or a second start of the image: libjpeg ends at them.
+_REFUSED = frozenset({*range(0x02, 0xD0), 0xD8, *range(0xF0, 0xFE)}) - FRAMES - _TABLES
 _COMPONENTS = (1, 3, 4)  # grey, colours, inks
 _METADATA, _EXIF = 0xE1, b"Exif\0\0"
 _ORIENTATION = 0x0112  # the tag
@@ -42,11 +50,17 @@ class Image:
     height: int
     orientation: int | None = None  # the EXIF orientation that the file declares, 1 to 8
     applied_orientation: int = AS_STORED  # the one by which it is turned before the model sees it
+    raw: bool = False  # whether all outputs of the model are wanted, as it gives them
 
     @property
     def pixels(self) -> int:
         """How many it has."""
         return self.width * self.height
+
+    @property
+    def digest(self) -> str:
+        """A short name for the file: the same for the same bytes."""
+        return blake2b(self.data, digest_size=8).hexdigest()
 
     def upright(self) -> "Image":
         """The picture turned as its file declares."""
@@ -73,7 +87,9 @@ def check(data: bytes, *, max_pixels: int) -> Image:
     if not data:
         raise BadRequest("the body is empty; a JPEG file is needed")
     if not data.startswith(_START):
-        raise NotAJpeg("the body is not a JPEG file: it does not begin with ff d8 ff")
+        at = data.find(_START, 0, _PEEKED_BYTES)
+        before = f"; {at} bytes stand before them" if at > 0 else ""
+        raise NotAJpeg(f"the body is not a JPEG file: it does not begin with ff d8 ff{before}")
     header = _Header(data)
     if count_scans(data, limit=MAX_SCANS, header=header) > MAX_SCANS:
         raise InvalidImage(f"the JPEG file has more than {MAX_SCANS} scans")
@@ -88,6 +104,7 @@ def count_scans(data: bytes, *, limit: int, header: "_Header | None" = None) -> 
     """Scans of the first picture in `data`, found by walking its segments; stops at `limit` + 1.
 
     Raw `ff da` bytes are not counted: metadata has them too. InvalidImage if it has over 2,000 segments, or no scan.
+    Where the first scan is the only one that decoders take, what is behind its header is not looked at.
     """
     scans, header = 0, header or _Header(data)
     for number, (marker, start, stop) in enumerate(segments(data), start=1):
@@ -96,7 +113,7 @@ def count_scans(data: bytes, *, limit: int, header: "_Header | None" = None) -> 
         if not scans:
             header.add(marker, start, stop)
         scans += marker == START_OF_SCAN
-        if marker == END_OF_IMAGE or scans > limit:
+        if marker == END_OF_IMAGE or scans > limit or header.is_complete:
             break
     if not scans:
         raise InvalidImage(f"{_UNREADABLE}: there is no scan behind it")
@@ -111,6 +128,8 @@ class _Header:
         self._junk_bytes = self._table_bytes = 0
         self._end = _MARKER_BYTES  # of the segment before
         self._has_exif = False
+        self._components: int | None = None  # of a picture that is not progressive
+        self.is_complete = False  # whether the first scan is the only one that decoders take
         self.size = (0, 0)  # width, height
         self.orientation: int | None = None
 
@@ -118,19 +137,32 @@ class _Header:
         """Read the next segment; InvalidImage if no decoder would go on behind it."""
         self._junk_bytes += start - _MARKER_BYTES - self._end
         self._end = stop
-        if marker in FRAMES:
-            self._read_frame(start, stop)
+        if marker in _TABLES:
+            self._table_bytes += stop - start
+        elif marker in FRAMES:
+            self._read_frame(marker, start, stop)
         elif marker == _METADATA and not self._has_exif and self._data.startswith(_EXIF, start + 2):
             self._has_exif, self.orientation = True, _orientation(self._data[start + 2 + len(_EXIF) : stop])
-        elif marker in _TABLES:
-            self._table_bytes += stop - start
-        elif marker in _REFUSED or marker in _OTHER_FRAMES:
+        elif marker in _REFUSED:
             raise InvalidImage(f"{_UNREADABLE}: no decoder takes its marker ff {marker:02x}")
-        elif marker == START_OF_SCAN and not all(self.size):
-            raise InvalidImage(f"{_UNREADABLE}: no size stands before its first scan")
-        self._check_amounts()
+        elif marker == START_OF_SCAN:
+            self._read_scan(start, stop)
+        if self._junk_bytes > MAX_JUNK_BYTES or self._table_bytes > MAX_TABLE_BYTES:
+            raise self._too_much()
 
-    def _read_frame(self, start: int, stop: int) -> None:
+    def _too_much(self) -> InvalidImage:
+        if self._junk_bytes > MAX_JUNK_BYTES:
+            return InvalidImage(f"{_UNREADABLE}: it has more than {MAX_JUNK_BYTES:,} bytes between its segments")
+        return InvalidImage(f"{_UNREADABLE}: it has more than {MAX_TABLE_BYTES:,} bytes of tables")
+
+    def _read_scan(self, start: int, stop: int) -> None:
+        if not all(self.size):
+            raise InvalidImage(f"{_UNREADABLE}: no size stands before its first scan")
+        # If the first one has the whole picture, libjpeg takes no other (jdinput.c, has_multiple_scans).
+        components = int.from_bytes(self._data[start + 2 : start + 3], "big")
+        self.is_complete = components == self._components and stop - start == 6 + 2 * components
+
+    def _read_frame(self, marker: int, start: int, stop: int) -> None:
         width, height, components = sides_and_components(self._data, start)
         bits = self._data[start + 2 : start + 3]
         if any(self.size) or stop > len(self._data) or stop - start != 8 + 3 * components:
@@ -140,12 +172,7 @@ class _Header:
                 f"{_UNREADABLE}: it declares {width} x {height} pixels with {components} components of {bits[0]} bits"
             )
         self.size = width, height
-
-    def _check_amounts(self) -> None:
-        if self._junk_bytes > MAX_JUNK_BYTES:
-            raise InvalidImage(f"{_UNREADABLE}: it has more than {MAX_JUNK_BYTES:,} bytes between its segments")
-        if self._table_bytes > MAX_TABLE_BYTES:
-            raise InvalidImage(f"{_UNREADABLE}: it has more than {MAX_TABLE_BYTES:,} bytes of tables")
+        self._components = None if marker in PROGRESSIVE else components
 
 
 def _orientation(tiff: bytes) -> int | None:

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -13,18 +14,26 @@ import app
 from app.api import admin, compare, conversions, docs, ops, web
 from app.api.access import Access, Keys
 from app.api.admission import Admission
-from app.api.dialects import Dialect, dialects
+from app.api.cors import Cors
+from app.api.dialects import Dialect, dialects, error_forms
+from app.api.error_forms import ErrorForms
 from app.api.errors import HANDLERS
+from app.api.heads import Heads
 from app.api.hosts import Allowed, Hosts
 from app.api.journal import Journal
 from app.api.layers import Layered
 from app.api.limits import BodyLimit
+from app.api.packed import Packed
+from app.api.paths import Paths
 from app.api.pipeline import Pipeline
+from app.api.prefix import Prefix
 from app.api.requests import Requests
+from app.api.serving import Serving
 from app.api.straight import Straight
 from app.backends.backend import ModelRefused, Starter, WorkerDied
+from app.backends.spare import Spare
 from app.detection.side_by_side import SideBySide
-from app.settings import Settings
+from app.settings import Settings, WrongSetting
 from app.web.samples import Samples
 from app.wiring import Parts, build
 from converter.model import sampling
@@ -33,13 +42,17 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    settings: Settings, *, start_backend: Starter | None = None, fail: Callable[[str], None] = log.error
+    settings: Settings,
+    *,
+    start_backend: Starter | None = None,
+    spare: Spare | None = None,
+    fail: Callable[[str], None] = log.error,
 ) -> FastAPI:
     """The server for `settings`. `fail` is called with a sentence if native can't serve at start.
 
-    NoModel if there is no model where the settings say.
+    `spare`: a process that waits to be native's worker. NoModel if there is no model where the settings say.
     """
-    return assemble(build(settings, start_backend), settings, fail=fail)
+    return assemble(build(settings, start_backend, spare), settings, fail=fail)
 
 
 def assemble(
@@ -58,22 +71,15 @@ def assemble(
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(each) for each in (_begin(parts, fail), parts.shadow.run(), parts.later.run())]
         try:
-            yield
+            async with beside():
+                yield
         finally:
             await _end(parts, tasks)
 
-    api = Layered(
-        docs_url=None,  # ours, see below
-        redoc_url=None,
-        openapi_url="/openapi.json" if settings.docs else None,
-        redirect_slashes=False,
-        title="Detection server",
-        version=app.__version__,
-        description="Finds objects in JPEG pictures with a TensorFlow SavedModel and its copies, and measures both.",
-        lifespan=lifespan,
-        exception_handlers=HANDLERS,
-    )
-    detecting = list(_detecting(parts, dialects() if protocols is None else protocols))
+    api = _app(settings, lifespan)
+    pipeline = _pipeline(parts)
+    beside = _beside(settings, pipeline, parts)
+    detecting = [protocol(pipeline) for protocol in (dialects() if protocols is None else protocols).values()]
     routers = [*detecting, *_others(parts, settings)]
     for router in routers:
         api.include_router(router)
@@ -84,15 +90,42 @@ def assemble(
     return api
 
 
-def _detecting(parts: Parts, protocols: Mapping[str, Dialect]) -> Iterator[APIRouter]:
+def _app(settings: Settings, lifespan: Any) -> Layered:
+    return Layered(
+        docs_url=None,  # ours, see `docs`
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+        redirect_slashes=False,
+        title="Detection server",
+        version=app.__version__,
+        description="Finds objects in JPEG pictures with a TensorFlow SavedModel and its copies, and measures both.",
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
+        generate_unique_id_function=lambda route: str(route.name),
+        lifespan=lifespan,
+        exception_handlers=HANDLERS,
+    )
+
+
+def _pipeline(parts: Parts) -> Pipeline:
     side_by_side = SideBySide(parts.detector, parts.routing, parts.live_pairs)
-    pipeline = Pipeline(parts.detector, side_by_side, parts.shadow, parts.served, parts.drawing)
-    for protocol in protocols.values():
-        yield protocol(pipeline)
+    serving = Serving(parts.served, parts.routing, parts.health)
+    return Pipeline(parts.detector, side_by_side, parts.shadow, serving, parts.drawing)
+
+
+def _beside(settings: Settings, pipeline: Pipeline, parts: Parts) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """What serves beside HTTP while the block runs; WrongSetting if it is asked for and not installed."""
+    if settings.grpc_bind is None:
+        return nullcontext
+    try:
+        from app.rpc.server import Limits, build, running
+    except ImportError as error:
+        raise WrongSetting(f"DETECTOR_GRPC_BIND needs {error.name}: pip install '.[grpc]'") from error
+    limits = Limits(message_bytes=settings.max_body_bytes, calls=settings.queue_limit + 2 * settings.max_batch)
+    return lambda: running(build(pipeline, _keys(settings), parts.metrics, limits), str(settings.grpc_bind))
 
 
 def _others(parts: Parts, settings: Settings) -> Iterator[APIRouter]:
-    yield ops.routes(parts.routing, parts.served, parts.metrics, parts.health)
+    yield ops.routes(parts.routing, parts.served, parts.metrics, parts.health, parts.versions)
     yield compare.routes(parts.routing, parts.live_pairs, parts.shadow, parts.metrics, parts.rules)
     yield conversions.routes(parts.copies, parts.conversions, settings.calibration_images)
     yield admin.routes(parts.routing, parts.live_pairs, parts.shadow, parts.copies, parts.versions)
@@ -141,15 +174,25 @@ def _add_layers(
     api: FastAPI, settings: Settings, parts: Parts, *, detecting: Sequence[APIRoute], routes: Sequence[APIRoute]
 ) -> None:
     """The ASGI layers, innermost first."""
-    keys = Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
-    paths = _plain_paths(detecting)
+    paths, allowed = Paths(detecting), Allowed(settings.host_names, settings.allowed_origins)
     api.add_middleware(Straight, routes=detecting)
-    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=paths)
+    api.add_middleware(Packed, most_bytes=max(settings.bodies_bytes, settings.max_body_bytes))
+    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=paths, served=Paths(routes))
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=paths)
-    api.add_middleware(Access, keys=keys)
-    api.add_middleware(Hosts, allowed=Allowed(settings.host_names))
+    api.add_middleware(Access, keys=_keys(settings))
+    api.add_middleware(Hosts, allowed=allowed)
+    api.add_middleware(Cors, allowed=allowed)
+    api.add_middleware(ErrorForms, forms=error_forms())
+    api.add_middleware(Heads)
     plain_paths = _plain_paths(routes) | docs.PATHS
-    api.add_middleware(Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths)
+    api.add_middleware(
+        Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths, named=Paths(detecting)
+    )
+    api.add_middleware(Prefix, prefix=settings.root_path)
+
+
+def _keys(settings: Settings) -> Keys:
+    return Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
 
 
 def _plain(secret: SecretStr | None) -> str | None:

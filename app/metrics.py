@@ -4,34 +4,45 @@ All backends share one histogram family and are told apart by `backend`: the com
 `detector_stage_duration_seconds{stage="infer"}`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 
-from app.histogram import Histogram
-from converter.comparison.agreement import Comparison
+from app.buckets import (
+    BATCH_BUCKETS,
+    BUCKETS,
+    CONVERSION_BUCKETS,
+    INFER_BUCKETS,
+)
+from app.comparison_series import ComparisonSeries
+from app.histogram import FinerHistogram, Histogram, Note, Noted
+from app.percentiles import Seen, counts, summary
+from converter.sizes import SIZES, SizeName
 
-MILLISECONDS = (1, 2.5, 5, 7.5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 250, 500)
-BUCKETS = (*(milliseconds / 1000 for milliseconds in MILLISECONDS), 1, 2.5, 5, 10)
-BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256)
-CONVERSION_BUCKETS = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 3600)
-RATIO_BUCKETS = (0.25, 0.5, 0.75, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10)
-IOU_BUCKETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1)
-SCORE_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 NO_BACKEND = "none"  # of a request that reached no backend
+PER_IMAGE = "per image"  # beside the roles of `infer`: what an image costs where batches and calls run at once
 
 
-class Metrics:
+class StageHistogram(FinerHistogram):
+    """Of the stages `infer` has finer buckets."""
+
+    value, finer = "infer", INFER_BUCKETS
+
+
+class Metrics(ComparisonSeries):
     """The server's series in a registry of their own."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry if registry is not None else CollectorRegistry()
+        super().__init__(registry if registry is not None else CollectorRegistry())
+        self._seen: defaultdict[tuple[str, str], Seen] = defaultdict(Seen)  # of `infer`, by backend and role
         self._series: dict[tuple[object, ...], Any] = {}
+        self._noted = Noted(self._write)
+        self.registry.register(self._noted)  # first: what is noted is in all that is read after it
         self._traffic()
         self._connections()
         self._models()
-        self._comparisons()
         self._conversions()
 
     def _traffic(self) -> None:
@@ -40,10 +51,22 @@ class Metrics:
             "Time from a request's headers to its answer's last byte.",
             ["route", "backend", "code"],
         )
-        self.stage_duration = self._histogram(
-            "stage_duration_seconds",
+        self.stage_duration = StageHistogram(
+            "detector_stage_duration_seconds",
             "Time an image spent in a stage; `infer` is from handing its batch to the model to the outputs.",
             ["stage", "backend", "role"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.batch_duration = self._histogram(
+            "batch_duration_seconds", "Time of a batch, from handing it to the model to the outputs.", ["backend"]
+        )
+        self.infer_per_image = Histogram(
+            "detector_infer_per_image_seconds",
+            "Time of a batch, divided by its images and by the batches that ran at once: 1 ÷ it is the throughput.",
+            ["backend"],
+            buckets=INFER_BUCKETS,
+            registry=self.registry,
         )
         self.images = self._counter(
             "images_total",
@@ -51,6 +74,14 @@ class Metrics:
             "before its body is read counts as one image), unavailable (no backend), expired (deadline), failed (in "
             "the model), gone (the client left).",
             ["backend", "role", "result"],
+        )
+        self._images()
+
+    def _images(self) -> None:
+        self.image_sizes = self._counter(
+            "image_sizes_total",
+            "Images that were answered, by size class: small (up to 0.5 MP), medium (to 4 MP), large.",
+            ["size"],
         )
         self.failures = self._counter("failures_total", "Requests that got no detections, by error code.", ["reason"])
         self.queue_depth = self._gauge("queue_depth", "Images waiting for a backend.", ["backend"])
@@ -105,53 +136,6 @@ class Metrics:
         )
         self.model_info = self._gauge("model_info", "1; what is served.", ["name", "version", "server"])
 
-    def _comparisons(self) -> None:
-        self.compare_pairs = self._counter(
-            "compare_pairs_total",
-            "Pictures that native and a copy both answered, by result: agree, disagree, error (the copy failed).",
-            ["copy", "source", "result"],
-        )
-        self.compare_ratio = self._comparing(
-            "compare_latency_ratio",
-            "Native's time divided by the copy's, of shadow pairs that ran alone, one after the other.",
-            RATIO_BUCKETS,
-        )
-        self.compare_iou = self._comparing(
-            "compare_iou", "Overlap (IoU) of boxes that native and the copy both found.", IOU_BUCKETS
-        )
-        self.compare_score_diff = self._comparing(
-            "compare_score_abs_diff", "How far the scores of such boxes differ.", SCORE_BUCKETS
-        )
-        self.compare_boxes = self._counter(
-            "compare_boxes_total",
-            "Boxes of pairs: matched, missing (native's alone), extra (the copy's alone), class_flip.",
-            ["copy", "kind"],
-        )
-        self.compare_dropped = self._counter(
-            "compare_dropped_total",
-            "Shadow pairs that were not run: full (queue), busy (no moment), no_copy, native_failed.",
-            ["reason"],
-        )
-        self.rollbacks = self._counter(
-            "rollbacks_total", "Times a copy was taken out of `auto`, for disagreement or errors.", ["copy", "reason"]
-        )
-        self.gate_verdict = self._gauge(
-            "gate_verdict", "1 for the present verdict on a copy; none while there is none.", ["copy", "verdict"]
-        )
-
-    def _comparing(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
-        return Histogram(f"detector_{name}", text, ["copy"], buckets=buckets, registry=self.registry)
-
-    def observe_comparison(self, copy: str, compared: Comparison) -> None:
-        """Observe how one picture's boxes differ."""
-        for iou in compared.ious:
-            self.compare_iou.labels(copy).observe(iou)
-        for difference in compared.score_diffs:
-            self.compare_score_diff.labels(copy).observe(difference)
-        kinds = {"matched": compared.matched, "missing": compared.missing, "extra": compared.extra}
-        for kind, count in {**kinds, "class_flip": compared.class_flips}.items():
-            self.compare_boxes.labels(copy, kind).inc(count)
-
     def _conversions(self) -> None:
         self.conversions = self._counter("conversions_total", "Conversions by how they ended.", ["target", "result"])
         self.conversion_duration = Histogram(
@@ -165,73 +149,59 @@ class Metrics:
 
     def observe_request(self, route: str, backend: str, status: int, seconds: float) -> None:
         """Observe the duration of one request."""
-        self._kept(self.request_duration, route, backend, status).observe(seconds)
+        self._noted.add((self.request_duration, (route, backend, status), seconds))
 
     def observe_stages(self, backend: str, stages: Iterable[tuple[str, float]], *, role: str = "serving") -> None:
         """Observe the timings in seconds that came with one image's answer."""
+        stages = list(stages)
+        self._noted.add(*[(self.stage_duration, (stage, backend, role), seconds) for stage, seconds in stages])
         for stage, seconds in stages:
-            self._kept(self.stage_duration, stage, backend, role).observe(seconds)
+            if stage == "infer":
+                self._seen[backend, role].add(seconds)
+
+    def observe_batch(self, backend: str, images: int, *, seconds: float, share_s: float) -> None:
+        """Observe one batch: how long it took, and its share of the time in which others ran too."""
+        each = share_s / images
+        self._noted.add(
+            (self.batch_duration, (backend,), seconds), *[(self.infer_per_image, (backend,), each)] * images
+        )
+        for _ in range(images):
+            self._seen[backend, PER_IMAGE].add(each)
 
     def count_image(self, backend: str, result: str) -> None:
         """Count one image of a request, by what became of it."""
-        self._kept(self.images, backend, "serving", result).inc()
+        self._noted.add((self.images, (backend, "serving", result), 1))
 
-    def latency(self, stage: str, backend: str, role: str) -> dict[str, float] | None:
-        """Count, mean, p50, p95 and p99 of a stage in milliseconds, from the same histogram that is scraped.
+    def count_size(self, size: SizeName) -> None:
+        """Count one image that was answered, by its size class."""
+        self._noted.add((self.image_sizes, (size,), 1))
 
-        None without observations. Quantiles are interpolated inside their bucket, as Prometheus'
-        `histogram_quantile` does it.
-        """
-        buckets, seconds = self._observed(stage, backend, role)
-        count = buckets[-1][1]
-        if not count:
-            return None
-        found = {f"p{percent}": 1000 * quantile(percent / 100, buckets) for percent in (50, 95, 99)}
-        rounded = {name: round(ms, 3) for name, ms in {"mean": 1000 * seconds / count, **found}.items()}
-        return {"count": int(count), **rounded}
+    def sizes_seen(self) -> dict[SizeName, int]:
+        """How many images were answered, by size class."""
+        self._noted.collect()
+        return {size: int(self.image_sizes.labels(size)._value.get()) for size in SIZES}
 
-    def counts(self, stage: str, backend: str, role: str) -> list[int]:
-        """How many images fell into each of BUCKETS, and above the last."""
-        buckets, _ = self._observed(stage, backend, role)
-        ends = [int(up_to) for _, up_to in buckets]
-        return [end - before for before, end in zip([0, *ends], ends, strict=False)]
+    def latency(self, backend: str, role: str) -> dict[str, Any] | None:
+        """What is told of `infer` in numbers, see `percentiles.summary`; PER_IMAGE: of an image's part of a batch."""
+        return summary(self._infer(backend, role), self._seen[backend, role])
 
-    def _observed(self, stage: str, backend: str, role: str) -> tuple[list[tuple[float, float]], float]:
-        """Upper bounds with cumulative counts, and the sum of seconds."""
-        histogram = self.stage_duration.labels(stage, backend, role)
-        samples = [(sample.name, sample.labels, sample.value) for sample in histogram._child_samples()]
-        buckets = [(float(labels["le"]), value) for name, labels, value in samples if name == "_bucket" and labels]
-        return buckets, next(value for name, _, value in samples if name == "_sum")
+    def counts(self, backend: str, role: str) -> list[int]:
+        """How many images fell into each of INFER_BUCKETS, and above the last."""
+        return counts(self._infer(backend, role))
+
+    def _infer(self, backend: str, role: str) -> Histogram:
+        self._noted.collect()
+        if role == PER_IMAGE:
+            return self.infer_per_image.labels(backend)
+        return self.stage_duration.labels("infer", backend, role)
 
     def text(self) -> bytes:
         """All series in Prometheus' text format."""
         return generate_latest(self.registry)
 
-    def _kept(self, family: Counter | Histogram, *labels: object) -> Any:
-        """The series of a family with these labels: finding it costs as much as observing, and they are few."""
-        found = self._series.get((family, *labels))
-        if found is None:
-            found = self._series[family, *labels] = family.labels(*labels)
-        return found
-
-    def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
-        return Counter(f"detector_{name}", text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, labels: list[str]) -> Gauge:
-        return Gauge(f"detector_{name}", text, labels, registry=self.registry)
-
-    def _histogram(self, name: str, text: str, labels: list[str]) -> Histogram:
-        return Histogram(f"detector_{name}", text, labels, buckets=BUCKETS, registry=self.registry)
-
-
-def quantile(q: float, buckets: Sequence[tuple[float, float]]) -> float:
-    """The value below which a share `q` lies; `buckets` are upper bounds, the last infinite, and cumulative counts."""
-    rank = q * buckets[-1][1]
-    lower, below = 0.0, 0.0
-    for upper, up_to in buckets:
-        if up_to >= rank:
-            if upper == float("inf"):
-                return lower
-            return lower + (upper - lower) * (rank - below) / (up_to - below) if up_to > below else upper
-        lower, below = upper, up_to
-    return lower
+    def _write(self, notes: Iterable[Note]) -> None:
+        for family, labels, amount in notes:
+            series: Any = self._series.get((family, labels))
+            if series is None:
+                series = self._series[family, labels] = family.labels(*labels)
+            (series.inc if isinstance(family, Counter) else series.observe)(amount)

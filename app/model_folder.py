@@ -49,9 +49,20 @@ class Place:
     labels: Path | None = None
     first_class: int | None = None
 
-    def find(self) -> Model:
-        """What is there now."""
-        return find(self.path, self.labels, self.first_class)
+    def find(self, version: str | None = None) -> Model:
+        """What is there now: the newest version, or this one."""
+        return find(self.path if version is None else self._of(version), self.labels, self.first_class)
+
+    def versions(self) -> list[str]:
+        """Their names, the newest first; empty if a SavedModel is named itself."""
+        return [] if self.path.is_file() or _with_graph(self.path) else list(_versions(self.path))
+
+    def _of(self, version: str) -> Path:
+        """Where a version lies; NoModel if it is none of them."""
+        names = self.versions()
+        if version not in names:
+            raise NoModel(f"there is no version {version[:40]!r}; there are: {', '.join(names[:20]) or 'none'}")
+        return _versions(self.path)[version]
 
 
 def find(path: Path, labels: Path | None = None, first_class: int | None = None) -> Model:
@@ -90,6 +101,18 @@ def _folder(path: Path) -> Path:
     except OSError as error:
         raise NoModel(f"{path} can't be read: {error.strerror or error}") from error
     return found.resolve()
+
+
+def _versions(path: Path) -> dict[str, Path]:
+    """The folders of versions that have a SavedModel, by their names, the newest first."""
+    try:
+        named = sorted(filter(_is_version, _entries(path)), key=lambda entry: int(entry.name), reverse=True)
+        if found := {entry.name: entry for entry in named if _with_graph(entry)}:
+            return found
+        inner = (path / name for name in _INNER if (path / name).is_dir())
+        return next(filter(None, map(_versions, inner)), {})
+    except OSError as error:
+        raise NoModel(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def _entries(path: Path) -> list[Path]:

@@ -10,13 +10,13 @@ class GateRules:
     """What the gate asks."""
 
     tolerance: Tolerance = field(default_factory=Tolerance)
-    speedup: float = 1.02  # what the lower bound of native ÷ copy must be above at one batch size
-    seconds: float = 10.0  # most that timing takes at each batch size, a least number of pairs apart
+    speedup: float = 1.02  # what the lower bound of native ÷ copy must be above at one load
+    seconds: float = 10.0  # most that timing takes with pictures of one size class, a least number of pairs apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackRule:
-    """How much disagreement of live pairs is borne."""
+    """How much failing in live pairs is borne; disagreement is judged by the gate's own test."""
 
     pairs: int = 200  # in a window
-    share: float = 0.1  # of them that may disagree, and that may fail
+    share: float = 0.1  # of them that may fail

@@ -75,6 +75,20 @@ def _is_a_host(value: str) -> str:
     return name
 
 
+def _is_an_origin(value: str) -> str:
+    origin = value.lower().removesuffix("/")
+    if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:\d{1,5})?", origin, re.ASCII):
+        raise ValueError("give an origin as browsers do, like https://app.example.com or http://localhost:3000, or *")
+    return origin
+
+
+def _is_a_prefix(value: str) -> str:
+    path = value.rstrip("/")
+    if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path, re.ASCII):
+        raise ValueError("give a path that begins with a slash, like /detector")
+    return path
+
+
 def _is_not_ours(value: str) -> str:
     if value.startswith(PREFIX):
         raise ValueError(f"{value} is the server's own and not for its children")
@@ -101,5 +115,7 @@ Switch = Annotated[bool, WrapValidator(_is_true_or_false)]
 Token = Annotated[SecretStr | None, AfterValidator(_can_be_sent)]
 Names = Annotated[tuple[CopyName, ...], BeforeValidator(_split)]
 HostNames = Annotated[tuple[Annotated[str, AfterValidator(_is_a_host)], ...], BeforeValidator(_split)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_an_origin)], ...], BeforeValidator(_split)]
+PathPrefix = Annotated[str, AfterValidator(_is_a_prefix)]
 VariableNames = Annotated[tuple[Annotated[str, AfterValidator(_is_not_ours)], ...], BeforeValidator(_split)]
 Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split), AfterValidator(_in_order)]

@@ -13,13 +13,13 @@ from app.rules import GateRules, RollbackRule
 from app.setting_errors import WrongSetting as WrongSetting
 from app.setting_errors import in_a_sentence
 from app.setting_types import PREFIX as PREFIX
-from app.setting_types import Bind, HostNames, Names, Switch, Token, VariableNames, is_loopback
+from app.setting_types import Bind, HostNames, Names, Origins, PathPrefix, Switch, Token, VariableNames, is_loopback
 from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
 _PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
 _OF_MODEL = ("signature", "input_scale", "input_fit", "boxes", "outputs", "nms_iou", "nms_count", "label_offset")
-_NOT_EMPTY = (*_PATHS, *_OF_MODEL, "batch_sizes")
+_NOT_EMPTY = (*_PATHS, *_OF_MODEL, "batch_sizes", "grpc_bind")
 
 
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
@@ -33,6 +33,19 @@ class Settings(BatchSettings, frozen=True, extra="forbid"):
         default=None,
         description="Names under which the server answers besides its addresses and `localhost`, separated by commas; "
         "`.example.com` is it and all below, `*` is any. Default: none where it listens on loopback, else any.",
+    )
+    allowed_origins: Origins = Field(
+        default=(),
+        description="Origins whose pages may ask from a browser (CORS), separated by commas, like "
+        "`https://app.example.com`; `*` is any. The admin's routes stay closed to them. Default: none.",
+    )
+    root_path: PathPrefix = Field(
+        default="", description="Path below which a proxy serves this server, like `/detector`; it may take it off."
+    )
+    grpc_bind: Bind | None = Field(
+        default=None,
+        description="Address and port for the Open Inference Protocol over gRPC, like `127.0.0.1:8001`; it needs the "
+        "extra `grpc`. Default: off.",
     )
     docs: Switch = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
     cache: Path | None = Field(
@@ -62,11 +75,16 @@ class Settings(BatchSettings, frozen=True, extra="forbid"):
     )
     gate_images: Path | None = Field(
         default=None,
-        description="Folder of JPEG files to compare copies with native on. Default: packaged photos and variations. "
-        "Of a large folder 100 are taken, always the same.",
+        description="Folder of JPEG files to compare copies with native on, of the sizes that are sent. Default: "
+        "packaged photos, variations, and the photos enlarged to 2 and 12 MP. Of a large folder 100 are taken, always "
+        "the same.",
     )
     gate_matched: float = Field(
-        default=_TOLERANCE.matched, gt=0, le=1, description="Least share of boxes that native and a copy share."
+        default=_TOLERANCE.matched,
+        gt=0,
+        lt=1,
+        description="Share of boxes that native and a copy share from which down a copy is bad; a good one lacks a "
+        "fifth of the rest at most.",
     )
     gate_mean_iou: float = Field(
         default=_TOLERANCE.mean_iou, ge=0.5, le=1, description="Least mean overlap (IoU) of these boxes."
@@ -80,7 +98,10 @@ class Settings(BatchSettings, frozen=True, extra="forbid"):
         description="How many times as fast as native a copy must be, at the lower bound of the interval.",
     )
     gate_seconds: float = Field(
-        default=_GATE.seconds, gt=0, description="Longest that a copy is timed against native at each of 2 batch sizes."
+        default=_GATE.seconds,
+        gt=0,
+        description="Longest that a copy is timed against native with pictures of one size class, a least number of "
+        "pairs apart.",
     )
     shadow_share: float = Field(
         default=0.02, ge=0, le=1, description="Share of requests that are run again on native and a copy, to compare."
@@ -89,7 +110,7 @@ class Settings(BatchSettings, frozen=True, extra="forbid"):
         default=_ROLLBACK.share,
         gt=0,
         le=1,
-        description="Share of the last compared pictures that may disagree, or fail, before a copy leaves `auto`.",
+        description="Share of the last compared pictures that a copy may fail on before it leaves `auto`.",
     )
     rollback_window: int = Field(
         default=_ROLLBACK.pairs, ge=20, description="How many compared pictures count as the last ones."

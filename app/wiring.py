@@ -13,6 +13,7 @@ from typing import Any
 import app
 from app.backends.backend import Backend, GpuUse, Spec, Starter
 from app.backends.served import Served
+from app.backends.spare import Spare
 from app.backends.worker import start_worker
 from app.choices import NATIVE
 from app.copies.conversions import Conversions, JobLimits
@@ -23,24 +24,27 @@ from app.copies.versions import Versions
 from app.detection.attempts import Attempts
 from app.detection.detector import Detector
 from app.images import Intake
-from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.batching import MicroBatcher
 from app.lanes.lane import Lane
 from app.lanes.quiet import Quiet
+from app.lanes.runner import Bounds
 from app.lanes.slot import Slot
 from app.lanes.suspects import Suspects
 from app.metrics import Metrics
 from app.model_folder import Place
 from app.rules import GateRules, RollbackRule
 from app.settings import Settings
-from app.verdicts import judge, states
+from app.verdicts import gate_pictures, states
 from app.verdicts.failures import Failures
-from app.verdicts.gate import Clock, Gate
+from app.verdicts.gate import Gate
 from app.verdicts.health import Health
 from app.verdicts.judge import Judge
 from app.verdicts.later import Later
 from app.verdicts.live_pairs import LivePairs
+from app.verdicts.loads import Clock
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
+from converter.contract import Order
 from converter.description import Declared
 from converter.disk import kept, places
 from converter.disk.hashes import Hashes, sha256
@@ -73,14 +77,16 @@ class Parts:
     health: Health
 
 
-def build(settings: Settings, start_backend: Starter | None, *, clock: Clock = time.perf_counter) -> Parts:
-    """All parts, put together; nothing runs yet. The gate times by `clock`.
+def build(
+    settings: Settings, start_backend: Starter | None, spare: Spare | None = None, *, clock: Clock = time.perf_counter
+) -> Parts:
+    """All parts, put together; nothing runs yet, but for a `spare` worker. The gate times by `clock`.
 
     NoModel if there is no model where the settings say.
     """
     metrics = Metrics()
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
-    start = _telling(start_backend or partial(start_worker, listen=_listener(metrics)), metrics)
+    start = _telling(start_backend or partial(start_worker, listen=_listener(metrics), spare=spare), metrics)
     served = _served(settings, metrics)
     routing = _routing(settings, start, executor, metrics)
     measuring = asyncio.Lock()  # one measures at a time
@@ -164,9 +170,15 @@ def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: 
         matched=settings.gate_matched, mean_iou=settings.gate_mean_iou, score_diff=settings.gate_score_diff
     )
     rules = GateRules(tolerance=tolerance, speedup=settings.gate_speedup, seconds=settings.gate_seconds)
-    load = partial(judge.pictures, settings.gate_images, _intake(settings))
+    load = partial(gate_pictures.pictures, settings.gate_images, _intake(settings))
     quiet = Quiet([lane.batcher for lane in routing.lanes.values()], measuring=measuring)
-    return Gate(rules, pictures=lambda: asyncio.to_thread(load), quiet=quiet, clock=clock)
+    return Gate(
+        rules,
+        pictures=partial(asyncio.to_thread, load),
+        quiet=quiet,
+        clock=clock,
+        most_pixels=_pixels_in_flight(settings),
+    )
 
 
 def _detector(settings: Settings, attempts: Attempts, executor: ThreadPoolExecutor, metrics: Metrics) -> Detector:
@@ -180,7 +192,8 @@ def _intake(settings: Settings) -> Intake:
 def _conversions(settings: Settings, served: Served, tolerance: Tolerance, metrics: Metrics) -> Conversions:
     files = JobFiles(places.location(served.now.folder, "jobs", cache=settings.cache))
     allowed = JobLimits(seconds=settings.convert_seconds, memory_mib=settings.convert_memory_mib)
-    return Conversions(files=files, metrics=metrics, allowed=allowed, tolerance=tolerance, verify=settings.verify)
+    order = Order(tolerance=tolerance, pictures=settings.gate_images, verify=settings.verify)
+    return Conversions(files=files, metrics=metrics, allowed=allowed, order=order)
 
 
 def _copies(

@@ -2,10 +2,12 @@
 
     DETECTOR_BIND=127.0.0.1:8000 BARE_FOLDER=…/1_onnx BARE_BACKEND=onnx python -m benchmarks.bare_route
 
-It knows only the packaged photos, checks nothing, counts nothing and makes no batches.
+It knows only the packaged photos, checks nothing, counts nothing and makes no batches. With BARE_BACKEND=stub its
+worker has no model.
 """
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ import uvicorn
 from pydantic_core import to_json
 
 from app.backends.backend import Spec
-from app.backends.worker import Worker, start_worker
+from app.backends.worker import Worker, start_program, start_worker
 from app.images import Image, check
 from benchmarks.raw import PHOTOS
+from benchmarks.stub_server import PROGRAM, STUB
 from converter.machine import memory
 
 
@@ -40,7 +43,8 @@ class Route:
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
-        self._worker = await start_worker(self._spec)
+        start = start_worker if self._spec.name != STUB else partial(start_program, PROGRAM)
+        self._worker = await start(self._spec)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._worker.close()

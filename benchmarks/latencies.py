@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from converter.comparison import agreement
+from converter.comparison import agreement, matching
 from converter.comparison.probe import Probed
 from converter.tolerance import Tolerance
 
@@ -26,5 +26,5 @@ def table(probed: Mapping[str, Probed], sizes: Sequence[int]) -> str:
 def _agreed(native: Probed, other: Probed, size: str) -> str:
     limits = Tolerance()
     pairs = zip(native.detections[size], other.detections[size], strict=True)
-    verdict = agreement.total(agreement.compare(ours, theirs, limits) for ours, theirs in pairs).verdict(limits)
+    verdict = agreement.total(matching.compare(ours, theirs, limits) for ours, theirs in pairs).verdict(limits)
     return f"{verdict.word}: {verdict.reason}"

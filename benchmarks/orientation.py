@@ -15,7 +15,8 @@ from app.backends.backend import Backend, Spec
 from app.backends.worker import start_worker
 from app.images import Image, check
 from app.settings import bundled_model
-from converter.comparison.agreement import Comparison, compare, total
+from converter.comparison.agreement import total
+from converter.comparison.matching import Comparison, compare
 from converter.model import orientation, sampling
 from converter.model.detections import Detections
 from converter.tolerance import Tolerance

@@ -1,8 +1,9 @@
 """What the server's own process costs a request, beside a bare ASGI route over the same worker, in one run.
 
-    python -m benchmarks.own_cost [--backend onnx] [--rounds 5] [--seconds 5] [--connections 8]
+    python -m benchmarks.own_cost [--backend onnx] [--rounds 5] [--seconds 5] [--connections 8] [--before FOLDER]
 
-Both run all the while and are asked in turn, in an order that alternates. Needs wrk (Debian's package `wrk`).
+Both run all the while and are asked in turn, in an order that alternates. `--backend stub`: over a worker without a
+model. `--before`: another checkout, whose server is asked too. Needs wrk (Debian's package `wrk`).
 """
 
 import argparse
@@ -12,11 +13,13 @@ import shutil
 import statistics
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from app.settings import bundled_model
 from benchmarks.serving import Server, serving
+from benchmarks.stub_server import STUB
 from benchmarks.throughput import load
 
 MOST_ABOVE_MS = 0.15
@@ -29,28 +32,39 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--before", type=Path)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "yolox_nano"
-        shutil.copytree(bundled_model() / "1", model / "1")
-        copies = "" if args.backend == "native" else args.backend
-        environ = {"DETECTOR_MODEL": str(model), "DETECTOR_COPIES": copies, "DETECTOR_STARTUP_CONVERSION": "blocking"}
-        with serving({**environ, "DETECTOR_SHADOW_SHARE": "0"}) as server:
-            server.wait_until_ready(within_s=600)
-            run = model / ("1" if args.backend == "native" else f"1_{args.backend}")
-            bare_environ = {"BARE_FOLDER": str(run), "BARE_BACKEND": args.backend}
-            with serving(bare_environ, program=("benchmarks.bare_route",)) as bare:
-                bare.wait_until_ready()
-                found = measure({"the server": server, "bare route": bare}, args)
-    return report(found, args)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        return report(measure(start(Path(folder), stack, args), args), args)
+
+
+def start(folder: Path, stack: ExitStack, args: argparse.Namespace) -> dict[str, Server]:
+    """The server, the one before it and the bare route, ready."""
+    model = folder / "yolox_nano"
+    shutil.copytree(bundled_model() / "1", model / "1")
+    made = args.backend not in ("native", STUB)
+    environ = {"DETECTOR_MODEL": str(model), "DETECTOR_COPIES": args.backend if made else ""}
+    environ |= {"DETECTOR_STARTUP_CONVERSION": "blocking", "DETECTOR_SHADOW_SHARE": "0", "DETECTOR_LABEL_OFFSET": "0"}
+    program = ("benchmarks.stub_server",) if args.backend == STUB else ("app", "serve")
+    servers = {}
+    for name, cwd in {"the server": None, "before": args.before}.items():
+        if name == "the server" or cwd:
+            servers[name] = stack.enter_context(serving(environ, cwd=cwd, program=program))
+            servers[name].wait_until_ready(within_s=600)
+    run = model / (f"1_{args.backend}" if made else "1")
+    bare_environ = {"BARE_FOLDER": str(run), "BARE_BACKEND": args.backend}
+    servers["bare route"] = stack.enter_context(serving(bare_environ, program=("benchmarks.bare_route",)))
+    servers["bare route"].wait_until_ready()
+    return servers
 
 
 def measure(servers: dict[str, Server], args: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """What each answered in each round."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
+    backend = "native" if args.backend == STUB else args.backend
     for number in range(args.rounds):
         for name in list(servers)[:: -1 if number % 2 else 1]:
-            found[name].append(load(servers[name], args.backend, args.connections, args.seconds))
+            found[name].append(load(servers[name], backend, args.connections, args.seconds))
     return found
 
 
@@ -64,7 +78,7 @@ def report(found: dict[str, list[dict[str, Any]]], args: argparse.Namespace) -> 
         print(
             f"| {name} | {rate:.1f} | {p50_ms:.1f} | {cpu_ms:.2f} | {', '.join(str(one['cpu_ms']) for one in rounds)} |"
         )
-    pairs = zip(*found.values(), strict=True)
+    pairs = zip(found["the server"], found["bare route"], strict=True)
     above_ms = statistics.median(server["cpu_ms"] - bare["cpu_ms"] for server, bare in pairs)
     print(f"\nThe server above the bare route: {above_ms:.2f} ms.")
     failed = any(one["not_2xx"] or one["broken"] for rounds in found.values() for one in rounds)

@@ -15,8 +15,8 @@ from app.backends.backend import Backend, Spec
 from app.backends.worker import start_worker
 from app.images import Image, Intake
 from app.settings import bundled_model
-from app.verdicts.gate import seconds_of
-from app.verdicts.judge import pictures
+from app.verdicts.gate_pictures import pictures
+from app.verdicts.loads import seconds_of
 from converter.comparison.timing import Ratio, order, paired_ratio
 
 
@@ -47,7 +47,7 @@ async def measure(runs: int, pairs: int) -> dict[str, list[Ratio]]:
     spec = Spec(name="native", folder=bundled_model() / "1", max_batch=1)
     one, other = await start_worker(spec), await start_worker(spec)
     try:
-        photos = pictures(None, Intake(25_000_000))
+        photos = [each.image for each in pictures(None, Intake(25_000_000), "small")]
         itself = [await run(one, one, photos, pairs) for _ in range(runs)]
         return {"itself": itself, "another": [await run(one, other, photos, pairs) for _ in range(runs)]}
     finally:

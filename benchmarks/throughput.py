@@ -1,7 +1,8 @@
 """Our server against the raw call of the signature, in the same run, as ratios: `make bench`.
 
 Each round measures the raw call (benchmarks/raw.py, both ways of setting TensorFlow's threads) and then the server
-over HTTP at 1, 8 and 32 connections; the medians of the rounds are compared. Needs wrk (Debian's package `wrk`).
+over HTTP at 1, 8 and 32 connections; the medians of the rounds are compared. Then the cold start
+(benchmarks/cold_start.py). Writes benchmarks/results/BACKEND.json. Needs wrk (Debian's package `wrk`).
 """
 
 import argparse
@@ -17,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from app.settings import bundled_model
-from benchmarks.raw import PHOTOS
+from benchmarks import cold_start
+from benchmarks.raw import PHOTOS, RawCalls, best, p50_ms
 from benchmarks.serving import Server, serving
 
 CONNECTIONS = (1, 8, 32)
 HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -29,7 +32,8 @@ def main() -> int:
     """Measure and print a table in Markdown; 1 if an answer was not a 200."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--raw-seconds", type=float, default=0.8, help="for each of its twelve layouts")
     parser.add_argument("--backend", default="native")
     args = parser.parse_args()
     if shutil.which("wrk") is None:
@@ -41,27 +45,24 @@ def main() -> int:
         copies = "" if args.backend == "native" else args.backend
         environ = {"DETECTOR_MODEL": str(model), "DETECTOR_COPIES": copies, "DETECTOR_STARTUP_CONVERSION": "blocking"}
         environ["DETECTOR_SHADOW_SHARE"] = "0"
-        with serving(environ) as server:
+        with serving(environ) as server, RawCalls(model / "1") as raw:
             server.wait_until_ready(within_s=300)
-            rounds = [measure(server, model / "1", args.backend, args.seconds) for _ in range(args.rounds)]
+            rounds = [measure(server, raw, args) for _ in range(args.rounds)]
+        starts = cold_start.measure(model, args.rounds)
     report(rounds, args.backend, args.seconds)
+    print(f"\nCold start of `native`:\n\n{cold_start.table(starts)}")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{args.backend}.json").write_text(json.dumps({"rounds": rounds, "cold_start": starts}, indent=1) + "\n")
     return int(any(one["server"][c]["not_2xx"] or one["server"][c]["broken"] for one in rounds for c in CONNECTIONS))
 
 
-def measure(server: Server, model: Path, backend: str, seconds: int) -> dict[str, Any]:
+def measure(server: Server, raw: RawCalls, args: argparse.Namespace) -> dict[str, Any]:
     """One round."""
-    raw = {pools: raw_call(model, pools) for pools in ("default", "split")}
-    served = {connections: load(server, backend, connections, seconds) for connections in CONNECTIONS}
-    best = max(rate for one in raw.values() for rate in one["rates"].values())
-    one = {"raw": raw, "best": best, "p50_ms": min(item["p50_ms"] for item in raw.values()), "server": served}
+    called = raw.measure(args.raw_seconds)
+    served = {connections: load(server, args.backend, connections, args.seconds) for connections in CONNECTIONS}
+    one = {"raw": called, "best": best(called), "p50_ms": p50_ms(called), "server": served}
     print(json.dumps(one), file=sys.stderr, flush=True)
     return one
-
-
-def raw_call(model: Path, pools: str) -> Any:
-    """What benchmarks/raw.py prints."""
-    command = [sys.executable, "-m", "benchmarks.raw", str(model), pools]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def lua() -> dict[str, str]:
@@ -89,11 +90,11 @@ def cpu_s(pid: int) -> float:
 def report(rounds: list[dict[str, Any]], backend: str, seconds: int) -> None:
     """The medians as a table."""
     median = statistics.median
-    best, p50 = median(one["best"] for one in rounds), median(one["p50_ms"] for one in rounds)
+    most, p50 = median(one["best"] for one in rounds), median(one["p50_ms"] for one in rounds)
     print(
         f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores; {len(rounds)} rounds of {seconds} s, medians.\n"
     )
-    print(f"Best raw call of the signature: {best:.1f} pictures/s; one caller, one picture: p50 {p50:.2f} ms.\n")
+    print(f"Best raw call of the signature: {most:.1f} pictures/s; one caller, one picture: p50 {p50:.2f} ms.\n")
     print(f"| connections | `{backend}` pictures/s | of the best raw call | p50 ms | p99 ms | API CPU ms a request |")
     print("|---|---|---|---|---|---|")
     for connections in CONNECTIONS:

@@ -1,8 +1,8 @@
 """Progress for people: one bar on a terminal with the step in words; elsewhere JSON lines."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -43,3 +43,25 @@ def _share(event: Event) -> float:
     if event.state == DONE:
         return 1
     return event.part / event.parts if event.part is not None and event.parts else 0.0
+
+
+@contextmanager
+def counting(stream: TextIO, total: int, unit: str) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """A bar of so many things on a terminal, nothing elsewhere; each thing counts with a block that it gives.
+
+    What the block prints does not run into the bar.
+    """
+    if not stream.isatty():
+        yield nullcontext
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, file=stream, unit=f" {unit}", leave=False, dynamic_ncols=True) as bar:
+
+        @contextmanager
+        def count() -> Iterator[None]:
+            bar.clear()
+            yield
+            bar.update()
+
+        yield count

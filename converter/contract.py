@@ -72,8 +72,7 @@ class Options:
 
     target: str = "trt"
     batch_sizes: tuple[int, ...] = (1, 8)  # TF-TRT builds an engine profile for each; each is run and compared
-    # A folder of JPEG files on which engines are built, INT8 is calibrated and the copy is compared with its source.
-    images: Path | None = None  # None: the packaged photos
+    images: Path | None = None  # JPEG files for engines, INT8 and the comparison; None: the packaged photos
     precision: str = "FP32"  # one of PRECISIONS [precision_mode]
     # Engines with fewer operations than this stay TensorFlow's: each one costs a hand-over.
     minimum_segment_size: int = 20
@@ -150,6 +149,7 @@ class Order:
 
     options: Options = field(default_factory=Options)
     tolerance: Tolerance = field(default_factory=Tolerance)  # by which its report judges the copy
+    pictures: Path | None = None  # on which it does; None: the options' images
     standard: Options | None = None  # what the server that asks would make by itself; None: no server asks
     verify: bool = False  # hash every file of the source anew, whatever is remembered of it
     keep_disagreeing: bool = False  # whether a copy that computes something else is made all the same

@@ -40,6 +40,11 @@ class Work:
         return self.order.options
 
     @property
+    def compared_on(self) -> Path | None:
+        """The folder of pictures on which the copy is compared; None: the packaged photos and variations."""
+        return self.order.pictures or self.options.images
+
+    @property
     def rounds_alike(self) -> bool:
         """Whether native and the copy compute in FP32 on the same CPU."""
         return self.options.precision == "FP32" and not self.found.gpus
@@ -59,7 +64,7 @@ def measured(
         folder=folder,
         target=target,
         batch_sizes=work.options.batch_sizes,
-        images=work.options.images,
+        images=work.compared_on,
         declared=work.options.declared,
         most_weights_bytes=room.limit(work.kind, folder) if target is None else None,
     )
@@ -93,11 +98,15 @@ def _latency(work: Work, native: "Probed", name: str) -> Mapping[str, Any]:
 
 def agreement(work: Work, native: "Probed", copy: "Probed") -> dict[str, Any]:
     """How far the two agree on the pictures, by batch size."""
-    from converter.comparison.agreement import compare, total
+    from converter.comparison.agreement import total
+    from converter.comparison.matching import compare
+    from converter.model import sampling
 
     tolerance, found = work.order.tolerance, {}
     for size in native.detections:
-        agreed = total(compare(ours, theirs, tolerance) for ours, theirs in _pairs(native, copy, size))
+        names = sampling.photo_names(work.compared_on, len(native.detections[size]))
+        pairs = zip(_pairs(native, copy, size), names, strict=True)
+        agreed = total(compare(ours, theirs, tolerance, photo=photo) for (ours, theirs), photo in pairs)
         verdict = agreed.verdict(tolerance)
         found[size] = {"verdict": verdict.word, "reason": verdict.reason, **agreed.to_json()}
     return found

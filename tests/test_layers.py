@@ -23,13 +23,16 @@ MAY_BE_IMPORTED_IN = {
     "onnxruntime": {"converter.graph.", "converter.model.onnx_lanes", "converter.model.providers"},
     "simplejpeg": {"converter.model.jpeg"},
     "jinja2": {"app.web."},
+    "grpc": {"app.rpc."},
+    "grpc_health": {"app.rpc."},
+    "open_inference": {"app.rpc."},
     "fastapi": {"app.api.", "app.main", "app.server"},
     "starlette": {"app.api."},
     "uvicorn": {"app.connections.", "app.server"},
     "httptools": {"app.connections."},
     "PIL": {"app.api.", "app.detection.draw", "app.lanes.repair", "app.web.", "converter.model."},
     "tqdm": {"converter.bar"},
-    "prometheus_client": {"app.histogram", "app.metrics"},
+    "prometheus_client": {"app.comparison_series", "app.histogram", "app.metrics"},
 }
 
 
@@ -153,7 +156,7 @@ def test_no_import_of_the_api_process_leads_to_tensorflow() -> None:
 @pytest.mark.parametrize(
     ("imports", "without"),
     [
-        (API_PROCESS, {"tensorflow", "keras"}),
+        (API_PROCESS, {"tensorflow", "keras", "grpc", "google"}),
         (("app.backends.worker", "app.backends.child"), {"tensorflow", "fastapi", "uvicorn"}),
         (("converter",), {"tensorflow", "numpy", "app"}),
     ],

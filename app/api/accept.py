@@ -1,21 +1,24 @@
 """Whether a caller would rather have something else than JSON (RFC 9110, 12.5.1, as far as that goes)."""
 
+from functools import lru_cache
+
 _READ_BYTES = 1_000  # of the header: browsers send 200
 
 
 def wants_picture(accept: str) -> bool:
     """True if `image/jpeg` is named, or `image/*`, and JSON is not liked as much."""
-    return _prefers(accept, "image/jpeg", "image/*")
+    return _prefers(accept[:_READ_BYTES], "image/jpeg", "image/*")
 
 
 def wants_page(accept: str) -> bool:
     """True if `text/html` is named, or `text/*`, and JSON is not liked as much."""
-    return _prefers(accept, "text/html", "text/*")
+    return _prefers(accept[:_READ_BYTES], "text/html", "text/*")
 
 
+@lru_cache(maxsize=64)  # clients that ask often ask alike
 def _prefers(accept: str, *names: str) -> bool:
     other = json = 0.0
-    for part in accept[:_READ_BYTES].split(","):
+    for part in accept.split(","):
         media_range, _, rest = part.partition(";")
         quality = _quality(rest)
         if media_range.strip().lower() in names:

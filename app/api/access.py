@@ -1,7 +1,9 @@
 """The ASGI layer that asks for bearer tokens, before anything of the body is read. Closed unless listed as public."""
 
 import hmac
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from fastapi import Depends
 from fastapi.security import HTTPBearer
@@ -21,6 +23,7 @@ PUBLIC = (
     "/healthz",
     "/metrics",
     "/model",
+    "/model/versions",
     "/openapi.json",
     "/page/",
     "/readyz",
@@ -28,6 +31,8 @@ PUBLIC = (
     "/samples/",
     "/startupz",
     "/static-offline-docs/",
+    "/v2/health/live",
+    "/v2/health/ready",
 )
 ADMIN = ("/admin", "/admin/", "/convert", "/convert/")
 _ADMIN_OFF = "the admin routes are off: no DETECTOR_ADMIN_TOKEN is set"
@@ -55,7 +60,12 @@ class Keys:
 
 def covers(paths: tuple[str, ...], path: str) -> bool:
     """Whether `path` is one of `paths`, or lies below one that ends in a slash."""
-    return path in paths or any(path.startswith(each) for each in paths if each.endswith("/") and each != "/")
+    return path in paths or path.startswith(_folders(paths))
+
+
+@lru_cache(maxsize=8)
+def _folders(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(each for each in paths if each.endswith("/") and each != "/")
 
 
 def _authorization(scope: Scope) -> bytes:
@@ -81,12 +91,11 @@ class Access:
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
         self._app, self._keys = app, keys
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
         if scope["type"] == "http":
             try:
                 self._keys.check(scope["path"], _authorization(scope))
             except ServiceError as error:
-                await error_response(scope["state"]["request_id"], error)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                return error_response(scope["state"]["request_id"], error)(scope, receive, send)
+        return self._app(scope, receive, send)

@@ -13,6 +13,7 @@ from app.api.schemas import BackendAnswer
 from app.choices import AUTO, NATIVE
 from app.copies.copies import Copies
 from app.copies.versions import Versions
+from app.errors import BadParameter
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
@@ -27,12 +28,14 @@ def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, copies: Copi
 
     @router.post(
         "/admin/reload",
-        summary="Load a copy again, or with `native` the newest version",
+        summary="Load a copy again, or with `native` a version of the model",
         responses=described(_RELOAD_ERRORS),
     )
     async def reload(wanted: Annotated[ReloadRequest, Body()], request: Request) -> BackendAnswer:
         request.state.asked = wanted.model_dump(exclude_unset=True)
-        await (versions.load_newest() if wanted.backend == NATIVE else copies.reload(wanted.backend))
+        if wanted.backend != NATIVE and wanted.version is not None:
+            raise BadParameter(f"version: it goes with the backend 'native'; the backend is {wanted.backend!r}")
+        await (versions.load(wanted.version) if wanted.backend == NATIVE else copies.reload(wanted.backend))
         return backend_answer(routing, wanted.backend)
 
     @router.put("/admin/backend", summary="Choose who answers `auto`", responses=described(_CHOICE_ERRORS))

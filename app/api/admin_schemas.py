@@ -81,11 +81,19 @@ class AutoAnswer(BaseModel):
 
 
 class ReloadRequest(BaseModel):
-    """What to load: a copy again from its folder, or with `native` the newest version of the model."""
+    """What to load: a copy again from its folder, or with `native` a version of the model."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"backend": "frozen"}]})
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"backend": "frozen"}, {"backend": "native", "version": "3"}]},
+    )
 
     backend: ModelName
+    version: Annotated[str, Field(pattern=r"^(\d{1,18}|newest)$")] | None = Field(
+        default=None,
+        description="With `native`: the version to load, which is then pinned; `newest` unpins it. If left out, the "
+        "pinned version, else the newest.",
+    )
 
 
 class JobAnswer(BaseModel):

@@ -1,10 +1,12 @@
 """The ASGI layer that refuses what would find a full queue, by its headers: before its body is read or parsed."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Container, Iterable
 from functools import lru_cache
+from typing import Any
 from urllib.parse import parse_qsl
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import error_response
@@ -13,7 +15,6 @@ from app.api.pace import Pace
 from app.choices import AUTO
 from app.detection.detector import Detector
 from app.errors import Overloaded
-from app.lanes.lane import Lane
 from app.verdicts.routing import Routing
 
 # Bodies that name a backend themselves; any other is a picture, whose backend the query names.
@@ -24,11 +25,11 @@ _MOST_PARAMETERS = 100
 class Admission:
     """Answers 429 to a POST to one of `paths` if its backend's queue is full, with the error that the queue gives."""
 
-    def __init__(self, app: ASGIApp, routing: Routing, detector: Detector, paths: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, routing: Routing, detector: Detector, paths: Container[str]) -> None:
         self._app, self._routing, self._detector, self._paths = app, routing, detector, paths
         self._pace = Pace()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._paths:
             backend = _backend(scope)
@@ -37,31 +38,31 @@ class Admission:
                 if backend not in (None, AUTO):
                     scope["state"]["backend"] = backend
                 self._detector.failed(lane.slot.name, [overload])
-                await self._hold_back(lane)
-                await _refuse(scope, receive, send, overload)
-                return
-        await self._app(scope, receive, send)
+                return self._refuse(_response(scope, overload), lane.batcher.rate, scope, receive, send)
+        return self._app(scope, receive, send)
 
-    async def _hold_back(self, lane: Lane) -> None:
-        seconds = self._pace.begin(lane.batcher.rate)
+    async def _refuse(self, response: Response, rate: float, *connection: Any) -> None:
+        """Answer, held back where refusals come too fast at this rate of answers."""
+        seconds = self._pace.begin(rate)
         try:
             if seconds > 0:
                 await asyncio.sleep(seconds)
         finally:
             self._pace.end()
+        await response(*connection)
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, overload: Overloaded) -> None:
+def _response(scope: Scope, overload: Overloaded) -> Response:
     response = error_response(scope["state"]["request_id"], overload)
     headers = scope["headers"]
     waits = _header(headers, b"expect")  # for our leave to send a body that nobody wants now
     if waits or _header(headers, b"transfer-encoding") or (content_length(headers) or 0) > KEPT_BYTES:
         response.headers["Connection"] = "close"
-    await response(scope, receive, send)
+    return response
 
 
 def _backend(scope: Scope) -> str | None:
-    """The backend that the headers name; None if the body may name it. The query wins over the body."""
+    """The backend that the headers name; None if the body may name it. The query and the body never differ."""
     query: bytes = scope["query_string"][:MAX_QUERY_BYTES]  # a longer one is refused further in
     if b"backend" in query or b"%" in query:
         named = _named(query)

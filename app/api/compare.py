@@ -4,18 +4,20 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from app.api.compare_schemas import CompareAnswer, InferHistogram
 from app.api.discretion import discreet_in
-from app.api.schemas import CompareAnswer, InferHistogram
+from app.buckets import INFER_BUCKETS
 from app.choices import NATIVE
-from app.metrics import BUCKETS, Metrics
+from app.metrics import PER_IMAGE, Metrics
 from app.rules import GateRules
 from app.verdicts.gate import rules_json
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 from app.verdicts.states import state_of
+from converter.sizes import SIZES, WORDS
 
-ROLES = ("serving", "shadow")
+ROLES = ("serving", "shadow", PER_IMAGE)
 
 
 def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Metrics, rules: GateRules) -> APIRouter:
@@ -28,6 +30,9 @@ def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Met
         return CompareAnswer(
             backend=routing.chosen,
             active=routing.active,
+            answers=routing.answers,
+            size_classes={size: WORDS[size] for size in SIZES},
+            traffic=metrics.sizes_seen(),
             shadow_share=shadow.share,
             rules=rules_json(rules),
             native=discreet_in({"state": native.name, "reason": native.reason}),
@@ -40,13 +45,13 @@ def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Met
 
 
 def _latency(metrics: Metrics, backend: str) -> dict[str, Any]:
-    return {role: metrics.latency("infer", backend, role) for role in ROLES}
+    return {role: metrics.latency(backend, role) for role in ROLES}
 
 
 def _histogram(metrics: Metrics, routing: Routing) -> InferHistogram:
     return InferHistogram(
-        upper_ms=[*(round(1000 * seconds, 3) for seconds in BUCKETS), None],
-        counts={name: {role: metrics.counts("infer", name, role) for role in ROLES} for name in routing.lanes},
+        upper_ms=[*(round(1000 * seconds, 3) for seconds in INFER_BUCKETS), None],
+        counts={name: {role: metrics.counts(name, role) for role in ROLES} for name in routing.lanes},
     )
 
 

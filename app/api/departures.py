@@ -47,7 +47,7 @@ class Departure:
             self._working = None
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
     """The result of `work`, which is cancelled when the client leaves (then ClientGone). The body must have been read.
 
     Our own server tells of it at once. Others do in `receive` alone (ASGI, `http.disconnect`), which a task waits for;
@@ -55,7 +55,11 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """
     if departure := request.scope["state"].get(DEPARTURE):
         told: Departure = departure
-        return await told.ends(work)
+        return told.ends(work)
+    return _listening(request, work)
+
+
+async def _listening(request: Request, work: Coroutine[Any, Any, T]) -> T:
     departure = Departure()
     listening = asyncio.create_task(_listen(request, departure))
     try:

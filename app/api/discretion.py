@@ -10,7 +10,9 @@ from typing import Any
 
 # Our own routes stay as they are. A folder with such a path is told too, which tells no more than the route does.
 _ROUTES = (
-    r"/(?:(?:detect|compare|metrics|healthz|readyz|startupz|docs|openapi\.json|model)|admin/(?:backend|reload)"
+    r"/(?:(?:detect|compare|metrics|healthz|readyz|startupz|docs|openapi\.json|model(?:/versions)?)|admin/(?:backend|reload)"
+    r"|v2(?:/health/(?:live|ready)|/models/\{name\}(?:/ready|/infer)?)?|v1/vision/detection"
+    r"|(?:v1/)?models/(?:\{name\}|NAME)(?:/metadata|:predict)?"
     r"|samples(?:/[\w{}-]+(?:/preview)?)?|convert(?:/jobs(?:/[\w{}-]+(?:/report)?)?)?)(?![\w@%+=~{/-]|\.\w)"
 )
 # Not after a word, a dot or another slash: neither a/b nor http://… is a path from the root.

@@ -20,12 +20,13 @@ _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 def add_docs(api: FastAPI) -> None:
     """Serve the page for the document that `api` serves."""
+    files = _FILES.lstrip("/")
     content = get_swagger_ui_html(
-        openapi_url=str(api.openapi_url),
+        openapi_url=str(api.openapi_url).lstrip("/"),  # from the page on: it may lie below a path of a proxy's
         title=api.title,
-        swagger_js_url=f"{_FILES}/swagger-ui-bundle.js",
-        swagger_css_url=f"{_FILES}/swagger-ui.css",
-        swagger_favicon_url=f"{_FILES}/favicon.png",
+        swagger_js_url=f"{files}/swagger-ui-bundle.js",
+        swagger_css_url=f"{files}/swagger-ui.css",
+        swagger_favicon_url=f"{files}/favicon.png",
     ).body
     page = bytes(content)
     headers = {"Content-Security-Policy": _policy(page.decode()), "Referrer-Policy": "no-referrer"}

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app import errors
 from app.api.departures import ClientGone
@@ -41,6 +42,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.DeadlineExceeded: 504,
 }
 CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
+_SHOWN = 200  # characters of a path
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
@@ -65,6 +67,12 @@ def error_response(request_id: str, error: ServiceError) -> Response:
     if isinstance(error, errors.BodyTooLarge):
         headers["Connection"] = "close"  # the rest of the body is not read
     return answer(request_id, STATUS[type(error)], error.code, discreet(str(error)), headers=headers)
+
+
+def not_served(scope: Scope) -> Response:
+    """The response to a request for what is not there."""
+    sentence = f"{scope['method']} {scope['path'][:_SHOWN]} is not served here"
+    return answer(scope["state"]["request_id"], 404, _CODES[404], sentence)
 
 
 def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -101,7 +109,15 @@ async def _http(request: Request, error: HTTPException) -> Response:
     sentence = (
         f"{request.method} {request.url.path[:200]} is not served here" if code in _CODES.values() else error.detail
     )
-    return answer(request.state.request_id, error.status_code, code, sentence, headers=error.headers)
+    return answer(request.state.request_id, error.status_code, code, sentence, headers=_with_head(error.headers))
+
+
+def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """HEAD is allowed wherever GET is, see `app.api.heads`."""
+    allowed = (headers or {}).get("Allow", "")
+    if "GET" not in allowed or "HEAD" in allowed:
+        return headers
+    return {**(headers or {}), "Allow": allowed.replace("GET", "GET, HEAD")}
 
 
 HANDLERS: dict[int | type[Exception], Handler] = {

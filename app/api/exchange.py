@@ -4,8 +4,7 @@ import random
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -17,11 +16,13 @@ _ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 REFUSED = "refused"
 # In the same place: bytes of the body that had come when the client left, and that the app has not been given.
 UNREAD = "unread"
+# An ASGI extension: the type of a message that is a whole answer, with its status, headers and body.
+ANSWER = "detector.answer"
+BEGINNINGS = ("http.response.start", ANSWER)  # the types of messages that have status and headers
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What a request is called, in its answer and in the logs."""
 
     request_id: str
@@ -57,6 +58,7 @@ class Exchange:
         "request_id",
         "scope",
         "started",
+        "state",
         "status",
         "trace",
     )
@@ -67,12 +69,8 @@ class Exchange:
         self.status = self.bytes_in = self.bytes_out = 0  # status: 0 until the answer has begun
         identity = Identity.of(scope)
         self.request_id, self.trace, self._headers = identity.request_id, identity.trace, identity.headers
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What the layers and handlers know of the request: Starlette's `request.state`."""
-        state: dict[str, Any] = self.scope.setdefault("state", {})
-        return state
+        # What the layers and handlers know of the request: Starlette's `request.state`.
+        self.state: dict[str, Any] = scope["state"]
 
     def ended(self) -> None:
         """Take in what the server itself has answered, if it refused the body: the app saw a client who left."""
@@ -87,10 +85,10 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """The server's `send`; counts the bytes of the body."""
-        if message["type"] == "http.response.start":
+        if message["type"] in BEGINNINGS:
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *self._headers]
-        elif body := message.get("body"):
+        if body := message.get("body"):
             self.bytes_out += len(body)
         await self._send(message)
 

@@ -7,18 +7,21 @@ it, so only names that are known are answered. A browser also says from where a 
 """
 
 import re
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.access import ADMIN, covers
 from app.api.errors import error_response
 from app.errors import BadRequest, CrossSite, ServiceError, WrongHost
 
 ANY = "*"
 # Probes come by whatever address the machine has, and tell nothing.
-PROBES = ("/healthz", "/readyz", "/startupz")
+PROBES = ("/healthz", "/readyz", "/startupz", "/v2/health/live", "/v2/health/ready")
+_TELLING = (b"host", b"origin", b"sec-fetch-site")
 _SAFE = ("GET", "HEAD", "OPTIONS")  # they change nothing, and another site can't read their answers
 _PORTS = {"http": 80, "https": 443}
 # name, or [IPv6], and perhaps a port (RFC 3986, without user names); underscores are in names of compose services.
@@ -54,19 +57,36 @@ class Place:
 class Allowed:
     """Who may come in.
 
-    `hosts`: names besides addresses and `localhost`, lower case; `.name` is it and all below, `*` any.
+    `hosts`: names besides addresses and `localhost`, lower case; `.name` is it and all below, `*` any. `origins`: of
+    pages that may ask for what is not an admin's; `*` any.
     """
 
     hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
     def check(self, method: str, path: str, headers: list[tuple[bytes, bytes]], *, http_version: str) -> None:
         """BadRequest, WrongHost or CrossSite unless the request may come in."""
-        given = _values(headers, b"host")
+        hosts, origins, sites = _told(headers)
         here = None
-        if path not in PROBES and (given or http_version != "1.0"):  # no browser speaks 1.0
-            here = self._named(given)
-        if method not in _SAFE:
-            _check_origin(headers, here)
+        if path not in PROBES and (hosts or http_version != "1.0"):  # no browser speaks 1.0
+            here = self._named(hosts)
+        if (origins or sites) and method not in _SAFE:
+            self._check_origin(path, origins, sites, here)
+
+    def is_welcome(self, origin: str) -> bool:
+        """Whether pages of this origin may ask."""
+        return ANY in self.origins or origin.lower() in self.origins
+
+    def _check_origin(self, path: str, origins: list[str], sites: list[str], here: Place | None) -> None:
+        """CrossSite if the browser says that a page of another origin sent this, and it is none that may."""
+        if origins and not covers(ADMIN, path) and all(map(self.is_welcome, origins)):
+            return
+        foreign = [origin for origin in origins if not _is_ours(origin, here)]
+        if foreign or any(site.lower() == "cross-site" for site in sites):
+            raise CrossSite(
+                f"a page of another site ({foreign[0][:100] if foreign else 'cross-site'}) may not send this unless "
+                "DETECTOR_ALLOWED_ORIGINS names it; behind a proxy, let it pass the Host header on"
+            )
 
     def _named(self, given: list[str]) -> Place:
         here = Place.read(given[0]) if len(given) == 1 else None
@@ -84,17 +104,6 @@ class Allowed:
         return name in ("localhost", *self.hosts) or ANY in self.hosts or f".{name}".endswith(tuple(above))
 
 
-def _check_origin(headers: list[tuple[bytes, bytes]], here: Place | None) -> None:
-    """CrossSite if the browser says that a page of another origin sent this."""
-    sites = _values(headers, b"sec-fetch-site")
-    foreign = [origin for origin in _values(headers, b"origin") if not _is_ours(origin, here)]
-    if foreign or any(site.lower() == "cross-site" for site in sites):
-        raise CrossSite(
-            f"a page of another site ({foreign[0][:100] if foreign else 'cross-site'}) may not send this; behind a "
-            "proxy, let it pass the Host header on"
-        )
-
-
 def _is_ours(origin: str, here: Place | None) -> bool:
     """Whether the origin is the host and port that was asked. Not the scheme: a proxy may speak TLS for us."""
     scheme, _, authority = origin.lower().partition("://")
@@ -105,8 +114,13 @@ def _is_ours(origin: str, here: Place | None) -> bool:
     return (there.name, there.port or default) == (here.name, here.port or default)
 
 
-def _values(headers: list[tuple[bytes, bytes]], name: bytes) -> list[str]:
-    return [value.decode("latin-1").strip() for key, value in headers if key == name]
+def _told(headers: list[tuple[bytes, bytes]]) -> tuple[list[str], list[str], list[str]]:
+    """The values of `Host`, `Origin` and `Sec-Fetch-Site`."""
+    found: tuple[list[str], list[str], list[str]] = [], [], []
+    for name, value in headers:
+        if name in _TELLING:
+            found[_TELLING.index(name)].append(value.decode("latin-1").strip())
+    return found
 
 
 class Hosts:
@@ -115,16 +129,14 @@ class Hosts:
     def __init__(self, app: ASGIApp, allowed: Allowed) -> None:
         self._app, self._allowed = app, allowed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-            return
+            return send({"type": "websocket.close", "code": 1008})
         if scope["type"] == "http":
             try:
                 version = scope.get("http_version", "1.1")
                 self._allowed.check(scope["method"], scope["path"], scope["headers"], http_version=version)
             except ServiceError as error:
-                await error_response(scope["state"]["request_id"], error)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                return error_response(scope["state"]["request_id"], error)(scope, receive, send)
+        return self._app(scope, receive, send)

@@ -11,13 +11,14 @@ from fastapi.routing import APIRoute
 
 from app.api.access import ADMIN, covers
 from app.api.exchange import Exchange
+from app.api.hosts import PROBES
 from app.logs import AUDIT, REQUESTS
 from app.metrics import NO_BACKEND
 
 requests_log, audit_log = logging.getLogger(REQUESTS), logging.getLogger(AUDIT)
 
 # They are asked for every few seconds, and only say the same again: a line only at the level debug, or if they fail.
-QUIET = frozenset({"/healthz", "/readyz", "/startupz", "/metrics"})
+QUIET = frozenset({*PROBES, "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # these change nothing
 _WORK = ("pictures", "queue_ms", "infer_ms")  # the times are those of the picture that took longest

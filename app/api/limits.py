@@ -1,10 +1,11 @@
 """The ASGI layer that bounds queries, and request bodies: by Content-Length before reading, by count while reading."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Container, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import error_response
+from app.api.errors import error_response, not_served
+from app.api.packed import LIMIT
 from app.errors import BadParameter, BodyTooLarge, ServiceError
 
 # Of a body that nobody reads any more: up to this much it costs less to read it to its end than to have the client
@@ -33,21 +34,23 @@ class BodyLimit:
     A query over its limit is a bad parameter, whatever the route.
 
     Pictures are sent to `paths`, where the limit is `max_bytes`. Elsewhere a body is a few options, parsed in one go.
+    Where nothing is `served`, its size does not matter.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, paths: frozenset[str]) -> None:
-        self._app, self._paths = app, paths
+    def __init__(self, app: ASGIApp, max_bytes: int, paths: Container[str], served: Container[str]) -> None:
+        self._app, self._paths, self._served = app, paths, served
         self._max_bytes, self._max_option_bytes = max_bytes, min(max_bytes, _OPTIONS_BYTES)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         limit = self._max_bytes if scope["path"] in self._paths else self._max_option_bytes
         if error := _error_by_head(scope, limit):
-            await error_response(scope["state"]["request_id"], error)(scope, receive, send)
-            return
+            known = scope["path"] in self._served or not isinstance(error, BodyTooLarge)
+            refuse = error_response(scope["state"]["request_id"], error) if known else not_served(scope)
+            return refuse(scope, receive, send)
+        scope["state"][LIMIT] = limit
         read = 0
 
         async def receive_counted() -> Message:
@@ -58,7 +61,7 @@ class BodyLimit:
                 raise _error(limit)
             return message
 
-        await self._app(scope, receive_counted, send)
+        return self._app(scope, receive_counted, send)
 
 
 def _error_by_head(scope: Scope, limit: int) -> ServiceError | None:

@@ -4,9 +4,10 @@ from fastapi import APIRouter, Response
 
 from app.api.discretion import discreet_in
 from app.api.errors import described
-from app.api.schemas import BackendAnswer, ModelAnswer
+from app.api.schemas import BackendAnswer, ModelAnswer, VersionsAnswer
 from app.backends.served import Served
 from app.choices import NATIVE
+from app.copies.versions import Versions
 from app.errors import BackendUnavailable
 from app.metrics import Metrics
 from app.model_folder import id_space
@@ -15,7 +16,7 @@ from app.verdicts.routing import Routing
 from app.verdicts.states import state_of
 
 
-def routes(routing: Routing, served: Served, metrics: Metrics, health: Health) -> APIRouter:
+def routes(routing: Routing, served: Served, metrics: Metrics, health: Health, versions: Versions) -> APIRouter:
     """The router; nothing here needs a token."""
     router = APIRouter(tags=["operations"])
     _add_probes(router, health)
@@ -27,6 +28,12 @@ def routes(routing: Routing, served: Served, metrics: Metrics, health: Health) -
     @router.get("/model", summary="What is served, and every backend's state with its reason")
     async def show_model() -> ModelAnswer:
         return _model_answer(routing, served)
+
+    @router.get("/model/versions", summary="Which versions of the model there are, and which one serves")
+    async def model_versions() -> VersionsAnswer:
+        known = await versions.known()
+        now = served.now
+        return VersionsAnswer(name=now.name, serving=now.version, pinned=versions.pinned, versions=known)
 
     return router
 

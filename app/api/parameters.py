@@ -80,20 +80,35 @@ _NAMES = (*Parameters.model_fields, "confidence", "min_confidence")
 
 
 def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str | None = None) -> Parameters:
-    """The parameters of a request; the query wins over the body. BadParameter with a sentence if one is wrong."""
-    given = {**body, **query}
+    """The parameters of a request; BadParameter with a sentence if one is wrong, or has two values."""
     _check_flat(body)
+    if query and body:
+        _check_alike(query, body)
+    given = {**body, **query}
     if timeout_header is not None:
         given.setdefault("timeout_ms", timeout_header)
     if not given:
         return _DEFAULTS
-    try:
-        wanted = Parameters.model_validate(given)
-    except ValidationError as error:
-        raise BadParameter(_sentence(error)) from None
+    wanted = _checked(given)
     if wanted.compare_with is not None and wanted.backend != BOTH:
         raise BadParameter(f"compare_with: it goes with backend=both; the backend is {wanted.backend!r}")
     return wanted
+
+
+def _checked(given: Mapping[str, Any]) -> Parameters:
+    try:
+        return Parameters.model_validate(given)
+    except ValidationError as error:
+        raise BadParameter(_sentence(error)) from None
+
+
+def _check_alike(query: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    """Neither wins: a proxy or a client that says one thing where a person says another has it wrong."""
+    here, there = _checked(query), _checked(body)
+    for name in sorted(here.model_fields_set & there.model_fields_set):
+        one, other = getattr(here, name), getattr(there, name)
+        if one != other:
+            raise BadParameter(f"{name}: the query says {str(one)[:40]!r}, the body says {str(other)[:40]!r}")
 
 
 def _check_flat(body: Mapping[str, Any]) -> None:
@@ -127,11 +142,60 @@ def _class_id(name: str, by_name: Mapping[str, int], labels: Mapping[int, str]) 
     return class_id
 
 
+class TensorParameters(BaseModel):
+    """What may be asked for in protocols of tensors; whatever else clients send is theirs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    backend: BackendName = AUTO
+    timeout_ms: int | None = Field(default=None, ge=1, le=_MAX_MS)
+
+
+def of_tensors(given: object, timeout_header: str | None = None) -> TensorParameters:
+    """The parameters of a protocol of tensors; BadParameter with a sentence if one is wrong."""
+    if not isinstance(given, dict):
+        raise BadParameter('parameters: they must be an object, like {"threshold": 0.5}')
+    values = {**({} if timeout_header is None else {"timeout_ms": timeout_header}), **given}
+    known = {name: value for name, value in values.items() if name in TensorParameters.model_fields}
+    try:
+        return TensorParameters.model_validate(known)
+    except ValidationError as error:
+        raise BadParameter(_sentence(error)) from None
+
+
+def of_one_backend(given: Mapping[str, Any], timeout_header: str | None) -> Parameters:
+    """The parameters of a protocol whose answers have room for one backend's objects."""
+    wanted = read({}, given, timeout_header)
+    if wanted.backend == BOTH:
+        raise BadParameter("backend: this protocol answers with one backend, not with both")
+    return wanted
+
+
+def in_path(*names: str) -> list[dict[str, Any]]:
+    """Names in a path as OpenAPI has them."""
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def properties() -> dict[str, dict[str, Any]]:
+    """The parameters as OpenAPI has them in a body.
+
+    Defaults are told in words alone: generated clients would send them, and then override what else is asked.
+    """
+    found: dict[str, dict[str, Any]] = Parameters.model_json_schema()["properties"]
+    for name, schema in found.items():
+        default = schema.pop("default", None)
+        schema.pop("title", None)
+        if default not in (None, ()) and name != "classes":
+            schema["description"] += f" Default: `{_as_json(default)}`."
+    return found
+
+
 def openapi() -> list[dict[str, Any]]:
     """The parameters as OpenAPI has them in a query."""
-    properties = Parameters.model_json_schema()["properties"]
-    properties["classes"] = {**properties["classes"], "type": "string", "default": ""}
-    properties["classes"].pop("items", None)
+    found = properties()
+    found["classes"].update(type="string")
+    found["classes"].pop("items", None)
     return [
         {
             "name": name,
@@ -140,8 +204,12 @@ def openapi() -> list[dict[str, Any]]:
             "description": schema.pop("description"),
             "schema": {key: value for key, value in schema.items() if key != "examples"},
         }
-        for name, schema in properties.items()
+        for name, schema in found.items()
     ]
+
+
+def _as_json(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _sentence(error: ValidationError) -> str:

@@ -4,16 +4,18 @@ A protocol reads its own kind of body, has it answered here, and writes its own 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import replace
+from operator import attrgetter
+from typing import NamedTuple
 
 from starlette.requests import Request
 
 from app.api import parameters
 from app.api.departures import unless_gone
 from app.api.parameters import Parameters
-from app.backends.served import Served
+from app.api.serving import Serving
 from app.choices import AUTO, BOTH
 from app.detection.detector import Detector, Query, Result
 from app.detection.side_by_side import SideBySide, SideBySideResult
@@ -26,18 +28,18 @@ Found = Result | SideBySideResult | ServiceError
 
 MAX_PICTURES = 32  # of one request
 _SWAPS = 2  # that may come between the pictures of one request
+_queue_s, _infer_s = attrgetter("queue_s"), attrgetter("infer_s")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a protocol has read of a request: JPEG files, each of which may be an error already, and parameters."""
 
     pictures: Sequence[bytes | ServiceError]
     parameters: Parameters
+    raw: bool = False  # whether all outputs of the model are wanted too, as it gives them to the picture as stored
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The results in the order of the pictures, and the model that they are of."""
 
     results: Sequence[Found]
@@ -49,10 +51,12 @@ class Pipeline:
     """Answers what any protocol has read."""
 
     def __init__(
-        self, detector: Detector, side_by_side: SideBySide, shadow: Shadow, served: Served, drawing: Executor
+        self, detector: Detector, side_by_side: SideBySide, shadow: Shadow, serving: Serving, drawing: Executor
     ) -> None:
         self.drawing = drawing  # for answers that are too slow for the event loop; nobody else waits in it
-        self._detector, self._side_by_side, self._shadow, self._served = detector, side_by_side, shadow, served
+        self.serving = serving
+        self._detector, self._side_by_side, self._shadow = detector, side_by_side, shadow
+        self._served = serving.served
 
     def answering(self, request: Request, asked: Asked) -> "Answering":
         """The results, while the block writes the answer; what it cost is observed when the block ends.
@@ -67,14 +71,17 @@ class Pipeline:
         state["backend"] = wanted.backend if wanted.backend != AUTO else NO_BACKEND
         state["pictures"] = len(asked.pictures)
         query = _query(wanted, self._served.now)
+        if asked.raw:
+            query = replace(query, raw=True, upright=False)
         results = await unless_gone(request, self._of_one_version(asked, query, state["request_id"]))
         good = answers_in(results)
         if good:
             state["backend"] = good[0].backend
-            state["queue_ms"] = round(1000 * max(each.queue_s for each in good), 2)
-            state["infer_ms"] = round(1000 * max(each.infer_s for each in good), 2)
+            state["queue_ms"] = round(1000 * max(map(_queue_s, good)), 2)
+            state["infer_ms"] = round(1000 * max(map(_infer_s, good)), 2)
         for each in good:
-            self._served.learn(each.found.version, each.found.names)
+            if each.found.names:
+                self._served.learn(each.found.version, each.found.names)
         return Answered(results, self._served.model_of(_version(good)), state["request_id"])
 
     def observe(self, answered: Answered, encode_s: float) -> None:
@@ -84,22 +91,23 @@ class Pipeline:
             self._detector.observe(result, encode_s=encode_s / len(good))
         for item in answered.results:
             if isinstance(item, Result):
-                self._shadow.offer(item.image, answered.request_id)
+                image = replace(item.image, raw=False) if item.image.raw else item.image
+                self._shadow.offer(image, answered.request_id)
 
     async def _of_one_version(self, asked: Asked, query: Query, request_id: str) -> Sequence[Found]:
         """The results; asked for again if a new version of the model came between the pictures of the request."""
         results = await self._ask(asked, query, request_id)
-        for _ in range(_SWAPS):
+        for _ in range(_SWAPS if len(results) > 1 or query.backend == BOTH else 0):
             if len(_versions(answers_in(results))) < 2:
                 break
             results = await self._ask(asked, query, request_id)
         return results
 
-    async def _ask(self, asked: Asked, query: Query, request_id: str) -> Sequence[Found]:
+    def _ask(self, asked: Asked, query: Query, request_id: str) -> Awaitable[Sequence[Found]]:
         if query.backend == BOTH:
             copy = asked.parameters.compare_with
-            return await self._side_by_side.detect(asked.pictures, query, request_id, copy=copy)
-        return await self._detector.detect(asked.pictures, query)
+            return self._side_by_side.detect(asked.pictures, query, request_id, copy=copy)
+        return self._detector.detect(asked.pictures, query)
 
 
 class Answering:
@@ -130,7 +138,7 @@ def answers_in(results: Sequence[Found]) -> list[Result]:
 
 
 def _version(good: Sequence[Result]) -> str:
-    return next(iter(_versions(good)), "")
+    return good[0].found.version if len(good) == 1 else next(iter(_versions(good)), "")
 
 
 def _versions(good: Sequence[Result]) -> set[str]:

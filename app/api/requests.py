@@ -11,6 +11,7 @@ from app.api.departures import ClientGone
 from app.api.errors import CLIENT_CLOSED_REQUEST, answer
 from app.api.exchange import Exchange
 from app.api.journal import Journal
+from app.api.paths import Paths
 from app.metrics import NO_BACKEND, Metrics
 
 log = logging.getLogger(__name__)
@@ -19,8 +20,11 @@ log = logging.getLogger(__name__)
 class Requests:
     """Gives `request.state.request_id`; observes under the route's template, never under the raw path."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, journal: Journal, plain_paths: frozenset[str]) -> None:
-        self._app, self._metrics, self._journal, self._plain_paths = app, metrics, journal, plain_paths
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, journal: Journal, plain_paths: frozenset[str], named: Paths | None = None
+    ) -> None:
+        self._app, self._metrics, self._journal = app, metrics, journal
+        self._plain_paths, self._named = plain_paths, named or Paths(())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The layer (https://asgi.readthedocs.io)."""
@@ -55,7 +59,8 @@ class Requests:
         self._journal.write(exchange, route, seconds)
 
     def _template(self, scope: Scope) -> str:
-        """The route's template; a layer below the router may have answered, so plain paths count as their own."""
+        """The route's template; a layer before the router may have answered: paths count as those of their routes."""
         if route := scope.get("route"):
             return str(route.path)
-        return scope["path"] if scope["path"] in self._plain_paths else "unmatched"
+        path: str = scope["path"]
+        return path if path in self._plain_paths else self._named.template(path) or "unmatched"

@@ -152,6 +152,7 @@ class GoodPicture(PictureAnswer):
     """One of several pictures, answered."""
 
     status: Literal[200]
+    file: str | None = Field(default=None, description="The file's name, where a form gave it.")
 
 
 class FailedPicture(BaseModel):
@@ -160,17 +161,15 @@ class FailedPicture(BaseModel):
     status: int
     error: str
     code: str
+    file: str | None = Field(default=None, description="The file's name, where a form gave it.")
 
 
 class SeveralAnswer(BaseModel):
-    """The answer to several pictures, in their order. Its status is 200 if one of them has an answer."""
+    """The answer to several pictures, in their order. One of them has an answer; else it is an `ErrorAnswer`."""
 
     id: str
     model: ModelName
     results: list[GoodPicture | FailedPicture]
-    error: str | None = Field(default=None, description="If none has an answer: what happened to the first.")
-    code: str | None = None
-    request_id: str | None = None
 
 
 class ErrorAnswer(BaseModel):
@@ -183,6 +182,11 @@ class ErrorAnswer(BaseModel):
     error: str = Field(description="One sentence that names the thing and the limit.")
     code: str = Field(description="A stable word for programs.")
     request_id: str
+    results: list[FailedPicture] | None = Field(
+        default=None, description="Of several pictures, of which none has an answer: what happened to each."
+    )
+    id: str | None = Field(default=None, description="With `results`: the request's id.")
+    model: ModelName | None = Field(default=None, description="With `results`: the model that is served.")
 
 
 class BackendAnswer(BaseModel):
@@ -192,6 +196,9 @@ class BackendAnswer(BaseModel):
     reason: str = ""
     verdict: dict[str, Any] | None = Field(default=None, description="The gate's, with its numbers; null of native.")
     rolled_back: str | None = Field(default=None, description="Why it was taken out of `auto`.")
+    slower_live: dict[str, str] = Field(
+        default_factory=dict, description="Size classes that it lost to native by live pairs, and why."
+    )
     device: str | None = None
     providers: dict[str, int] | None = Field(
         default=None, description="Of an ONNX copy: ONNX Runtime's providers, and how many operations each runs."
@@ -218,33 +225,18 @@ class ModelAnswer(BaseModel):
     backends: dict[str, BackendAnswer]
 
 
+class VersionsAnswer(BaseModel):
+    """The versions of the model that lie where the server was told to look."""
+
+    name: str
+    serving: str = Field(description="The version that answers now.")
+    pinned: str | None = Field(description="The version that an admin has named; null: the newest is loaded next.")
+    versions: list[str] = Field(description="The newest first.")
+
+
 class SampleAnswer(BaseModel):
     """A packaged photo; its file is at `/samples/<name>`."""
 
     name: str
     width: int
     height: int
-
-
-class InferHistogram(BaseModel):
-    """How many images took how long in `infer`; the same histogram that is scraped."""
-
-    upper_ms: list[float | None] = Field(description="Upper bounds of the buckets; the last, null, has none.")
-    counts: dict[str, dict[str, list[int]]] = Field(description="By backend and role: images in each bucket.")
-
-
-class CompareAnswer(BaseModel):
-    """Native against each copy, now."""
-
-    backend: str = Field(description="What an admin chose: `auto` or a backend's name.")
-    active: str | None = Field(description="The backend that answers `auto`.")
-    shadow_share: float
-    rules: dict[str, Any] = Field(description="What the gate asks of a copy.")
-    native: dict[str, Any] = Field(description="Its state and reason.")
-    infer_ms: dict[str, dict[str, Any]] = Field(
-        description="By backend and role, serving or shadow: count, mean, p50, p95, p99 of `infer`'s histogram."
-    )
-    infer_histogram: InferHistogram
-    copies: dict[str, dict[str, Any]] = Field(
-        description="By copy: state, reason, the gate's verdict, rollback, and the window of live pairs with the worst."
-    )

@@ -6,10 +6,10 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused
+from app.backends.spare import LATER
 from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
 from converter.machine.memory import give_back, share_heaps
@@ -46,8 +47,8 @@ class Runner(Protocol):
 
     facts: Facts
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
-        """Answer one batch of pictures as they are shown. BatchFailed if the model raises."""
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
+        """Answer one batch of pictures as they are shown, `raw` with all outputs. BatchFailed if the model raises."""
 
 
 def main(load: Callable[[WorkerOptions], Runner]) -> None:
@@ -61,20 +62,23 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
     # Ctrl-C reaches the whole group and systemd's stop the whole service; the server decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    options, handle = _parse()
-    channel = Channel(socket.socket(fileno=handle))
+    words = sys.argv[1:]
+    channel = Channel(socket.socket(fileno=int(words[words.index("--socket") + 1])))
     threading.Thread(target=channel.read_forever, daemon=True).start()
+    if LATER in words:
+        words = channel.next()[0]["words"]
+    options = _parse(words)
     try:
         runner = load(options)
     except ModelRefused as error:
         channel.send({"refused": str(error)})
         return
+    give_back()  # what loading and warming up left
     channel.send({"ready": asdict(runner.facts)})
     leftovers = Leftovers()
-    with ThreadPoolExecutor(runner.facts.batches_in_flight) as pool:
-        while True:
-            header, payload = channel.next()
-            pool.submit(_answer, channel, runner, header, payload, leftovers)
+    for _ in range(runner.facts.batches_in_flight - 1):
+        threading.Thread(target=_serve, args=(channel, runner, leftovers), daemon=True).start()
+    _serve(channel, runner, leftovers)
 
 
 class Channel:
@@ -121,6 +125,13 @@ class Leftovers:
             give_back()
 
 
+def _serve(channel: Channel, runner: Runner, leftovers: Leftovers) -> None:
+    """Answer one batch after the other, in each of as many threads as batches are in flight."""
+    while True:
+        header, payload = channel.next()
+        _answer(channel, runner, header, payload, leftovers)
+
+
 def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: bytes, leftovers: Leftovers) -> None:
     failed = True
     try:
@@ -129,7 +140,7 @@ def _answer(channel: Channel, runner: Runner, header: dict[str, Any], payload: b
             jpegs.append(payload[at : at + length])
             at += length
         started = time.perf_counter()
-        detections = runner.run(jpegs, [_shown(*each) for each in header["images"]])
+        detections = runner.run(jpegs, [_shown(*each) for each in header["images"]], raw=header["raw"])
         fields, rows = wire.pack(detections)
         channel.send({"id": header["id"], "seconds": time.perf_counter() - started, **fields}, rows)
         failed = False
@@ -146,7 +157,7 @@ def _shown(width: int, height: int, _: int, applied: int) -> Shown:
     return (width, height) if applied == AS_STORED else (width, height, applied)
 
 
-def _parse() -> tuple[WorkerOptions, int]:
+def _parse(words: Sequence[str]) -> WorkerOptions:
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=int, required=True)
     parser.add_argument("--name", required=True)
@@ -157,8 +168,8 @@ def _parse() -> tuple[WorkerOptions, int]:
     parser.add_argument("--declared", type=json.loads, default={})
     parser.add_argument("--finding", type=Path)
     parser.add_argument("--gpu", type=json.loads, default={})
-    args = parser.parse_args()
-    options = WorkerOptions(
+    args = parser.parse_args(words)
+    return WorkerOptions(
         name=args.name,
         folder=args.folder,
         max_batch=args.max_batch,
@@ -168,4 +179,3 @@ def _parse() -> tuple[WorkerOptions, int]:
         finding=args.finding,
         gpu=GpuUse(**{**args.gpu, "batch_sizes": tuple(args.gpu.get("batch_sizes", ()))}),
     )
-    return options, args.socket

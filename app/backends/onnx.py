@@ -16,7 +16,7 @@ from converter.model import providers
 from converter.model.detections import Detections
 from converter.model.onnx_copy import NotReproducible, OnnxCopy, Undecodable
 from converter.model.orientation import Shown
-from converter.model.prediction import predict
+from converter.model.prediction import predict, predict_whole
 from converter.model.providers import Share
 
 _OUT_OF_MEMORY = ("failed to allocate", "out of memory", "bad_alloc")
@@ -48,19 +48,21 @@ class OnnxModel:
             load_seconds=round(loaded - started, 3),
             warm_seconds=round(time.monotonic() - loaded, 3),
             signature=_described(self._copy),
+            tensors={"gives": list(self._copy.layout.outputs)},
             providers=self._copy.assigned.nodes,
             fallback=self._copy.assigned.fallback,
             fallback_reason=self._copy.assigned.reason,
             gpu_memory_bytes=nvidia.held_bytes(),
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
-        return self._call(padded(jpegs, self._padding), sizes)
+        return self._call(padded(jpegs, self._padding), sizes, raw=raw)
 
-    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         try:
-            return predict(self._copy, jpegs, sizes)
+            run = predict_whole if raw else predict
+            return run(self._copy, jpegs, sizes)
         except Undecodable as error:
             raise BatchFailed("undecodable", str(error)) from error
         except NotReproducible as error:

@@ -1,9 +1,10 @@
 """The server's end of a worker's socket: whole messages out, and in as they come."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any, cast
+
+from pydantic_core import from_json
 
 from app.backends import wire
 
@@ -54,6 +55,6 @@ class Pipe(asyncio.Protocol):
             body = at + start + head
             if len(data) < body + size:
                 break
-            self._receive(json.loads(data[at + start : body]), data[body : body + size])
+            self._receive(from_json(data[at + start : body]), data[body : body + size])
             at = body + size
         return data[at:]

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import tensorflow as tf
+from converter.machine.garbage import none_looked_for
 
-from app.backends import child, findings
+with none_looked_for():
+    import tensorflow as tf
+
+from app.backends import child, findings, tensors
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, rehearse, warm_up
 from converter.contract import UnusableModel
@@ -18,7 +21,7 @@ from converter.machine.error_text import first_line
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
 from converter.model.orientation import Shown
-from converter.model.prediction import WrongBatch, predict
+from converter.model.prediction import WrongBatch, predict, predict_whole
 from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
 from converter.targets import KINDS
@@ -38,7 +41,9 @@ class SavedModel:
         on_gpu = device != "CPU"
         # 1 and the largest on a CPU, where a size's first call costs little.
         every = powers_of_two(options.max_batch) if on_gpu else sorted({1, options.max_batch})
-        sizes = warm_up(self._call, options.batch_sizes or every, self._model.description.input, name="the model")
+        # TensorFlow on a CPU is as fast in the first call of a size as in the second.
+        times, wanted = 2 if on_gpu else 1, options.batch_sizes or every
+        sizes = warm_up(self._call, wanted, self._model.description.input, name="the model", times=times)
         if on_gpu:
             in_flight = rehearse(self._call, sizes, in_flight)
         fixed = sizes[0] > 1
@@ -51,16 +56,19 @@ class SavedModel:
             load_seconds=round(loaded - started, 3),
             warm_seconds=round(time.monotonic() - loaded, 3),
             signature=describe(self._model.signature, self._model.description),
+            tensors=tensors.of_signature(self._model.signature, self._model.description),
             gpu_memory_bytes=nvidia.held_bytes(),
+            shares=not (on_gpu or self._padding),
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""
-        return self._call(padded(jpegs, self._padding), sizes)
+        return self._call(padded(jpegs, self._padding), sizes, raw=raw)
 
-    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+    def _call(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         try:
-            return predict(self._model, jpegs, sizes, pool=self._pool)
+            run = predict_whole if raw else predict
+            return run(self._model, jpegs, sizes, pool=self._pool)
         # Of decoding here: as native it is the measure, and can't leave it to another.
         except (Undecodable, NotReproducible) as error:
             raise BatchFailed("undecodable", str(error)) from error

@@ -14,8 +14,8 @@ from converter.model.roles import MOST_SCORE
 Call = Callable[[Sequence[bytes], Sequence[tuple[int, int]]], Sequence[Detections]]
 
 
-def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tuple[int, ...]:
-    """Call a model, by JPEG files and their sizes, twice at each batch size: libraries optimise after the first call.
+def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str, times: int = 2) -> tuple[int, ...]:
+    """Call a model, by JPEG files and their sizes, at each batch size: GPU's libraries optimise after the first call.
 
     The sizes that work. Exporters fix the batch in the graph although the signature says [None], so a size may fail;
     ModelRefused, which calls the model `name`, if all do.
@@ -26,7 +26,7 @@ def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str) -> tu
     def works(size: int) -> bool:
         jpegs = sampling.batch(photos, size)
         try:
-            for _ in range(2):
+            for _ in range(times):
                 _check_scores(call(jpegs, [sampling.size_of(each) for each in jpegs]))
         except BatchFailed as error:
             failed.append(error)

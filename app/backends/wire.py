@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.backends import raw_outputs
 from converter.model.detections import Detections
 
 PREFIX = struct.Struct("!II")  # bytes of the header, bytes of the payload
@@ -25,9 +26,12 @@ _ROW = 6  # left, top, right, bottom, score, class
 
 def frame(header: dict[str, Any], payload: Sequence[bytes | memoryview] = ()) -> list[bytes | memoryview]:
     """The pieces of a message, to be written one after the other."""
-    head = _JSON.encode(header).encode()
-    size = sum(len(part) for part in payload)
-    return [PREFIX.pack(len(head), size) + head, *payload]
+    return framed(_JSON.encode(header).encode(), payload)
+
+
+def framed(header: bytes, payload: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
+    """The same for a header that is JSON already."""
+    return [PREFIX.pack(len(header), sum(map(len, payload))) + header, *payload]
 
 
 def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
@@ -37,15 +41,20 @@ def pack(detections: Sequence[Detections]) -> tuple[dict[str, Any], bytes]:
     )
     fields = {name: [of(d) for d in detections] for name, of in _OF_EACH.items()}
     names = {str(kind): name for each in detections for kind, name in each.names.items()}
-    return {**fields, "decode_s": detections[0].decode_s, "names": names}, rows.tobytes()
+    outputs, payload = raw_outputs.pack(detections)
+    return {**fields, **outputs, "decode_s": detections[0].decode_s, "names": names}, rows.tobytes() + payload
 
 
 def unpack(header: dict[str, Any], payload: bytes, *, version: str = "") -> list[Detections]:
     """The answers that `pack` made; `version`: of the model that was asked."""
-    rows: NDArray[np.float32] = np.frombuffer(payload, np.float32).reshape(-1, _ROW)
+    size = sum(header["counts"])
+    rows: NDArray[np.float32] = np.frombuffer(payload, np.float32, size * _ROW).reshape(-1, _ROW)
+    outputs = raw_outputs.unpack(header, payload, rows.nbytes)
     answers, end = [], 0
-    names = {int(kind): name for kind, name in header.get("names", {}).items()}
-    for count, dropped, again in zip(*(header[name] for name in _OF_EACH), strict=True):
+    names = header.get("names") or {}
+    if names:
+        names = {int(kind): name for kind, name in names.items()}
+    for number, (count, dropped, again) in enumerate(zip(*map(header.__getitem__, _OF_EACH), strict=True)):
         part, end = rows[end : end + count], end + count
         answers.append(
             Detections(
@@ -57,6 +66,7 @@ def unpack(header: dict[str, Any], payload: bytes, *, version: str = "") -> list
                 decode_s=header["decode_s"],
                 encoded_again=again,
                 names=names,
+                raw=outputs[number] if outputs else None,
             )
         )
     return answers

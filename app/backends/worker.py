@@ -5,17 +5,21 @@ import contextlib
 import itertools
 import json
 import logging
-import os
 import signal
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pydantic_core import to_json
+
+from app.alarms import Alarms
 from app.backends import wire
-from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused, Spec, WorkerDied, WorkerGone, program_of
+from app.backends.adopted import Adopted
+from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused, Spec, WorkerDied, WorkerGone
 from app.backends.pipe import Pipe
+from app.backends.programs import environ_of, program_of
+from app.backends.spare import Spare, command, environment
 from app.backends.worker_log import LogListener, WorkerLog
 from app.images import Image
 from converter.model.detections import Detections
@@ -23,21 +27,40 @@ from converter.model.detections import Detections
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 5.0
+_PROGRAM = 3  # words of a command line before the program's own
 _AHEAD_BYTES = 1 << 20  # of pictures that the system takes at once, if it may: what it does not wakes the server again
 _LAST_ANSWERS_S = 0.1  # for the answers that are still in the socket when the process has ended
 
 
-async def start_worker(spec: Spec, listen: LogListener | None = None) -> "Worker":
-    """A warm worker for `spec`; ModelRefused if it will not serve the model, WorkerDied if it ended or was too slow."""
-    return await start_program(program_of(spec.name), spec, listen)
+async def start_worker(spec: Spec, listen: LogListener | None = None, spare: Spare | None = None) -> "Worker":
+    """A warm worker for `spec`; ModelRefused if it will not serve the model, WorkerDied if it ended or was too slow.
+
+    `spare`: a process that may wait for it.
+    """
+    return await start_program(program_of(spec.name), spec, listen, spare)
 
 
-async def start_program(program: str, spec: Spec, listen: LogListener | None = None) -> "Worker":
+async def start_program(
+    program: str, spec: Spec, listen: LogListener | None = None, spare: Spare | None = None
+) -> "Worker":
     """The same, by the module that is run in the process."""
+    waiting = spare.take(program, spec.name) if spare and not spec.environ else None
     try:
+        if spare and waiting:
+            return await _tell(program, spec, spare, Adopted(waiting), listen)
         return await _start(program, spec, listen)
     except OSError as error:  # no memory, no handles
         raise WorkerDied(f"it could not be started: {error.strerror or error}") from error
+
+
+async def _tell(program: str, spec: Spec, spare: Spare, process: Adopted, listen: LogListener | None) -> "Worker":
+    """Have a process that waits load the model."""
+    said = WorkerLog(spec.name, listen, spare.log)
+    await said.begin()
+    worker = Worker(spec, process, said)
+    await worker.connect(spare.socket)
+    worker.tell(_command(program, spec, spare.socket.fileno()))
+    return await _ready(worker, spec)
 
 
 async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worker":
@@ -50,7 +73,7 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
             stdout=said.handle,
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=[theirs.fileno()],
-            env={"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1", **os.environ, **spec.environ},
+            env=environment(spec.environ, usual=environ_of(spec.name)),
         )
     except BaseException:
         ours.close()
@@ -61,6 +84,10 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
     await said.begin()
     worker = Worker(spec, process, said)
     await worker.connect(ours)
+    return await _ready(worker, spec)
+
+
+async def _ready(worker: "Worker", spec: Spec) -> "Worker":
     try:
         async with asyncio.timeout(spec.load_seconds):
             await worker.wait_until_ready()
@@ -78,12 +105,12 @@ class Worker:
 
     facts: Facts
 
-    def __init__(self, spec: Spec, process: asyncio.subprocess.Process, said: WorkerLog) -> None:
+    def __init__(self, spec: Spec, process: asyncio.subprocess.Process | Adopted, said: WorkerLog) -> None:
         self.name, self._version = spec.name, spec.version
         self._process, self._said = process, said
         self._pipe = Pipe(self._take, garbled=self._kill)
         self._first: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._numbers = itertools.count()
+        self._numbers, self._watchdog = itertools.count(), Alarms()
         self._waiting: dict[int, asyncio.Future[list[Detections]]] = {}
         self._end: asyncio.Task[WorkerDied] | None = None
         self._closing = self._hung = False
@@ -98,6 +125,10 @@ class Worker:
         """Begin to talk over our end of the worker's socket."""
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AHEAD_BYTES)
         await asyncio.get_running_loop().create_connection(lambda: self._pipe, sock=ours)
+
+    def tell(self, command: Sequence[str]) -> None:
+        """Give the rest of its command line to a process that waits for it."""
+        self._pipe.send(wire.frame({"words": command[_PROGRAM:]}))
 
     async def wait_until_ready(self) -> None:
         """Wait for the worker's first message; from then on answers come."""
@@ -116,17 +147,18 @@ class Worker:
         """Run one batch (see `Backend`)."""
         if self._end is None or self._end.done():
             raise WorkerGone("the worker has ended")
-        loop, number = asyncio.get_running_loop(), next(self._numbers)
+        loop, number = self._first.get_loop(), next(self._numbers)
         future: asyncio.Future[list[Detections]] = loop.create_future()
         self._waiting[number] = future
         # No more than `batches_in_flight` are in it, so if one takes too long, or is not even read, the model is stuck.
-        watchdog = loop.call_later(self._hang_seconds, self._hangs)
+        watchdog = self._watchdog.start(loop, self._hang_seconds, self._hangs)
         told = [(image.width, image.height, len(image.data), image.applied_orientation) for image in images]
-        self._pipe.send(wire.frame({"id": number, "images": told}, [image.data for image in images]))
+        header = {"id": number, "images": told, "raw": any(image.raw for image in images)}
+        self._pipe.send(wire.framed(to_json(header), [image.data for image in images]))
         try:
             return await future  # WorkerDied as soon as the process is gone, if it hangs too
         finally:
-            watchdog.cancel()
+            self._watchdog.stop(watchdog)
             del self._waiting[number]
 
     async def died(self) -> WorkerDied:
@@ -203,16 +235,16 @@ class Worker:
 
 
 def _command(program: str, spec: Spec, handle: int) -> list[str]:
-    command = [sys.executable, "-m", program, "--socket", str(handle), "--name", spec.name]
-    command += ["--folder", str(spec.folder), "--max-batch", str(spec.max_batch)]
+    words = command(program, spec.name, handle)
+    words += ["--folder", str(spec.folder), "--max-batch", str(spec.max_batch)]
     if said := spec.declared.given():
-        command += ["--declared", json.dumps(said)]
+        words += ["--declared", json.dumps(said)]
     if spec.finding is not None:
-        command += ["--finding", str(spec.finding)]
+        words += ["--finding", str(spec.finding)]
     for size in spec.batch_sizes:
-        command += ["--batch-size", str(size)]
+        words += ["--batch-size", str(size)]
     if spec.gpu != GpuUse():
-        command += ["--gpu", json.dumps(asdict(spec.gpu))]
+        words += ["--gpu", json.dumps(asdict(spec.gpu))]
     if spec.batches_in_flight is not None:
-        command += ["--batches-in-flight", str(spec.batches_in_flight)]
-    return command
+        words += ["--batches-in-flight", str(spec.batches_in_flight)]
+    return words

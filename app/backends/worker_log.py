@@ -28,10 +28,12 @@ class WorkerLog:
     worker has left behind may hold its log open for ever.
     """
 
-    def __init__(self, name: str, listen: LogListener | None) -> None:
+    def __init__(self, name: str, listen: LogListener | None, ours: int | None = None) -> None:
         self._name, self._listen = name, listen
         self._last: deque[str] = deque(maxlen=1)
-        ours, self.handle = os.pipe()  # `handle` is the worker's end
+        self.handle: int | None = None  # the worker's end; None: it has it already, and `ours` is the other one
+        if ours is None:
+            ours, self.handle = os.pipe()
         self._ours = os.fdopen(ours, "rb", 0)
         self._pipe: asyncio.BaseTransport | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -43,7 +45,7 @@ class WorkerLog:
 
     async def begin(self) -> None:
         """Read from now on; the worker has its end of the pipe, and ours of it is closed."""
-        os.close(self.handle)
+        self._let_go()
         stream = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         self._pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), self._ours)
@@ -51,7 +53,7 @@ class WorkerLog:
 
     def abandon(self) -> None:
         """The worker could not be started: nothing will be read."""
-        os.close(self.handle)
+        self._let_go()
         self._ours.close()
 
     async def ended(self) -> None:
@@ -62,6 +64,10 @@ class WorkerLog:
         self._pipe.close()
         self._reading.cancel()
         await asyncio.wait([self._reading])
+
+    def _let_go(self) -> None:
+        if self.handle is not None:
+            os.close(self.handle)
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         async for text in lines(stream):

@@ -39,7 +39,8 @@ class BoundedProtocol(WholeProtocol):
         self._connections, self._limits = connections, connections.limits
         self.stage, self.deadline, self.held = Stage.FRESH, math.inf, 0
         self._part = Part.NONE
-        self._begun = self._deaf = False  # a head began in what is being fed; nothing more is wanted
+        self._begun = self._moved = False  # in what is being fed a head began; a request began or ended
+        self._deaf = False  # nothing more is wanted
         self._head_bytes = self._head_lines = self._fed_bytes = 0  # delivered; of them; fed since the head began
         self._body_bytes = self._waste_bytes = 0  # of this request: delivered; fed and not delivered
         self._got_bytes = self._rest_bytes = 0  # of bodies: in what is being fed; still to be read while lingering
@@ -63,7 +64,7 @@ class BoundedProtocol(WholeProtocol):
         if self.stage is Stage.LINGERING or self._deaf:
             self._throw_away(len(data))
             return
-        self._begun, self._got_bytes, part = False, 0, self._part
+        self._begun, self._moved, self._got_bytes, part = False, False, 0, self._part
         if part is Part.NONE:  # so that empty lines before a request take none of its time
             self.deadline = min(self.deadline, self.loop.time() + self._limits.seconds)
         try:
@@ -71,10 +72,12 @@ class BoundedProtocol(WholeProtocol):
         except httptools.HttpParserUpgrade:
             pass  # nothing here speaks another protocol: the request is answered as it is
         except httptools.HttpParserError as error:
+            self._settle_if_moved()
             cause = error.__context__
             refusal = cause if isinstance(cause, ServiceError) else BadRequest("the request is not valid HTTP")
             self.refuse(refusal, _REASONS.get(type(refusal), "malformed"))
         else:
+            self._settle_if_moved()
             self._count(len(data), went_on=part is self._part and not self._begun)
 
     def on_message_begin(self) -> None:
@@ -82,21 +85,23 @@ class BoundedProtocol(WholeProtocol):
         if len(self.pipeline) >= self._limits.queued_requests:
             raise Overloaded(f"more than {self._limits.queued_requests} requests wait on this connection")
         super().on_message_begin()
-        self._part, self._begun = Part.HEAD, True
+        self._part, self._begun, self._moved = Part.HEAD, True, True
         self._head_bytes = self._head_lines = self._fed_bytes = 0
-        self._settle()
 
     def on_url(self, url: bytes) -> None:
         """A piece of the URL."""
         self._add_to_head(len(url))
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; or a trailer, which is counted and thrown away, since the app has its headers already."""
         self._head_lines += 1
         self._add_to_head(len(name) + len(value))
         if self._part is Part.HEAD:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The app begins with the request."""
@@ -122,8 +127,7 @@ class BoundedProtocol(WholeProtocol):
     def on_message_complete(self) -> None:
         """The last byte of a request."""
         super().on_message_complete()
-        self._part = Part.NONE
-        self._settle()
+        self._part, self._moved = Part.NONE, True
 
     def on_response_complete(self) -> None:
         """The last byte of an answer."""
@@ -209,6 +213,10 @@ class BoundedProtocol(WholeProtocol):
             self.refuse(BadRequest(f"{sentence}: send larger chunks, without extensions"), "malformed")
         elif self.cycle.response_complete and self._body_bytes + self._waste_bytes > self._limits.drained_bytes:
             self.transport.close()
+
+    def _settle_if_moved(self) -> None:
+        if self._moved:
+            self._settle()
 
     def _settle(self) -> None:
         """Find what the connection does now, and the deadline that goes with it."""

@@ -1,13 +1,14 @@
-"""uvicorn's protocol, but bodies are handed over in one piece, and work for a client who leaves is ended at once."""
+"""uvicorn's protocol, but bodies and answers come in one piece, and work for a client who leaves is ended at once."""
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.departures import DEPARTURE, Departure
-from app.api.exchange import UNREAD
+from app.api.exchange import ANSWER, UNREAD
 from app.api.limits import content_length
 
+_EXTENSIONS: dict[str, dict[object, object]] = {ANSWER: {}}
 _AHEAD_BYTES = 1 << 20  # of a body that come before its reader is woken, unless it is complete
 
 
@@ -32,6 +33,32 @@ class Pieces:
         return b"".join(self._pieces)  # a single one is not copied
 
 
+class Cycle(RequestResponseCycle):
+    """uvicorn's request and its answer, which may be sent as one message, of headers that are known to be right."""
+
+    async def send(self, message: Any) -> None:
+        """ASGI's `send`."""
+        if message["type"] != ANSWER:
+            await super().send(message)
+        elif self._needs_steps():
+            await super().send(
+                {"type": "http.response.start", "status": message["status"], "headers": message["headers"]}
+            )
+            await super().send({"type": "http.response.body", "body": message["body"]})
+        else:
+            lines = [b"%b: %b\r\n" % each for each in (*self.default_headers, *message["headers"])]
+            self.response_started = self.response_complete = True
+            self.message_event.set()
+            self.transport.write(b"".join([STATUS_LINE[message["status"]], *lines, b"\r\n"]))
+            self.transport.write(message["body"])
+            self.on_response()
+
+    def _needs_steps(self) -> bool:
+        """Whether uvicorn knows better: how a connection is closed, waits for its client, or may not have a body."""
+        closing = self.response_started or self.disconnected or not self.keep_alive
+        return closing or self.flow.write_paused or self.scope["method"] == "HEAD"
+
+
 class WholeProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -50,6 +77,8 @@ class WholeProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The app begins with the request."""
         super().on_headers_complete()
+        self.cycle.__class__ = Cycle  # uvicorn makes it; there is nothing more in ours than in its own
+        self.scope["extensions"] = _EXTENSIONS
         self.cycle.body = Pieces()  # type: ignore[assignment]  # it is all of a bytearray that uvicorn uses
         self.length = content_length(self.headers)
 

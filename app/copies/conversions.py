@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.copies.jobs import KEPT_JOBS, LOADING, Job, JobFiles
@@ -27,7 +27,6 @@ from converter.contract import (
 from converter.disk import publish
 from converter.machine import memory
 from converter.progress import STARTED, in_words, parse
-from converter.tolerance import Tolerance
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +54,12 @@ class JobLimits:
 class Conversions:
     """Runs conversions and remembers them; what becomes of the copies is not its business.
 
-    `tolerance` is what their reports judge the copies by; with `verify` they hash every file of the model anew.
+    `order` is what all are asked for besides their options: how their reports judge the copies, as the gate does.
     """
 
-    def __init__(
-        self, *, files: JobFiles, metrics: Metrics, allowed: JobLimits, tolerance: Tolerance, verify: bool = False
-    ) -> None:
+    def __init__(self, *, files: JobFiles, metrics: Metrics, allowed: JobLimits, order: Order) -> None:
         self._files, self._metrics = files, metrics
-        self._allowed, self._tolerance, self._verify = allowed, tolerance, verify
+        self._allowed, self._order = allowed, order
         self._jobs = {job.id: job for job in files.read()}
         metrics.conversion_in_progress.set_function(lambda: float(self.running is not None))
 
@@ -146,7 +143,7 @@ class Conversions:
 
         `standard`: what this server would make by itself, which the report keeps.
         """
-        order = Order(options=job.options, tolerance=self._tolerance, standard=standard, verify=self._verify)
+        order = replace(self._order, options=job.options, standard=standard)
         kills = memory.kills()
         process = await asyncio.create_subprocess_exec(
             *self._command(order, source, place),

@@ -19,11 +19,12 @@ from converter.disk.hashes import FileHash
 
 log = logging.getLogger(__name__)
 
+NEWEST = "newest"
 _LATER = "a new version of the model has been loaded, and its copy is made again"
 
 
 class Versions:
-    """Loads the newest version at `place` on an admin's word."""
+    """Loads versions at `place` on an admin's word: the newest, or one that is then pinned."""
 
     def __init__(self, served: Served, routing: Routing, copies: Copies, *, place: Place) -> None:
         self._served, self._routing, self._copies = served, routing, copies
@@ -31,6 +32,14 @@ class Versions:
         self._native = routing.lanes[NATIVE].slot
         self._loading = asyncio.Lock()
         self._making: asyncio.Task[None] | None = None
+        self.pinned: str | None = None  # the version that an admin named
+
+    async def known(self) -> list[str]:
+        """The versions that lie there, the newest first."""
+        try:
+            return await asyncio.to_thread(self._place.versions) or [self._served.now.version]
+        except NoModel:  # it is gone, and what was loaded of it serves on
+            return [self._served.now.version]
 
     async def open(self) -> None:
         """Load the served model; ModelRefused or WorkerDied if it can't be."""
@@ -40,18 +49,21 @@ class Versions:
         finally:
             self._served.sha256 = door.sha256
 
-    async def load_newest(self) -> None:
-        """Swap the newest version in, or load the one that is served if it does not serve.
+    async def load(self, version: str | None = None) -> None:
+        """Swap a version in and pin it, or with NEWEST unpin; by itself the pinned one, else the newest.
 
-        NotLoaded with the reason if that can't be: then the old one serves on.
+        What is served already is loaded if it does not serve. NotLoaded with the reason if that can't be: then the old
+        one serves on, and stays pinned if it was.
         """
+        wanted = self.pinned if version is None else None if version == NEWEST else version
         async with self._loading:
             if self._copies.converting:
                 raise ConversionRunning("a conversion of the version that serves runs; wait for it or end it")
             try:
-                model = await asyncio.to_thread(self._place.find)
+                model = await asyncio.to_thread(self._place.find, wanted)
                 sha256 = await digest(model.folder, self._served.file_hash)
-                await self._load(model, sha256)
+                await self._load(model, sha256, changes_pin=wanted != self.pinned)
+                self.pinned = wanted
             except NoModel as error:
                 raise NotLoaded(self._named(str(error))) from error
             except (ModelRefused, WorkerDied, NoRoom) as error:
@@ -65,13 +77,14 @@ class Versions:
             sentence = sentence.replace(str(path), path.name) if path else sentence
         return sentence
 
-    async def _load(self, model: Model, sha256: str) -> None:
+    async def _load(self, model: Model, sha256: str, *, changes_pin: bool) -> None:
         served_as = self._served.sha256 or sha256  # while it is hashed at the start it is what is there
         if (model.folder, sha256) != (self._served.now.folder, served_as):
             await self._swap(model, sha256)
-        elif self._native.ready:
-            raise NotLoaded(f"version {model.version} is the newest there is, and is served already")
-        else:
+        elif self._native.ready and not changes_pin:
+            which = "the newest there is" if self.pinned is None else f'pinned (ask for "{NEWEST}" to unpin it)'
+            raise NotLoaded(f"version {model.version} is {which}, and is served already")
+        elif not self._native.ready:
             await self.open()
 
     async def close(self) -> None:

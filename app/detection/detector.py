@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from app.choices import AUTO
 from app.detection.attempts import Attempts, Outcome
@@ -14,6 +15,7 @@ from app.images import Image, Intake
 from app.lanes.lane import Deadline
 from app.metrics import NO_BACKEND, Metrics
 from converter.model.detections import Detections
+from converter.sizes import size_class
 from converter.tolerance import Tolerance
 
 # Checking costs 0.4 microseconds a kilobyte and 20 for the header; handing it to a thread costs 150.
@@ -39,10 +41,10 @@ class Query:
     backend: str = AUTO  # or a backend's name
     timeout_s: float | None = None  # the server's own limit holds too
     upright: bool | None = None  # whether the model is shown the picture as people see it; None: as the server says
+    raw: bool = False  # whether all outputs of the model are wanted too, as it gives them
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One picture's answer; timings travel with it and are observed once."""
 
     detections: Detections  # those that were asked for
@@ -76,10 +78,16 @@ class Detector:
         A picture that is an error already is answered with it. What stops all of them, as a full queue does, is raised.
         """
         started = time.perf_counter()
-        checked = [await self._check(picture, query.upright) for picture in pictures]
+        checked, images = [], []
+        for picture in pictures:
+            checked.append(item := await self._check(picture, query.upright))
+            if isinstance(item, Image):
+                images.append(item)
+            else:
+                self.failed(NO_BACKEND, [item])
         validate_s = (time.perf_counter() - started) / len(pictures)
-        self.failed(NO_BACKEND, [item for item in checked if isinstance(item, ServiceError)])
-        images = [item for item in checked if isinstance(item, Image)]
+        if query.raw:
+            images = [replace(image, raw=True) for image in images]
         outcomes = iter(await self._serve(images, query) if images else [])
         return [
             item if isinstance(item, ServiceError) else self._result(item, next(outcomes), query, validate_s)
@@ -89,6 +97,7 @@ class Detector:
     def observe(self, result: Result, *, encode_s: float) -> None:
         """Count one picture that was answered, and observe its timings."""
         self._metrics.count_image(result.backend, "ok")
+        self._metrics.count_size(size_class(result.image.pixels))
         stages = (
             ("validate", result.validate_s),
             ("queue", result.queue_s),
@@ -122,10 +131,10 @@ class Detector:
         """Have the images answered; counts those that are not."""
         backend = NO_BACKEND
         try:
-            lane = self._attempts.route(query.backend)
-            backend = lane.slot.name
+            lanes = self._attempts.route(query.backend, images)
+            backend = lanes[0].slot.name
             deadline = Deadline(min(self._timeout_s, query.timeout_s or self._timeout_s))
-            outcomes = await self._attempts.answer(lane, images, deadline, elsewhere=query.backend == AUTO)
+            outcomes = await self._attempts.answer(lanes, images, deadline, elsewhere=query.backend == AUTO)
         except ServiceError as error:
             self.failed(backend, [error] * len(images))
             raise

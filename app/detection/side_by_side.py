@@ -11,7 +11,8 @@ from app.errors import ServiceError
 from app.metrics import NO_BACKEND
 from app.verdicts.live_pairs import LivePairs, Pair
 from app.verdicts.routing import Routing
-from converter.comparison.agreement import BoxPair
+from converter.comparison.matching import BoxPair
+from converter.sizes import size_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class SideBySide:
             request_id=request_id,
             native=native.found,
             found=copy.found,
+            size=size_class(native.image.pixels),
+            photo=native.image.digest,
         )
         self._live_pairs.add(pair)
         seen = self._live_pairs.judge(pair, threshold=query.threshold, classes=query.classes)

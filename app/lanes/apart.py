@@ -23,6 +23,8 @@ class Apart:
 
     def innocent(self, batch: Sequence[QueuedImage]) -> list[QueuedImage]:
         """Those of a batch that may be run together; the others wait here from now on, or are refused."""
+        if self._suspects.none:
+            return list(batch)
         return [job for job in batch if not self._takes(job)]
 
     def next(self) -> list[QueuedImage]:
@@ -46,7 +48,8 @@ class Apart:
 
     def answered(self, batch: Sequence[QueuedImage]) -> None:
         """Nothing is held against these any longer."""
-        self._suspects.clear([job.image for job in batch])
+        if not self._suspects.none:
+            self._suspects.clear([job.image for job in batch])
 
     def _takes(self, job: QueuedImage) -> bool:
         if not self._suspects.deaths(job.image):

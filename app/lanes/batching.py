@@ -1,25 +1,28 @@
 """The micro-batcher: a bounded, fair queue, greedy batches, answers to each caller; a failed batch is repaired.
 
-Greedy: a batch is whatever waits when the model has room, so an idle server adds no wait (the habit is that of
-text-embeddings-inference's queue). Fair: requests with several pictures and with one take turns, picture by picture.
+Greedy: a batch is what waits when the model has room, so an idle server adds no wait (the habit is that of
+text-embeddings-inference's queue); where a batch costs as much as its pictures alone, it is no more than its share of
+what is here. Fair: requests with several pictures and with one take turns, picture by picture.
 """
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
 
+from app.alarms import Alarms
 from app.backends.backend import BatchFailed, WorkerDied
 from app.errors import BackendUnavailable, InvalidImage, ModelFailed, Overloaded
 from app.images import Image
 from app.lanes import repair
 from app.lanes.apart import Apart
-from app.lanes.queued import Answer, QueuedImage, refuse
+from app.lanes.queued import Answer, QueuedImage, answer, refuse
+from app.lanes.runner import BatchRunner, Bounds
+from app.lanes.running import Running
+from app.lanes.shares import Shares, Spent
 from app.lanes.suspects import Suspects
 from app.lanes.waiting import Waiting
 from app.metrics import Metrics
@@ -29,25 +32,6 @@ log = logging.getLogger(__name__)
 
 ALL = 1 << 30  # more batches than ever run at once
 QUEUED_PER_RUNNING = 16  # so many times the pixels in flight may wait: 64 photos of a phone on two cores
-
-
-class BatchRunner(Protocol):
-    """What batches are run on."""
-
-    name: str
-    max_batch: int  # most images in a batch; may change at any time
-    max_in_flight: int  # most batches at once; likewise
-
-    def run(self, images: Sequence[Image], /) -> Awaitable[list[Detections]]:
-        """Run one batch; Detections in the images' order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How many images may wait for a backend, and how many pixels it may decode at once."""
-
-    images: int
-    pixels: int = 1 << 62
 
 
 class MicroBatcher:
@@ -67,15 +51,15 @@ class MicroBatcher:
         suspects: Suspects | None = None,
     ) -> None:
         self._model, self._metrics, self._executor = model, metrics, executor
-        self._max_pixels, self._pixels_running = bounds.pixels, 0
+        self._max_pixels, self._running = bounds.pixels, Running()
         self._sizes = metrics.batch_size.labels(model.name)
         queued = QUEUED_PER_RUNNING * bounds.pixels
         self._waiting = Waiting(limit=bounds.images, max_pixels=queued, emptied=self._note_idleness)
         self._apart = Apart(suspects or Suspects())
-        self._running: set[asyncio.Task[None]] = set()
-        self.batches_begun = 0  # ever
+        self.batches_begun, self.deadlines = 0, Alarms()  # ever; those of requests that wait here
+        self._shares = Shares()
         self._held = 0  # places of running batches
-        self._idle = asyncio.Event()
+        self._idle, self._is_idle = asyncio.Event(), False
         self._rate = 0.0
         metrics.queue_depth.labels(model.name).set_function(lambda: self.depth)
         metrics.in_flight.labels(model.name).set_function(lambda: self.in_flight)
@@ -116,16 +100,18 @@ class MicroBatcher:
         they fit if nothing else waits. A future raises InvalidImage, ModelFailed or CrashedTheModel if the model can't
         take its image; whatever the model raises besides BatchFailed comes through as it is.
         """
-        if not admitted and (overload := self.overload(len(images)) or self._too_many_pixels(images)):
-            raise overload
+        if not admitted:
+            self._admit(images)
         jobs = self._waiting.add(images)
         for job in jobs:
             self._apart.refuse_if_known(job)
         self._dispatch()
         return [job.answer for job in jobs]
 
-    def _too_many_pixels(self, images: Sequence[Image]) -> Overloaded | None:
-        return self._overloaded(self._waiting.full_of_pixels(images))
+    def _admit(self, images: Sequence[Image]) -> None:
+        full = self._waiting.full(len(images) + len(self._apart)) or self._waiting.full_of_pixels(images)
+        if overload := full and self._overloaded(full):
+            raise overload
 
     def _overloaded(self, sentence: str | None) -> Overloaded | None:
         return Overloaded(sentence, retry_after_s=self.seconds_to_empty) if sentence else None
@@ -141,7 +127,7 @@ class MicroBatcher:
         self._held += places
         try:
             while self._running and len(self._running) > self._model.max_in_flight - self._held:
-                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(self._running.tasks, return_when=asyncio.FIRST_COMPLETED)
             yield
         finally:
             self._held -= places
@@ -150,24 +136,26 @@ class MicroBatcher:
     def _dispatch(self) -> None:
         while self._has_room() and (batch := self._next()):
             self.batches_begun += 1
-            pixels = sum(job.image.pixels for job in batch)
-            self._pixels_running += pixels
-            task = asyncio.create_task(self._answer(batch))
-            self._running.add(task)
-            task.add_done_callback(partial(self._finished, pixels))
+            task = batch[0].answer.get_loop().create_task(self._answer(batch, is_whole=True))
+            self._running.add(task, batch)
+            task.add_done_callback(self._ended)
         self._note_idleness()
 
-    def _finished(self, pixels: int, task: asyncio.Task[None]) -> None:
-        self._pixels_running -= pixels
-        self._running.discard(task)
-        self._apart.runs = False  # if one ran alone, this was it
-        self._dispatch()
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.unanswered -= 1
+        self._leave_place(task)
+        self._note_idleness()
+
+    def _leave_place(self, task: "asyncio.Task[None] | None") -> None:
+        if self._running.remove(task):
+            self._apart.runs = False  # if one ran alone, this was it
+            self._dispatch()
 
     def _note_idleness(self) -> None:
-        if self._running or self.depth:
-            self._idle.clear()
-        else:
-            self._idle.set()
+        idle = not (self._running.unanswered or self.depth)
+        if idle is not self._is_idle:
+            self._is_idle = idle
+            (self._idle.set if idle else self._idle.clear)()
 
     def _has_room(self) -> bool:
         return not self._apart.runs and len(self._running) < self._model.max_in_flight - self._held
@@ -184,16 +172,26 @@ class MicroBatcher:
 
     def _take(self) -> list[QueuedImage]:
         """The next batch; empty if nothing waits, or nothing that may be decoded beside what runs."""
-        left = self._max_pixels - self._pixels_running
-        return self._waiting.take(self._model.max_batch, pixels=left, busy=bool(self._running))
+        left, most = self._max_pixels - self._running.pixels, self._model.max_batch
+        if self._model.shares:  # a full batch would leave nothing for the others that could run beside it
+            most = min(most, math.ceil((len(self._waiting) + self._running.images) / self._model.max_in_flight))
+        return self._waiting.take(most, pixels=left, busy=bool(self._running))
 
-    async def _answer(self, batch: list[QueuedImage]) -> None:
-        """Run a batch and answer everybody in it, whatever happens: nobody may wait for an answer that never comes."""
+    async def _answer(self, batch: list[QueuedImage], *, is_whole: bool = False) -> None:
+        """Run a batch and answer everybody in it, whatever happens: nobody may wait for an answer that never comes.
+
+        The next batch is sent before the answers are given: writing them takes time in which the model would rest.
+        `is_whole`: it is no part of one that is repaired, which keeps its place.
+        """
         started = time.perf_counter()
         self._sizes.observe(len(batch))
         try:
-            detections = await self._model.run([job.image for job in batch])
-            self._answered(batch, detections, started)
+            detections, spent = await self._shares.timed(self._model.run([job.image for job in batch]))
+            self._answered(batch, detections, spent)
+            if is_whole:
+                self._leave_place(asyncio.current_task())
+                await asyncio.sleep(0)
+            answer(batch, detections, begun=started, seconds=spent.seconds)
         except BatchFailed as error:
             try:
                 await self._repair(batch, error)
@@ -205,16 +203,13 @@ class MicroBatcher:
         except Exception as error:
             refuse(batch, error)
 
-    def _answered(self, batch: list[QueuedImage], detections: list[Detections], started: float) -> None:
+    def _answered(self, batch: list[QueuedImage], detections: list[Detections], spent: Spent) -> None:
+        self._metrics.observe_batch(self._model.name, len(batch), seconds=spent.seconds, share_s=spent.share_s)
         if len(detections) != len(batch):
             raise RuntimeError(f"{len(detections)} answers came to {len(batch)} images")
         self._apart.answered(batch)
-        seconds = time.perf_counter() - started
-        rate = self._model.max_in_flight * len(batch) / seconds
+        rate = self._model.max_in_flight * len(batch) / spent.seconds
         self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
-        for job, found in zip(batch, detections, strict=True):
-            if not job.answer.done():
-                job.answer.set_result(Answer(found, len(batch), started - job.arrived, seconds))
 
     async def _repair(self, batch: list[QueuedImage], error: BatchFailed) -> None:
         """Answer the pictures that are to blame and run the others again."""

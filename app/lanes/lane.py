@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from app.backends.backend import BatchFailed, WorkerDied, WorkerGone
 from app.errors import BackendUnavailable, DeadlineExceeded, ServiceError
@@ -52,11 +53,16 @@ async def submit_and_wait(
     Overloaded if they do not all fit into the queue, unless another one has `admitted` them already.
     """
     futures = lane.batcher.submit(images, admitted=admitted)
-    expiry = asyncio.get_running_loop().call_later(deadline.left_s(), _expire, futures, lane, deadline)
+    # Asking for the loop that runs would cost a call of the system (getpid).
+    loop, expire = futures[0].get_loop(), partial(_expire, futures, lane, deadline)
+    expiry = lane.batcher.deadlines.start(loop, deadline.left_s(), expire)
+    outcomes = []
     try:
-        return [await _outcome(future, lane) for future in futures]
+        for future in futures:
+            outcomes.append(await _outcome(future, lane))
+        return outcomes
     finally:
-        expiry.cancel()
+        lane.batcher.deadlines.stop(expiry)
         for future in futures:
             future.cancel()  # what still waits is never run; those that are done don't mind
 

@@ -23,13 +23,16 @@ class Lease:
 
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Run one batch, counted."""
+        if not self._users:
+            self._idle.clear()
         self._users += 1
-        self._idle.clear()
+        version = self.spec.version
         try:
             found = await self.backend.detect(images)
-            if all(each.version == self.spec.version for each in found):
-                return found
-            return [replace(each, version=self.spec.version) for each in found]
+            for number, each in enumerate(found):
+                if each.version != version:
+                    found[number] = replace(each, version=version)
+            return found
         except WorkerDied:
             self.dead = True  # the slot is told a moment later, and nothing may be sent here until then
             raise

@@ -4,13 +4,13 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from app.images import Image
 from converter.model.detections import Detections
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One image's detections and how they came about."""
 
     detections: Detections
@@ -26,6 +26,13 @@ class QueuedImage:
     image: Image
     answer: asyncio.Future[Answer]
     arrived: float = field(default_factory=time.perf_counter)
+
+
+def answer(batch: Sequence[QueuedImage], detections: Sequence[Detections], *, begun: float, seconds: float) -> None:
+    """Answer whoever still waits: the batch was begun at that time, and took so long."""
+    for job, found in zip(batch, detections, strict=True):
+        if not job.answer.done():
+            job.answer.set_result(Answer(found, len(batch), begun - job.arrived, seconds))
 
 
 def refuse(batch: Sequence[QueuedImage], error: Exception) -> None:

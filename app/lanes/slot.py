@@ -50,6 +50,7 @@ class Slot:
     ) -> None:
         self.name = name
         self.max_batch = self.max_in_flight = 1  # of the worker that served last
+        self.shares = False  # likewise
         self._start, self._metrics, self._room = start, metrics, room
         self._phase = STARTING
         self._lease: Lease | None = None
@@ -81,11 +82,11 @@ class Slot:
         """Whether requests may be sent here: there is a warm model, and it stays."""
         return self._lease is not None and not self._lease.dead and not self._leaving
 
-    async def run(self, images: Sequence[Image]) -> list[Detections]:
+    def run(self, images: Sequence[Image]) -> Coroutine[Any, Any, list[Detections]]:
         """One batch on the backend that serves now; BackendUnavailable with the phase's reason if none does."""
         if self._lease is None:
             raise self.unavailable()
-        return await self._lease.detect(images)
+        return self._lease.detect(images)
 
     def unavailable(self) -> BackendUnavailable:
         """The error that says why this slot can't answer."""
@@ -174,6 +175,7 @@ class Slot:
         self._published = asyncio.Event()
         facts = fresh.backend.facts
         self.max_batch, self.max_in_flight = facts.batch_sizes[-1], facts.batches_in_flight
+        self.shares = facts.shares
         log.info(
             "backend ready backend=%s device=%r batch_sizes=%s load_seconds=%.1f warm_seconds=%.1f",
             self.name,

@@ -33,6 +33,11 @@ class Suspects:
         self._found: OrderedDict[bytes, _Suspect] = OrderedDict()  # the one that died last comes last
         self._sizes: Counter[int] = Counter()  # a picture of another size is none of them, and is not hashed
 
+    @property
+    def none(self) -> bool:
+        """Whether nothing is held against any picture."""
+        return not self._found
+
     def note(self, images: Sequence[Image], death: WorkerDied) -> None:
         """These were in a worker when it died, perhaps in several batches."""
         if death.closed or isinstance(death, WorkerGone):
@@ -59,7 +64,7 @@ class Suspects:
 
     def clear(self, images: Sequence[Image]) -> None:
         """These have been answered."""
-        for image in images if self._found else ():
+        for image in images:
             if self._sizes[len(image.data)]:
                 self._drop(sha256(image.data).digest())
 

@@ -1,7 +1,8 @@
 """The images that wait for a backend: bounded by their number and their pixels, fair between requests and sizes.
 
-Requests with a large picture wait in a line of their own, and batches come from both lines in turn: whoever sends the
-largest pictures that are allowed takes at most every second batch, and small ones are answered meanwhile.
+Requests with a large picture, whose decoding takes longer than most models do on it, wait in a line of their own, and
+batches come from both lines in turn: whoever sends the largest pictures that are allowed takes at most every second
+batch, and small ones are answered meanwhile.
 """
 
 import asyncio
@@ -11,8 +12,7 @@ from functools import partial
 
 from app.images import Image
 from app.lanes.queued import QueuedImage
-
-LARGE_PIXELS = 4_000_000  # of a picture whose decoding takes longer than most models do on it
+from converter.sizes import LARGE_PIXELS
 
 Request = deque[QueuedImage]  # one request's images
 
@@ -27,23 +27,23 @@ class Waiting:
         self._limit, self._max_pixels, self._emptied = limit, max_pixels, emptied
         self._small, self._large = deque[Request](), deque[Request]()
         self._last: deque[Request] = self._large  # the line that gave the last batch
+        self._images = self._pixels = 0  # waiting
         self._left = 0  # of the requests at least so many have none, since their callers left
 
     def __len__(self) -> int:
         """Images waiting; those whose callers have left are not among them."""
-        return sum(map(len, self._small)) + sum(map(len, self._large))
+        return self._images
 
     def full(self, images: int) -> str | None:
         """Why so many more images don't fit, as a sentence, or None if they do, as far as their number tells."""
-        waiting = len(self)
+        waiting = self._images
         if waiting + images <= self._limit:
             return None
         return f"{waiting} pictures are waiting already; the limit is {self._limit}"
 
     def full_of_pixels(self, images: Sequence[Image]) -> str | None:
         """Why these images don't fit by their pixels; if nothing else waits they always do."""
-        waiting = sum(job.image.pixels for request in (*self._small, *self._large) for job in request)
-        more = sum(image.pixels for image in images)
+        waiting, more = self._pixels, _pixels(images)
         if not waiting or waiting + more <= self._max_pixels:
             return None
         sentence = f"pictures with {waiting:,} pixels in all are waiting, and this request has {more:,}"
@@ -53,7 +53,12 @@ class Waiting:
         """Queue the images of one request. A caller who no longer waits cancels the answer."""
         loop = asyncio.get_running_loop()
         jobs = [QueuedImage(image, loop.create_future()) for image in images]
-        line = self._large if any(image.pixels > LARGE_PIXELS for image in images) else self._small
+        line = self._small
+        for image in images:
+            self._pixels += image.pixels
+            if image.pixels > LARGE_PIXELS:
+                line = self._large
+        self._images += len(jobs)
         request = deque(jobs)
         for job in jobs:
             job.answer.add_done_callback(partial(self._forget, request, job))
@@ -67,12 +72,30 @@ class Waiting:
         """
         lines = (self._large, self._small) if self._last is self._small else (self._small, self._large)
         for line in lines:
-            batch = _taken(line, most, pixels=pixels, busy=busy)
+            batch = self._take_from(line, most, pixels=pixels, busy=busy)
             if batch:
                 self._last = line
             if batch or line:  # whose turn it is keeps it until what runs leaves room for it
                 return batch
         return []
+
+    def _take_from(self, line: deque[Request], most: int, *, pixels: int, busy: bool) -> list[QueuedImage]:
+        batch: list[QueuedImage] = []
+        while line and len(batch) < most:
+            request = line[0]
+            if request and (batch or busy) and request[0].image.pixels > pixels:
+                break  # it has its turn when others are done: those behind it would keep it waiting for ever
+            line.popleft()
+            if request:
+                job = request.popleft()
+                self._images -= 1
+                self._pixels -= job.image.pixels
+                if request:
+                    line.append(request)
+                if not job.answer.done():
+                    batch.append(job)
+                    pixels -= job.image.pixels
+        return batch
 
     def _forget(self, request: Request, job: QueuedImage, _: object) -> None:
         """Drop an image whose caller no longer waits; it is not there any more if it was taken.
@@ -82,6 +105,8 @@ class Waiting:
         if job not in request:
             return
         request.remove(job)
+        self._images -= 1
+        self._pixels -= job.image.pixels
         self._left += not request
         if 2 * self._left > len(self._small) + len(self._large):
             for line in (self._small, self._large):
@@ -90,20 +115,8 @@ class Waiting:
             self._emptied()
 
 
-def _taken(line: deque[Request], most: int, *, pixels: int, busy: bool) -> list[QueuedImage]:
-    batch: list[QueuedImage] = []
-    while line and len(batch) < most:
-        request = line[0]
-        if request and (batch or busy) and request[0].image.pixels > pixels:
-            break  # it has its turn when others are done: those behind it would keep it waiting for ever
-        line.popleft()
-        if request:
-            job = request.popleft()
-            line.append(request)
-            if not job.answer.done():
-                batch.append(job)
-                pixels -= job.image.pixels
-    return batch
+def _pixels(images: Sequence[Image]) -> int:
+    return sum([image.pixels for image in images])
 
 
 def _sweep(line: deque[Request]) -> None:

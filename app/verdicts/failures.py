@@ -5,7 +5,8 @@ from collections import deque
 from app.metrics import Metrics
 from app.rules import RollbackRule
 from app.verdicts.live_pairs import FEWEST_FOR_ROLLBACK
-from app.verdicts.routing import Routing, Standing
+from app.verdicts.routing import Routing
+from app.verdicts.standing import Standing
 
 
 class Failures:

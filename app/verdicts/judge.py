@@ -1,9 +1,9 @@
-"""How a copy that has just been loaded gets its verdict, before it takes its place."""
+"""How a fresh copy gets its verdict: on small pictures before it takes its place, on other sizes after that."""
 
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,22 +11,20 @@ from pathlib import Path
 from app.backends.backend import Backend, BatchFailed, ModelRefused, Spec, Starter, WorkerDied
 from app.backends.served import Served
 from app.choices import NATIVE
-from app.errors import ServiceError
-from app.images import Image, Intake
-from app.verdicts.gate import Gate, Verdict
+from app.verdicts.gate import Gate
 from app.verdicts.live_pairs import LivePairs
-from app.verdicts.routing import Routing, Standing
+from app.verdicts.routing import Routing
+from app.verdicts.standing import Standing
+from app.verdicts.verdict import Verdict
 from converter.contract import BadOptions, ConverterError
 from converter.machine import child
-from converter.model import sampling
+from converter.sizes import SIZES, SizeName
 from converter.targets import KINDS, yardstick
 
 log = logging.getLogger(__name__)
 
 NATIVE_IS_COLD = "native was not warm, so it could not be compared"
 _YARDSTICK_SECONDS = 600.0
-# That the server holds, and runs at two batch sizes in quiet moments: a hundred tell as much as all of a large folder.
-_MOST_PICTURES, _MOST_BYTES = 100, 64 << 20
 
 
 class Judge:
@@ -36,11 +34,13 @@ class Judge:
         self._routing, self._live_pairs, self._gate = routing, live_pairs, gate
         self._start, self._served = start, served
         self._notes: dict[str, str] = {}  # what is to be said of a copy that has no verdict
+        self._left: dict[str, list[SizeName]] = {}  # size classes that a copy is still to be judged on
 
     async def judge(self, fresh: Backend, *, note: str = "") -> None:
         """Compare the copy with native and take note of the verdict; WorkerDied if the copy ended over it.
 
-        `note` is told of a copy that got none.
+        It is that on the smallest size class of which there are pictures; `unfinished` tells of the others. `note` is
+        told of a copy that got none.
         """
         found = await self._find(fresh, self._gate)
         self._notes[fresh.name] = note
@@ -65,7 +65,37 @@ class Judge:
         if self._routing.lanes[copy].slot.backend is serving and self.standing(copy) is standing:
             self._record(copy, *found)
 
+    def unfinished(self) -> list[str]:
+        """The warm copies that are still to be judged on a size class, or again; none while native is cold."""
+        lanes = self._routing.lanes
+        for name in self._left:
+            self._left[name] += [size for size in self.standing(name).again if size not in self._left[name]]
+            self.standing(name).again.clear()
+        left = [name for name, sizes in self._left.items() if sizes and lanes[name].slot.ready]
+        return left if lanes[NATIVE].slot.ready else []
+
+    async def go_on(self, copy: str) -> None:
+        """Compare a copy that serves with native on the next size class; WorkerDied as `judge`."""
+        serving, standing = self._routing.lanes[copy].slot.backend, self.standing(copy)
+        native, left = self._routing.lanes[NATIVE].slot.backend, self._left[copy]
+        if serving is None or native is None:
+            return
+        size, found = left.pop(0), None
+        try:
+            found = await self._gate.patient(1).judge(native, serving, size=size)
+        except (BatchFailed, ConverterError) as error:
+            log.warning("copy not judged on a size copy=%s size=%s reason=%r", copy, size, str(error))
+        except WorkerDied:
+            if not await _has_ended(serving):  # else it is not tried again: it may be what ended it
+                left.append(size)
+            raise
+        if found and standing.verdict and self.standing(copy) is standing:  # no other one was loaded meanwhile
+            self._routing.amend_verdict(copy, standing.verdict.with_size(size, found))
+
     def _record(self, copy: str, verdict: Verdict | None, reason: str, passing: bool) -> None:
+        judged = verdict.sizes if verdict else ()
+        goes_on = verdict is not None and verdict.word != "disagrees"
+        self._left[copy] = [size for size in SIZES if size not in judged] if goes_on else []
         self._live_pairs.forget(copy)
         told = "; ".join(part for part in (self._notes.get(copy, ""), reason) if part)
         self._routing.record_verdict(copy, verdict, told, passing=passing)
@@ -93,9 +123,15 @@ class Judge:
     async def _ask(self, native: Backend, fresh: Backend, gate: Gate) -> Verdict:
         name = KINDS[fresh.name].yardstick
         if name is None:
-            return await gate.judge(native, fresh)
+            return await self._on_the_smallest(native, fresh, gate, None)
         async with self._yardstick(name) as other:
-            return await gate.judge(native, fresh, other)
+            return await self._on_the_smallest(native, fresh, gate, other)
+
+    async def _on_the_smallest(self, native: Backend, fresh: Backend, gate: Gate, other: Backend | None) -> Verdict:
+        for size in SIZES:
+            if found := await gate.judge(native, fresh, other, size=size):
+                return Verdict({size: found})
+        raise BadOptions("there is no picture that can be used to compare it on")
 
     @asynccontextmanager
     async def _yardstick(self, name: str) -> AsyncIterator[Backend]:
@@ -123,26 +159,6 @@ async def _has_ended(backend: Backend) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def pictures(folder: Path | None, intake: Intake) -> Sequence[Image]:
-    """The gate's pictures, those left out that could not be detected in; BadOptions if none is left.
-
-    Of a large folder they are a sample, the same each time.
-    """
-    found: list[Image] = []
-    for data in sampling.pictures(folder, most=_MOST_PICTURES, most_bytes=_MOST_BYTES, on_sample=_log_sample):
-        try:
-            found.append(intake.check(data))
-        except ServiceError as error:
-            log.warning("gate picture left out reason=%r", str(error))
-    if not found:
-        raise BadOptions(f"{folder or 'the package'} has no picture that can be used")
-    return found
-
-
-def _log_sample(taken: int, there: int) -> None:
-    log.info("gate pictures sampled taken=%d there=%d", taken, there)
 
 
 def _make(name: str, native: Spec, place: Path) -> None:

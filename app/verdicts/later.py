@@ -1,7 +1,11 @@
-"""Copies that nobody could judge when they were loaded are judged later, after pauses and with a patience that grow."""
+"""What is judged while a copy serves: first the size classes that are left, and copies that nobody could judge before.
+
+These are tried after pauses and with a patience that grow.
+"""
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 
 from app.backends.backend import WorkerDied
 from app.verdicts.judge import Judge
@@ -26,10 +30,16 @@ class Later:
             left = self._judge.unjudged()
             tries, self.pause_s = (tries + 1, min(2 * self.pause_s, LONGEST_PAUSE_S)) if left else (0, FIRST_PAUSE_S)
             for copy in left:
-                try:
-                    await self._judge.judge_again(copy, patience=2.0**tries)
-                except WorkerDied:
-                    pass  # its slot starts it again, and has it judged
-                # A verdict is an extra: whatever goes wrong over it is told, and the copy serves as it did.
-                except Exception as error:
-                    log.error("copy not judged copy=%s", copy, exc_info=error)
+                await _told(copy, self._judge.judge_again(copy, patience=2.0**tries))
+            for copy in self._judge.unfinished():
+                await _told(copy, self._judge.go_on(copy))
+
+
+async def _told(copy: str, judging: Awaitable[None]) -> None:
+    try:
+        await judging
+    except WorkerDied:
+        pass  # its slot starts it again, and has it judged
+    # A verdict is an extra: whatever goes wrong over it is told, and the copy serves as it did.
+    except Exception as error:
+        log.error("copy not judged copy=%s", copy, exc_info=error)

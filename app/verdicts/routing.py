@@ -1,10 +1,12 @@
-"""Who answers `auto`: the fastest backend that agrees with native, or the one that an admin chose."""
+"""Who answers `auto`: the fastest backend that agrees with native, or the one that an admin chose.
+
+For each size class of pictures by itself: a copy that gains nothing on large ones leaves these to native.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
 from app.choices import AUTO, BOTH, NATIVE
@@ -12,43 +14,11 @@ from app.errors import BackendUnavailable
 from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
-from app.verdicts.gate import Verdict
+from app.verdicts.standing import UNCOMPARED, Standing
+from app.verdicts.verdict import Verdict
+from converter.sizes import SIZES, SizeName, size_class
 
 log = logging.getLogger(__name__)
-
-UNCOMPARED = "it has not been compared with native yet"
-
-
-@dataclass(slots=True)
-class Standing:
-    """What is known of a copy that is loaded; native has none of it."""
-
-    verdict: Verdict | None = None
-    unjudged: str = UNCOMPARED  # why there is no verdict
-    passing: bool = False  # that reason may pass
-    rolled_back: str | None = None  # why it was taken out of `auto`
-
-    @property
-    def agrees(self) -> bool:
-        """Whether it may answer in native's place."""
-        return self._may("passed", "slower")
-
-    @property
-    def passed(self) -> bool:
-        """Whether it answers `auto` if no faster one does."""
-        return self._may("passed")
-
-    @property
-    def speedup(self) -> float:
-        """By this copies are ranked; 0 without a verdict."""
-        return self.verdict.speedup if self.verdict else 0.0
-
-    def _may(self, *words: str) -> bool:
-        return self.verdict is not None and self.verdict.word in words and self.rolled_back is None
-
-    def to_json(self) -> dict[str, Any]:
-        """The verdict and the rollback as plain data."""
-        return {"verdict": self.verdict.to_json() if self.verdict else None, "rolled_back": self.rolled_back}
 
 
 class Routing:
@@ -59,7 +29,7 @@ class Routing:
         self.chosen = AUTO
         self._metrics = metrics
         self._standings = {name: Standing() for name in lanes}
-        self._answered_last: str | None = None
+        self._answered_last: dict[SizeName, str | None] = {}
 
     @property
     def copies(self) -> list[str]:
@@ -68,20 +38,34 @@ class Routing:
 
     @property
     def active(self) -> str | None:
-        """The backend that answers `auto` now; None while none is ready that may."""
+        """The backend that answers `auto` now, for some size class at least; None while none is ready that may.
+
+        Of several classes the smallest tells that a copy answers.
+        """
+        answering = [self.active_for(size) for size in SIZES]
+        return next((name for name in answering if name not in (None, NATIVE)), answering[0])
+
+    def active_for(self, size: SizeName) -> str | None:
+        """The backend that answers `auto` now for pictures of this class; None while none is ready that may."""
         if self.chosen != AUTO and self._ready(self.chosen):
             return self.chosen
         if not self._ready(NATIVE):
-            return self._fastest(lambda standing: standing.agrees)
-        return self._fastest(lambda standing: standing.passed) or NATIVE
+            return self._fastest(size, lambda standing: standing.agrees_on(size))
+        return self._fastest(size, lambda standing: standing.passed_on(size)) or NATIVE
+
+    @property
+    def answers(self) -> dict[SizeName, str | None]:
+        """The backend that answers `auto` now, by size class."""
+        return {size: self.active_for(size) for size in SIZES}
 
     def standing(self, backend: str) -> Standing:
         """What is known of a backend; native's is empty."""
         return self._standings[backend]
 
-    def agrees(self, backend: str) -> bool:
-        """Whether the backend may answer in native's place."""
-        return backend == NATIVE or self._standings[backend].agrees
+    def agrees(self, backend: str, sizes: Collection[SizeName] = ()) -> bool:
+        """Whether the backend may answer in native's place pictures of all these classes, or of some."""
+        standing = self._standings[backend]
+        return backend == NATIVE or (all(map(standing.agrees_on, sizes)) if sizes else standing.agrees)
 
     def record_verdict(
         self, copy: str, verdict: Verdict | None, reason: str = UNCOMPARED, *, passing: bool = False
@@ -107,6 +91,17 @@ class Routing:
         self._metrics.rollbacks.labels(copy, kind).inc()
         log.warning("backend rolled back copy=%s kind=%s reason=%r", copy, kind, reason)
 
+    def lose(self, copy: str, size: SizeName, *, kind: str, reason: str) -> None:
+        """Live pairs found a copy slower on pictures of this class: native, or another copy, answers these."""
+        self._standings[copy].slower[size] = reason
+        self._metrics.sizes_lost.labels(copy, size, kind).inc()
+        log.warning("copy lost a size copy=%s size=%s kind=%s reason=%r", copy, size, kind, reason)
+
+    def regain(self, copy: str, size: SizeName, *, reason: str) -> None:
+        """They found it faster again: it answers these again."""
+        self._standings[copy].slower.pop(size, None)
+        log.info("copy regained a size copy=%s size=%s reason=%r", copy, size, reason)
+
     def choose(self, backend: str) -> None:
         """An admin's word: this backend answers `auto`. With `auto` the best does, and no rollback holds any longer.
 
@@ -120,12 +115,13 @@ class Routing:
         self.chosen = backend
         log.info("backend chosen backend=%s", backend)
 
-    def route(self, backend: str) -> Lane:
-        """The lane for a request; BackendUnavailable with the reason if it can't be answered."""
+    def route(self, backend: str, pixels: int = 0) -> Lane:
+        """The lane for a picture of so many pixels; BackendUnavailable with the reason if it can't be answered."""
         name = backend
         if backend == AUTO:
-            active = self.active
-            self._note_change(active)
+            size = size_class(pixels)
+            active = self.active_for(size)
+            self._note_change(size, active)
             name = active or NATIVE
         lane = self.lanes[name]
         if not lane.slot.ready:
@@ -135,34 +131,37 @@ class Routing:
     def full(self, backend: str | None) -> Lane | None:
         """The lane that would refuse a picture for `backend` because its queue is full, or None.
 
-        Without a name: the lane of `auto`, but only where the queue of every backend that could answer is full.
+        Without a name: the lane of `auto`, but only where the queue of every backend that could answer is full. For
+        `auto`, whose pictures have a size that nobody knows yet: where it is full for every size class.
         """
-        lane = self.lanes.get(self._named(backend))
-        if lane is None or not lane.slot.ready or not lane.batcher.full:
+        lanes = [lane for lane in map(self.lanes.get, self._named(backend)) if lane is not None]
+        if not lanes or not all(lane.slot.ready and lane.batcher.full for lane in lanes):
             return None
-        return lane if backend is not None or self._all_full() else None
+        return lanes[0] if backend is not None or self._all_full() else None
 
-    def _named(self, backend: str | None) -> str:
+    def _named(self, backend: str | None) -> list[str]:
         if backend in (None, AUTO):
-            return self.active or NATIVE
-        return NATIVE if backend == BOTH else str(backend)
+            return list({name or NATIVE: None for name in self.answers.values()})
+        return [NATIVE if backend == BOTH else str(backend)]
 
     def _all_full(self) -> bool:
         return all(lane.batcher.full for lane in self.lanes.values() if lane.slot.ready)
 
-    def alternative(self, lane: Lane) -> Lane | None:
-        """Another warm backend that finds the same objects, native first."""
-        others = (other for name, other in self.lanes.items() if other is not lane and self.agrees(name))
+    def alternative(self, lane: Lane, sizes: Collection[SizeName] = ()) -> Lane | None:
+        """Another warm backend that finds the same objects in pictures of these classes, native first."""
+        others = (other for name, other in self.lanes.items() if other is not lane and self.agrees(name, sizes))
         return next((other for other in others if other.slot.ready), None)
 
-    async def next_lane(self, lane: Lane, *, failed: bool, within_s: float) -> Lane | None:
+    async def next_lane(
+        self, lane: Lane, *, failed: bool, within_s: float, sizes: Collection[SizeName] = ()
+    ) -> Lane | None:
         """Where to try what `lane` has lost; None if there is no such backend, and none becomes warm within the time.
 
         `failed`: its model failed on it. Else its worker died, and whoever answers `auto` may have it.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while not (found := self.alternative(lane) if failed else self._active_lane()):
+                while not (found := self.alternative(lane, sizes) if failed else self._active_lane(sizes)):
                     coming = [each.slot for each in self.lanes.values() if not (failed and each is lane)]
                     coming = [slot for slot in coming if self._may_come(slot)]
                     if not coming:
@@ -171,8 +170,10 @@ class Routing:
                 return found
         return None
 
-    def _active_lane(self) -> Lane | None:
-        return self.lanes[self.active] if self.active else None
+    def _active_lane(self, sizes: Collection[SizeName]) -> Lane | None:
+        """Whoever answers the largest of these classes: native, if they differ."""
+        active = self.active_for(max(sizes, key=SIZES.index, default="small"))
+        return self.lanes[active] if active else None
 
     def _may_come(self, slot: Slot) -> bool:
         """Whether a worker may soon answer in this slot: what agrees has served, and is started again."""
@@ -187,9 +188,9 @@ class Routing:
         active = self.active
         return self.lanes[max(warm, key=lambda name: (name == active, self.agrees(name), self._speedup(name)))]
 
-    def _fastest(self, may_answer: Callable[[Standing], bool]) -> str | None:
+    def _fastest(self, size: SizeName, may_answer: Callable[[Standing], bool]) -> str | None:
         fitting = (name for name in self.copies if self._ready(name) and may_answer(self._standings[name]))
-        return max(fitting, key=self._speedup, default=None)
+        return max(fitting, key=lambda name: self._standings[name].speedup_on(size), default=None)
 
     def _ready(self, name: str) -> bool:
         return self.lanes[name].slot.ready
@@ -197,10 +198,11 @@ class Routing:
     def _speedup(self, copy: str) -> float:
         return self._standings[copy].speedup
 
-    def _note_change(self, active: str | None) -> None:
-        if active != self._answered_last:
-            log.info("backend answers auto backend=%s before=%s", active, self._answered_last)
-            self._answered_last = active
+    def _note_change(self, size: SizeName, active: str | None) -> None:
+        before = self._answered_last.get(size)
+        if active != before:
+            log.info("backend answers auto backend=%s before=%s size=%s", active, before, size)
+            self._answered_last[size] = active
 
 
 async def _first(waits: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -1,14 +1,15 @@
 """Shadow pairs: a sample of requests is run again after its answer, on native and on a copy, and the two are compared.
 
 It never delays an answer: it has a small queue of its own that drops what does not fit, and runs while the server is
-idle. On a busy server a pair runs now and then, while nothing waits, or else in the place of a batch; what it says of
-speed is not used then.
+idle. On a busy server a pair runs now and then, while nothing waits, or else in the place of a batch, for a hundredth
+of the time. Both calls of a pair are then disturbed alike, which draws its ratio towards 1, if anywhere. Where every
+request is to be compared, pairs run in the place of a batch at once.
 """
 
 import asyncio
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic, perf_counter
@@ -24,14 +25,17 @@ from app.verdicts.live_pairs import LivePairs, Pair
 from app.verdicts.routing import Routing
 from converter.comparison.timing import Role, order
 from converter.model.detections import Detections
+from converter.sizes import SIZES, SizeName, size_class
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING, MOST_BYTES = 16, 16_000_000
-PATIENCE_S = 2.0  # on a busy server there is one pair in so many seconds
+MOST_WAITING_OF_ALL, MOST_BYTES_OF_ALL = 256, 64_000_000  # where every request is to be compared
+PATIENCE_S = 0.5  # so many times as long as tries a moment is waited for before requests have to wait instead
 MOST_TRIES = 5
-# After a pair for which requests had to wait: a hundredth of the time, or a pair a minute.
-REST, LONGEST_REST_S = 99.0, 60.0
+# After a pair for which requests had to wait: a hundredth of the time, or a pair a minute for each size class.
+REST, LONGEST_REST_S = 99.0, 20.0
+UNDECIDED_SHARE = 0.25  # of requests while a copy is undecided for pictures of their size, so that traffic decides it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +56,59 @@ class Shadow:
         self.patience_s = PATIENCE_S
         self._measuring = measuring  # held by whoever measures
         self._routing, self._live_pairs, self._metrics = routing, live_pairs, metrics
-        self._waiting_pictures: deque[ShadowPicture] = deque()
+        self._waiting_pictures: dict[SizeName, deque[ShadowPicture]] = {size: deque() for size in SIZES}
         self._arrived = asyncio.Event()
         self._pairs = 0
+        self._pairs_of: Counter[str] = Counter()  # by copy
 
     def offer(self, image: Image, request_id: str) -> None:
         """Take note of a picture that has been answered."""
-        if not self.share or random.random() >= self.share or not self._copies():
+        size = size_class(image.pixels)
+        if not self.share or random.random() >= self._share_of(size) or not self._copies():
             return
-        held = sum(len(answered.image.data) for answered in self._waiting_pictures)
-        if len(self._waiting_pictures) >= MOST_WAITING or held + len(image.data) > MOST_BYTES:
+        waiting = [each for line in self._waiting_pictures.values() for each in line]
+        held = sum(len(each.image.data) for each in waiting)
+        most, most_bytes = (MOST_WAITING_OF_ALL, MOST_BYTES_OF_ALL) if self._all else (MOST_WAITING, MOST_BYTES)
+        if len(waiting) >= most or held + len(image.data) > most_bytes:
             self._metrics.compare_dropped.labels("full").inc()
         else:
-            self._waiting_pictures.append(ShadowPicture(image, request_id))
+            self._waiting_pictures[size].append(ShadowPicture(image, request_id))
             self._arrived.set()
+
+    @property
+    def _all(self) -> bool:
+        """Whether every request is to be compared."""
+        return self.share >= 1
+
+    def _share_of(self, size: SizeName) -> float:
+        return max(self.share, UNDECIDED_SHARE) if self._undecided(size) else self.share
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             await self._arrived.wait()
-            answered = self._waiting_pictures.popleft()
-            if not self._waiting_pictures:
-                self._arrived.clear()
+            answered = self._next()
             try:
                 await self._work(answered)
             # The comparison is an extra: whatever goes wrong with a pair is told, and the next one comes.
             except Exception as error:
                 log.error("shadow pair failed", exc_info=error)
 
+    def _next(self) -> ShadowPicture:
+        """The first that waits of the size class whose turn it is: rare sizes get their pairs too."""
+        lines = self._waiting_pictures
+        size = next(size for size in lines if lines[size])
+        answered = lines[size].popleft()
+        lines[size] = lines.pop(size)  # it is the last one in the next turn
+        if not any(lines.values()):
+            self._arrived.clear()
+        return answered
+
     async def _work(self, answered: ShadowPicture) -> None:
-        """Run the picture in a moment in which no request has to wait; drop it if there is none for long."""
-        for _ in range(MOST_TRIES):
-            if await wait_until_idle(self._batchers(), within_s=self.patience_s) or not self._waiting():
+        """Run the picture in a moment in which no request has to wait; in the place of a batch if none comes."""
+        for _ in range(1 if self._all else MOST_TRIES):
+            within_s = 0.0 if self._all else self.patience_s
+            if await wait_until_idle(self._batchers(), within_s=within_s) or not self._waiting():
                 async with self._measuring:
                     if not self._waiting():  # nor came one while another measured
                         await self._compare(answered)
@@ -94,14 +119,15 @@ class Shadow:
         try:
             async with self._measuring, held(self._batchers(), within_s=MOST_TRIES * self.patience_s, places=1):
                 begun = monotonic()
-                await self._compare(answered)
+                await self._compare(answered, beside=True)
         except TimeoutError:
             self._metrics.compare_dropped.labels("busy").inc()
         else:
-            await asyncio.sleep(min(REST * (monotonic() - begun), LONGEST_REST_S))
+            if not self._all:
+                await asyncio.sleep(min(REST * (monotonic() - begun), LONGEST_REST_S))
 
-    async def _compare(self, answered: ShadowPicture) -> None:
-        copies = self._copies()
+    async def _compare(self, answered: ShadowPicture, *, beside: bool = False) -> None:
+        copies = self._undecided(size_class(answered.image.pixels)) or self._copies()
         if not copies:
             self._metrics.compare_dropped.labels("no_copy").inc()
             return
@@ -112,8 +138,9 @@ class Shadow:
             self._metrics.compare_dropped.labels("no_copy").inc()
             return
         standing = self._routing.standing(name)
-        pair = await self._pair(answered, native, copy, self._pairs // len(copies))
+        pair = await self._pair(answered, native, copy, beside=beside)
         self._pairs += 1
+        self._pairs_of[name] += 1
         if pair is None:
             self._metrics.compare_dropped.labels("native_failed").inc()
         elif self._routing.standing(name) is not standing or self._routing.lanes[name].slot.backend not in (copy, None):
@@ -122,28 +149,19 @@ class Shadow:
         else:
             self._live_pairs.add(pair)
 
-    async def _pair(self, answered: ShadowPicture, native: Backend, copy: Backend, number: int) -> Pair | None:
-        """Both answers; None if native has none."""
+    async def _pair(self, answered: ShadowPicture, native: Backend, copy: Backend, *, beside: bool) -> Pair | None:
+        """Both answers; None if native has none. Timed if they ran alone, or both in the place of a batch."""
         backends: Mapping[Role, Backend] = {"native": native, "copy": copy}
         quiet, begun = not self._running(), self._begun()
         runs: dict[Role, _Run] = {}
-        for role in order(number):  # of the pairs of this copy
+        for role in order(self._pairs_of[copy.name]):
             runs[role] = await _run(backends[role], answered.image)
             if role == "native" and runs[role].found is None:
                 return None
         alone = quiet and begun == self._begun() and not runs["copy"].error
         for role, run in runs.items():
             self._observe(backends[role].name, run, timed=alone)
-        return Pair(
-            copy=copy.name,
-            source="shadow",
-            request_id=answered.request_id,
-            native=cast(Detections, runs["native"].found),
-            found=runs["copy"].found,
-            native_s=runs["native"].seconds if alone else None,
-            copy_s=runs["copy"].seconds if alone else None,
-            error=runs["copy"].error,
-        )
+        return _pair_of(answered, copy.name, runs, timed=alone or (beside and not runs["copy"].error))
 
     def _observe(self, backend: str, run: "_Run", *, timed: bool) -> None:
         if timed:
@@ -153,6 +171,10 @@ class Shadow:
     def _copies(self) -> list[str]:
         lanes = self._routing.lanes
         return [name for name in self._routing.copies if lanes[name].slot.ready] if lanes[NATIVE].slot.ready else []
+
+    def _undecided(self, size: SizeName) -> list[str]:
+        """The copies that traffic is to decide on for pictures of this class."""
+        return [name for name in self._copies() if self._routing.standing(name).undecided_on(size)]
 
     def _batchers(self) -> list[MicroBatcher]:
         return [lane.batcher for lane in self._routing.lanes.values()]
@@ -174,6 +196,21 @@ class _Run:
     found: Detections | None
     seconds: float
     error: str = ""
+
+
+def _pair_of(answered: ShadowPicture, copy: str, runs: Mapping[Role, _Run], *, timed: bool) -> Pair:
+    return Pair(
+        copy=copy,
+        source="shadow",
+        request_id=answered.request_id,
+        size=size_class(answered.image.pixels),
+        photo=answered.image.digest,
+        native=cast(Detections, runs["native"].found),
+        found=runs["copy"].found,
+        native_s=runs["native"].seconds if timed else None,
+        copy_s=runs["copy"].seconds if timed else None,
+        error=runs["copy"].error,
+    )
 
 
 async def _run(backend: Backend, image: Image) -> _Run:

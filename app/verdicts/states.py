@@ -7,8 +7,10 @@ from typing import Literal, get_args
 from app.choices import NATIVE
 from app.lanes.lane import Lane
 from app.metrics import Metrics
-from app.verdicts.gate import WORDS
 from app.verdicts.routing import Routing
+from app.verdicts.verdict import WORDS
+from converter.sizes import SIZES, SizeName
+from converter.sizes import WORDS as SIZE_WORDS
 
 StateName = Literal["unavailable", "converting", "refused", "loading", "standby", "active", "crashed"]
 STATES: tuple[StateName, ...] = get_args(StateName)
@@ -40,6 +42,8 @@ def expose(routing: Routing, metrics: Metrics) -> None:
         metrics.backend_ready.labels(name).set_function(partial(_is_ready, lane))
         metrics.backend_active.labels(name).set_function(partial(_is_active, routing, name))
         metrics.backend_gpu_memory.labels(name).set_function(partial(_gpu_memory, lane))
+        for size in SIZES:
+            metrics.size_active.labels(name, size).set_function(partial(_answers, routing, name, size))
         for state in STATES:
             metrics.backend_state.labels(name, state).set_function(partial(_has_state, routing, name, state))
     for copy in routing.copies:
@@ -57,6 +61,10 @@ def _gpu_memory(lane: Lane) -> float:
 
 def _is_active(routing: Routing, backend: str) -> float:
     return float(routing.active == backend)
+
+
+def _answers(routing: Routing, backend: str, size: SizeName) -> float:
+    return float(routing.active_for(size) == backend)
 
 
 def _has_state(routing: Routing, backend: str, name: StateName) -> float:
@@ -86,6 +94,18 @@ def _why_standby(routing: Routing, backend: str, active: str) -> str:
         return standing.unjudged
     if standing.verdict is not None and standing.verdict.word != "passed":
         return f"{standing.verdict.word}: {standing.verdict.reason}"
+    if standing.slower and not standing.passed:
+        return f"slower: {'; '.join(standing.slower.values())}"
     if routing.chosen == active:
         return f"an admin chose {active}"
-    return f"{active} agrees with native and is faster"
+    others = _sizes_of(routing, active, backend)
+    return f"{active} agrees with native and is faster" + (
+        f", but {backend} answers pictures {others}" if others else ""
+    )
+
+
+def _sizes_of(routing: Routing, active: str, backend: str) -> str:
+    """The size classes on which the active backend was judged and which this one answers, in words."""
+    verdict = routing.standing(active).verdict
+    judged = verdict.sizes if verdict else ()
+    return " and ".join(SIZE_WORDS[size] for size in judged if routing.active_for(size) == backend)

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from converter.comparison.agreement import Comparison, total
-from converter.comparison.timing import paired_ratio
+from converter.comparison.agreement import total
+from converter.comparison.matching import Comparison
+from converter.comparison.timing import Ratio, paired_ratio
+from converter.sizes import SIZES, SizeName
 
 FEWEST_FOR_RATIO = 12
 WORST = 20  # disagreements that are kept to be looked at
+ALL = "all"  # size classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class JudgedPair:
     agrees: bool
     reason: str  # why it does not agree, or what failed
     seconds: tuple[float, float] | None  # native, copy
+    size: SizeName = "small"  # of the picture
 
     @property
     def disagrees(self) -> bool:
@@ -51,6 +55,7 @@ class Window:
     def __init__(self, pairs: int) -> None:
         self._pairs: deque[JudgedPair] = deque(maxlen=pairs)
         self._worst: deque[JudgedPair] = deque(maxlen=WORST)
+        self._ratios: dict[str, Ratio | None] = {}  # that are known of these pairs
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -58,6 +63,7 @@ class Window:
     def add(self, pair: JudgedPair) -> None:
         """Keep a pair in place of the oldest."""
         self._pairs.append(pair)
+        self._ratios.clear()
         if not pair.agrees:
             self._worst.append(pair)
 
@@ -83,19 +89,26 @@ class Window:
             "disagree": len(self.disagreed),
             "errors": len(self.failed),
             "agreement": total(self.compared).to_json(),
-            "native_over_copy": self._ratio(),
+            "native_over_copy": _told(self.ratio(ALL)),
+            "sizes": {size: {"native_over_copy": _told(self.ratio(size))} for size in SIZES},
             "worst": [
                 {"request_id": pair.request_id, "at": round(pair.at, 3), **pair.to_json()}
                 for pair in sorted(self._worst, key=_badness, reverse=True)
             ],
         }
 
-    def _ratio(self) -> dict[str, float | int] | None:
-        seconds = [pair.seconds for pair in self._pairs if pair.seconds is not None]
-        if len(seconds) < FEWEST_FOR_RATIO:
-            return None
-        native, copy = zip(*seconds, strict=True)
-        return paired_ratio(native, copy).to_json()
+    def ratio(self, size: str) -> Ratio | None:
+        """Native ÷ copy of pairs of one size class, or of ALL; None of few."""
+        if size not in self._ratios:
+            pairs = [pair for pair in self._pairs if size in (ALL, pair.size)]
+            seconds = [pair.seconds for pair in pairs if pair.seconds is not None]
+            enough = len(seconds) >= FEWEST_FOR_RATIO
+            self._ratios[size] = paired_ratio(*zip(*seconds, strict=True)) if enough else None
+        return self._ratios[size]
+
+
+def _told(ratio: Ratio | None) -> dict[str, float | int] | None:
+    return ratio.to_json() if ratio else None
 
 
 def _badness(pair: JudgedPair) -> tuple[int, float]:

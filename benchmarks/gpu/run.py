@@ -20,6 +20,7 @@ from benchmarks.gpu.raw import Request
 from benchmarks.serving import Server
 from converter import stored
 from converter.comparison import agreement
+from converter.comparison.matching import compare
 from converter.comparison.probe import STRICT
 from converter.model import sampling
 from converter.model.detections import Detections
@@ -201,7 +202,7 @@ def _read(file: Path) -> Any:
 def _compared(ours: list[Any], theirs: list[Any]) -> dict[str, Any]:
     limits = Tolerance()
     pairs = zip(map(_detections, ours), map(_detections, theirs), strict=True)
-    found = agreement.total(agreement.compare(one, other, limits) for one, other in pairs)
+    found = agreement.total(compare(one, other, limits, photo=str(photo)) for photo, (one, other) in enumerate(pairs))
     verdict = found.verdict(limits)
     return {"verdict": verdict.word, "reason": verdict.reason}
 

@@ -1,59 +1,20 @@
-"""Do two models find the same objects? Their boxes matched one to one, what is left over, and the verdict.
+"""Do two models find the same objects in pictures? What was found in each of them added up, and the verdict.
 
-Boxes are matched as COCO's evaluation does it, with native in the place of the truth: the same pairs as pycocotools
-2.0.11, see `tests/converter/comparison/test_matching.py`.
+There are two ways to agree: by being equal to rounding, which few pictures show, or by a sequential test of the share
+of boxes that are wrong (`converter.comparison.sequential`), on many pictures, those of requests with them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import floor
+from math import floor, log
 from typing import Any, Literal
 
 import numpy as np
 
-from converter.comparison.overlap import Numbers, Rows, iou, partners
-from converter.model.detections import Detections
+from converter.comparison.matching import Comparison
+from converter.comparison.overlap import Numbers
+from converter.comparison.sequential import Counted, Shares, merged
 from converter.tolerance import Tolerance
-
-BoxKind = Literal["matched", "class_flip", "missing", "extra"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Differences:
-    """Which rows of native's and the copy's detections are partners, and which are alone; only those that count."""
-
-    matched: Rows  # (m, 2): native's row, the copy's row; the copy's best first
-    missing: Rows  # (n,), native's, best first
-    extra: Rows  # (n,), the copy's, best first
-    class_flips: Rows  # (k, 2), as `matched`: the same place, another class
-
-
-@dataclass(frozen=True, slots=True)
-class BoxPair:
-    """One object by its rows in native's and the copy's detections; None where one of them has no box of it."""
-
-    kind: BoxKind
-    native: int | None = None
-    copy: int | None = None
-    iou: float | None = None  # if both have one
-    score_diff: float | None = None  # likewise, never negative
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Comparison:
-    """How the copy's boxes differ from native's in one picture."""
-
-    missing: int  # native's without a partner
-    extra: int  # the copy's without one
-    class_flips: int  # pairs in the same place with different classes; neither missing nor extra
-    ious: Numbers  # (m,) of each matched pair
-    score_diffs: Numbers  # (m,) likewise, never negative
-    pictures: int = 1
-
-    @property
-    def matched(self) -> int:
-        """Number of pairs of the same class and place."""
-        return len(self.ious)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +28,13 @@ class Verdict:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Agreement(Comparison):
     """Comparisons of several pictures, added up. A share, mean or percentile of nothing is None."""
+
+    counted: tuple[Counted, ...] = ()  # by photo: all pictures that are of one count together
+
+    @property
+    def photos(self) -> tuple[Counted, ...]:
+        """See `Comparison`."""
+        return self.counted
 
     @property
     def native_boxes(self) -> int:
@@ -84,6 +52,11 @@ class Agreement(Comparison):
         return self.matched / self.boxes if self.boxes else None
 
     @property
+    def wrong_share(self) -> float | None:
+        """Boxes that are lost, added, of another class or of another score ÷ all objects that either found."""
+        return self.wrong / self.boxes if self.boxes else None
+
+    @property
     def mean_iou(self) -> float | None:
         """Mean overlap of matched pairs."""
         return float(self.ious.mean()) if self.matched else None
@@ -95,39 +68,70 @@ class Agreement(Comparison):
 
     def verdict(self, tolerance: Tolerance) -> Verdict:
         """Whether the copy may stand in for native; what disagrees is told with every limit that is missed."""
-        findings = self._findings(tolerance)
-        if self.native_boxes < tolerance.fewest_boxes:
-            few = f"native boxes: {self.native_boxes}, too few for a verdict ({tolerance.fewest_boxes} needed)"
-            return Verdict("undecided", ", ".join([few, *findings]))
-        missed = [text for text, holds in findings.items() if not holds]
+        limits = self._limits(tolerance)
+        missed = [text for text, holds in limits.items() if not holds]
+        if missed and self.boxes >= tolerance.few_boxes:
+            return Verdict("disagrees", ", ".join(missed))
+        if self.rows >= tolerance.fewest_rows and not self.rows_apart:
+            equal = f"equal to rounding in all {self.rows} rows from score 0.05 up"
+            return Verdict("agrees", ", ".join([equal, *limits]))
+        return self._tested(tolerance, limits)
+
+    def single(self, tolerance: Tolerance) -> Verdict:
+        """Whether one answer is like the other: a single box is enough."""
+        limits = self._limits(tolerance)
+        if (share := self.wrong_share) is not None:
+            limits = {self._share(tolerance): share < tolerance.bad} | limits
+        missed = [text for text, holds in limits.items() if not holds]
         if missed:
             return Verdict("disagrees", ", ".join(missed))
-        return Verdict("agrees", ", ".join(findings) or "neither found a box")
+        return Verdict("agrees", ", ".join(limits) or "neither found a box")
 
-    def _findings(self, tolerance: Tolerance) -> dict[str, bool]:
-        """What can be said of the numbers, and whether it is within the limit; rounded to the worse side."""
-        findings = {}
-        if (share := self.matched_share) is not None:
-            boxes = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
-            text = f"{_floor(100 * share, 1):g} % of {boxes} matched ({100 * tolerance.matched:.6g} % needed)"
-            findings[text] = share >= tolerance.matched
+    def _tested(self, tolerance: Tolerance, limits: Iterable[str]) -> Verdict:
+        evidence = Shares(tolerance.good, tolerance.bad).evidence(self.counted)
+        enough = log(1 / tolerance.error)
+        share = self._share(tolerance) if self.boxes else "neither found a box"
+        if evidence.least >= enough:
+            return Verdict("disagrees", share)
+        needed = f"{tolerance.fewest_boxes} boxes of {tolerance.fewest_photos} photos are needed"
+        many = self.boxes >= tolerance.fewest_boxes and len(self.counted) >= tolerance.fewest_photos
+        if many and evidence.largest <= -enough:
+            return Verdict("agrees", ", ".join([share, *limits]))
+        apart = f"{self.rows_apart} of {self.rows} rows are not equal to rounding"
+        few = [apart] if self.rows_apart else [f"only {self.rows} rows, {tolerance.fewest_rows} are needed"]
+        return Verdict("undecided", ", ".join([share, *few, "more tell" if many else needed, *limits]))
+
+    def _share(self, tolerance: Tolerance) -> str:
+        boxes = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
+        photos = f"{len(self.counted)} photo{'' if len(self.counted) == 1 else 's'}"
+        wrong = -_floor(-100 * (self.wrong_share or 0), 1)
+        known = f"{100 * tolerance.good:.3g} % is good, {100 * tolerance.bad:.3g} % bad"
+        return f"{abs(wrong):g} % of {boxes} of {photos} wrong ({known})"
+
+    def _limits(self, tolerance: Tolerance) -> dict[str, bool]:
+        """What can be said of partners, and whether it is within the limit; rounded to the worse side."""
+        found = {}
         if (iou := self.mean_iou) is not None:
-            findings[f"mean IoU {_floor(iou, 4):g} ({tolerance.mean_iou:g} needed)"] = iou >= tolerance.mean_iou
+            found[f"mean IoU {_floor(iou, 4):g} ({tolerance.mean_iou:g} needed)"] = iou >= tolerance.mean_iou
         if (diff := self.largest_score_diff) is not None:
             text = f"largest score difference {abs(_floor(-diff, 4)):g} ({tolerance.score_diff:g} allowed)"
-            findings[text] = diff <= tolerance.score_diff
-        return findings
+            found[text] = diff <= tolerance.score_diff
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """The numbers for a report; IoU's low percentiles and the scores' high ones, where trouble shows."""
         return {
             "pictures": self.pictures,
+            "photos": len(self.counted),
             "native_boxes": self.native_boxes,
             "matched": self.matched,
             "missing": self.missing,
             "extra": self.extra,
             "class_flips": self.class_flips,
             "matched_share": _rounded(self.matched_share),
+            "wrong_share": _rounded(self.wrong_share),
+            "rows": self.rows,
+            "rows_apart": self.rows_apart,
             "mean_iou": _rounded(self.mean_iou),
             "largest_score_diff": _rounded(self.largest_score_diff),
             "iou": _percentiles(self.ious, (5, 50)),
@@ -135,94 +139,20 @@ class Agreement(Comparison):
         }
 
 
-def compare(native: Detections, copy: Detections, tolerance: Tolerance) -> Comparison:
-    """How the two answers to one picture differ; the order of their rows does not matter."""
-    found = differences(native, copy, tolerance)
-    ious, score_diffs = _apart(native, copy, found.matched)
-    return Comparison(
-        missing=len(found.missing),
-        extra=len(found.extra),
-        class_flips=len(found.class_flips),
-        ious=ious,
-        score_diffs=score_diffs,
-    )
-
-
-def box_pairs(native: Detections, copy: Detections, tolerance: Tolerance) -> list[BoxPair]:
-    """What `compare` counts, box by box; each row of both stands in one pair at most."""
-    found = differences(native, copy, tolerance)
-    return [
-        *_partnered("matched", native, copy, found.matched),
-        *_partnered("class_flip", native, copy, found.class_flips),
-        *(BoxPair("missing", native=row) for row in found.missing.tolist()),
-        *(BoxPair("extra", copy=row) for row in found.extra.tolist()),
-    ]
-
-
 def total(comparisons: Iterable[Comparison]) -> Agreement:
     """The comparisons of several pictures, added up."""
     every = list(comparisons)
-    counts = ("pictures", "missing", "extra", "class_flips")
+    counts = ("pictures", "missing", "extra", "class_flips", "apart", "rows", "rows_apart")
     return Agreement(
         **{name: sum(getattr(each, name) for each in every) for name in counts},
         ious=_joined(each.ious for each in every),
         score_diffs=_joined(each.score_diffs for each in every),
+        counted=merged(photo for each in every for photo in each.photos),
     )
 
 
 def _joined(parts: Iterable[Numbers]) -> Numbers:
     return np.concatenate([np.empty(0), *parts])
-
-
-def differences(native: Detections, copy: Detections, tolerance: Tolerance) -> Differences:
-    """The rows of both that are partners and that are alone.
-
-    The copy's boxes take their partners best first, each the one of native's still free ones of its class that
-    it overlaps most. What is left over pairs in the same way with another class: a flip. Boxes from `threshold` −
-    `margin` up take part; one within the margin does not count if it is alone or its partner is within it too.
-    """
-    ours, theirs = _taking_part(native, tolerance), _taking_part(copy, tolerance)
-    overlaps = iou(_corners(native, ours)[:, :, None], _corners(copy, theirs)[:, None, :])
-    overlaps[overlaps < tolerance.iou] = 0
-    matched = partners(overlaps * (native.classes[ours][:, None] == copy.classes[theirs]))
-    overlaps[matched[:, 0]] = 0
-    overlaps[:, matched[:, 1]] = 0
-    flips = partners(overlaps)  # of different classes, all of them: of one class they would be partners by now
-    missing = np.delete(ours, [*matched[:, 0], *flips[:, 0]])
-    extra = np.delete(theirs, [*matched[:, 1], *flips[:, 1]])
-    edge = np.float32(tolerance.threshold + tolerance.margin)
-    clear, clear_copy = native.scores > edge, copy.scores > edge
-    pairs = [np.stack([ours[each[:, 0]], theirs[each[:, 1]]], axis=1) for each in (matched, flips)]
-    counting = [each[clear[each[:, 0]] | clear_copy[each[:, 1]]] for each in pairs]
-    return Differences(
-        matched=counting[0], missing=missing[clear[missing]], extra=extra[clear_copy[extra]], class_flips=counting[1]
-    )
-
-
-def _partnered(kind: BoxKind, native: Detections, copy: Detections, rows: Rows) -> list[BoxPair]:
-    apart = zip(rows.tolist(), *(each.tolist() for each in _apart(native, copy, rows)), strict=True)
-    return [BoxPair(kind, ours, theirs, overlap, diff) for (ours, theirs), overlap, diff in apart]
-
-
-def _apart(native: Detections, copy: Detections, rows: Rows) -> tuple[Numbers, Numbers]:
-    """How far partners overlap, and how far their scores differ; scores are float32, which has no more digits."""
-    ours, theirs = rows.T
-    score_diffs: Numbers = np.abs(native.scores[ours].astype(np.float64) - copy.scores[theirs]).round(6)
-    return iou(_corners(native, ours), _corners(copy, theirs)), score_diffs
-
-
-def _taking_part(found: Detections, tolerance: Tolerance) -> Rows:
-    """Rows that can be boxes and reach the margin, best first; equal scores by what is in them, not by their place."""
-    lowest = np.float32(tolerance.threshold - tolerance.margin)  # a zero score is padding, whatever the limits
-    usable = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
-    rows = np.flatnonzero(usable & (found.scores >= lowest) & (found.scores > 0))
-    left, top, right, bottom = found.boxes[rows].T
-    best_first: Rows = np.lexsort((bottom, right, top, left, found.classes[rows], -found.scores[rows]))
-    return rows[best_first]
-
-
-def _corners(found: Detections, rows: Rows) -> Numbers:
-    return np.ascontiguousarray(found.boxes[rows].T, np.float64)
 
 
 def _floor(value: float, digits: int) -> float:

@@ -33,7 +33,7 @@ class _Broken(Exception):
 
 def _measure(request: Request) -> dict[str, Any]:
     """What the process prints; it ends with a sentence if the model doesn't run."""
-    photos = sampling.pictures(request.images)
+    photos = sampling.pictures(request.images, most=sampling.MOST_COMPARED, most_bytes=sampling.MOST_COMPARED_BYTES)
     model = _load(request)
     if request.most_weights_bytes is not None and model.weights_bytes > request.most_weights_bytes:
         return {"weights_bytes": model.weights_bytes}

@@ -20,6 +20,7 @@ class Adapted:
 
     function: Any  # a ConcreteFunction of one input
     spec: Any  # the TensorSpec of this input
+    own: Any = None  # the same with its outputs before anything is done with them, where that is another one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +30,6 @@ class Needs:
     fills: Mapping[str, Any] = field(default_factory=dict)  # the values of its further inputs; None: empty strings
     base64: bool = False  # it takes JPEG files in base64
     end: Callable[[Tensors], Tensors] | None = None  # what is done with its outputs
-
-    def ended(self, outputs: Tensors) -> Tensors:
-        """A function's outputs by their plain names, or what is made of them."""
-        found = {plain(name): tensor for name, tensor in outputs.items()}
-        return self.end(found) if self.end else found
 
     @property
     def anything(self) -> bool:
@@ -49,13 +45,20 @@ def adapt(function: Any, picture: str, needs: Needs) -> Adapted:
         return Adapted(function, spec)
     taken = tf.TensorSpec(spec.shape, spec.dtype, name=plain(picture))
 
-    def serve(pictures: Any) -> Tensors:
+    def own(pictures: Any) -> Tensors:
         given = tf.io.encode_base64(pictures) if needs.base64 else pictures
         others = {name: _filled(takes[name], value, pictures) for name, value in needs.fills.items()}
-        return needs.ended(function(**{picture: given, **others}))
+        return {plain(name): tensor for name, tensor in function(**{picture: given, **others}).items()}
 
-    made = tf.function(serve, input_signature=[taken], autograph=False)
-    return Adapted(made.get_concrete_function(), taken)
+    made = _made(own, taken)
+    if needs.end is None:
+        return Adapted(made, taken)
+    end = needs.end
+    return Adapted(_made(lambda pictures: end(own(pictures)), taken), taken, made)
+
+
+def _made(serve: Callable[[Any], Tensors], taken: Any) -> Any:
+    return tf.function(serve, input_signature=[taken], autograph=False).get_concrete_function()
 
 
 def _filled(spec: Any, value: Any, pictures: Any) -> Any:

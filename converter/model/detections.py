@@ -24,13 +24,14 @@ class Detections:
     decode_s: float | None = None  # what decoding its batch took, where that is not in the graph
     encoded_again: bool = False  # the picture was turned, for a model that takes files
     names: Mapping[int, str] = field(default_factory=dict)  # of its classes, where the model gives them as text
+    raw: Mapping[str, NDArray[Any]] | None = None  # all outputs of this picture as the model gave them, if asked for
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def best(self, *, threshold: float, limit: int, classes: frozenset[int] | None = None) -> "Detections":
         """Those of `classes` (None: all) with a score of `threshold` or more, at most `limit` of them."""
-        above = int(np.count_nonzero(self.scores >= threshold))  # they come first
+        above = (self.scores >= threshold).nonzero()[0].size  # they come first
         if classes is None:
             first = slice(min(above, limit))
             return Detections(self.boxes[first], self.scores[first], self.classes[first], self.dropped)

@@ -8,11 +8,12 @@ import numpy as np
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 # Baseline, extended and progressive, with Huffman's or arithmetic coding. Newer libraries know lossless ones too.
 FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
+PROGRESSIVE = frozenset({0xC2, 0xCA})
 _START = b"\xff\xd8"
 _MARKER_BYTES = 2
 # Decoders pass over what is no marker, ff 00 and fill bytes too: they must hide nothing here either.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
-_NO_MARKER = (b"", b"\x00", b"\xff")
+_NO_MARKER = (0x00, 0xFF)
 # In a scan's data ff 00 is a stuffed byte and ff d0 to ff d7 are restarts; any other ff xx ends it.
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # Markers without a length behind them (ITU-T T.81, table B.1), and reserved ones, of which no length is known: what
@@ -31,14 +32,14 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     From the start of the image on, which is the first two bytes, to the end of `data`: behind the end of the image
     another one may follow.
     """
-    at = 2
+    at, last = 2, len(data) - 1
     while True:
-        if data[at : at + 1] != b"\xff" or data[at + 1 : at + 2] in _NO_MARKER:  # hardly ever
+        if at >= last or data[at] != 0xFF or data[at + 1] in _NO_MARKER:  # hardly ever
             at = _next_marker(data, at)
-        if at >= len(data) - 1:
-            break
+            if at >= last:
+                break
         start = at + _MARKER_BYTES
-        marker = data[start - 1]
+        marker = data[at + 1]
         at = start if marker in _WITHOUT_LENGTH else start + int.from_bytes(data[start : start + 2], "big")
         yield marker, start, at
         if marker == START_OF_SCAN:
@@ -47,8 +48,8 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 def sides_and_components(data: bytes, at: int) -> tuple[int, int, int]:
     """Of a frame's segment: width, height and the number of components; zeros where the file is cut."""
-    height, width = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (3, 5))
-    return width, height, int.from_bytes(data[at + 7 : at + 8], "big")
+    sides = int.from_bytes(data[at + 3 : at + 7].ljust(4, b"\0"), "big")
+    return sides & 0xFFFF, sides >> 16, int.from_bytes(data[at + 7 : at + 8], "big")
 
 
 def is_adobe(data: bytes, marker: int, at: int) -> bool:

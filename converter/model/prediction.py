@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converter.description import JPEG, Description, Input
 from converter.model import orientation
@@ -31,23 +32,45 @@ class Predictor(Protocol):
         """All that is read of it, for JPEG files or an array of pictures; whatever its library raises."""
 
 
+class Whole(Predictor, Protocol):
+    """One that can give more than is read of it."""
+
+    def every(self, values: Any) -> Outputs:
+        """All outputs of the signature, with those that are read."""
+
+
 def predict(
-    model: Predictor,
-    jpegs: Sequence[bytes],
-    sizes: Sequence[Shown],
-    *,
-    pool: ThreadPoolExecutor | None = None,
-    description: Description | None = None,
+    model: Predictor, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, pool: ThreadPoolExecutor | None = None
 ) -> list[Detections]:
-    """Run one batch; files beyond `sizes` are padding. `description`: in place of the model's own."""
-    known = description or model.description
-    prepared = prepare(jpegs, sizes, known.input, pool)
-    found = read(called(model, prepared, len(jpegs)), known, prepared.placed)
+    """Run one batch; files beyond `sizes` are padding."""
+    prepared = prepare(jpegs, sizes, model.description.input, pool)
+    outputs = called(model, prepared, len(jpegs))
+    return _detections(outputs, model.description, prepared, sizes)
+
+
+def predict_whole(
+    model: Whole, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, pool: ThreadPoolExecutor | None = None
+) -> list[Detections]:
+    """The same with all outputs of each picture as the model gave them, in `raw`."""
+    prepared = prepare(jpegs, sizes, model.description.input, pool)
+    outputs = _checked(model.every(prepared.values), model.description, len(jpegs))
+    found = _detections(outputs, model.description, prepared, sizes)
+    return [replace(each, raw=_of_picture(outputs, number, len(jpegs))) for number, each in enumerate(found)]
+
+
+def _detections(outputs: Outputs, known: Description, prepared: Prepared, sizes: Sequence[Shown]) -> list[Detections]:
+    found = read(outputs, known, prepared.placed)
     turned = [known.input.kind == JPEG and orientation.of(size) != orientation.AS_STORED for size in sizes]
     return [
         replace(each, decode_s=prepared.decode_s, encoded_again=again)
         for each, again in zip(found, turned, strict=True)
     ]
+
+
+def _of_picture(outputs: Outputs, number: int, count: int) -> dict[str, NDArray[Any]]:
+    """One picture's part of all outputs that have one for each picture."""
+    arrays = {name: np.asarray(value) for name, value in outputs.items()}
+    return {name: value[number] for name, value in arrays.items() if value.ndim and len(value) == count}
 
 
 def sizes_for(asked: Sequence[int], into: Input) -> tuple[int, ...]:
@@ -72,10 +95,13 @@ def _other_sizes(sizes: Sequence[int], works: Callable[[int], bool]) -> list[int
 
 def called(model: Predictor, prepared: Prepared, count: int) -> Outputs:
     """What the model answers to `count` pictures; WrongBatch if that is another number."""
-    outputs = model.outputs(prepared.values)
-    if model.description.unbatched:
+    return _checked(model.outputs(prepared.values), model.description, count)
+
+
+def _checked(outputs: Outputs, description: Description, count: int) -> Outputs:
+    if description.unbatched:
         outputs = {name: np.asarray(value)[np.newaxis] for name, value in outputs.items()}
-    for name in model.description.outputs.values():
+    for name in description.outputs.values():
         rows = len(outputs[name]) if getattr(outputs[name], "ndim", 1) else 0
         if rows != count:
             raise WrongBatch(f"the output {name!r} has {rows} rows for {count} pictures")

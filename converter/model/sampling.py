@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from importlib.resources import files
-from itertools import chain, cycle, islice
+from itertools import cycle, islice
 from pathlib import Path
 
 from PIL import Image
@@ -11,14 +11,31 @@ from PIL import Image
 from converter.contract import BadOptions
 
 PHOTOS = Path(str(files("converter"))) / "photos"  # the packaged ones
+VARIATIONS = 3  # of each packaged photo
 _JPEG = b"\xff\xd8\xff"
 _SUFFIXES = (".jpg", ".jpeg")
 MOST, MOST_BYTES = 512, 256 << 20  # of a folder, which are held at once: INT8 is calibrated on 64 batches of 8
+# Of a folder on which a copy is compared with its source: a hundred tell as much as all of a large folder.
+MOST_COMPARED, MOST_COMPARED_BYTES = 100, 64 << 20
 
 
 def packaged() -> list[bytes]:
     """The packaged CC0 and public-domain photos, as JPEG files."""
     return [path.read_bytes() for path in sorted(PHOTOS.glob("*.jpg"))]
+
+
+def packaged_with_variations() -> list[tuple[int, bytes]]:
+    """The packaged photos, then simple variations of them, each with the number of its photo."""
+    photos = [*enumerate(packaged())]
+    return [*photos, *((number, each) for number, photo in photos for each in variations(photo))]
+
+
+def photo_names(folder: Path | None, count: int) -> list[str]:
+    """For each of the `count` pictures that `pictures` gives the name of the photo that it is of."""
+    if folder is not None:
+        return [str(number) for number in range(count)]
+    photos = len(packaged())
+    return [str(number if number < photos else (number - photos) // VARIATIONS) for number in range(count)]
 
 
 def pictures(
@@ -34,8 +51,7 @@ def pictures(
     is told how many of how many. BadOptions if there are none, or one is broken: a model would be blamed for it.
     """
     if folder is None:
-        photos = packaged()
-        return [*photos, *chain.from_iterable(map(variations, photos))]
+        return [data for _, data in packaged_with_variations()]
     found = _jpegs(folder, most, most_bytes, on_sample)
     if not found:
         raise BadOptions(f"{folder.absolute().name} has no JPEG file (*.jpg, *.jpeg)")

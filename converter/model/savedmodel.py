@@ -23,6 +23,14 @@ class Loaded:
         found = self.signature(tf.constant(values))
         return {name: _array(found[name].numpy()) for name in self.description.outputs.values()}
 
+    def every(self, values: Any) -> Outputs:
+        """The signature's own outputs, with those that are read where these are others."""
+        given = tf.constant(values)
+        found = self.signature(given)
+        if self.signature.own is not None:
+            found = {**found, **self.signature.own(given)}
+        return {name: _array(value.numpy()) for name, value in found.items()}
+
 
 def _array(values: Any) -> Any:
     """As numbers that numpy knows: bfloat16 is none of them."""

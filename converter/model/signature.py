@@ -33,6 +33,7 @@ class Signature:
     function: Any  # the ConcreteFunction
     spec: Any  # the TensorSpec of its input
     source: Any  # the signature's own function, which the other one may call
+    own: Any = None  # takes what `function` takes, and gives the signature's own outputs; None: `function` does
 
     @property
     def input_name(self) -> str:
@@ -92,7 +93,7 @@ def read(model: Any, declared: Declared | None, folder: Path) -> Signature:
         end=_suppression(gives, declared),
     )
     adapted = adapt(function, picture, needs)
-    return Signature(description, adapted.function, adapted.spec, function)
+    return Signature(description, adapted.function, adapted.spec, function, adapted.own)
 
 
 def _named(model: Any, name: str) -> Any:
@@ -132,7 +133,8 @@ def _takes_base64(function: Any, folder: Path, picture: str) -> bool:
 def _as_described(model: Any, known: Description) -> Signature:
     """The signature of a copy, which was made of an adapted one."""
     function = _named(model, known.signature)
-    return Signature(known, function, function.structured_input_signature[1][known.input.name], function)
+    spec = function.structured_input_signature[1][known.input.name]
+    return Signature(known, function, spec, function)
 
 
 def others(model: Any, served: str = SERVING) -> list[str]:

@@ -8,7 +8,8 @@ import pytest
 
 from app.backends.backend import Spec
 from app.images import Image, check
-from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.batching import MicroBatcher
+from app.lanes.runner import Bounds
 from app.metrics import Metrics
 from tests.support.app import jpegs
 from tests.support.app.converting import Programs

@@ -11,6 +11,7 @@ from tests.support.app import jpegs
 
 MAX_PIXELS = 1_000_000
 PHOTO = jpegs.photo()
+WHOLE_SCAN = b"\xff\xda\0\x0c\x03\x01\0\x02\x11\x03\x11"  # the beginning of its header: three components
 EXIF = b"Exif\0\0"
 # Little-endian TIFF: one entry, x-resolution, whose value lies behind the end of the file.
 TORN_EXIF = EXIF + b"II*\0\x08\0\0\0\x01\0" + b"\x1a\x01\x05\0\x01\0\0\0\xff\xff\0\0" + bytes(4)
@@ -38,6 +39,7 @@ GOOD = {
     "a cut Photoshop block": jpegs.with_segment(PHOTO, 0xED, b"Photoshop 3.0\x008BIM\x04\x04"),
     "a torn list of pictures": jpegs.with_segment(PHOTO, 0xE2, b"MPF\0nothing"),
     # Seen only when a batch fails: nothing is decoded here.
+    "cut off in its scan's header": PHOTO[: PHOTO.index(WHOLE_SCAN) + 4],
     "cut off in its scan": jpegs.cut(PHOTO, share=0.9),
 }
 BAD: dict[str, tuple[bytes, type[ServiceError], str]] = {
@@ -121,6 +123,17 @@ def test_what_decoders_pass_over_hides_no_scans(hides: bytes) -> None:
 
 def test_counting_ends_one_above_the_limit() -> None:
     assert count_scans(jpegs.with_scans(200), limit=64) == 65
+
+
+@pytest.mark.parametrize(
+    ("header", "counted"),
+    [(WHOLE_SCAN, 1), (b"\xff\xda\0\x08\x01\x01\0", 65), (WHOLE_SCAN[:3] + b"\x0d" + WHOLE_SCAN[4:], 65)],
+    ids=["of all components", "of one", "longer than it must be"],
+)
+def test_behind_a_scan_of_the_whole_picture_no_decoder_takes_another(header: bytes, counted: int) -> None:
+    data = jpegs.with_scans(65, progressive=False)
+    assert data.count(WHOLE_SCAN) == 65
+    assert count_scans(data.replace(WHOLE_SCAN, header), limit=64) == counted
 
 
 def test_scans_of_a_second_picture_are_not_counted() -> None:

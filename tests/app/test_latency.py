@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from app.metrics import Metrics, quantile
+from app.metrics import PER_IMAGE, Metrics
+from app.percentiles import quantile
 
 INF = math.inf
 
@@ -18,31 +19,44 @@ def observed(*seconds: float, role: str = "serving") -> Metrics:
 
 def test_without_observations_there_are_none() -> None:
     metrics = observed(0.012)
-    assert metrics.latency("infer", "trt", "serving") is None
-    assert metrics.latency("infer", "native", "shadow") is None
-    assert metrics.latency("queue", "native", "serving") is None
+    assert metrics.latency("trt", "serving") is None
+    assert metrics.latency("native", "shadow") is None
+    assert metrics.latency("native", PER_IMAGE) is None
 
 
-def test_a_histogram_computed_by_hand() -> None:
-    # 60 within 10 to 15 ms, 30 within 15 to 20 ms, 9 within 20 to 30 ms, 1 within 100 to 150 ms.
-    metrics = observed(*[0.012] * 60, *[0.018] * 30, *[0.025] * 9, 0.120)
-    assert metrics.latency("infer", "native", "serving") == {
-        "count": 100,
-        "mean": 16.05,  # (60 · 12 + 30 · 18 + 9 · 25 + 120) / 100
-        "p50": 14.167,  # 10 + 5 · 50/60
-        "p95": 25.556,  # 20 + 10 · 5/9
-        "p99": 30.0,
-    }
+def test_of_few_observations_the_values_are_told_and_no_percentile() -> None:
+    told = observed(0.03, *[0.012] * 18).latency("native", "serving")
+    nothing = {"p50": None, "p95": None, "p99": None}
+    assert told == {"count": 19, "mean": 12.947, **nothing, "values": [*[12.0] * 18, 30.0]}
 
 
-def test_what_lies_beyond_the_last_bucket_is_told_as_its_bound() -> None:
-    told = observed(0.012, 40, 50).latency("infer", "native", "serving")
+@pytest.mark.parametrize("ms", [2, 3.3, 7.9, 12, 47, 151, 499])
+def test_the_median_is_right_within_five_percent(ms: float) -> None:
+    told = observed(*[ms / 1000] * 30).latency("native", "serving")
     assert told is not None
-    assert told.items() >= {"count": 3, "p50": 10_000, "p99": 10_000}.items()
+    assert told["p50"] == pytest.approx(ms, rel=0.05)
+
+
+def test_no_percentile_is_beyond_the_largest_value() -> None:
+    told = observed(*[0.0201] * 100).latency("native", "serving")
+    assert told is not None
+    assert (told["p95"], told["p99"], told["values"]) == (20.1, 20.1, None)
+    far = observed(*[40.0] * 20).latency("native", "serving")
+    assert far is not None
+    assert far["p99"] == 10_000, "the last bound: more is not known of it"
+
+
+def test_an_image_is_told_by_its_part_of_a_batch() -> None:
+    metrics = Metrics()
+    for _ in range(5):
+        metrics.observe_batch("native", 4, seconds=0.08, share_s=0.04)
+    told = metrics.latency("native", PER_IMAGE)
+    assert told is not None
+    assert (told["count"], told["mean"]) == (20, 10.0)
 
 
 def test_roles_are_told_apart() -> None:
-    told = observed(0.012, role="shadow").latency("infer", "native", "shadow")
+    told = observed(0.012, role="shadow").latency("native", "shadow")
     assert told is not None
     assert (told["count"], told["mean"]) == (1, 12)
 

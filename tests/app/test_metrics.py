@@ -1,13 +1,26 @@
+from itertools import pairwise
+
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import BUCKETS, Metrics
+from app.buckets import BUCKETS, INFER_BUCKETS
+from app.metrics import Metrics
+from converter.comparison.matching import compare
+from converter.tolerance import Tolerance
+from tests.support.app.comparing import DOG
+from tests.support.converter.rows import answer
 
 # Name without prefix: type, labels.
 SERIES = {
     "request_duration_seconds": ("histogram", {"route", "backend", "code"}),
     "stage_duration_seconds": ("histogram", {"stage", "backend", "role"}),
+    "batch_duration_seconds": ("histogram", {"backend"}),
+    "infer_per_image_seconds": ("histogram", {"backend"}),
+    "image_sizes": ("counter", {"size"}),
+    "speedup": ("gauge", {"copy", "size", "bound"}),
+    "sizes_lost": ("counter", {"copy", "size", "kind"}),
+    "size_active": ("gauge", {"backend", "size"}),
     "images": ("counter", {"backend", "role", "result"}),
     "failures": ("counter", {"reason"}),
     "connections_cut": ("counter", {"reason"}),
@@ -60,7 +73,33 @@ def test_buckets_of_durations() -> None:
     assert list(BUCKETS) == [float(bound) for bound in text.split()]
 
 
-def test_stages_of_all_backends_share_one_family_and_its_buckets() -> None:
+def test_buckets_of_infer_are_fine_where_models_are() -> None:
+    bounds = [bound for bound in INFER_BUCKETS if 0.002 <= bound <= 0.5]
+    assert max(upper / lower for lower, upper in pairwise(bounds)) <= 1.101
+
+
+def test_a_scrape_is_bounded_whatever_happens() -> None:
+    """With four backends in every role and stage, and all that the others have."""
+    metrics, backends = Metrics(), ("native", "onnx", "frozen", "trt")
+    for backend in backends:
+        for role in ("serving", "shadow"):
+            stages = ("validate", "queue", "infer", "decode", "encode") if role == "serving" else ("infer",)
+            metrics.observe_stages(backend, [(stage, 0.01) for stage in stages], role=role)
+        metrics.observe_batch(backend, 4, seconds=0.08, share_s=0.04)
+        metrics.batch_size.labels(backend).observe(4)
+        for route in ("/detect", "/v1/models/{model}:predict"):
+            for code in (200, 422, 429):
+                metrics.observe_request(route, backend, code, 0.01)
+        compared = compare(answer(DOG), answer(DOG), Tolerance())
+        metrics.observe_comparison(backend, compared)
+        metrics.compare_ratio.labels(backend).observe(1.5)
+    once = len(metrics.text())
+    metrics.observe_stages("native", [("infer", 0.5)])
+    assert len(metrics.text()) == pytest.approx(once, abs=100)
+    assert once <= 256_000
+
+
+def test_stages_of_all_backends_share_one_family() -> None:
     metrics = Metrics()
     for backend in ("native", "trt"):
         metrics.observe_stages(backend, [("queue", 0.002), ("infer", 0.012)])
@@ -69,8 +108,11 @@ def test_stages_of_all_backends_share_one_family_and_its_buckets() -> None:
         name = "detector_stage_duration_seconds"
         assert sample(metrics, f"{name}_count", backend=backend, **labels) == 1
         assert sample(metrics, f"{name}_sum", backend=backend, **labels) == pytest.approx(0.012)
-        assert sample(metrics, f"{name}_bucket", backend=backend, le="0.01", **labels) == 0
-        assert sample(metrics, f"{name}_bucket", backend=backend, le="0.015", **labels) == 1
+        below, above = (max(b for b in INFER_BUCKETS if b < 0.012), min(b for b in INFER_BUCKETS if b > 0.012))
+        assert sample(metrics, f"{name}_bucket", backend=backend, le=str(below), **labels) == 0
+        assert sample(metrics, f"{name}_bucket", backend=backend, le=str(above), **labels) == 1
+        waited = {"stage": "queue", "role": "serving", "backend": backend}
+        assert sample(metrics, f"{name}_bucket", le="0.0025", **waited) == 1
 
 
 @pytest.mark.parametrize("times", [1, 64, 150])

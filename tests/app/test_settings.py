@@ -46,6 +46,9 @@ VALUES: dict[str, tuple[str, Any]] = {
     "queue_limit": ("10", 10),
     "timeout_seconds": ("2.5", 2.5),
     "allowed_hosts": ("Detector., .Example.com", ("detector", ".example.com")),
+    "allowed_origins": ("HTTPS://App.example.com/,*", ("https://app.example.com", "*")),
+    "root_path": ("/detector/", "/detector"),
+    "grpc_bind": ("127.0.0.1:8001", "127.0.0.1:8001"),
     "docs": ("false", False),
     "verify": ("true", True),
     "child_environment": ("JAX_PLATFORMS,HF_HOME", ("JAX_PLATFORMS", "HF_HOME")),
@@ -70,6 +73,7 @@ VALUES: dict[str, tuple[str, Any]] = {
 WRONG = {
     "bind": ("8000 please", "is not an address and a port, like 127.0.0.1:8000"),
     "allowed_hosts": ("detector:8000", "give a host name without a port"),
+    "allowed_origins": ("app.example.com", "give an origin as browsers do"),
     "docs": ("perhaps", "must be true or false"),
     "child_environment": ("DETECTOR_TOKEN", "is the server's own"),
     "copies": ("magic", "'trt', 'frozen' or 'onnx'"),

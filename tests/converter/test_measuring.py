@@ -19,7 +19,7 @@ from tests.support.converter.rows import answer
 
 FOUND = answer(*((120.0 * i, 10, 120.0 * i + 90, 70, 0.95 - 0.01 * i, i % 3) for i in range(30)))
 OTHER = replace(FOUND, boxes=FOUND.boxes + 40)
-REASON = "0 % of 60 boxes matched (98 % needed) at batch size 1"
+REASON = "100 % of 180 boxes of 3 photos wrong (1 % is good, 5 % bad) at batch size 1"
 
 
 def work(*, gpus: tuple[str, ...] = (), precision: str = "FP32", keep: bool = False) -> Work:
@@ -32,7 +32,7 @@ def work(*, gpus: tuple[str, ...] = (), precision: str = "FP32", keep: bool = Fa
 
 
 def probed(**by_size: Detections) -> Any:
-    return SimpleNamespace(detections={size.strip("b"): [found] for size, found in by_size.items()})
+    return SimpleNamespace(detections={size.strip("b"): [found] * 3 for size, found in by_size.items()})
 
 
 def looked_at(asked: Work, native: Any, copy: Any) -> dict[str, str]:
@@ -58,3 +58,11 @@ def test_one_that_disagrees_is_a_failure_that_says_how_far() -> None:
 )
 def test_all_others_are_made(asked: Work, native: Any, copy: Any, facts: dict[str, str]) -> None:
     assert looked_at(asked, native, copy) == facts
+
+
+def test_a_server_has_copies_compared_on_the_pictures_of_its_gate(tmp_path: Path) -> None:
+    options = Options(target="frozen", images=tmp_path / "calibration")
+    asked = replace(work(), order=Order(options=options))
+    assert asked.compared_on == tmp_path / "calibration"
+    asked = replace(asked, order=Order(options=options, pictures=tmp_path / "gate"))
+    assert asked.compared_on == tmp_path / "gate"

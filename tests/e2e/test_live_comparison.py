@@ -5,7 +5,6 @@ import io
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def test_both_answer_in_every_form(live: Living, form: str) -> None:
         assert (told["copy"], told["matched"]) == ("frozen", difference.matched)
         assert (told["missing"], told["extra"], told["class_flips"]) == (difference.missing, difference.extra, 0)
         assert told["largest_score_diff"] == pytest.approx(difference.largest_score_diff, abs=1e-3)
-        assert told["agree"] == (difference.verdict(replace(LIMITS, fewest_boxes=0)).word == "agrees")
+        assert told["agree"] == (difference.single(LIMITS).word == "agrees")
         assert min(told["native_ms"], told["copy_ms"]) > 0
 
 
@@ -82,7 +81,7 @@ def test_both_are_drawn_but_not_as_one_picture(live: Living) -> None:
 
 def decided_by_traffic(live: Living) -> None:
     told = live.until("standby")
-    assert told["reason"].startswith("undecided: native boxes: 0, too few for a verdict (20 needed)")
+    assert told["reason"].startswith("undecided: neither found a box, only 0 rows, 30 are needed")
     assert same_everywhere(live.server)["active"] == "native"
     with traffic(live.server.url, live.photos, connections=1) as sent:
         assert live.put(shadow_share=1)["shadow_share"] == 1
@@ -91,7 +90,7 @@ def decided_by_traffic(live: Living) -> None:
     assert set(sent.statuses) == {200}
     verdict = told["verdict"]
     assert verdict["verdict"] == "passed"
-    assert {numbers["native_boxes"] >= 20 for numbers in verdict["agreement"].values()} == {True}
+    assert {(each["rows"] >= 30, each["rows_apart"]) for each in verdict["agreement"].values()} == {(True, 0)}
     assert max(ratio["low"] for ratio in verdict["native_over_copy"].values()) > 1.02
     assert live.server.metric("detector_compare_pairs_total", copy="frozen", result="disagree") == 0
 

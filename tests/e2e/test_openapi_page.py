@@ -51,7 +51,7 @@ def test_a_person_uploads_a_picture_and_sees_its_boxes(server: Server, page: Pag
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(f"{server.url}/docs")
-    block = page.locator("#operations-detection-detect_detect_post")
+    block = page.locator("#operations-detection-detect")
     block.locator(".opblock-summary-control").click()
     block.get_by_role("button", name="Try it out").click()
     block.get_by_label("Request content type").select_option("image/jpeg")

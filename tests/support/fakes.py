@@ -9,7 +9,8 @@ import numpy as np
 
 from app.backends.backend import BatchFailed, Facts, Spec, WorkerDied
 from app.images import Image
-from converter.model.detections import Detections
+from converter.description import API
+from converter.model.detections import BOXES, CLASSES, COUNT, SCORES, Detections
 
 FACTS = Facts(
     batch_sizes=(1, 8),
@@ -19,13 +20,35 @@ FACTS = Facts(
     load_seconds=0.1,
     warm_seconds=0.2,
     signature={"input": "image_bytes"},
+    tensors={
+        "signature": "serving_default",
+        "inputs": {"image_bytes": ["string", [None]]},
+        "outputs": {
+            "detection_boxes": ["float32", [None, 2, 4]],
+            "detection_classes": ["float32", [None, 2]],
+            "detection_scores": ["float32", [None, 2]],
+            "num_detections": ["int32", [None]],
+        },
+        "gives": ["detection_boxes", "detection_classes", "detection_scores", "num_detections"],
+        "picture": "image_bytes",
+        "roles": {name: name for name in (BOXES, CLASSES, SCORES, COUNT)},
+        "convention": API,
+        "unbatched": False,
+    },
 )
 
 
 def found(image: Image) -> Detections:
-    """One box over the whole image, of the class whose id is the image's width."""
+    """One box over the whole image, of the class whose id is the image's width; as it came it has a second, of none."""
     corners = np.array([[0, 0, image.width, image.height]], np.float32)
-    return Detections(corners, np.array([0.9], np.float32), np.array([image.width], np.int32))
+    raw = {
+        BOXES: np.array([[0, 0, 1, 1], [0, 0, 0, np.nan]], np.float32),
+        CLASSES: np.array([image.width, 0], np.float32),
+        SCORES: np.array([0.9, 0.1], np.float32),
+        COUNT: np.array(2, np.int32),
+    }
+    scores, classes = np.array([0.9], np.float32), np.array([image.width], np.int32)
+    return Detections(corners, scores, classes, raw=raw if image.raw else None)
 
 
 async def until(condition: Callable[[], bool]) -> None:

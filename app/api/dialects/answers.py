@@ -5,7 +5,8 @@ Dicts and not the models of `schemas`, since this runs for every request: tests 
 
 import base64
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from app.api.discretion import discreet
 from app.api.errors import STATUS
+from app.api.pipeline import Found
 from app.detection.detector import Result
 from app.detection.draw import Labelled
 from app.errors import ServiceError
@@ -65,10 +67,11 @@ def picture_answer(result: Result, model: Model, box: str) -> dict[str, Any]:
     corners = convert(found.boxes.astype(np.float64), image)
     scores = found.scores.astype(np.float64).round(5).tolist()
     rows = zip(corners.round(digits).tolist(), scores, found.classes.tolist(), strict=True)
+    labels = model.labels
     objects = [
         {
             "class_id": class_id,
-            "label": _name(model, class_id),
+            "label": labels.get(class_id) or _name(model, class_id),
             "score": score,
             "box": dict(zip(names, numbers, strict=True)),
         }
@@ -95,13 +98,45 @@ def _picture(image: Image, *, encoded_again: bool) -> dict[str, Any]:
 
 def timing(result: Result, total_s: float) -> dict[str, float]:
     """Milliseconds."""
-    decode = {} if result.found.decode_s is None else {"decode": _ms(result.found.decode_s)}
-    return {"queue": _ms(result.queue_s), "infer": _ms(result.infer_s), **decode, "total": _ms(total_s)}
+    times = {"queue": round(1000 * result.queue_s, 2), "infer": round(1000 * result.infer_s, 2)}
+    if result.found.decode_s is not None:
+        times["decode"] = round(1000 * result.found.decode_s, 2)
+    times["total"] = round(1000 * total_s, 2)
+    return times
 
 
 def failed_picture(error: ServiceError) -> dict[str, Any]:
     """A `FailedPicture`: one of several that has no answer."""
     return {"status": STATUS[type(error)], "error": discreet(str(error)), "code": error.code}
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One object in whole pixels."""
+
+    label: str
+    score: float
+    corners: Mapping[str, int]  # xmin, ymin, xmax, ymax
+
+
+def sole(results: Sequence[Found]) -> Result:
+    """The answer to the only picture; its error, if it has one, is raised."""
+    (found,) = results
+    if isinstance(found, ServiceError):
+        raise found
+    if not isinstance(found, Result):
+        raise TypeError("two backends have answered where one was asked")
+    return found
+
+
+def objects(result: Result, model: Model) -> list[Object]:
+    """The objects, best first, for clients that want whole pixels."""
+    found = result.detections
+    rows = zip(found.boxes.round().astype(int).tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
+    return [
+        Object(_name(model, class_id), round(score, 5), dict(zip(BOXES["xyxy"][0], box, strict=True)))
+        for box, score, class_id in rows
+    ]
 
 
 def labelled(result: Result, model: Model) -> list[Labelled]:
@@ -129,7 +164,3 @@ def _name(model: Model, class_id: int) -> str:
 def _warn(folder: Path, class_id: int, named: bool) -> None:
     if named:
         log.warning("class without a name class_id=%d model=%s", class_id, folder)
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)

@@ -4,48 +4,79 @@ Reading costs time and memory by the pictures' bytes alone: all else is limited 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from app.api.dialects import forms, json_bodies
 from app.api.dialects.steps import Steps
-from app.errors import NotAJpeg, ServiceError
+from app.errors import InvalidImage, NotAJpeg, ServiceError
 
-# curl sends a file as a form unless told otherwise; what begins like a JPEG file is taken as one.
-_RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+_START = b"\xff\xd8\xff"  # of any JPEG file
+# Kinds that say nothing: curl and stores send them whatever the file is.
+_ANY = ("", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream")
+_JSON = ("application/json", "text/json")
+_MAYBE_JSON = (*_ANY, "text/plain")
+_FORM = "application/x-www-form-urlencoded"
+_MARGIN_BYTES = 2_000  # a JPEG file of so many bytes has line ends among them
+_PEEKED_BYTES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """The pictures of a request; one that can't be read is its own error."""
 
     pictures: Sequence[bytes | ServiceError]
     several: bool  # answered as a list
-    fields: Mapping[str, Any] = field(default_factory=dict)  # parameters in the body
+    fields: Mapping[str, Any] = {}  # parameters in the body
+    names: Sequence[str | None] = ()  # of the files, where a form names them
 
 
 async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Body:
-    """The body in the form that its Content-Type says; BadRequest or NotAJpeg if it can't be read at all."""
+    """The body in the form that its first bytes or its Content-Type say; BadRequest or NotAJpeg if it can't be read.
+
+    What begins like a JPEG file is one, whatever the headers call it.
+    """
     content_type = headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise NotAJpeg("compressed bodies are not taken: send it without Content-Encoding")
+    body = await whole(request)
+    if body.startswith(_START):
+        return Body([_without_line_ends(body, kind) or body], several=False)
+    _check_encoding(headers.get("content-encoding", "").strip().lower())
     if kind == "multipart/form-data":
-        form = await forms.read(content_type, await _whole(request), steps)
-        return Body(form.files, several=len(form.files) > 1, fields=form.fields)
-    if kind == "application/json":
-        found = await json_bodies.read(await _whole(request), steps)
+        form = await forms.read(content_type, body, steps)
+        return Body(form.files, several=len(form.files) > 1, fields=form.fields, names=form.names)
+    if _is_json(kind, body):
+        found = await json_bodies.read(body, steps)
         return Body(found.pictures, several=found.several, fields=found.fields)
-    if kind.startswith("image/") or kind in _RAW:
-        return Body([await _whole(request)], several=False)
+    if kind.startswith("image/") or kind in _ANY:
+        return Body([body], several=False)
     raise NotAJpeg(f"{kind[:60]!r} is not taken: send image/jpeg, multipart/form-data or application/json")
 
 
-async def _whole(request: Request) -> bytes:
+def _check_encoding(encoding: str) -> None:
+    """What can be unpacked has been."""
+    if encoding not in ("", "identity"):
+        raise NotAJpeg(f"the Content-Encoding {encoding[:60]!r} is not taken: send gzip, deflate or none")
+
+
+def _is_json(kind: str, body: bytes) -> bool:
+    if kind in _MAYBE_JSON:
+        return body[:_PEEKED_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    return kind in _JSON or kind.endswith("+json")
+
+
+def _without_line_ends(body: bytes, kind: str) -> InvalidImage | None:
+    """The error for what `curl -d @file` leaves of a JPEG file: it takes out line ends, which each has."""
+    if kind != _FORM or len(body) < _MARGIN_BYTES or b"\n" in body or b"\r" in body:
+        return None
+    return InvalidImage(
+        "the JPEG file has lost all line ends on its way: curl -d does that; send it by --data-binary @file"
+    )
+
+
+async def whole(request: Request) -> bytes:
     """All of the body: as it came if that was in one piece, else without the second copy that joining would make."""
     message = await _next(request)
     if not message["more_body"]:

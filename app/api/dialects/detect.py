@@ -4,9 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from itertools import zip_longest
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
@@ -23,7 +23,7 @@ from app.api.dialects.steps import Steps
 from app.api.headers import one_of_each
 from app.api.parameters import Parameters
 from app.api.pipeline import Answered, Asked, Found, Pipeline
-from app.api.straight import StraightRoute
+from app.api.straight import Ready, StraightRoute
 from app.choices import BOTH
 from app.detection import draw
 from app.detection.detector import Result
@@ -54,7 +54,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
         picture = wants_picture(headers.get("accept", ""))
         _check_picture(picture, body, wanted)
         async with pipeline.answering(request, Asked(body.pictures, wanted)) as answered:
-            encoding = Encoding(answered, wanted, pipeline.drawing, started)
+            encoding = Encoding(answered, wanted, pipeline.drawing, started, body.names)
             work = encoding.several() if body.several else encoding.one(as_picture=picture)
             return await (unless_gone(request, work) if picture or wanted.annotate else work)
 
@@ -68,14 +68,14 @@ def _check_picture(picture: bool, body: bodies.Body, wanted: Parameters) -> None
         raise BadParameter("Accept: image/jpeg shows the boxes of one backend, not of both")
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(NamedTuple):
     """How the results of one request become its response."""
 
     answered: Answered
     wanted: Parameters
     drawing: Executor
     started: float  # when the body had been read, of time.perf_counter
+    names: Sequence[str | None] = ()  # of the files, in the order of the results
 
     async def one(self, *, as_picture: bool) -> Response:
         """The response for one picture; its error, if it has one, is raised."""
@@ -86,15 +86,17 @@ class Encoding:
         if as_picture:
             drawn = await self._drawn(result, bytes)
             return Response(drawn, headers=_headers(result, self._timing(result)), media_type="image/jpeg")
-        answer = {**self._frame(), **await self._item(found)}
-        headers = _headers(result, answer["timing_ms"])
-        return Response(to_json(answer), headers=headers, media_type="application/json")
+        plain = isinstance(found, Result) and not self.wanted.annotate
+        item = self._plain(result) if plain else await self._item(found)
+        body = to_json({**self._frame(), **item})
+        return Ready(body, _headers(result, item["timing_ms"]))
 
     async def several(self) -> Response:
         """The response for several pictures: 200 if one has an answer, else the first one's status."""
         results = self.answered.results
         # Each by itself: with pictures in it the answer is large, and is never built in one go.
-        items = [to_json(await self._item_or_error(result)) for result in results]
+        named = zip_longest(results, self.names)
+        items = [to_json({**_file(name), **await self._item_or_error(result)}) for result, name in named]
         good = next((_first(item) for item in results if not isinstance(item, ServiceError)), None)
         failed = [item for item in results if isinstance(item, ServiceError)]
         headers = {} if good is None else _headers(good, self._timing(good))
@@ -131,10 +133,16 @@ class Encoding:
         return {**native, "copy": copy, "comparison": found.comparison}
 
     async def _picture(self, result: Result) -> dict[str, Any]:
+        if not self.wanted.annotate:
+            return self._plain(result)
         answer = answers.picture_answer(result, self.answered.model, self.wanted.box)
-        if self.wanted.annotate:
-            answer["annotated"] = await self._drawn(result, answers.data_uri)
+        answer["annotated"] = await self._drawn(result, answers.data_uri)
         return {**answer, "timing_ms": self._timing(result)}
+
+    def _plain(self, result: Result) -> dict[str, Any]:
+        answer = answers.picture_answer(result, self.answered.model, self.wanted.box)
+        answer["timing_ms"] = self._timing(result)
+        return answer
 
     async def _drawn(self, result: Result, form: Callable[[bytes], T]) -> T:
         def work() -> T:
@@ -162,8 +170,12 @@ def _first(found: Result | SideBySideResult) -> Result:
 
 
 def _headers(result: Result, timing: Mapping[str, float]) -> dict[str, str]:
-    times = ", ".join(f"{name};dur={ms}" for name, ms in timing.items())
+    times = ", ".join([f"{name};dur={ms}" for name, ms in timing.items()])
     return {"X-Backend": result.backend, "Server-Timing": times}
+
+
+def _file(name: str | None) -> dict[str, str]:
+    return {} if name is None else {"file": name}
 
 
 def _wanted(query: bytes, fields: Mapping[str, Any], timeout: str | None) -> Parameters:

@@ -8,7 +8,8 @@ from typing import Any
 
 import PIL.Image
 
-from app.api.parameters import Parameters
+from app.api import parameters
+from app.api.errors import described
 from app.api.schemas import DetectAnswer, ErrorAnswer, SeveralAnswer
 
 _SIDE = 128  # pixels of the example's longer side: small enough for a page
@@ -62,6 +63,7 @@ _BOTH: dict[str, Any] = {
 }
 _FAILED = {"status": 422, "error": "the JPEG file can't be decoded: it is damaged or cut off", "code": "invalid_image"}
 _ERRORS: dict[int, tuple[str, list[tuple[str, str]]]] = {
+    404: ("There is no such model, or no such version of it.", [("not_found", "there is no model 'resnet'")]),
     400: (
         "The body is empty, or can't be read as what it says it is.",
         [("bad_request", "the body is not valid JSON")],
@@ -110,14 +112,18 @@ def sample() -> str:
 
 def detect_body() -> dict[str, Any]:
     """The requestBody of /detect."""
+    files = {"type": "array", "items": _BINARY, "description": "One picture or several; any name of a field will do."}
+    encoded = {"images": {"type": "array", "items": _base64()}}
     return {
         "required": True,
         "description": "One picture as it is, one or more files in a form, or base64 in JSON.",
         "content": {
             "image/jpeg": {"schema": _BINARY},
-            "multipart/form-data": {"schema": _object({"image": _BINARY}, required=["image"])},
+            # What generators of clients know how to send.
+            "application/octet-stream": {"schema": _BINARY},
+            "multipart/form-data": {"schema": _object({"images": files}, "DetectForm", required=["images"])},
             "application/json": {
-                "schema": _object({"image": _base64(), "images": {"type": "array", "items": _base64()}}, required=[]),
+                "schema": _object({"image": _base64(), **encoded}, "DetectJson", required=[]),
                 "examples": {
                     "one picture": {"value": {"image": sample(), "threshold": 0.3}},
                     "several, each for itself": {"value": {"images": [sample(), sample()[:1000]], "box": "xywh"}},
@@ -145,6 +151,8 @@ def detect_responses() -> dict[int | str, dict[str, Any]]:
         }
     }
     for status, (text, errors) in _ERRORS.items():
+        if status == 404:
+            continue
         bodies = ({"error": sentence, "code": code, "request_id": "9f1c2a"} for code, sentence in errors)
         cases = {body["code"]: {"value": body} for body in bodies}
         answers[status] = {
@@ -155,9 +163,18 @@ def detect_responses() -> dict[int | str, dict[str, Any]]:
     return answers
 
 
-def _object(properties: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
-    parameters = Parameters.model_json_schema()["properties"]
-    return {"type": "object", "properties": {**properties, **parameters}, "required": required}
+def protocol_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of the errors of another protocol's route."""
+    return described({status: _ERRORS[status][0] for status in (401, 403, *statuses)})
+
+
+def _object(own: dict[str, Any], title: str, *, required: list[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "title": title,
+        "properties": {**own, **parameters.properties()},
+        "required": required,
+    }
 
 
 def _base64() -> dict[str, Any]:

@@ -6,12 +6,14 @@ All text is utf-8 (RFC 7578, 5.1.2), whatever a `charset` says: a client never c
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from python_multipart.multipart import parse_options_header
 
-from app.api.dialects.steps import Steps
+from app.api.dialects import base64s
+from app.api.dialects.steps import STEP_BYTES, Steps
 from app.api.pipeline import MAX_PICTURES
-from app.errors import BadRequest
+from app.errors import BadRequest, ServiceError
 
 _MAX_FIELDS = 20
 _MAX_FIELD_BYTES, _MAX_FIELDS_BYTES = 4_096, 16_384  # of one, of all together: parameters are short
@@ -21,6 +23,9 @@ _MAX_SPLITS = 20  # lines of a part's header, options of one line
 _MAX_BOUNDARY_BYTES = 200  # RFC 2046 has 70
 _MAX_FALSE_BOUNDARIES = 1_000  # that only begin like it
 _BEHIND, _LAST = re.compile(rb"--|[ \t]{0,100}\r\n"), b"--"  # what follows a boundary; the last one's
+_START = b"\xff\xd8\xff"  # of any JPEG file
+_MAX_FILENAME = 255  # characters that are told
+_EXTENDED = re.compile(r"filename\*\s*=\s*\"?utf-8'[\w-]*'([^;\"]*)", re.IGNORECASE)  # RFC 5987
 _UNREADABLE = "the form can't be read: "
 
 
@@ -28,35 +33,57 @@ _UNREADABLE = "the form can't be read: "
 class Form:
     """What a form has."""
 
-    files: Sequence[bytes]
+    files: Sequence[bytes | ServiceError]
+    names: Sequence[str | None]  # of the files, where they have one
     fields: Mapping[str, str]  # the last value of each, but classes add up
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     name: str
+    filename: str | None
     is_file: bool
+    is_base64: bool
     start: int  # of its content
     end: int
 
 
 async def read(content_type: str, body: bytes, steps: Steps) -> Form:
     """The form in `body`; BadRequest if it is none, or has more than it may."""
-    files: list[bytes] = []
+    files: list[bytes | ServiceError] = []
+    names: list[str | None] = []
     fields: dict[str, str] = {}
     count = size = 0
     async for part in _parts(body, _delimiter(content_type), steps):
-        if part.is_file:
+        if part.is_file or body.startswith(_START, part.start):
             if len(files) == MAX_PICTURES:
                 raise BadRequest(f"the form has more than {MAX_PICTURES} files")
-            files.append(await steps.part(body, part.start, part.end))
+            files.append(await _content(body, part, steps))
+            names.append(part.filename)
             continue
         count, size = count + 1, size + part.end - part.start + len(part.name)
         _check_fields(part, count, size)
         _add(fields, part.name, body[part.start : part.end].decode("utf-8", "replace"))
     if not files:
         raise BadRequest("the form has no file: send the picture as a file, in a field called image for example")
-    return Form(files, fields)
+    return Form(files, names, fields)
+
+
+async def _content(body: bytes, part: _Part, steps: Steps) -> bytes | ServiceError:
+    if not part.is_base64:
+        return await steps.part(body, part.start, part.end)
+    try:
+        return await base64s.decoded(_pieces(body, part, steps))
+    except BadRequest as error:
+        return error
+    except ValueError:  # binascii.Error is one
+        return BadRequest(base64s.NOT_BASE64)
+
+
+async def _pieces(body: bytes, part: _Part, steps: Steps) -> AsyncIterator[bytes]:
+    for at in range(part.start, part.end, STEP_BYTES):
+        yield body[at : min(at + STEP_BYTES, part.end)]
+        await steps.give_way()
 
 
 def _add(fields: dict[str, str], name: str, value: str) -> None:
@@ -91,6 +118,8 @@ async def _parts(body: bytes, delimiter: bytes, steps: Steps) -> AsyncIterator[_
     behind = opening or (await _boundary(body, delimiter, 0, steps))[1]
     while behind[0] != _LAST:
         at = behind.end()
+        if at == len(body):
+            raise BadRequest(f"{_UNREADABLE}its last boundary is missing: the one at its end lacks the -- behind it")
         header_end = body.find(b"\r\n\r\n", at - 2, at + _MAX_HEADER_BYTES)
         if header_end < 0:
             raise BadRequest(f"{_UNREADABLE}a part's header does not end within {_MAX_HEADER_BYTES:,} bytes")
@@ -104,11 +133,20 @@ async def _boundary(body: bytes, delimiter: bytes, start: int, steps: Steps) -> 
     for _ in range(_MAX_FALSE_BOUNDARIES):
         at = await steps.find(body, delimiter, start)
         if at < 0:
-            raise BadRequest(f"{_UNREADABLE}its last boundary is missing")
+            raise BadRequest(f"{_UNREADABLE}{_why_none(body, delimiter)}")
         if behind := _BEHIND.match(body, at + len(delimiter)):
             return at, behind
         start = at + len(delimiter)
     raise BadRequest(f"{_UNREADABLE}more than {_MAX_FALSE_BOUNDARIES:,} lines begin like its boundary and are none")
+
+
+def _why_none(body: bytes, delimiter: bytes) -> str:
+    """Why there is no further boundary."""
+    if body.startswith(delimiter[2:] + b"\n"):
+        return "its lines end with LF alone; CRLF is needed"
+    if not body.startswith(delimiter[2:]) and delimiter not in body:
+        return "the boundary that its Content-Type names is nowhere in it"
+    return "its last boundary is missing"
 
 
 def _part(header: bytes, start: int, end: int) -> _Part:
@@ -116,10 +154,30 @@ def _part(header: bytes, start: int, end: int) -> _Part:
         raise BadRequest(f"{_UNREADABLE}a part's header has more than {_MAX_SPLITS} lines")
     lines = (line.partition(b":") for line in header.split(b"\r\n"))
     headers = {name.strip().lower(): value.strip().decode("latin-1") for name, _, value in lines}
-    options = _options(headers.get(b"content-disposition", ""))
+    disposition = headers.get(b"content-disposition", "")
+    options = _options(disposition)
     if b"name" not in options:
         raise BadRequest(f"{_UNREADABLE}a part has no Content-Disposition with a name")
-    return _Part(options[b"name"].decode("utf-8", "replace"), b"filename" in options, start, end)
+    filename = _filename(disposition, options)
+    return _Part(
+        name=options[b"name"].decode("utf-8", "replace"),
+        filename=filename or None,
+        is_file=filename is not None or headers.get(b"content-type", "").lower().startswith("image/"),
+        is_base64=headers.get(b"content-transfer-encoding", "").lower() == "base64",
+        start=start,
+        end=end,
+    )
+
+
+def _filename(disposition: str, options: Mapping[bytes, bytes]) -> str | None:
+    """The file's name, empty if it has none; None if the part is not said to be a file."""
+    if extended := _EXTENDED.search(disposition):
+        name = unquote(extended[1], errors="replace")
+    elif b"filename" in options:
+        name = options[b"filename"].decode("utf-8", "replace")
+    else:
+        return None
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name[:_MAX_FILENAME])
 
 
 def _options(header: str) -> dict[bytes, bytes]:

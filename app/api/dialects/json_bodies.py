@@ -3,14 +3,13 @@
 A parser would build whatever the body says, for seconds and in one go: a million keys, or a list of lists.
 """
 
-import binascii
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, NoReturn
 
+from app.api.dialects import base64s
 from app.api.dialects.steps import STEP_BYTES, Steps
 from app.api.pipeline import MAX_PICTURES
 from app.errors import BadRequest, ServiceError
@@ -20,10 +19,7 @@ _LONG_BYTES = 4_096  # a string of more must be a picture
 _STRINGS = 500  # that are passed over in one step
 _ESCAPED_BYTES = 32 << 10  # of a string with escapes: unescaping takes ten times as long as copying
 _ESCAPE_BYTES = 6  # of the longest escape, like \u002f
-_SPACE = b" \t\n\r\x0b\x0c"
-_START = b"\xff\xd8\xff"  # of any JPEG file
 _INVALID = "the body is not valid JSON"
-_NOT_BASE64 = "the picture is not valid base64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +33,28 @@ class JsonBody:
 
 async def read(body: bytes, steps: Steps) -> JsonBody:
     """The JSON in `body`; BadRequest if it is none, or has more than it may."""
-    return await _Reader(body, steps).read()
+    reader = Reader(body, steps)
+    data = await reader.parsed()
+    if not isinstance(data, dict) or ("image" in data) == ("images" in data):
+        raise BadRequest(_other_form(data))
+    several = "images" in data
+    encoded = _listed(data.pop("images")) if several else [data.pop("image")]
+    pictures = [await reader.picture(item) for item in encoded]
+    if not several and isinstance(pictures[0], ServiceError):
+        raise pictures[0]
+    reader.check_used()
+    return JsonBody(pictures, several, data)
 
 
-class _Reader:
-    """Reads one body."""
+def _other_form(data: object) -> str:
+    wanted = 'the JSON must be an object with "image" or "images": base64 of a JPEG file, or a list of it'
+    if isinstance(data, dict) and not data.keys().isdisjoint(("instances", "inputs")):
+        return f"{wanted}; TensorFlow Serving's form goes to /v1/models/NAME:predict, Hugging Face's to /models/NAME"
+    return wanted
+
+
+class Reader:
+    """Reads one body of JSON in which pictures are strings of base64; BadRequest if that can't be done."""
 
     def __init__(self, body: bytes, steps: Steps) -> None:
         self._body, self._steps = body, steps
@@ -49,20 +62,14 @@ class _Reader:
         self._long: dict[str, tuple[int, int]] = {}  # by what stands in its place in the rest; where it is in the body
         self._used: set[str] = set()
 
-    async def read(self) -> JsonBody:
-        data = _parsed(await self._rest())
-        if not isinstance(data, dict) or ("image" in data) == ("images" in data):
-            raise BadRequest(
-                'the JSON must be an object with "image" or "images": base64 of a JPEG file, or a list of it'
-            )
-        several = "images" in data
-        encoded = _listed(data.pop("images")) if several else [data.pop("image")]
-        pictures = [await self._picture(item) for item in encoded]
-        if not several and isinstance(pictures[0], ServiceError):
-            raise pictures[0]
+    async def parsed(self) -> Any:
+        """What the JSON says, with marks in the place of long strings: `picture` knows them."""
+        return _parsed(await self._rest())
+
+    def check_used(self) -> None:
+        """BadRequest if there is a long string that `picture` was never asked for."""
         if self._used != self._long.keys():
             raise BadRequest(f"the JSON has a string of more than {_LONG_BYTES:,} bytes that is no picture")
-        return JsonBody(pictures, several, data)
 
     async def _rest(self) -> bytes:
         """The body with a mark in the place of each long string."""
@@ -109,31 +116,31 @@ class _Reader:
             await self._steps.give_way()
         return -1
 
-    async def _picture(self, text: object) -> bytes | ServiceError:
+    async def picture(self, text: object) -> bytes | ServiceError:
         """The bytes of a base64 string, with or without `data:image/jpeg;base64,` before it."""
         if not isinstance(text, str):
             return BadRequest("the picture is not a string of base64")
         self._used |= {text} & self._long.keys()
         try:
-            return await _decoded(self._pieces(text))
+            return await base64s.decoded(self._pieces(text))
         except BadRequest as error:
             return error
         except ValueError:  # binascii.Error is one
-            return BadRequest(_NOT_BASE64)
+            return BadRequest(base64s.NOT_BASE64)
 
     async def _pieces(self, text: str) -> AsyncIterator[bytes]:
-        """The text of a string in pieces, without white space; ValueError where it has what no base64 has."""
+        """The text of a string in pieces; ValueError where it has what no base64 has."""
         if text not in self._long:
-            yield text.encode("ascii").translate(None, _SPACE)
+            yield text.encode("ascii")
             return
         at, end = self._long[text]
         while at < end:
             piece = self._body[at : min(at + STEP_BYTES, end)]
             if b"\\" in piece:
                 piece = _whole_escapes(piece[:_ESCAPED_BYTES], is_last=end - at <= _ESCAPED_BYTES)
-                yield json.loads(b'"' + piece + b'"').encode("ascii").translate(None, _SPACE)
+                yield json.loads(b'"' + piece + b'"').encode("ascii")
             else:
-                yield piece.translate(None, b" ")  # JSON has other white space only as escapes
+                yield piece
             at += len(piece)
             await self._steps.give_way()
 
@@ -150,44 +157,6 @@ def _listed(encoded: object) -> list[object]:
         raise BadRequest('"images" must be a list of base64 strings, at least one')
     if len(encoded) > MAX_PICTURES:
         raise BadRequest(f"the request has {len(encoded)} pictures; the limit is {MAX_PICTURES}")
-    return encoded
-
-
-async def _decoded(pieces: AsyncIterator[bytes]) -> bytes:
-    """The bytes of base64 in pieces, or only the first of them if they are no JPEG file.
-
-    BadRequest or ValueError if it is none.
-    """
-    picture, left, begun, padded = BytesIO(), b"", False, False
-    async for piece in pieces:
-        if piece and padded:
-            raise ValueError("something follows the padding")
-        left += piece if begun else _behind_head(piece)
-        begun = begun or bool(piece)
-        whole = len(left) // 4 * 4
-        picture.write(_unpacked(left[:whole]))
-        padded = left[:whole].endswith(b"=")
-        left = left[whole:]
-        if picture.tell() >= len(_START) and picture.getbuffer()[: len(_START)] != _START:
-            return picture.getvalue()
-    if left:
-        raise BadRequest(f"{_NOT_BASE64}: it does not end with a whole group of four characters, padded with =")
-    return picture.getvalue()
-
-
-def _unpacked(groups: bytes) -> bytes:
-    if b"-" in groups or b"_" in groups:
-        raise BadRequest(f"{_NOT_BASE64}: it has - or _, as base64url; send + and / instead")
-    return binascii.a2b_base64(groups, strict_mode=True)
-
-
-def _behind_head(piece: bytes) -> bytes:
-    """The base64 of a data: URI (RFC 2397); of base64 alone, all of it."""
-    if not piece.startswith(b"data:"):
-        return piece
-    head, comma, encoded = piece.partition(b",")
-    if not comma or not head.endswith(b";base64"):
-        raise BadRequest("the data: URI of the picture is not base64")
     return encoded
 
 

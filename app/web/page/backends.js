@@ -3,6 +3,7 @@
 import { asSentence, byId, counted, draw, make, milliseconds, number, renderer } from "./elements.js";
 
 const SIGNS = { active: "●", standby: "○", loading: "◌", converting: "◌", crashed: "✕", refused: "✕", unavailable: "–" };
+const IN_FLIGHT = "in flight"; // as many calls at once as serving has
 const AXIS = { from: 0.5, to: 4 }; // times as fast as native, on a logarithmic scale
 
 /** Returns a function that shows /compare and /model; `series` gives a backend's colour. */
@@ -21,11 +22,13 @@ export function backends(series) {
 
 function told(name, { state, reason, verdict: gate, window }, compare, model) {
   const served = compare.infer_ms[name]?.serving ?? compare.infer_ms[name]?.shadow ?? null;
-  return { name, state, reason, gate: gate ?? null, window: window ?? null, served, device: model?.backends[name]?.device ?? null };
+  const device = model?.backends[name]?.device ?? null;
+  const cost = compare.infer_ms[name]?.["per image"]?.mean ?? null;
+  return { name, state, reason, gate: gate ?? null, window: window ?? null, served, cost, device, words: compare.size_classes };
 }
 
 /** Two sentences: is a copy faster and the same, and what that rests on. */
-function verdict({ active, native }, copies) {
+function verdict({ active, native, answers }, copies) {
   const ready = copies.filter(({ state }) => state === "active" || state === "standby");
   const best = ready.find(({ name }) => name === active) ?? ready.sort((a, b) => (speedup(b)?.low ?? 0) - (speedup(a)?.low ?? 0))[0];
   if (!best) {
@@ -34,7 +37,7 @@ function verdict({ active, native }, copies) {
     return active ? ["Native answers alone.", "No copy can be compared with it; why, each card says."] : ["No backend is ready yet.", asSentence(native.reason)];
   }
   const ratio = speedup(best);
-  return [`${best.name} ${faster(ratio)} ${same(best)}`, ground(best, ratio, active)];
+  return [`${best.name} ${faster(ratio)} ${same(best)}`, ground(best, ratio, active, answers)];
 }
 
 function faster(ratio) {
@@ -52,17 +55,41 @@ function same({ gate, window }) {
   return "and finds the same objects.";
 }
 
-function ground(best, ratio, active) {
-  const answers = active ? `Requests are answered by ${active}.` : "Nobody answers.";
-  if (!ratio) return answers;
+function ground(best, ratio, active, answers) {
+  const who = active ? `Requests are answered by ${answered(active, answers, best.words)}.` : "Nobody answers.";
+  if (!ratio) return who;
   const basis = `${ratio.live ? "Live" : "At the gate"}, ${counted(ratio.pairs, "pair")}, 95 % interval ${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}`;
-  return `${basis}. ${answers}`;
+  return `${basis}${bySize(best)}. ${who}`;
 }
 
-/** The live ratio if there is one, else the gate's at the batch size where it gains most. */
+/** Who answers, and which sizes of pictures somebody else answers. */
+function answered(active, answers, words) {
+  const others = Object.entries(answers).filter(([, name]) => name && name !== active);
+  return [active, ...others.map(([size, name]) => `pictures ${words[size]} by ${name}`)].join(", ");
+}
+
+/** What the gate found at each size of pictures, if there are several. */
+function bySize({ gate }) {
+  const sizes = Object.values(gate?.sizes ?? {}).map((each) => [each, highest(each.native_over_copy)]).filter(([, ratio]) => ratio);
+  if (sizes.length < 2) return "";
+  return `; by size ${sizes.map(([each, ratio]) => `${ratio.value.toFixed(2)} times at ${each.megapixels} MP`).join(", ")}`;
+}
+
+/** The live ratio if there is one, else the gate's at the load where it gains most. */
 function speedup({ gate, window }) {
   if (window?.native_over_copy) return { ...window.native_over_copy, live: true };
-  return Object.values(gate?.native_over_copy ?? {}).sort((a, b) => b.low - a.low)[0] ?? null;
+  return highest(gate?.native_over_copy ?? {});
+}
+
+function highest(ratios) {
+  return Object.entries(measured(ratios)).map(([, ratio]) => ratio).sort((a, b) => b.low - a.low)[0] ?? null;
+}
+
+/** Without the batch sizes between the smallest and the largest, at which the gate only looks for slowness. */
+function measured(ratios) {
+  const sizes = Object.keys(ratios).filter((load) => load !== IN_FLIGHT).map(Number);
+  const ends = [Math.min(...sizes), Math.max(...sizes)];
+  return Object.fromEntries(Object.entries(ratios).filter(([load]) => load === IN_FLIGHT || ends.includes(Number(load))));
 }
 
 function card(backend, series) {
@@ -75,14 +102,15 @@ function card(backend, series) {
     device ? make("p", { class: "small quiet device" }, `on ${device}`) : null);
 }
 
-function times({ served, state }) {
+function times({ served, cost, state }) {
   if (!served) return state === "active" || state === "standby" ? make("p", { class: "quiet" }, "No image yet.") : null;
   const fact = (words, value) => make("div", {}, make("dt", {}, words), make("dd", {}, milliseconds(value)));
-  return make("dl", { class: "times" }, fact("p50", served.p50), fact("p95", served.p95), fact("p99", served.p99));
+  return make("dl", { class: "times" }, fact("p50", served.p50), fact("p95", served.p95), fact("p99", served.p99), fact("each costs", cost));
 }
 
-function ratios({ gate, window }) {
-  const rows = Object.entries(gate?.native_over_copy ?? {}).map(([size, ratio]) => [`batch ${size}`, ratio]);
+function ratios({ gate, window, words }) {
+  const rows = Object.entries(gate?.sizes ?? {}).flatMap(([size, each]) => Object.entries(measured(each.native_over_copy))
+    .map(([load, ratio]) => [`${words[size]}, ${load === IN_FLIGHT ? load : `batch ${load}`}`, ratio]));
   if (window?.native_over_copy) rows.unshift(["live pairs", window.native_over_copy]);
   if (!rows.length) return [];
   return [make("div", { class: "ratios" }, make("p", { class: "small quiet" }, "Times as fast as native, 95 % interval"),

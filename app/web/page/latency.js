@@ -4,6 +4,7 @@ import { byId, counted, draw, make, milliseconds, renderer } from "./elements.js
 
 const HEIGHT = 56;
 const PERCENTILES = ["p50", "p95", "p99"];
+const MOST_TICKS = 14;
 
 /** Returns a function that shows /compare; `series` gives a backend's colour. */
 export function latency(series) {
@@ -38,7 +39,8 @@ function trimmed(rows, upper) {
 function line({ name, counts, facts }, bounds, series) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const values = PERCENTILES.map((each) => make("div", { "data-percentile": each }, make("dt", {}, each), make("dd", {}, milliseconds(facts[each]))));
-  const spoken = PERCENTILES.map((each) => `${each} ${milliseconds(facts[each])}`).join(", ");
+  const spoken = facts.values ? `${facts.values.map(milliseconds).join(", ")}; too few for percentiles`
+    : PERCENTILES.map((each) => `${each} ${milliseconds(facts[each])}`).join(", ");
   return make("div", { class: "line", "data-backend": name, "data-count": total },
     make("div", { class: "who" }, make("span", { class: "key", "data-series": series }, name),
       make("span", { class: "small quiet count" }, counted(facts.count, "image"))),
@@ -55,7 +57,7 @@ function bars(counts, bounds, facts, series, spoken) {
       class: "column", x: `${place * width + width * 0.06}%`, width: `${width * 0.88}%`, y: HEIGHT - height, height, rx: 2,
     }, draw("title", {}, `${range(bounds[place])}: ${counted(count, "image")}`));
   });
-  const marks = PERCENTILES.map((each) => {
+  const marks = PERCENTILES.filter((each) => facts[each] !== null).map((each) => {
     const x = `${position(facts[each], bounds).toFixed(2)}%`;
     return draw("line", { class: `mark ${each}`, x1: x, x2: x, y1: 0, y2: HEIGHT });
   });
@@ -74,15 +76,17 @@ function position(ms, bounds) {
 
 function axis(bounds) {
   const width = 100 / bounds.length;
-  const ticks = bounds.slice(0, -1).map(({ to }, place) => draw("text", {
-    class: place % 2 ? "odd" : null, x: `${((place + 1) * width).toFixed(2)}%`, y: 14, "text-anchor": "middle",
+  const step = Math.ceil(bounds.length / MOST_TICKS);
+  const told = bounds.slice(0, -1).map(({ to }, place) => ({ to, place })).filter(({ place }) => place % step === 0);
+  const ticks = told.map(({ to, place }, number) => draw("text", {
+    class: number % 2 ? "odd" : null, x: `${((place + 1) * width).toFixed(2)}%`, y: 14, "text-anchor": "middle",
   }, short(to)));
   return make("div", { class: "line axis", "aria-hidden": "true" }, make("span"),
     draw("svg", { width: "100%", height: 20 }, ...ticks), make("span", { class: "small quiet legend" }, "ms; lines: p50, p95, p99"));
 }
 
 function short(ms) {
-  return ms >= 1000 ? `${ms / 1000} s` : `${ms}`;
+  return ms >= 1000 ? `${ms / 1000} s` : `${Number(ms.toPrecision(3))}`;
 }
 
 function range({ from, to }) {

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.api.schemas import CompareAnswer, ModelAnswer
+from app.api.compare_schemas import CompareAnswer
+from app.api.schemas import ModelAnswer
 from app.lanes.phase import Vacancy
-from app.verdicts.gate import WORDS
+from app.verdicts.verdict import WORDS
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 from tests.support.app.comparing import verdict
@@ -29,10 +30,14 @@ async def test_it_says_who_answers_and_by_which_rules(saved_model: Path) -> None
     async with compared(saved_model, shadow_share=0.5, gate_speedup=1.5, gate_mean_iou=0.9) as server:
         told = await server.get("/compare")
         assert (told["backend"], told["active"], told["shadow_share"]) == ("auto", "native", 0.5)
-        rules = {"threshold": 0.25, "matched": 0.98, "mean_iou": 0.9, "score_diff": 0.05, "fewest_boxes": 20}
+        rules = {"threshold": 0.25, "good": 0.01, "bad": 0.05, "mean_iou": 0.9, "score_diff": 0.05, "fewest_boxes": 200}
         assert told["rules"].items() >= {**rules, "speedup": 1.5, "not_slower": 0.95}.items()
         assert told["native"] == {"state": "active", "reason": ""}
         assert set(told["copies"]) == {"frozen", "trt", "onnx"}
+        assert told["answers"] == dict.fromkeys(("small", "medium", "large"), "native")
+        assert told["size_classes"] == {"small": "up to 0.5 MP", "medium": "0.5 to 4 MP", "large": "over 4 MP"}
+        assert (await server.detect(PHOTO)).status_code == 200
+        assert (await server.get("/compare"))["traffic"] == {"small": 1, "medium": 0, "large": 0}
         assert told["copies"]["frozen"]["window"]["pairs"] == 0
 
 
@@ -49,7 +54,9 @@ async def test_latencies_are_those_of_the_histogram_by_role(server: Compared) ->
         "trt": None,
         "onnx": None,
     }
-    assert told["native"]["shadow"] == {"count": 1, "mean": 12.0, "p50": 12.5, "p95": 14.75, "p99": 14.95}
+    nothing = {"p50": None, "p95": None, "p99": None}
+    assert told["native"]["shadow"] == {"count": 1, "mean": 12.0, **nothing, "values": [12.0]}
+    assert told["native"]["per image"]["count"] == 3
     assert told["frozen"]["shadow"] is None
 
 
@@ -95,7 +102,7 @@ async def test_every_state_is_told_alike_from_start_to_end(server: Compared) -> 
         await server.same_everywhere()
     add(server, bad=20)
     assert (await server.same_everywhere())["active"] == "trt"
-    await server.crash("native", pause_s=0.2)
+    await server.crash("native", pause_s=0.5)
     await server.same_everywhere()
     await server.crash("trt")
     assert (await server.same_everywhere())["active"] is None

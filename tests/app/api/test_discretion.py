@@ -36,6 +36,7 @@ from tests.support.app.converting import Programs
             for same in (
                 "GET /model lists them",
                 "see '/convert/jobs', or /docs.",
+                "it goes to /v1/models/NAME:predict, or to /models/NAME",
                 "http://host/a/b",
                 "a/b, 1/2, +/- 3",
                 "/",

@@ -1,9 +1,12 @@
 import json
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from app.backends import wire
 from converter.model.detections import Detections
@@ -72,3 +75,20 @@ def test_a_payload_of_torn_rows_is_an_error(payload: bytes) -> None:
     header, _ = wire.pack([detections(1)])
     with pytest.raises(ValueError, match=r"."):
         wire.unpack(header, payload)
+
+
+def test_all_outputs_come_through_with_their_types_and_texts() -> None:
+    raw: dict[str, NDArray[Any]] = {
+        "boxes": np.array([[0, np.nan]], np.float32),
+        "count": np.array(3, np.int64),
+        "names": np.array([b"\xff"], object),
+    }
+    fields, rows = wire.pack([replace(detections(2), raw=raw)] * 2)
+    for one in wire.unpack(json.loads(json.dumps(fields)), rows):
+        assert one.raw is not None
+        assert {name: value.dtype for name, value in one.raw.items()} == {
+            name: value.dtype for name, value in raw.items()
+        }
+        np.testing.assert_array_equal(one.raw["boxes"], raw["boxes"])
+        assert (one.raw["count"].tolist(), one.raw["names"].tolist()) == (3, [b"\xff"])
+    assert wire.unpack(*wire.pack([detections(1)]))[0].raw is None

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from app.backends.backend import BatchFailed, GpuUse, ModelRefused, Spec, WorkerDied, WorkerGone
+from app.backends.programs import environ_of
+from app.backends.spare import Spare, environment
 from app.backends.worker import Worker, start_program
 from app.backends.worker_log import LogListener
 from app.images import Image
@@ -60,6 +62,28 @@ async def test_it_says_what_it_is_when_it_is_warm(start: Start) -> None:
 
 async def test_it_is_told_how_to_use_a_gpu(start: Start) -> None:
     assert (await start(gpu=GpuUse((1, 2, 8), memory_mib=4000))).facts.batch_sizes == (1, 2, 8)
+
+
+async def test_a_spare_process_serves_as_any_other_does() -> None:
+    with Spare("tests.support.app.echo_worker", "native") as spare:
+        spec = Spec("native", Path("street/1"), max_batch=8, batch_sizes=(1, 4))
+        first, second = [await start_program("tests.support.app.echo_worker", spec, None, spare) for _ in range(2)]
+        assert first.facts == second.facts
+        assert echoed(await first.detect([picture(640, size_bytes=7)])) == [(640, 7)]
+        os.kill(first.pid, signal.SIGKILL)
+        assert str(await first.died()) == "its process ended by SIGKILL"
+    for worker in (first, second):
+        await worker.close()
+        assert is_gone(worker)
+
+
+@pytest.mark.parametrize("program", ["tests.support.app.echo_worker", "tests.support.app.nothing"])
+def test_a_spare_process_that_nobody_takes_is_ended(program: str) -> None:
+    with Spare(program, "native") as spare:
+        assert spare.process is not None
+        assert spare.take(program, "onnx") is None
+        pid = spare.process.pid
+    assert not Path(f"/proc/{pid}").exists()
 
 
 async def test_batches_in_flight_each_get_their_own_answers(start: Start) -> None:
@@ -187,3 +211,14 @@ async def test_what_it_prints_becomes_log_lines_at_tensorflows_level(
     assert said[0].getMessage().endswith("text='tensorflow/core/x.cc:1: Running native segment for engine'")
     assert {name for name, _ in heard} == {"native"}
     assert any(line.endswith("Running native segment for engine") for _, line in heard)
+
+
+@pytest.mark.parametrize(("said", "heard"), [(None, "glibc.malloc.hugetlb=1"), ("glibc.malloc.check=0",) * 2])
+def test_what_an_operator_sets_for_a_worker_counts(
+    said: str | None, heard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    if said:
+        monkeypatch.setenv("GLIBC_TUNABLES", said)
+    assert environment({}, usual=environ_of("onnx"))["GLIBC_TUNABLES"] == heard
+    assert environment({"GLIBC_TUNABLES": ""}, usual=environ_of("onnx"))["GLIBC_TUNABLES"] == ""

@@ -67,6 +67,20 @@ async def test_of_many_requests_in_one_packet_some_are_answered_and_the_rest_is_
     assert served.cut("pipelined") == 1
 
 
+async def test_an_answer_in_one_message_is_the_same_as_in_two(serve: Serve) -> None:
+    served = await serve()
+    client = await served.client()
+    heads = []
+    for path in (b"/ ", b"/whole ", b"/whole "):
+        client.writer.write(GET.replace(b"/ ", path).replace(b"Host", b"X-Request-Id: a\r\nHost"))
+        heads.append(await client.reader.readuntil(b"\r\n\r\n0"))
+    assert len(set(heads)) == 1
+    assert b"x-request-id: a" in heads[0]
+    client.writer.write(GET.replace(b"/ ", b"/whole ").replace(b"Host", b"Connection: close\r\nHost"))
+    assert (await client.rest()).endswith(b"connection: close\r\n\r\n0")
+    assert served.observed(200) == 4
+
+
 async def test_who_leaves_has_no_request_worked_off(serve: Serve) -> None:
     served = await serve()
     client = await served.client()

@@ -46,16 +46,16 @@ async def test_a_conversion_puts_a_copy_in_place_and_has_it_loaded(converting: C
     assert (report.target, report.options) == ("frozen", FROZEN)
     assert job.report is not None
     assert job.report["identity"]["source_sha256"] == report.identity.source_sha256
-    assert job.report["gate"] == {"verdict": None, "rolled_back": None}
+    assert job.report["gate"] == {"verdict": None, "rolled_back": None, "slower_live": {}}
     assert set(job.seconds) == {"check", "native", "load", "convert", "save", "verify", "publish"}
     assert list(job.log) == [f"TensorFlow says something in {step}" for step in ("load", "convert", "save")]
 
 
-@pytest.mark.parametrize(("fewest_boxes", "verdict"), [(1, "agrees"), (20, "undecided")])
+@pytest.mark.parametrize(("fewest_rows", "verdict"), [(1, "agrees"), (500, "undecided")])
 async def test_the_report_judges_by_the_servers_tolerance_and_has_what_it_makes_by_itself(
-    tmp_path: Path, programs: Programs, fewest_boxes: int, verdict: str
+    tmp_path: Path, programs: Programs, fewest_rows: int, verdict: str
 ) -> None:
-    tolerance = Tolerance(fewest_boxes=fewest_boxes)
+    tolerance = Tolerance(fewest_rows=fewest_rows)
     converting = Converting(tmp_path, tolerance=tolerance)
     converting.put_model()
     converting.convert(replace(FROZEN, batch_sizes=(2,)))

@@ -50,7 +50,7 @@ async def test_what_serves_serves_on_while_the_new_one_is_judged(bench: Copying,
     await bench.slots["frozen"].run([street])
     assert [len(backend.batches) for backend in bench.starter.started] == [1, 0]
     bench.judge.may_decide.set()
-    assert await swap == {"verdict": None, "rolled_back": None}
+    assert await swap == {"verdict": None, "rolled_back": None, "slower_live": {}}
     assert [backend.closed for backend in bench.starter.started] == [True, False]
 
 

@@ -88,19 +88,19 @@ async def test_a_model_that_changed_in_its_place_is_served_when_somebody_says_so
 ) -> None:
     versions, before = server.parts.versions, server.parts.served.sha256
     with pytest.raises(NotLoaded, match="is served already"):
-        await versions.load_newest()
+        await versions.load()
     away = (saved_model / "1").rename(saved_model / "elsewhere")
     await server.crash("native", pause_s=20)
     with pytest.raises(NotLoaded, match="no SavedModel"):
-        await versions.load_newest()
+        await versions.load()
     away.rename(saved_model / "1")
-    await versions.load_newest()
+    await versions.load()
     assert (server.told("native")[0], server.parts.served.sha256) == ("active", before)
     (saved_model / "1" / "saved_model.pb").write_text("another model")
     server.routing.lanes["native"].slot.pause_s = 0.001
     server.backend("native").die()
     await until(lambda: "are not those that version 1 was served with" in server.told("native")[1])
-    await versions.load_newest()
+    await versions.load()
     assert server.told("native")[0] == "active"
     assert server.parts.served.sha256 != before
 
@@ -113,7 +113,7 @@ async def test_under_load_for_a_named_copy_a_new_version_is_loaded_all_the_same(
     frozen.open_gate.clear()
     waiting = lane.batcher.submit(numbered(20))
     (saved_model / "1" / "saved_model.pb").write_text("another model")
-    loading = asyncio.create_task(server.parts.versions.load_newest())
+    loading = asyncio.create_task(server.parts.versions.load())
     await until(lambda: not lane.slot.ready)
     assert not loading.done()
     frozen.open_gate.set()

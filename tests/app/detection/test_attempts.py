@@ -8,7 +8,7 @@ import pytest
 
 from app.backends.backend import BatchFailed, WorkerDied, WorkerGone
 from app.detection.detector import Query, Result
-from app.errors import BackendUnavailable, CrashedTheModel, ModelFailed, ServiceError
+from app.errors import BackendUnavailable, CrashedTheModel, ModelFailed, Overloaded, ServiceError
 from app.images import Image
 from app.lanes.suspects import KNOWN_S, MOST_KNOWN, Suspects
 from tests.support.app import jpegs
@@ -122,3 +122,18 @@ def test_what_is_held_against_a_picture() -> None:
     assert suspects.deaths(Image(b"7", 1, 1)) == 1
     now[0] = KNOWN_S + 1
     assert suspects.deaths(Image(b"7", 1, 1)) == 0
+
+
+async def test_pictures_of_one_request_go_to_who_answers_their_size(bench: Trying) -> None:
+    large = jpegs.with_size(PHOTOS[1], 3000, 2000)
+    found = await bench.parts.detector.detect([PHOTOS[0], large, PHOTOS[2]], Query())
+    assert [each.backend for each in found if isinstance(each, Result)] == ["frozen", "native", "frozen"]
+    assert [each.image.width for each in found if isinstance(each, Result)] == [70, 3000, 72]
+    bench.backend("native").open_gate.clear()
+    waiting = [asyncio.create_task(bench.detect(large)) for _ in range(70)]
+    await until(lambda: bench.routing.lanes["native"].batcher.depth == 64)
+    with pytest.raises(Overloaded):
+        await bench.parts.detector.detect([PHOTOS[0], large], Query())
+    assert await bench.detect(PHOTOS[0]), "the other lane is free"
+    bench.backend("native").open_gate.set()
+    await asyncio.gather(*waiting, return_exceptions=True)

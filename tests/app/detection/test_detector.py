@@ -24,9 +24,10 @@ from app.errors import (
     ServiceError,
 )
 from app.images import Intake
-from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.batching import MicroBatcher
 from app.lanes.door import Door
 from app.lanes.lane import Lane
+from app.lanes.runner import Bounds
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.rules import RollbackRule
@@ -59,8 +60,7 @@ class Detecting:
 
     async def detect(self, data: bytes, query: Query) -> Result:
         """A request with one picture."""
-        (result,) = await self.detector.detect([data], query)
-        if isinstance(result, ServiceError):
+        if isinstance(result := (await self.detector.detect([data], query))[0], ServiceError):
             raise result
         return result
 

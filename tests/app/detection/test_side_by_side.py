@@ -53,7 +53,7 @@ async def test_both_answer_and_the_difference_is_told(bench: SideBySideSetup) ->
     told = twin.comparison
     assert told is not None
     assert told.items() >= {"copy": "frozen", "agree": False, "matched": 1, "missing": 1, "extra": 0}.items()
-    assert told["reason"].startswith("50 % of 2 boxes matched (98 % needed)")
+    assert told["reason"].startswith("50 % of 2 boxes of 1 photo wrong (1 % is good, 5 % bad)")
     assert told["native_ms"] == round(1000 * twin.native.infer_s, 2)
     assert told["copy_ms"] == round(1000 * twin.copy.infer_s, 2)
 

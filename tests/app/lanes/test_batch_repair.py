@@ -8,8 +8,9 @@ import pytest
 from app.backends.backend import BatchFailed, Spec
 from app.errors import InvalidImage, ModelFailed
 from app.images import Image
-from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.batching import MicroBatcher
 from app.lanes.queued import Answer
+from app.lanes.runner import Bounds
 from app.metrics import Metrics
 from tests.support.app import jpegs
 from tests.support.app.queueing import QueuedModel, ask

@@ -7,8 +7,9 @@ import pytest
 
 from app.backends.backend import WorkerDied
 from app.images import Image
-from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.batching import MicroBatcher
 from app.lanes.queued import Answer
+from app.lanes.runner import Bounds
 from app.metrics import Metrics
 from converter.model.detections import Detections
 from tests.support.app.queueing import Make, QueuedModel, ask, assert_answered, pictures, sizes, submit
@@ -39,6 +40,19 @@ async def test_a_batch_is_not_larger_than_it_may_be(make: Make, backend: FakeBac
     batcher, images = make(max_batch=8), pictures(street, 20)
     assert_answered(images, await asyncio.gather(*submit(batcher, images)))
     assert sizes(backend) == [1, 8, 8, 3]
+
+
+@pytest.mark.parametrize(("waiting", "batches"), [(1, [1]), (8, [4, 4]), (9, [5, 4]), (40, [8] * 5)])
+async def test_where_the_model_says_so_what_waits_is_shared_out_over_the_batches_in_flight(
+    waiting: int, batches: list[int], make: Make, backend: FakeBackend, street: Image
+) -> None:
+    batcher = make(in_flight=2)
+    batcher._model.shares = True
+    async with batcher.paused():
+        asked = submit(batcher, pictures(street, waiting))
+        await until(lambda: batcher.depth == waiting)
+    await asyncio.gather(*asked)
+    assert sizes(backend) == batches
 
 
 async def test_a_larger_batch_may_be_allowed_later(

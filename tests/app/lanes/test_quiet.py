@@ -11,8 +11,9 @@ import pytest
 from app.backends.backend import Spec
 from app.errors import Overloaded
 from app.images import Image
-from app.lanes.batching import Bounds, MicroBatcher
+from app.lanes.batching import MicroBatcher
 from app.lanes.quiet import LONGEST_HOLD_S, Quiet, held, idle, wait_until_idle
+from app.lanes.runner import Bounds
 from app.metrics import Metrics
 from tests.support.app.queueing import QueuedModel, submit
 from tests.support.fakes import FakeBackend, until

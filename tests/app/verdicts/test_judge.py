@@ -1,62 +1,22 @@
 """How a fresh copy gets its verdict, or the reason why it has none."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.backends.backend import BatchFailed, ModelRefused, Spec, WorkerDied
-from app.errors import ServiceError
-from app.images import Image, Intake
-from app.lanes.quiet import Quiet
-from app.rules import GateRules
-from app.verdicts.gate import Gate
-from app.verdicts.judge import Judge, pictures
 from app.verdicts.later import Later
-from converter.contract import BadOptions
 from tests.support.app import jpegs
-from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, verdict
+from tests.support.app.comparing import boxes, numbered, verdict
 from tests.support.app.converting import Programs
+from tests.support.app.judging import SOON_S, Judging
 from tests.support.app.pairing import add, window
 from tests.support.fakes import FakeBackend, FakeStarter, until
 
 pytestmark = pytest.mark.anyio
-
-SOON_S = 0.01
-
-
-class Judging(ServerSetup):
-    """Native, and fresh copies of it that are not published yet."""
-
-    def __init__(self, model: Path, **changes: Any) -> None:
-        super().__init__(model, gate_seconds=1e-9, **changes)
-        self.judge = self.parts.judge
-
-    def fresh(self, name: str, *, seconds: float = 0, count: int = 20) -> FakeBackend:
-        made = FakeBackend(Spec(name, FOLDER, max_batch=8))
-        made.answer = self.clock.work(seconds, lambda image: boxes(count))
-        return made
-
-    def another(self, native: Spec, start: FakeStarter) -> Judge:
-        """A judge who does not wait long for a quiet moment."""
-
-        async def load() -> Sequence[Image]:
-            return numbered(1)
-
-        batchers = [lane.batcher for lane in self.routing.lanes.values()]
-        restless = Quiet(batchers, measuring=asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S)
-        gate = Gate(GateRules(seconds=1e-9), pictures=load, quiet=restless, clock=self.clock)
-        served = replace(self.parts.served, run=native)
-        return Judge(self.routing, self.live_pairs, gate, start=start, served=served)
-
-    def native(self, *, seconds: float) -> FakeBackend:
-        """Native, that takes so long from now on."""
-        found = self.backend("native")
-        found.answer = self.clock.work(seconds, lambda image: boxes(20))
-        return found
 
 
 @pytest.fixture
@@ -77,14 +37,19 @@ async def bench(saved_model: Path, gate_images: Path) -> AsyncIterator[Judging]:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "count", "word"), [(0.0001, 20, "passed"), (0.002, 20, "slower"), (0, 3, "disagrees")]
+    ("seconds", "count", "word"), [(0.0001, 60, "passed"), (0.002, 60, "slower"), (0, 3, "disagrees")]
 )
-async def test_the_verdict_is_noted(seconds: float, count: int, word: str, bench: Judging) -> None:
+async def test_the_verdict_is_noted(seconds: float, count: int, word: str, bench: Judging, gate_images: Path) -> None:
+    (gate_images / "another.jpg").write_bytes(jpegs.photo(80, 60))
     await bench.judge.judge(bench.fresh("frozen", seconds=seconds, count=count))
     found = bench.routing.standing("frozen").verdict
     assert found is not None
     assert found.word == word
-    assert bench.judge.standing("frozen").to_json() == {"verdict": found.to_json(), "rolled_back": None}
+    assert bench.judge.standing("frozen").to_json() == {
+        "verdict": found.to_json(),
+        "rolled_back": None,
+        "slower_live": {},
+    }
 
 
 async def test_what_was_known_of_the_one_before_is_forgotten(bench: Judging) -> None:
@@ -168,7 +133,7 @@ async def test_that_native_crashes_over_it_is_not_the_copys_fault(bench: Judging
 
 async def test_tf_trt_is_measured_against_the_frozen_copy_that_serves(bench: Judging) -> None:
     await bench.open("frozen", verdicts={"frozen": verdict("disagrees")})
-    bench.backend("frozen").answer = bench.clock.work(0.0001, lambda image: boxes(20))
+    bench.backend("frozen").answer = bench.clock.work(0.0001, lambda image: boxes(60))
     bench.native(seconds=0.002)
     await bench.judge.judge(bench.fresh("trt", seconds=0.0008))
     found = bench.routing.standing("trt").verdict
@@ -202,7 +167,7 @@ async def test_without_one_it_is_made_for_the_purpose_and_removed(bench: Judging
     assert starter.started[0].batches
     found = bench.routing.standing("trt").verdict
     assert found is not None
-    assert set(found.over_frozen) == {"1", "8"}
+    assert set(found.first.over_frozen) == {"1", "8"}
 
 
 @pytest.mark.parametrize(
@@ -222,29 +187,3 @@ async def test_one_that_can_not_be_made_or_started_is_the_reason(
     await judge.judge(bench.fresh("trt"))
     await bench.open("trt")
     assert says in bench.told("trt")[1]
-
-
-@pytest.mark.parametrize("broken", [jpegs.with_scans(100), jpegs.with_size(jpegs.photo(), 9000, 9000)])
-def test_pictures_that_could_not_be_detected_in_are_left_out(broken: bytes, gate_images: Path) -> None:
-    (gate_images / "broken.jpg").write_bytes(broken)
-    (image,) = pictures(gate_images, Intake(1_000_000))
-    assert (image.width, image.height) == (64, 48)
-    (gate_images / "street.jpg").unlink()
-    with pytest.raises(BadOptions, match="has no picture that can be used"):
-        pictures(gate_images, Intake(1_000_000))
-
-
-def test_a_large_folder_is_sampled_which_the_log_tells(gate_images: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for number in range(150):
-        (gate_images / f"{number}.jpg").write_bytes(jpegs.photo())
-    with caplog.at_level("INFO"):
-        assert len(pictures(gate_images, Intake(1_000_000))) == 100
-    assert "gate pictures sampled taken=100 there=151" in caplog.text
-
-
-def test_the_packaged_pictures_are_photos_and_variations_of_them() -> None:
-    found = pictures(None, Intake(25_000_000))
-    assert len(found) == 20
-    assert not any(isinstance(each, ServiceError) for each in found)
-    with pytest.raises(BadOptions):
-        pictures(None, Intake(1000))

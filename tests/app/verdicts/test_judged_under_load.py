@@ -16,11 +16,15 @@ from app.lanes.quiet import Quiet
 from app.rules import GateRules
 from app.settings import Settings
 from app.verdicts.gate import Gate
+from app.verdicts.gate_pictures import GatePicture
 from app.verdicts.judge import Judge
 from app.verdicts.later import Later
 from app.verdicts.states import state_of
 from app.wiring import Parts, build
+from converter.sizes import SizeName
+from converter.tolerance import Tolerance
 from tests.support.app.comparing import FOLDER, numbered
+from tests.support.app.gating import sourced
 
 pytestmark = pytest.mark.anyio
 
@@ -47,12 +51,13 @@ async def open_slot(parts: Parts, name: str, seconds: float) -> None:
 def restless(parts: Parts) -> Judge:
     """A judge who does not wait long for a quiet moment."""
 
-    async def load() -> Sequence[Image]:
-        return numbered(20)
+    async def load(size: SizeName) -> Sequence[GatePicture]:
+        return sourced(numbered(20)) if size == "small" else []
 
     batchers = [lane.batcher for lane in parts.routing.lanes.values()]
     quiet = Quiet(batchers, measuring=asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S / 10)
-    gate = Gate(GateRules(seconds=1e-9), pictures=load, quiet=quiet, clock=asyncio.get_running_loop().time)
+    rules = GateRules(seconds=1e-9, tolerance=Tolerance(fewest_rows=20))
+    gate = Gate(rules, pictures=load, quiet=quiet, clock=asyncio.get_running_loop().time)
     return Judge(parts.routing, parts.live_pairs, gate, start=start, served=parts.served)
 
 
@@ -95,7 +100,7 @@ async def test_it_is_judged_beside_the_load(seconds: float, word: str, state: st
                 await parts.routing.lanes["native"].batcher.submit([street])[0]
         verdict = judge.standing("onnx").verdict
         assert verdict is not None
-        assert (verdict.word, state_of(parts.routing, "onnx").name) == (word, state)
+        assert (verdict.word, state_of(parts.routing, "onnx").name) == (word, state), verdict.reason
         assert verdict.reason.endswith("it was measured beside the load")
         assert answers[0] > before
         trying.cancel()

@@ -3,7 +3,7 @@
 import pytest
 
 from app.choices import AUTO
-from app.verdicts.gate import Word
+from app.verdicts.verdict import Word
 from tests.support.app.comparing import ServerSetup, verdict
 from tests.support.fakes import until
 

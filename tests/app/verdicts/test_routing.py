@@ -4,9 +4,9 @@ import pytest
 
 from app.choices import AUTO
 from app.errors import BackendUnavailable
-from app.verdicts.gate import WORDS, Word
-from app.verdicts.routing import UNCOMPARED
-from tests.support.app.comparing import ServerSetup, verdict
+from app.verdicts.standing import UNCOMPARED
+from app.verdicts.verdict import WORDS, Verdict, Word
+from tests.support.app.comparing import ServerSetup, size_verdict, verdict
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
@@ -169,3 +169,29 @@ async def test_ready_means_that_auto_is_answered(parts: ServerSetup) -> None:
     assert "native is crashed" in str(parts.parts.health.unready()), "a copy is warm, but may not answer"
     parts.routing.record_verdict("frozen", verdict("slower"))
     assert parts.parts.health.unready() is None
+
+
+async def test_each_size_class_is_answered_by_who_gains_there(parts: ServerSetup) -> None:
+    await parts.open("native", "frozen", verdicts={"frozen": verdict("passed", medium="slower")})
+    by_pixels = {pixels: parts.routing.route(AUTO, pixels).slot.name for pixels in (0, 500_000, 500_001, 12_000_000)}
+    assert by_pixels == {0: "frozen", 500_000: "frozen", 500_001: "native", 12_000_000: "native"}, "large: not judged"
+    assert parts.routing.answers == {"small": "frozen", "medium": "native", "large": "native"}
+    assert active(parts) == "frozen"
+    native = "frozen agrees with native and is faster, but native answers pictures 0.5 to 4 MP"
+    assert parts.told("native") == ("standby", native)
+    parts.routing.choose("frozen")
+    assert set(parts.routing.answers.values()) == {"frozen"}, "an admin means all"
+
+
+async def test_of_two_copies_each_answers_the_sizes_at_which_it_is_the_faster(parts: ServerSetup) -> None:
+    good, best = size_verdict("passed", low=1.2), size_verdict("passed", low=1.4)
+    verdicts = {"frozen": Verdict({"small": good, "large": best}), "trt": Verdict({"small": best, "large": good})}
+    await parts.open("native", "frozen", "trt", verdicts=verdicts)
+    assert parts.routing.answers == {"small": "trt", "medium": "native", "large": "frozen"}
+
+
+async def test_who_stands_in_for_native_agrees_on_the_pictures_size(parts: ServerSetup) -> None:
+    await parts.open("native", "frozen", verdicts={"frozen": verdict("slower", large="disagrees")})
+    native, frozen = (parts.routing.lanes[name] for name in ("native", "frozen"))
+    assert parts.routing.alternative(native, ["small", "medium"]) is frozen, "medium was not judged"
+    assert parts.routing.alternative(native, ["small", "large"]) is None

@@ -1,6 +1,7 @@
 """Pictures that are run again after their answer: which, when, in which order, and what becomes of them."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +12,7 @@ from app.backends.backend import BatchFailed, Spec
 from app.images import Image
 from app.lanes.door import Door
 from app.verdicts.shadow import MOST_BYTES, MOST_WAITING
+from tests.support.app import jpegs
 from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, verdict
 from tests.support.app.pairing import window
 from tests.support.fakes import until
@@ -18,11 +20,14 @@ from tests.support.fakes import until
 pytestmark = pytest.mark.anyio
 
 
+ALMOST_ALL = 1 - 1e-12  # every picture is drawn, but it is a sample
+
+
 class Shadowed(ServerSetup):
     """Native, and copies whose pairs agree; what they run is noted in order."""
 
     def __init__(self, model: Path) -> None:
-        super().__init__(model)
+        super().__init__(model, shadow_share=ALMOST_ALL)
         self.ran: list[tuple[str, int]] = []  # a backend's name and the picture's number
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -102,6 +107,35 @@ async def test_what_does_not_fit_is_dropped(bench: Shadowed) -> None:
     bench.begin()
     await bench.ended(MOST_WAITING + 4)
     assert {number for _, number in bench.ran} == set(range(MOST_WAITING))
+
+
+async def test_where_every_request_is_to_be_compared_more_wait(bench: Shadowed) -> None:
+    bench.shadow.share = 1
+    bench.offer(2 * MOST_WAITING)
+    assert bench.dropped() == 0
+    bench.begin()
+    await bench.ended(2 * MOST_WAITING)
+    assert bench.pairs() == 2 * MOST_WAITING
+
+
+async def test_while_a_copy_is_undecided_traffic_is_to_decide_it(bench: Shadowed) -> None:
+    bench.shadow.share = 1e-9
+    bench.offer(10)
+    bench.routing.record_verdict("frozen", verdict("undecided"))
+    random.seed(1)
+    for _ in range(40):
+        bench.offer(1)
+    bench.begin()
+    await until(lambda: bench.pairs() >= 5)
+    assert len({number for _, number in bench.ran}) == 1, "none of the first ten"
+
+
+async def test_every_size_of_pictures_has_its_turn(bench: Shadowed) -> None:
+    bench.offer(4)
+    bench.shadow.offer(Image(jpegs.photo(), 4000, 3000), "large")
+    bench.begin()
+    await bench.ended(5)
+    assert [number for name, number in bench.ran if name == "native"][:2] == [0, 3900]
 
 
 async def test_it_holds_no_more_than_so_many_bytes(bench: Shadowed) -> None:

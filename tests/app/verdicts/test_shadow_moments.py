@@ -23,7 +23,7 @@ class Busy(ServerSetup):
     """Native and a frozen copy, one picture that waits to be run again, and requests."""
 
     def __init__(self, model: Path, street: Image) -> None:
-        super().__init__(model)
+        super().__init__(model, shadow_share=1 - 1e-12)  # every picture is drawn, but it is a sample
         self.street = street
         self.requests: list[asyncio.Task[Answer]] = []
         self.tasks: list[asyncio.Task[None]] = []
@@ -121,7 +121,8 @@ async def test_where_requests_always_wait_it_has_the_place_of_a_batch(bench: Bus
     await bench.ended()
     assert (window(bench)["pairs"], batcher.depth > 0) == (1, True)
     assert shadowed(native)
-    assert bench.counted("compare_latency_ratio_count") == 0
+    assert bench.counted("compare_latency_ratio_count") <= 1, "if in the place of a batch, and not between two"
+    assert bench.counted("stage_duration_seconds_count", role="shadow") == 0
 
 
 async def test_it_does_not_give_up_at_once(bench: Busy) -> None:

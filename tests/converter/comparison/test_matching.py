@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.comparison.agreement import box_pairs, compare, differences
+from converter.comparison.matching import box_pairs, compare, differences
 from converter.model.detections import Detections
 from converter.tolerance import Tolerance
 from tests.support.converter.rows import answer, counts

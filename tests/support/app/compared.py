@@ -9,7 +9,7 @@ import httpx
 
 from app.api.dialects import Dialect
 from app.main import assemble
-from app.verdicts.gate import Verdict
+from app.verdicts.verdict import Verdict
 from tests.support.agreeing import assert_same
 from tests.support.app.comparing import ServerSetup
 from tests.support.fakes import until

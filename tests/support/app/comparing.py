@@ -11,10 +11,11 @@ from app.images import Image
 from app.lanes.door import Door
 from app.lanes.slot import FIRST_PAUSE_S
 from app.settings import Settings
-from app.verdicts.gate import Verdict, Word
 from app.verdicts.states import state_of
+from app.verdicts.verdict import SizeVerdict, Verdict, Word
 from app.wiring import Parts, build
 from converter.comparison.agreement import Agreement
+from converter.comparison.sequential import Counted
 from converter.comparison.timing import Ratio
 from converter.model.detections import Detections
 from tests.support.app import jpegs
@@ -32,8 +33,14 @@ def boxes(count: int, *, score: float = 0.9, class_id: int = 1) -> Detections:
     return answer(*rows)
 
 
-def agreement(matched: int, *, missing: int = 0, extra: int = 0, score_diff: float = 0.0) -> Agreement:
-    """What pictures add up to in which so many boxes have a partner in the same place."""
+def agreement(matched: int, *, missing: int = 0, extra: int = 0, score_diff: float = 0.0, photos: int = 5) -> Agreement:
+    """What pictures of so many photos add up to in which so many boxes have a partner in the same place.
+
+    For each box there are two rows, equal to rounding where the boxes are.
+    """
+    boxes = matched + missing + extra
+    counted = [Counted(0, (boxes + place) // photos, str(place)) for place in range(photos)]
+    counted[0] += Counted(missing + extra, 0)
     return Agreement(
         missing=missing,
         extra=extra,
@@ -41,6 +48,9 @@ def agreement(matched: int, *, missing: int = 0, extra: int = 0, score_diff: flo
         ious=np.ones(matched),
         score_diffs=np.full(matched, score_diff),
         pictures=20,
+        rows=2 * boxes,
+        rows_apart=missing + extra + (matched if score_diff > 0.005 else 0),
+        counted=tuple(counted),
     )
 
 
@@ -50,10 +60,16 @@ def ratio(low: float, *, value: float | None = None) -> Ratio:
     return Ratio(middle, low, 2 * middle - low, 60)
 
 
-def verdict(word: Word, *, low: float = 1.5, boxes: int = 40) -> Verdict:
+def size_verdict(word: Word, *, low: float = 1.5, boxes: int = 40) -> SizeVerdict:
     """A verdict that says this, on the pictures of a gate that found so many boxes."""
     found = {"1": agreement(boxes), "8": agreement(boxes)}
-    return Verdict(word=word, reason=f"for reasons of {word}", agreement=found, ratios={"1": ratio(low)})
+    return SizeVerdict(word=word, reason=f"for reasons of {word}", agreement=found, ratios={"1": ratio(low)})
+
+
+def verdict(word: Word, *, low: float = 1.5, boxes: int = 40, **others: Word) -> Verdict:
+    """This one on small pictures, and those on others, by their size class."""
+    words: dict[Any, Word] = {"small": word, **others}
+    return Verdict({size: size_verdict(each, low=low, boxes=boxes) for size, each in words.items()})
 
 
 class Clock:
@@ -65,6 +81,10 @@ class Clock:
     def __call__(self) -> float:
         self._now += 0.0001
         return self._now
+
+    def take(self, seconds: float) -> None:
+        """So much time passes."""
+        self._now += seconds
 
     def work(self, seconds: float, found: Callable[[Image], Detections]) -> Callable[[Image], Detections]:
         """Takes so long for each picture, and then finds."""

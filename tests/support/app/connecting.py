@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from app.api.departures import unless_gone
+from app.api.exchange import ANSWER
 from app.connections.connections import Connections
 from app.connections.limits import Limits
 from app.metrics import Metrics
@@ -23,7 +24,7 @@ async def tiny(scope: Any, receive: Any, send: Any) -> None:
     """Answers with the length of the body; under /early without having read it; under /never not at all.
 
     Under /wait it answers when the client has left; under /work it works for the client until then. Under /pieces it
-    answers with the number of pieces that the body came in.
+    answers with the number of pieces that the body came in, under /whole in one message.
     """
     read, more = 0, scope["path"] in ("/", "/pieces")
     if scope["path"] == "/work":
@@ -37,7 +38,11 @@ async def tiny(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/never":
         await asyncio.Event().wait()
     body = b"%d" % read
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    head = {"status": 200, "headers": [(b"content-length", b"%d" % len(body))]}
+    if scope["path"] == "/whole":
+        await send({"type": ANSWER, **head, "body": body})
+        return
+    await send({"type": "http.response.start", **head})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -12,7 +12,7 @@ from app.copies.jobs import Job, JobFiles
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from benchmarks.serving import descendants, lives
-from converter.contract import Options
+from converter.contract import Options, Order
 from converter.tolerance import Tolerance
 from tests.support.app.copying import PLAIN, Lenient, served_model
 from tests.support.fakes import FakeStarter, until
@@ -69,7 +69,9 @@ class Converting:
     def server(self) -> Conversions:
         """The conversions of a server that starts now."""
         files, self.metrics = JobFiles(self.location("jobs")), Metrics()
-        return Conversions(files=files, metrics=self.metrics, allowed=self.allowed, tolerance=self.tolerance)
+        return Conversions(
+            files=files, metrics=self.metrics, allowed=self.allowed, order=Order(tolerance=self.tolerance)
+        )
 
     def over(self, conversions: Conversions, *, max_batch: int = 8) -> Copies:
         """The copies that these conversions are for; they are judged by nobody."""

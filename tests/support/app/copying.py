@@ -16,12 +16,11 @@ from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.model_folder import Model
 from app.verdicts.judge import Judge
-from app.verdicts.routing import Standing
-from converter.contract import Report
+from app.verdicts.standing import Standing
+from converter.contract import Order, Report
 from converter.disk import checks, places
 from converter.identity import identify
 from converter.machine.environment import Environment
-from converter.tolerance import Tolerance
 from tests.support.fakes import FakeBackend, FakeStarter
 from tests.support.programs.without_tensorflow import ENGINE, FOUND, ON_A_GPU
 
@@ -94,7 +93,7 @@ class Copying:
         self.served = served_model(self.source, self.metrics)
         self.folders = CopyFolders(self.served, plan, ask=self._ask)
         files, allowed = JobFiles(places.location(self.source, "jobs", cache=cache)), JobLimits(seconds=60)
-        self.conversions = Conversions(files=files, metrics=self.metrics, allowed=allowed, tolerance=Tolerance())
+        self.conversions = Conversions(files=files, metrics=self.metrics, allowed=allowed, order=Order())
         self.copies = Copies(self.slots, self.folders, self.conversions, self.judge, self.metrics)
         self.asked = 0
 

@@ -36,7 +36,7 @@ class Echo:
             signature={"folder": str(job.folder), "name": job.name},
         )
 
-    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown]) -> list[Detections]:
+    def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         for width, *_ in sizes:
             _obey(width)
         if self._takes_s:

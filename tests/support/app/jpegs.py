@@ -57,9 +57,9 @@ def with_bytes(data: bytes, more: bytes) -> bytes:
     return data[:at] + more + data[at:]
 
 
-def with_scans(count: int, width: int = 64, height: int = 48) -> bytes:
-    """A progressive file whose last scan is repeated until there are `count`: small, legal, and slow to decode."""
-    pieces = _segments(photo(width, height, progressive=True))
+def with_scans(count: int, width: int = 64, height: int = 48, *, progressive: bool = True) -> bytes:
+    """A file whose last scan is repeated until there are `count`: small, legal if progressive, and slow to decode."""
+    pieces = _segments(photo(width, height, progressive=progressive))
     scans = [piece for marker, piece in pieces if marker == START_OF_SCAN]
     again = scans[-1] * (count - len(scans))
     return START + b"".join(piece for _, piece in pieces) + again + END

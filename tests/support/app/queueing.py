@@ -21,6 +21,7 @@ class QueuedModel:
     name: str = "native"
     max_batch: int = 1
     max_in_flight: int = 1
+    shares: bool = False
 
 
 def pictures(street: Image, count: int) -> list[Image]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter.comparison.agreement import compare, total
+from converter.comparison.agreement import total
+from converter.comparison.matching import compare
 from converter.contract import ConverterError
 from converter.graph import copy_files
 from converter.graph.cut import cut

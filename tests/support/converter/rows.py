@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from converter.comparison.agreement import Comparison
+from converter.comparison.matching import Comparison
 from converter.model.detections import Detections
 
 Row = tuple[float, float, float, float, float, int]  # left, top, right, bottom; score; class

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from converter import targets
-from converter.comparison import agreement
+from converter.comparison import agreement, matching
 from converter.contract import ConverterError, Options
 from converter.description import Declared
 from converter.model import describing, prediction, sampling
@@ -53,7 +53,7 @@ def _judged(source: Path, target: str, native: Loaded, ours: list[Detections], p
             theirs = found(copy, photos)
         except ConverterError as error:
             return "none", str(error)
-    verdict = agreement.total(agreement.compare(*pair, LIMITS) for pair in zip(ours, theirs, strict=True)).verdict(
+    verdict = agreement.total(matching.compare(*pair, LIMITS) for pair in zip(ours, theirs, strict=True)).verdict(
         LIMITS
     )
     return verdict.word, verdict.reason

@@ -1,0 +1,86 @@
+"""Hugging Face's object detection: https://huggingface.co/docs/inference-providers/tasks/object-detection."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+
+from app.api import parameters
+from app.api.access import TOKEN
+from app.api.dialects import answers, bodies
+from app.api.dialects.examples import protocol_errors
+from app.api.dialects.json_bodies import Reader
+from app.api.dialects.steps import Steps
+from app.api.headers import one_of_each
+from app.api.pipeline import Asked, Pipeline
+from app.api.straight import StraightRoute
+from app.errors import BadRequest, ServiceError
+
+_PEEKED_BYTES = 100
+THRESHOLD = 0.5  # that of its own pipeline where none is sent
+_BODY = {
+    "required": True,
+    "content": {
+        "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["inputs"],
+                "properties": {
+                    "inputs": {"type": "string", "description": "Base64 of a JPEG file."},
+                    "parameters": {"type": "object", "properties": {"threshold": {"type": "number"}}},
+                },
+            }
+        },
+    },
+}
+
+
+def routes(pipeline: Pipeline) -> APIRouter:
+    """The one route of the task."""
+    router = APIRouter(tags=["Hugging Face"], dependencies=[TOKEN])
+    steps = Steps()
+
+    async def object_detection(request: Request) -> Response:
+        pipeline.serving.model(request.path_params["name"])
+        picture, said = await _read(await bodies.whole(request), steps)
+        timeout = one_of_each(request.scope["headers"]).get(parameters.TIMEOUT_HEADER)
+        wanted = parameters.of_one_backend({"threshold": THRESHOLD, **said}, timeout)
+        async with pipeline.answering(request, Asked([picture], wanted)) as answered:
+            result = answers.sole(answered.results)
+            rows = answers.objects(result, answered.model)
+            body = to_json([{"score": each.score, "label": each.label, "box": each.corners} for each in rows])
+        return Response(body, headers={"X-Backend": result.backend}, media_type="application/json")
+
+    router.add_api_route(
+        "/models/{name}",
+        object_detection,
+        methods=["POST"],
+        summary="Objects with pixel boxes, as its object-detection task answers",
+        response_class=Response,
+        responses=protocol_errors(400, 404, 413, 415, 422, 429, 503, 504),
+        openapi_extra={"requestBody": _BODY, "parameters": parameters.in_path("name")},
+        route_class_override=StraightRoute,
+    )
+    return router
+
+
+async def _read(body: bytes, steps: Steps) -> tuple[bytes | ServiceError, Mapping[str, Any]]:
+    """The picture and its parameters; the first byte tells which form it is, since clients name no type."""
+    if body[:_PEEKED_BYTES].lstrip()[:1] != b"{":
+        return body, {}
+    reader = Reader(body, steps)
+    data = await reader.parsed()
+    if not isinstance(data, dict) or "inputs" not in data:
+        raise BadRequest('the JSON must be an object with "inputs": base64 of a JPEG file')
+    picture = await reader.picture(data["inputs"])
+    reader.check_used()
+    return picture, _given(data.get("parameters") or {})
+
+
+def _given(said: object) -> Mapping[str, Any]:
+    if not isinstance(said, dict):
+        raise BadRequest('"parameters" must be an object, like {"threshold": 0.5}')
+    return {name: value for name, value in said.items() if value is not None}

@@ -1,0 +1,33 @@
+"""A process that was started before there was an event loop, waited for as asyncio's own are."""
+
+import asyncio
+import contextlib
+import subprocess
+import threading
+
+
+class Adopted:
+    """It, from the loop that runs now; a thread waits for its end."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process, self._loop = process, asyncio.get_running_loop()
+        self._code: asyncio.Future[int] = self._loop.create_future()
+        threading.Thread(target=self._watch, name="worker's end", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it by SIGKILL if it still lives."""
+        self._process.kill()
+
+    async def wait(self) -> int:
+        """Wait until it has ended; its exit code, or a signal's number below zero."""
+        return await asyncio.shield(self._code)
+
+    def _watch(self) -> None:
+        code = self._process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._code.set_result, code)

@@ -1,0 +1,86 @@
+"""Asking a server for detections from the command line: one connection a thread, refusals honoured."""
+
+import http.client
+import json
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+_TIMEOUT_S = 120.0
+_MOST_TRIES = 60  # of a picture that is refused because the queue is full, or whose connection breaks
+_LONGEST_PAUSE_S = 30.0
+_BUSY = (429, 503)
+_PORTS = {"http": 80, "https": 443}
+
+
+class NoServer(Exception):
+    """Nobody answers at the URL, or what is asked of it can't be answered at all; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks the server at `url` with these parameters in each request."""
+
+    url: str
+    parameters: dict[str, Any]
+    token: str | None
+    own: threading.local
+
+    @classmethod
+    def of(cls, url: str, parameters: dict[str, Any], token: str | None) -> "Asker":
+        """NoServer if the URL is none."""
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise NoServer(f"{url!r} is no URL of a server, like http://127.0.0.1:8000")
+        return cls(url.rstrip("/"), parameters, token, threading.local())
+
+    def detect(self, picture: bytes) -> dict[str, Any]:
+        """The server's answer, or the error that it gives, each as JSON. NoServer if it can't be reached."""
+        broken: Exception | None = None
+        for _ in range(_MOST_TRIES):
+            try:
+                status, retry_after, body = self._post(picture)
+            except (OSError, http.client.HTTPException) as error:
+                self._forget()
+                if broken is not None:
+                    raise NoServer(f"{self.url} does not answer: {error}") from error
+                broken = error  # a connection that was kept may have been closed meanwhile
+                continue
+            broken = None
+            if status not in _BUSY or retry_after is None:
+                break
+            time.sleep(min(retry_after, _LONGEST_PAUSE_S))
+        return _answer(status, body)
+
+    def _post(self, picture: bytes) -> tuple[int, float | None, bytes]:
+        connection = self._connection()
+        target = f"{urlsplit(self.url).path}/detect?{urlencode(self.parameters)}"
+        headers = {"Content-Type": "image/jpeg", **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
+        connection.request("POST", target, picture, headers)
+        response = connection.getresponse()
+        body, after = response.read(), response.getheader("Retry-After", "")
+        return response.status, float(after) if after.isdigit() else None, body
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not hasattr(self.own, "connection"):
+            parts = urlsplit(self.url)
+            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+            self.own.connection = kind(parts.hostname or "", parts.port or _PORTS[parts.scheme], timeout=_TIMEOUT_S)
+        connection: http.client.HTTPConnection = self.own.connection
+        return connection
+
+    def _forget(self) -> None:
+        self._connection().close()
+        del self.own.connection
+
+
+def _answer(status: int, body: bytes) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(body)
+    except ValueError:
+        return {"error": f"the server answered {status} with something else than JSON", "code": "unknown"}
+    if status in (401, 403):
+        raise NoServer(f"{answer.get('error', status)}: set DETECTOR_TOKEN")
+    return answer

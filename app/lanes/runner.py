@@ -1,0 +1,28 @@
+"""What batches are run on, seen from their queue, and how much it may have."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.images import Image
+from converter.model.detections import Detections
+
+
+class BatchRunner(Protocol):
+    """A model, or a place for one."""
+
+    name: str
+    max_batch: int  # most images in a batch; may change at any time
+    max_in_flight: int  # most batches at once; likewise
+    shares: bool  # whether what is here is shared out over as many batches as may run; likewise
+
+    def run(self, images: Sequence[Image], /) -> Awaitable[list[Detections]]:
+        """Run one batch; Detections in the images' order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many images may wait for a backend, and how many pixels it may decode at once."""
+
+    images: int
+    pixels: int = 1 << 62

@@ -1,0 +1,68 @@
+"""Outputs that a copy does not give: answered by native, or refused by name."""
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.app.api.conftest import assert_is_error
+from tests.support.app import jpegs
+from tests.support.app.compared import Compared, compared
+from tests.support.fakes import FACTS
+
+pytestmark = pytest.mark.anyio
+
+TENSOR = {
+    "name": "image_bytes",
+    "shape": [1],
+    "datatype": "BYTES",
+    "data": [base64.b64encode(jpegs.photo()).decode()],
+}
+LESS = replace(FACTS, tensors={"gives": ["detection_scores"]})
+
+
+@pytest.fixture
+async def server(saved_model: Path) -> AsyncIterator[Compared]:
+    """A frozen copy answers `auto`, and gives the scores alone."""
+    async with compared(saved_model) as made:
+        await made.open("frozen")
+        made.backend("frozen").facts = LESS
+        assert (await made.put(backend="frozen")).json()["active"] == "frozen"
+        yield made
+
+
+async def infer(server: Compared, *outputs: str, **parameters: Any) -> httpx.Response:
+    body = {"inputs": [TENSOR], "outputs": [{"name": name} for name in outputs], "parameters": parameters}
+    return await server.client.post("/v2/models/street_signs/infer", json=body)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "backend", "answers"),
+    [
+        (("detection_scores",), "auto", "frozen"),
+        (("detection_scores",), "frozen", "frozen"),
+        (("detection_scores", "num_detections"), "auto", "native"),
+        ((), "auto", "native"),
+        ((), "native", "native"),
+    ],
+)
+async def test_who_has_them_answers(outputs: tuple[str, ...], backend: str, answers: str, server: Compared) -> None:
+    response = await infer(server, *outputs, backend=backend)
+    assert (response.status_code, response.headers["X-Backend"]) == (200, answers), response.text
+    assert response.json()["parameters"] == {"backend": answers}
+
+
+async def test_a_copy_that_is_named_and_lacks_one_is_refused_by_name(server: Compared) -> None:
+    sentence = assert_is_error(await infer(server, backend="frozen"), 422, "bad_parameter")
+    assert sentence == "backend: 'frozen' does not give the output 'detection_boxes'; native does"
+
+
+async def test_their_pictures_are_compared_in_the_background_without_tensors(server: Compared) -> None:
+    server.parts.shadow.share = 1
+    await infer(server, "detection_scores")
+    await server.until_counted("compare_pairs_total", 1, copy="frozen", source="shadow")
+    assert not server.backend("native").batches[-1][0].raw
