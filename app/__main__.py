@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +40,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = args.pop("command")
     if command == "doctor":
         return _doctor(as_json=args["json"])
-    if command == "detect":
-        return _detect(args)
-    as_json = args.pop("json", False)
     try:
-        settings = Settings.from_env(os.environ, {name: value for name, value in args.items() if value is not None})
-        return _serve(settings) if command == "serve" else _inspect(settings, as_json=as_json)
+        return _detect(args) if command == "detect" else _by_settings(command, args)
     except (WrongSetting, NoModel) as error:
         print(f"{command}: {error}", file=sys.stderr)
         return 2
+
+
+def _by_settings(command: str, args: dict[str, Any]) -> int:
+    as_json = args.pop("json", False)
+    settings = Settings.from_env(os.environ, {name: value for name, value in args.items() if value is not None})
+    return _serve(settings) if command == "serve" else _inspect(settings, as_json=as_json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,11 +98,19 @@ def _detect(args: dict[str, Any]) -> int:
         as_json=args["json"],
         in_flight=args["in_flight"],
         parameters={name: args[name] for name in names if args[name] is not None},
+        token=_token(os.environ),
     )
     try:
         return detect.run(asked, os.environ)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _token(environ: Mapping[str, str]) -> str | None:
+    """What a server that has these variables asks for; WrongSetting if that can't be told."""
+    names = [PREFIX + name for name in ("TOKEN", "TOKEN_FILE")]
+    key = Settings.from_env({name: environ[name] for name in names if name in environ}).detection_key
+    return key.get_secret_value() if key else None
 
 
 def _serve(settings: Settings) -> int:

@@ -192,7 +192,7 @@ def _add_layers(
 
 
 def _keys(settings: Settings) -> Keys:
-    return Keys(detection=_plain(settings.token), admin=_plain(settings.admin_token))
+    return Keys(detection=_plain(settings.detection_key), admin=_plain(settings.admin_key))
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import (
@@ -19,6 +20,7 @@ from converter.outputs import parse_roles
 from converter.reading import Reading
 
 PREFIX = "DETECTOR_"
+_MOST_OF_A_FILE = 4096  # characters of one that holds a token
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)  # of a host, in lower case
 
 
@@ -59,6 +61,24 @@ def _can_be_sent(value: SecretStr | None) -> SecretStr | None:
     if token != token.strip():
         raise ValueError("it begins or ends with a space, which HTTP headers lose")
     return value
+
+
+def _in_the_file(value: object) -> object:
+    """What the file holds, without the line's end that editors and `echo` leave there."""
+    if not isinstance(value, str | Path):
+        return value
+    try:
+        with open(value, encoding="utf-8") as file:
+            text = file.read(_MOST_OF_A_FILE + 1)
+    except UnicodeDecodeError:
+        raise ValueError(f"{value} is no text in UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"{value} can't be read: {error.strerror}") from None
+    if len(text) > _MOST_OF_A_FILE:
+        raise ValueError(f"{value} has more than {_MOST_OF_A_FILE:,} characters")
+    if not text.removesuffix("\n"):
+        raise ValueError(f"{value} is empty")  # not "no token": a secret that got lost must not open the server
+    return text.removesuffix("\n")
 
 
 def _is_true_or_false(value: object, read: ValidatorFunctionWrapHandler) -> bool:
@@ -113,6 +133,7 @@ Boxes = Annotated[str, AfterValidator(_is_a_reading)]
 Bind = Annotated[str, AfterValidator(_has_a_port)]
 Switch = Annotated[bool, WrapValidator(_is_true_or_false)]
 Token = Annotated[SecretStr | None, AfterValidator(_can_be_sent)]
+TokenInFile = Annotated[SecretStr | None, BeforeValidator(_in_the_file), AfterValidator(_can_be_sent)]
 Names = Annotated[tuple[CopyName, ...], BeforeValidator(_split)]
 HostNames = Annotated[tuple[Annotated[str, AfterValidator(_is_a_host)], ...], BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_an_origin)], ...], BeforeValidator(_split)]

@@ -6,18 +6,18 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from app.batch_settings import BatchSettings
+from app.access_settings import AccessSettings
 from app.choices import Orientation, Precision, wanted_on
 from app.model_settings import bundled_model as bundled_model
 from app.rules import GateRules, RollbackRule
 from app.setting_errors import WrongSetting as WrongSetting
 from app.setting_errors import in_a_sentence
 from app.setting_types import PREFIX as PREFIX
-from app.setting_types import Bind, HostNames, Names, Origins, PathPrefix, Switch, Token, VariableNames, is_loopback
+from app.setting_types import Bind, HostNames, Names, Origins, PathPrefix, Switch, VariableNames, is_loopback
 from converter.tolerance import Tolerance
 
 # Set to nothing is not set: an empty path would be the current folder.
-_PATHS = ("model", "cache", "calibration_images", "gate_images", "labels")
+_PATHS = ("model", "cache", "calibration_images", "gate_images", "labels", "token_file", "admin_token_file")
 _OF_MODEL = ("signature", "input_scale", "input_fit", "boxes", "outputs", "nms_iou", "nms_count", "label_offset")
 _NOT_EMPTY = (*_PATHS, *_OF_MODEL, "batch_sizes", "grpc_bind")
 
@@ -25,7 +25,7 @@ _NOT_EMPTY = (*_PATHS, *_OF_MODEL, "batch_sizes", "grpc_bind")
 _TOLERANCE, _GATE, _ROLLBACK = Tolerance(), GateRules(), RollbackRule()
 
 
-class Settings(BatchSettings, frozen=True, extra="forbid"):
+class Settings(AccessSettings, frozen=True, extra="forbid"):
     """Everything that can be set. Only what builds the server sees it; below, constructors take plain values."""
 
     bind: Bind = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
@@ -114,14 +114,6 @@ class Settings(BatchSettings, frozen=True, extra="forbid"):
     )
     rollback_window: int = Field(
         default=_ROLLBACK.pairs, ge=20, description="How many compared pictures count as the last ones."
-    )
-    token: Token = Field(
-        default=None,
-        description="If set, `/detect` needs it as `Authorization: Bearer …`, and so does every path that is neither "
-        "public nor an admin's.",
-    )
-    admin_token: Token = Field(
-        default=None, description="Token for `/convert` and `/admin`; these routes are off without it."
     )
     child_environment: VariableNames = Field(
         default=(),

@@ -82,5 +82,5 @@ def _answer(status: int, body: bytes) -> dict[str, Any]:
     except ValueError:
         return {"error": f"the server answered {status} with something else than JSON", "code": "unknown"}
     if status in (401, 403):
-        raise NoServer(f"{answer.get('error', status)}: set DETECTOR_TOKEN")
+        raise NoServer(f"{answer.get('error', status)}: set DETECTOR_TOKEN or DETECTOR_TOKEN_FILE")
     return answer

@@ -35,6 +35,7 @@ class Asked:
     as_json: bool = False
     in_flight: int = 4
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of /detect
+    token: str | None = field(default=None, repr=False)
 
 
 def run(asked: Asked, environ: Mapping[str, str]) -> int:
@@ -44,7 +45,7 @@ def run(asked: Asked, environ: Mapping[str, str]) -> int:
         if asked.draw is not None:
             asked.draw.mkdir(parents=True, exist_ok=True)
         with serving(environ, parameters=asked.parameters) if asked.url is None else nullcontext(asked.url) as url:
-            return _answered(asked, files, url, environ.get("DETECTOR_TOKEN"))
+            return _answered(asked, files, url, asked.token)
     except (NoPictures, NoServer, OSError) as error:
         print(f"detect: {error}", file=sys.stderr)
         return WRONG_USE

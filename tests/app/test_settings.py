@@ -8,7 +8,9 @@ from app.__main__ import main
 from app.misspelt import misspelt
 from app.model_folder import find
 from app.settings import PREFIX, Settings, WrongSetting, bundled_model
+from tests.support.places import ROOT
 
+TOKEN = ROOT / "tests" / "data" / "token.txt"
 # Of every setting: a text that says it, and what it then is. None of them is the default.
 VALUES: dict[str, tuple[str, Any]] = {
     "model": ("/models/street", Path("/models/street")),
@@ -29,6 +31,8 @@ VALUES: dict[str, tuple[str, Any]] = {
     "calibration_images": ("/photos/streets", Path("/photos/streets")),
     "token": ("open sesame", SecretStr("open sesame")),
     "admin_token": ("secret", SecretStr("secret")),
+    "token_file": (str(TOKEN), SecretStr("of a file")),
+    "admin_token_file": (str(TOKEN), SecretStr("of a file")),
     "gate_images": ("/photos/gate", Path("/photos/gate")),
     "gate_matched": ("0.9", 0.9),
     "gate_mean_iou": ("0.9", 0.9),

@@ -80,7 +80,9 @@ def test_both_as_json_with_pictures_drawn(server: Server, folder: Path, tmp_path
 @pytest.mark.tensorflow
 def test_without_a_server_it_serves_the_model_itself_and_leaves_nothing(tmp_path: Path) -> None:
     model = copied(bundled_model(), tmp_path / "yolox_nano")
-    done = detect(DOG, "--classes", "dog", DETECTOR_MODEL=str(model), DETECTOR_TOKEN="sesame")
+    done = detect(
+        DOG, "--classes", "dog", DETECTOR_MODEL=str(model), DETECTOR_TOKEN_FILE=str(ROOT / "tests/data/token.txt")
+    )
     assert (done.returncode, done.stdout.split("\t")[-1]) == (0, "dog 0.85\n")
     refused = detect(DOG, DETECTOR_MODEL=str(tmp_path / "nothing"))
     assert refused.returncode == 2
