@@ -29,7 +29,7 @@ WORKDIR /srv
 COPY app/ app/
 COPY converter/ converter/
 COPY models/ models/
-COPY deploy/check_tensorrt.py deploy/probe.py deploy/
+COPY deploy/bring_model.py deploy/check_tensorrt.py deploy/probe.py deploy/
 COPY LICENSE ./
 RUN python -m compileall -q --invalidation-mode unchecked-hash app converter \
     && chmod -R a+rX,go-w .
