@@ -37,7 +37,8 @@ MAY_BE_IMPORTED_IN = {
 
 
 def sources(*parts: str) -> list[Path]:
-    return sorted(path for part in parts for path in (ROOT / part).rglob("*.py"))
+    found = [path for part in parts for path in (ROOT / part).rglob("*.py")]
+    return sorted(path for path in found if "node_modules" not in path.parts)  # npm's
 
 
 def name_of(path: Path) -> str:
