@@ -19,6 +19,7 @@ from app.buckets import (
 from app.comparison_series import ComparisonSeries
 from app.histogram import FinerHistogram, Histogram, Note, Noted
 from app.percentiles import Seen, counts, summary
+from app.processes import Processes
 from converter.sizes import SIZES, SizeName
 
 NO_BACKEND = "none"  # of a request that reached no backend
@@ -40,6 +41,8 @@ class Metrics(ComparisonSeries):
         self._series: dict[tuple[object, ...], Any] = {}
         self._noted = Noted(self._write)
         self.registry.register(self._noted)  # first: what is noted is in all that is read after it
+        self.processes = Processes()
+        self.registry.register(self.processes)
         self._traffic()
         self._connections()
         self._models()

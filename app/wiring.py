@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import app
+from app import zeros
 from app.backends.backend import Backend, GpuUse, Spec, Starter
 from app.backends.served import Served
 from app.backends.spare import Spare
@@ -48,6 +49,7 @@ from converter.contract import Order
 from converter.description import Declared
 from converter.disk import kept, places
 from converter.disk.hashes import Hashes, sha256
+from converter.sizes import SIZES
 from converter.targets import KINDS
 from converter.tolerance import Tolerance
 
@@ -157,6 +159,7 @@ def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, m
         lanes[name] = Lane(slot, batcher)
     routing = Routing(lanes, metrics)
     states.expose(routing, metrics)
+    zeros.begin(metrics, backends=list(lanes), copies=routing.copies, sizes=SIZES)
     return routing
 
 

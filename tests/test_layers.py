@@ -32,7 +32,7 @@ MAY_BE_IMPORTED_IN = {
     "httptools": {"app.connections."},
     "PIL": {"app.api.", "app.detection.draw", "app.lanes.repair", "app.web.", "converter.model."},
     "tqdm": {"converter.bar"},
-    "prometheus_client": {"app.comparison_series", "app.histogram", "app.metrics"},
+    "prometheus_client": {"app.comparison_series", "app.histogram", "app.metrics", "app.processes", "app.zeros"},
 }
 
 

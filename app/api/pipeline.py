@@ -76,7 +76,8 @@ class Pipeline:
         results = await unless_gone(request, self._of_one_version(asked, query, state["request_id"]))
         good = answers_in(results)
         if good:
-            state["backend"] = good[0].backend
+            if wanted.backend != BOTH:  # two have answered, and the time is that of both
+                state["backend"] = good[0].backend
             state["queue_ms"] = round(1000 * max(map(_queue_s, good)), 2)
             state["infer_ms"] = round(1000 * max(map(_infer_s, good)), 2)
         for each in good:

@@ -42,6 +42,7 @@ def expose(routing: Routing, metrics: Metrics) -> None:
         metrics.backend_ready.labels(name).set_function(partial(_is_ready, lane))
         metrics.backend_active.labels(name).set_function(partial(_is_active, routing, name))
         metrics.backend_gpu_memory.labels(name).set_function(partial(_gpu_memory, lane))
+        metrics.processes.watch(name, partial(_pid, lane))
         for size in SIZES:
             metrics.size_active.labels(name, size).set_function(partial(_answers, routing, name, size))
         for state in STATES:
@@ -57,6 +58,10 @@ def _is_ready(lane: Lane) -> float:
 
 def _gpu_memory(lane: Lane) -> float:
     return float((lane.slot.facts and lane.slot.facts.gpu_memory_bytes) or 0)
+
+
+def _pid(lane: Lane) -> int | None:
+    return lane.slot.backend.pid if lane.slot.backend else None
 
 
 def _is_active(routing: Routing, backend: str) -> float:

@@ -184,7 +184,7 @@ async def test_it_is_counted_for_each_backend_and_in_the_window(server: Compared
     for backend in ("native", "frozen"):
         assert server.counted("images_total", backend=backend, role="serving", result="ok") == 2
         assert server.counted("stage_duration_seconds_count", backend=backend, stage="infer") == 2
-    assert server.counted("request_duration_seconds_count", route="/detect", backend="native", code="200") == 1
+    assert server.counted("request_duration_seconds_count", route="/detect", backend="both", code="200") == 1
     assert server.counted("compare_pairs_total", copy="frozen", source="both", result="disagree") == 2
     (worst, _) = (await server.get("/compare"))["copies"]["frozen"]["window"]["worst"]
     assert worst["missing"] == 1
