@@ -16,6 +16,7 @@ from app.settings import PREFIX, Settings, WrongSetting
 
 if TYPE_CHECKING:
     from app.backends.spare import Spare
+    from app.supervisor import Supervisor
 
 log = logging.getLogger("app")
 
@@ -118,15 +119,16 @@ def _serve(settings: Settings) -> int:
     from app.backends.spare import Spare
     from app.choices import NATIVE
     from app.environ import forget_secrets
+    from app.supervisor import Supervisor
 
-    doubts = misspelt(os.environ)
+    doubts, supervisor = misspelt(os.environ), Supervisor.of(os.environ)
     forget_secrets(os.environ, but=settings.child_environment)
     # What it imports takes longer than all that is imported from here on.
     with Spare(program_of(NATIVE), NATIVE) as spare:
-        return _serve_with(spare, settings, doubts)
+        return _serve_with(spare, settings, doubts, supervisor)
 
 
-def _serve_with(spare: "Spare", settings: Settings, doubts: Sequence[str]) -> int:
+def _serve_with(spare: "Spare", settings: Settings, doubts: Sequence[str], supervisor: "Supervisor") -> int:
     from app import logs, server
     from app.main import create_app
     from converter.machine import memory
@@ -146,8 +148,7 @@ def _serve_with(spare: "Spare", settings: Settings, doubts: Sequence[str]) -> in
         api = create_app(settings, spare=spare, fail=fail)
     except NoModel as error:
         return _ended(settings, str(error), 2)
-    draining = server.DrainingServer(api, settings)
-    log.info("listening bind=%s model=%s version=%s", settings.bind, settings.model, app.__version__)
+    draining = server.DrainingServer(api, settings, supervisor)
     draining.run()
     return _ended(settings, failures[0], 1) if failures else 0
 

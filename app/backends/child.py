@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import socket
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused
+from app.backends.sheltered import pass_over_signals
 from app.backends.spare import LATER
 from converter.description import Declared
 from converter.machine.confine import SPARE_BYTES, confine
@@ -59,9 +59,7 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
     """
     share_heaps()
     confine(largest_file=SPARE_BYTES)
-    # Ctrl-C reaches the whole group and systemd's stop the whole service; the server decides when a worker ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    pass_over_signals()
     words = sys.argv[1:]
     channel = Channel(socket.socket(fileno=int(words[words.index("--socket") + 1])))
     threading.Thread(target=channel.read_forever, daemon=True).start()

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from app.backends.sheltered import sheltered
+
 LATER = "--later"  # in place of the rest of a worker's command line, which then comes over its socket
 
 
@@ -30,14 +32,15 @@ class Spare:
         self.socket, theirs = socket.socketpair()
         self.log, said = os.pipe()
         try:
-            self.process: subprocess.Popen[bytes] | None = subprocess.Popen(
-                [*command(program, name, theirs.fileno()), LATER],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
-                env=environment({}),
-            )
+            with sheltered():
+                self.process: subprocess.Popen[bytes] | None = subprocess.Popen(
+                    [*command(program, name, theirs.fileno()), LATER],
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[theirs.fileno()],
+                    env=environment({}),
+                )
         except OSError:  # no memory, no handles: who starts one when it is wanted tells of it
             self.process = None
             self._close()

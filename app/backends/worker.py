@@ -19,6 +19,7 @@ from app.backends.adopted import Adopted
 from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused, Spec, WorkerDied, WorkerGone
 from app.backends.pipe import Pipe
 from app.backends.programs import environ_of, program_of
+from app.backends.sheltered import sheltered
 from app.backends.spare import Spare, command, environment
 from app.backends.worker_log import LogListener, WorkerLog
 from app.images import Image
@@ -67,14 +68,15 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
     ours, theirs = socket.socketpair()
     said = WorkerLog(spec.name, listen)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *_command(program, spec, theirs.fileno()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=said.handle,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=[theirs.fileno()],
-            env=environment(spec.environ, usual=environ_of(spec.name)),
-        )
+        with sheltered():
+            process = await asyncio.create_subprocess_exec(
+                *_command(program, spec, theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=said.handle,
+                stderr=asyncio.subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+                env=environment(spec.environ, usual=environ_of(spec.name)),
+            )
     except BaseException:
         ours.close()
         said.abandon()
