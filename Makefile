@@ -12,7 +12,7 @@ PEERS := $(patsubst benchmarks/peers/requirements/%.txt,.peers/%.done,$(wildcard
 PYTHON_pytriton ?= $(wildcard /usr/bin/python3.11)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench bench-peers overload hostile swaps soak fuzz chaos verify-trt bench-gpu lock clean
+.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench bench-peers overload hostile swaps soak fuzz chaos verify-trt bench-gpu release-check lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ overload: $(VENV)/test.done ## Offer three times what the server can answer, and
 
 hostile: $(VENV)/test.done ## Send bodies made to hurt, and measure what they do to others
 	$(PY) -m benchmarks.hostile
+
+release-check: ## Build a release into dist/, install it where nothing else is, and have it answer a photo
+	@PYTHON=$(PYTHON) $(PYTHON) deploy/release_check.py dist
 
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --quiet --generate-hashes --upgrade $(LOCK) pyproject.toml --extra onnx -o requirements.lock
