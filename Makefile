@@ -82,12 +82,18 @@ hostile: $(VENV)/test.done ## Send bodies made to hurt, and measure what they do
 release-check: ## Build a release into dist/, install it where nothing else is, and have it answer a photo
 	@PYTHON=$(PYTHON) $(PYTHON) deploy/release_check.py dist
 
-lock: ## Pin the dependencies anew (needs uv)
-	uv pip compile --quiet --generate-hashes --upgrade $(LOCK) pyproject.toml --extra onnx -o requirements.lock
-	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra onnx --extra grpc --group test --group lint -c requirements.lock -o requirements-dev.lock
-	uv pip compile --quiet --generate-hashes $(LOCK) --group clients -o requirements-clients.lock
-	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra gpu --extra onnx -c requirements.lock -o requirements-gpu.lock
-LOCK := --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-header
+lock: $(CLIENTS)/done ## Pin the dependencies anew, for every platform at once (ARGS=--upgrade: the newest ones)
+	$(UV) $(EVERYWHERE) $(ARGS) pyproject.toml --extra onnx -o requirements.lock
+	$(UV) $(EVERYWHERE) $(ARGS) pyproject.toml --extra onnx --extra grpc --group test --group lint -c requirements.lock -o requirements-dev.lock
+	@# What holds on all of them is left out, so that the lines that hold on one stand out.
+	sed -E -i $(PLAIN) requirements.lock requirements-dev.lock
+	$(UV) $(LINUX) $(ARGS) --group clients -o requirements-clients.lock
+	$(UV) $(LINUX) $(ARGS) pyproject.toml --extra gpu --extra onnx -c requirements.lock -o requirements-gpu.lock
+UV := MACOSX_DEPLOYMENT_TARGET=14.0 $(CLIENTS)/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
+EVERYWHERE := --universal
+LINUX := --python-platform x86_64-manylinux_2_28
+PLAIN := -e "s/ ; [^\\]*'arm64'[^\\]*'aarch64'[^\\]*'x86_64'[^\\]* \\\\$$/ \\\\/" \
+	-e "s/ ; python_full_version < '3.12' and / ; /" -e "s/ and platform_python_implementation == 'CPython' and / and /"
 
 clean: ## Remove the environment and what tools left behind
 	rm -rf $(VENV) $(CLIENTS) .tensorrt .peers dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -156,7 +156,10 @@ def _serve_with(spare: "Spare", settings: Settings, doubts: Sequence[str], super
 def _tell_of_doubts(settings: Settings, doubts: Sequence[str]) -> None:
     """Log what is probably not as it was meant, though it can be served."""
     from converter.disk.opening import open_to_others
+    from converter.machine import system
 
+    if sentence := system.lacking():
+        log.warning("system limited text=%r", sentence)
     for sentence in doubts:
         log.warning("setting unknown text=%r", sentence)
     if settings.cache is not None and (opened := open_to_others(settings.cache)):

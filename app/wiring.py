@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +48,7 @@ from converter.contract import Order
 from converter.description import Declared
 from converter.disk import kept, places
 from converter.disk.hashes import Hashes, sha256
+from converter.machine import cores
 from converter.sizes import SIZES
 from converter.targets import KINDS
 from converter.tolerance import Tolerance
@@ -165,7 +165,7 @@ def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, m
 
 def _pixels_in_flight(settings: Settings) -> int:
     """One of the largest pictures for each core keeps all of them busy, and two beside each other are always needed."""
-    return settings.max_pixels_in_flight or settings.max_pixels * max(2, len(os.sched_getaffinity(0)))
+    return settings.max_pixels_in_flight or settings.max_pixels * max(2, cores.usable())
 
 
 def _gate(settings: Settings, routing: Routing, measuring: asyncio.Lock, clock: Clock) -> Gate:

@@ -1,6 +1,5 @@
 """The worker program for ONNX copies; runs in a child process, without TensorFlow unless the copy has parts of it."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +8,7 @@ from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, rehearse, warm_up
 from converter.description import in_words
-from converter.machine import nvidia
+from converter.machine import cores, nvidia
 from converter.machine.error_text import first_line
 from converter.machine.memory import return_large_pictures
 from converter.model import providers
@@ -105,7 +104,7 @@ def _device(nodes: Mapping[str, int]) -> str:
 
 def _in_flight(*, on_gpu: bool) -> int:
     """One thread computes one picture: as many as there are cores, and one more that is there when one waits."""
-    return 4 if on_gpu else len(os.sched_getaffinity(0)) + 1
+    return 4 if on_gpu else cores.usable() + 1
 
 
 def _described(copy: OnnxCopy) -> dict[str, Any]:

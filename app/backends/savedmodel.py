@@ -16,7 +16,7 @@ from app.backends.backend import BatchFailed, Facts, ModelRefused
 from app.backends.warming import padded, powers_of_two, rehearse, warm_up
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
-from converter.machine import nvidia
+from converter.machine import cores, nvidia
 from converter.machine.error_text import first_line
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
@@ -35,7 +35,7 @@ class SavedModel:
     def __init__(self, options: child.WorkerOptions) -> None:
         device, in_flight = _set_up_devices(options.batches_in_flight, options.gpu.memory_mib)
         started = time.monotonic()
-        self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode")
+        self._pool = ThreadPoolExecutor(cores.usable(), thread_name_prefix="decode")
         self._model = _load(options)
         loaded = time.monotonic()
         on_gpu = device != "CPU"
@@ -124,18 +124,18 @@ def _of_colours(jpegs: Sequence[bytes]) -> BatchFailed | None:
 
 def _set_up_devices(batches_in_flight: int | None, memory_mib: int | None) -> tuple[str, int]:
     """The device's name and how many batches to run at once; threads and memory are set to match."""
-    cores = len(os.sched_getaffinity(0))
+    count = cores.usable()
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         _limit_memory(gpu, memory_mib)
     if gpus:
         name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
         # Many cores decode while the GPU computes: 8 gave 9 to 27 % more than 4 (benchmarks/gpu.md).
-        return name, batches_in_flight or (8 if cores >= _MANY_CORES else 4)
+        return name, batches_in_flight or (8 if count >= _MANY_CORES else 4)
     # Each batch in flight gets its share of the cores: 68 pictures/s against 60 with TensorFlow's defaults on two.
     in_flight = batches_in_flight or 2
-    tf.config.threading.set_inter_op_parallelism_threads(max(1, min(cores, in_flight)))
-    tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // in_flight))
+    tf.config.threading.set_inter_op_parallelism_threads(max(1, min(count, in_flight)))
+    tf.config.threading.set_intra_op_parallelism_threads(max(1, count // in_flight))
     return "CPU", in_flight
 
 

@@ -12,7 +12,7 @@ from app import model_folder
 from converter import targets
 from converter.contract import BadOptions, CopyRefused
 from converter.disk import checks, locks, places, trees
-from converter.machine import environment, memory
+from converter.machine import environment, memory, system
 from converter.machine.environment import Availability, Environment
 from converter.model import sampling
 
@@ -90,7 +90,12 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
     """The facts for a machine to read."""
     found = diagnosis.environment
     library = environment.library_name(found) if found.tensorrt_linked else None
-    about_this = {"python": platform.python_version(), "tensorrt_library": library}
+    about_this = {
+        "system": system.name(),
+        "lacking": system.lacking(),
+        "python": platform.python_version(),
+        "tensorrt_library": library,
+    }
     return {
         "settings": {"problems": list(diagnosis.settings)},
         "environment": about_this | environment.as_json(found),
@@ -154,6 +159,9 @@ def _calibration(folder: Path | None) -> Calibration:
 
 def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     found, model = diagnosis.environment, diagnosis.model
+    yield "system", system.name()
+    if sentence := system.lacking():
+        yield "", sentence
     yield "Python", platform.python_version()
     yield "TensorFlow", _tensorflow(found)
     yield "TensorRT", _tensorrt(found)

@@ -51,10 +51,13 @@ def problem(folder: Path) -> str | None:
 
 def _lock(handle: int, kind: int) -> None:
     whole_file = struct.pack("hhqqi", kind, os.SEEK_SET, 0, 0, 0)  # struct flock
+    set_lock = getattr(fcntl, "F_OFD_SETLK", None)  # Linux'
     try:
-        fcntl.fcntl(handle, fcntl.F_OFD_SETLK, whole_file)
+        if set_lock is not None:
+            fcntl.fcntl(handle, set_lock, whole_file)
+            return
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        # A kernel without them: the older locks, which belong to the process.
-        fcntl.lockf(handle, (fcntl.LOCK_SH if kind == fcntl.F_RDLCK else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    # A kernel without them: the older locks, which belong to the process.
+    fcntl.lockf(handle, (fcntl.LOCK_SH if kind == fcntl.F_RDLCK else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from converter.machine import cores
+
 ROOT = Path("/")
 _FIRST_TO_GO = 1000  # the most that /proc/PID/oom_score_adj can be
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
@@ -47,9 +49,13 @@ def held_bytes(pid: int, *, root: Path = ROOT) -> int:
 def available_bytes(*, root: Path = ROOT) -> int:
     """What the processes of this machine, or container, can still take before one is killed for want of memory.
 
-    File pages that nobody has used lately count as free: they are given up without loss.
+    File pages that nobody has used lately count as free: they are given up without loss. Where nobody tells what is
+    free, as on macOS, it is all that there is.
     """
-    machine = _number(root / "proc/meminfo", "MemAvailable:") << 10
+    try:
+        machine = _number(root / "proc/meminfo", "MemAvailable:") << 10
+    except OSError:
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(0, min([machine, *_left_by_limits(root)]))
 
 
@@ -93,7 +99,7 @@ def share_heaps() -> None:
     long been freed: a worker grew by a quarter, for minutes, and does not grow at all with shared ones. Without glibc
     it does nothing.
     """
-    _tell_malloc(_M_ARENA_MAX, max(2, len(os.sched_getaffinity(0)) // 2))
+    _tell_malloc(_M_ARENA_MAX, max(2, cores.usable() // 2))
 
 
 def return_large_pictures() -> None:
@@ -125,9 +131,9 @@ def give_back() -> None:
 
 
 def group_bytes(group: int) -> int:
-    """Bytes that the processes of a process group hold now."""
+    """Bytes that the processes of a process group hold now; 0 where there is no /proc to tell."""
     total = 0
-    for entry in (ROOT / "proc").iterdir():
+    for entry in (ROOT / "proc").glob("*"):
         try:
             if entry.name.isdigit() and os.getpgid(int(entry.name)) == group:
                 total += int((entry / "statm").read_text().split()[1])

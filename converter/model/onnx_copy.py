@@ -3,7 +3,6 @@
 TensorFlow is imported only where a part of the copy is a SavedModel.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from converter.contract import Report
 from converter.description import DESCRIPTION_NAME, Description
 from converter.disk.names import published
+from converter.machine import cores
 from converter.model import jpeg, providers
 from converter.model.jpeg import NotReproducible, Undecodable
 from converter.model.onnx_layout import COUNT, HEAD, NETWORK, PICTURE, TAIL, Decode, Layout, Part
@@ -138,7 +138,7 @@ def _pictures(graph: Path, part: Part, decode: Decode, threads: int) -> Step:
     """Decoding and the picture graph on the CPU: those of a batch side by side, as many as there are cores."""
     jpeg.check(decode)
     session = providers.session(graph, [(CPU, {})], threads=threads, any_size=True)
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="pictures")
+    pool = ThreadPoolExecutor(cores.usable(), thread_name_prefix="pictures")
 
     def one(data: bytes) -> dict[str, NDArray[Any]]:
         return _run(session, part, {part.reads[0]: jpeg.decode(data, decode)})

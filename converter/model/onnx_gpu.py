@@ -4,7 +4,6 @@ The picture graph takes 14 ms of one core for a picture of a RetinaNet and 0.3 m
 H200). Decoding stays on the CPU: a GPU's decoder gives other pixels, and the cores decode more than the network takes.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.machine import cores
 from converter.model import jpeg, providers
 from converter.model.onnx_lanes import Lanes, Options, Rows, Values
 from converter.model.onnx_layout import NETWORK, PICTURE, Decode, Layout, Part
@@ -81,7 +81,7 @@ class Pictures:
         jpeg.check(decode)
         self._part, self._decode = part, decode
         self._session = providers.session(graph, options.for_pictures, threads=options.threads, any_size=True)
-        self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="pictures")
+        self._pool = ThreadPoolExecutor(cores.usable(), thread_name_prefix="pictures")
 
     def write(self, jpegs: Sequence[bytes], inputs: Sequence[Rows]) -> None:
         """Put these files, prepared, into the rows of the network's inputs."""
