@@ -181,14 +181,16 @@ def _add_layers(
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=paths)
     api.add_middleware(Access, keys=_keys(settings))
     api.add_middleware(Hosts, allowed=allowed)
-    api.add_middleware(Cors, allowed=allowed)
+    if allowed.origins:
+        api.add_middleware(Cors, allowed=allowed)
     api.add_middleware(ErrorForms, forms=error_forms())
     api.add_middleware(Heads)
     plain_paths = _plain_paths(routes) | docs.PATHS
     api.add_middleware(
         Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths, named=Paths(detecting)
     )
-    api.add_middleware(Prefix, prefix=settings.root_path)
+    if settings.root_path:
+        api.add_middleware(Prefix, prefix=settings.root_path)
 
 
 def _keys(settings: Settings) -> Keys:

@@ -79,13 +79,13 @@ def _without_line_ends(body: bytes, kind: str) -> InvalidImage | None:
 async def whole(request: Request) -> bytes:
     """All of the body: as it came if that was in one piece, else without the second copy that joining would make."""
     message = await _next(request)
-    if not message["more_body"]:
-        return bytes(message["body"])
+    if not message.get("more_body"):
+        return bytes(message.get("body", b""))
     body = BytesIO()
-    body.write(message["body"])
-    while message["more_body"]:
+    body.write(message.get("body", b""))
+    while message.get("more_body"):
         message = await _next(request)
-        body.write(message["body"])
+        body.write(message.get("body", b""))
     return body.getvalue()
 
 
@@ -94,4 +94,4 @@ async def _next(request: Request) -> Message:
     message = await request.receive()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
-    return {"body": message.get("body", b""), "more_body": message.get("more_body", False)}
+    return message
