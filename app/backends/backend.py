@@ -91,12 +91,17 @@ class Facts:
     tensors: Mapping[str, Any] = field(default_factory=dict)  # the signature's own, see `app.backends.tensors`
     gpu_memory_bytes: int | None = None  # that its process held when it was warm; None: on a CPU, or not known
 
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> "Facts":
+        """The same from JSON."""
+        return cls(**{**told, "batch_sizes": tuple(told["batch_sizes"])})
+
 
 class Backend(Protocol):
     """A loaded, warm model somewhere."""
 
     name: str
-    facts: Facts
+    facts: Facts  # it may learn of more batch sizes
 
     @property
     def pid(self) -> int:
