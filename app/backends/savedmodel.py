@@ -57,6 +57,7 @@ class SavedModel:
             tensors=tensors.of_signature(self._model.signature, self._model.description),
             gpu_memory_bytes=nvidia.held_bytes(),
             shares=not (on_gpu or self._padding),
+            more_to_come=bool(self._later),
         )
 
     def _warm_up(self, options: child.WorkerOptions, *, on_gpu: bool) -> tuple[int, ...]:
@@ -75,8 +76,8 @@ class SavedModel:
     def finish(self) -> bool:
         """Try the sizes that it has begun to serve without (see `child.Runner`)."""
         more = [size for size in self._later if failure_at(self._call, size) is None]
-        self.facts = replace(self.facts, batch_sizes=(*self.facts.batch_sizes, *more))
-        return bool(more)
+        self.facts = replace(self.facts, batch_sizes=(*self.facts.batch_sizes, *more), more_to_come=False)
+        return bool(self._later)
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""

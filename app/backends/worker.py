@@ -6,7 +6,7 @@ import itertools
 import logging
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -108,6 +108,7 @@ class Worker:
         self._process, self._said = process, said
         self._pipe = Pipe(self._take, garbled=self._kill)
         self._first: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._settled = asyncio.Event()
         self._numbers, self._watchdog = itertools.count(), Alarms()
         self._waiting: dict[int, asyncio.Future[list[Detections]]] = {}
         self._end: asyncio.Task[WorkerDied] | None = None
@@ -137,7 +138,7 @@ class Worker:
         first = self._first.result()
         if "refused" in first:
             raise ModelRefused(first["refused"])
-        self.facts = Facts.read(first["ready"])
+        self._learn(first["ready"])
         self._end = asyncio.create_task(self._watch())
 
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
@@ -157,6 +158,10 @@ class Worker:
         finally:
             self._watchdog.stop(watchdog)
             del self._waiting[number]
+
+    async def settled(self) -> None:
+        """Wait until its facts stay as they are (see `Backend`)."""
+        await self._settled.wait()
 
     async def died(self) -> WorkerDied:
         """Wait until the process ends by itself; how it ended."""
@@ -192,8 +197,8 @@ class Worker:
             self._first.set_result(header)
             return
         if "facts" in header:
-            self.facts = Facts.read(header["facts"])
-            log.info("worker told more backend=%s batch_sizes=%s", self.name, self.facts.batch_sizes)
+            self._learn(header["facts"])
+            log.info("backend settled backend=%s batch_sizes=%s", self.name, self.facts.batch_sizes)
             return
         future = self._waiting.get(header["id"])
         if future is None or future.done():
@@ -202,6 +207,11 @@ class Worker:
             future.set_exception(BatchFailed(header["failed"], header["message"]))
         else:
             future.set_result(wire.unpack(header, payload, version=self._version))
+
+    def _learn(self, told: Mapping[str, Any]) -> None:
+        self.facts = Facts.read(told)
+        if not self.facts.more_to_come:
+            self._settled.set()
 
     async def _watch(self) -> WorkerDied:
         """Wait until the process has ended, or its pipe; whichever ends first, the other one does."""
@@ -215,6 +225,7 @@ class Worker:
         self._kill()
         await asyncio.wait({ended})
         how = await self._how_it_ended()
+        self._settled.set()
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(how)

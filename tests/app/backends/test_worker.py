@@ -66,7 +66,8 @@ async def test_it_is_told_how_to_use_a_gpu(start: Start) -> None:
 
 async def test_what_it_learns_of_its_model_while_it_serves_is_known(start: Start) -> None:
     worker = await start(environ={"ECHO_LATER": "16"}, batch_sizes=(1,))
-    await until(lambda: worker.facts.batch_sizes == (1, 16))
+    await asyncio.wait_for(worker.settled(), 10)
+    assert worker.facts.batch_sizes == (1, 16)
     assert echoed(await worker.detect([picture(640, size_bytes=7)])) == [(640, 7)]
 
 
