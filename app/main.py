@@ -117,10 +117,15 @@ def _beside(settings: Settings, pipeline: Pipeline, parts: Parts) -> Callable[[]
     if settings.grpc_bind is None:
         return nullcontext
     try:
-        from app.rpc.server import Limits, build, running
+        from app.rpc.calls import Limits
+        from app.rpc.server import build, running
     except ImportError as error:
         raise WrongSetting(f"DETECTOR_GRPC_BIND needs {error.name}: pip install '.[grpc]'") from error
-    limits = Limits(message_bytes=settings.max_body_bytes, calls=settings.queue_limit + 2 * settings.max_batch)
+    limits = Limits(
+        message_bytes=settings.max_body_bytes,
+        message_seconds=6 * settings.request_seconds,  # it is seen as a whole or not at all
+        calls=settings.queue_limit + 2 * settings.max_batch,
+    )
     return lambda: running(build(pipeline, _keys(settings), parts.metrics, limits), str(settings.grpc_bind))
 
 
