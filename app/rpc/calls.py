@@ -33,6 +33,8 @@ CODES: Mapping[int, grpc.StatusCode] = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }  # all others are the request's fault
+# A message that is too large comes as none: grpc tells the client, and within this time cancels whoever waits for it.
+_CANCELLED_S = 0.1
 
 Method = Callable[[Any, Metadata], Awaitable[Any]]
 
@@ -106,7 +108,7 @@ class Calls:
             self._now -= 1
 
     async def _read(self, messages: AsyncIterator[bytes]) -> bytes:
-        """The call's message. Of one that is too large grpc has told the client, whose call has ended with that."""
+        """The call's message; RequestTooSlow or BadRequest if there is none."""
         try:
             async with asyncio.timeout(self._limits.message_seconds):
                 async for message in messages:
@@ -114,6 +116,7 @@ class Calls:
         except TimeoutError:
             sentence = f"the call's message did not arrive within {self._limits.message_seconds:g} s"
             raise RequestTooSlow(sentence) from None
+        await asyncio.sleep(_CANCELLED_S)
         raise BadRequest("the call has no message")
 
 

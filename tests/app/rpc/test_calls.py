@@ -16,6 +16,8 @@ from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
+INFER = f"/{INFERENCE}/ModelInfer"
+
 
 async def test_each_method_is_public_or_needs_the_token(connect: Any) -> None:
     client = await connect(token="sesame")
@@ -32,9 +34,17 @@ async def test_each_method_is_public_or_needs_the_token(connect: Any) -> None:
     await client.call("ModelInfer", infer(raw=[ELEMENT]), metadata=[("authorization", "Bearer sesame")])
 
 
-async def test_calls_are_bounded_queued_and_counted_like_requests(connect: Any) -> None:
-    client: Client = await connect(max_body_bytes=2_000_000, queue_limit=1, batches_in_flight=1)
-    assert (await client.refused("ModelInfer", infer(contents=[bytes(3_000_000)])))[0] == "RESOURCE_EXHAUSTED"
+async def test_a_message_is_as_large_as_a_body_at_most(connect: Any, caplog: pytest.LogCaptureFixture) -> None:
+    client: Client = await connect(max_body_bytes=100_000)
+    room = 100_000 - infer(contents=[bytes(99_000)]).ByteSize() + 99_000
+    assert (await client.refused("ModelInfer", infer(contents=[bytes(room)])))[0] == "INVALID_ARGUMENT"
+    assert (await client.refused("ModelInfer", infer(contents=[bytes(room + 1)])))[0] == "RESOURCE_EXHAUSTED"
+    await client.api.until_metric("detector_request_duration_seconds_count", 1, route=INFER, code="499")
+    assert not caplog.records
+
+
+async def test_calls_are_queued_and_counted_like_requests(connect: Any) -> None:
+    client: Client = await connect(queue_limit=1, batches_in_flight=1)
     native = client.api.native
     native.open_gate.clear()
     message = infer(contents=[PHOTO])
@@ -46,10 +56,9 @@ async def test_calls_are_bounded_queued_and_counted_like_requests(connect: Any) 
     await client.api.until_metric("detector_queue_depth", 0, backend="native")
     native.open_gate.set()
     await asyncio.gather(*calls[:2])
-    route = f"/{INFERENCE}/ModelInfer"
     for code, count in (("200", 2), ("429", 1), ("499", 1)):
         name = "detector_request_duration_seconds_count"
-        assert await client.api.metric(name, route=route, code=code) == count
+        assert await client.api.metric(name, route=INFER, code=code) == count
     assert await client.api.metric("detector_images_total", result="ok") == 2
 
 
@@ -79,9 +88,6 @@ async def test_a_deadline_holds_and_a_stopping_server_is_not_ready(connect: Any)
     client.api.app.state.health.draining = True
     assert not (await client.call("ServerReady")).ready
     assert await client.healthy() == HealthCheckResponse.NOT_SERVING
-
-
-INFER = f"/{INFERENCE}/ModelInfer"
 
 
 @pytest.mark.parametrize(
