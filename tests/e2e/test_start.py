@@ -96,13 +96,9 @@ def test_it_listens_at_once_and_is_ready_when_native_is_warm(model_folder: Path,
         server.wait_until_ready()
         assert server.get("/startupz").status_code == 200
         assert server.detect(photos["dog"]).status_code == 200
-
-
-@pytest.mark.tensorflow
-def test_the_api_process_is_small(server: Server) -> None:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    resident_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    assert resident_kb < 100_000
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        resident_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+        assert resident_kb < 100_000, "of the API process"
 
 
 @pytest.mark.tensorflow
