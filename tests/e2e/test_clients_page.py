@@ -1,4 +1,4 @@
-"""The page for clients is under test: each request gets the answer that is shown, each snippet runs."""
+"""The page for clients is under test: each request gets the answer that is shown; its and the README's snippets run."""
 
 import json
 import os
@@ -16,7 +16,8 @@ from tests.support.places import ROOT
 
 PAGE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"```console\n\$ (.*?)\n```\n\n```json\n(.*?)```", PAGE, re.DOTALL)
-SNIPPETS = re.findall(r"```(python|javascript)\n(.*?)```", PAGE, re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```(python|javascript)\n(.*?)```", PAGE + README, re.DOTALL)
 TIMES = {"inferenceMs", "processMs", "duration"}
 
 
