@@ -20,7 +20,7 @@ from app.rpc.inference import Inference
 log = logging.getLogger(__name__)
 
 _GRACE_S = 30.0  # for calls that were admitted before the end
-_MOST_CALLS = 4096  # of all methods: what waits for a message takes little, and ends by itself
+_MOST_CALLS = 4096  # of all methods: a call that is not read takes little
 
 Build = Callable[[], "grpc.aio.Server"]
 
@@ -73,5 +73,5 @@ def _services(pipeline: Pipeline, calls: Calls) -> Iterator[Any]:
     yield grpc.method_handlers_generic_handler(INFERENCE, methods)
     asked, answered = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
     check = calls.handler(f"/{HEALTH}/Check", health.check, asked, answered)
-    watch = grpc.unary_stream_rpc_method_handler(health.watch, None, answered.SerializeToString)
+    watch = grpc.stream_stream_rpc_method_handler(health.watch, None, answered.SerializeToString)
     yield grpc.method_handlers_generic_handler(HEALTH, {"Check": check, "Watch": watch})

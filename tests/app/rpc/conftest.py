@@ -37,13 +37,13 @@ class Client:
         )
         return await ask(message or KIND[f"{method}Request"](), timeout=10, **how)
 
-    async def healthy(self, service: str = "") -> int:
+    async def healthy(self) -> int:
         ask = self._channel.unary_unary(f"/{HEALTH}/Check", *HEALTH_CODING)
-        status: int = (await ask(health_pb2.HealthCheckRequest(service=service))).status
+        status: int = (await ask(health_pb2.HealthCheckRequest())).status
         return status
 
-    def watch(self, service: str = "") -> AsyncIterator[Any]:
-        asked = health_pb2.HealthCheckRequest(service=service)
+    def watch(self) -> AsyncIterator[Any]:
+        asked = health_pb2.HealthCheckRequest()
         watching: AsyncIterator[Any] = self._channel.unary_stream(f"/{HEALTH}/Watch", *HEALTH_CODING)(asked)
         return aiter(watching)
 
