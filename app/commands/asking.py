@@ -83,16 +83,23 @@ class Asker:
 
 
 def _answer(status: int, body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict) or answer.keys().isdisjoint(("error", "detections")):
-        if status < _ERRORS:
-            raise NoServer(f"what answers there is no detection server: it said {status}")
+    answer = _ours(body)
+    if answer is None and status < _ERRORS:
+        raise NoServer(f"what answers there is no detection server: it said {status}")
+    if answer is None:
         return {"error": f"the answer was {status}, in words that are not the server's", "code": "unknown"}
     if status in (401, 403):
         raise NoServer(f"{answer.get('error')}: set DETECTOR_TOKEN")
     if answer.get("code") in _OF_ALL:
         raise NoServer(str(answer["error"]))
     return answer
+
+
+def _ours(body: bytes) -> dict[str, Any] | None:
+    """What a detection server's body says; None if it is another's."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    is_ours = isinstance(answer, dict) and not answer.keys().isdisjoint(("error", "detections"))
+    return answer if is_ours else None
