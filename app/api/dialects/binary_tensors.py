@@ -143,7 +143,7 @@ def only_input(data: Mapping[str, Any], signature: Tensors) -> Mapping[str, Any]
 def check_shape(tensor: Mapping[str, Any], count: int) -> None:
     """BadRequest unless the tensor's shape is that of so many JPEG files."""
     shape = tensor.get("shape")
-    if not isinstance(shape, list) or not 1 <= len(shape) <= 2 or not all(type(side) is int for side in shape):
+    if not isinstance(shape, list) or [type(side) for side in shape] not in ([int], [int, int]):
         raise BadRequest(f"the shape of the input must be [N], or [N, 1], of N JPEG files; it is {str(shape)[:40]}")
     if count == 0 or shape not in ([count], [count, 1]):
         raise BadRequest(f"the shape of the input is {shape}, and its data has {count} JPEG files")
