@@ -31,15 +31,15 @@ def build(pipeline: Pipeline, keys: Keys, metrics: Metrics, limits: Limits) -> B
 
 
 @asynccontextmanager
-async def running(make: Build, bind: str) -> AsyncIterator[None]:
-    """The server listens while the block runs; what is under way then is answered. OSError if it can't listen."""
+async def running(make: Build, bind: str, fail: Callable[[str], None]) -> AsyncIterator[None]:
+    """The server listens while the block runs; what is under way then is answered. `fail` is told if it can't."""
     server = make()
     try:
         bound = server.add_insecure_port(bind)
-    except RuntimeError:
-        bound = 0
-    if not bound:
-        raise OSError(f"gRPC can't listen on {bind}")
+    except RuntimeError:  # grpc has said why in the log
+        fail(f"gRPC can't listen on {bind}: another program does, or it is no address of this machine")
+        yield
+        return
     await server.start()
     log.info("listening for gRPC bind=%s port=%d", bind, bound)
     try:
