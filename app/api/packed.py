@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import Awaitable
+from io import BytesIO
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
@@ -36,17 +37,17 @@ class Packed:
         return self._app(scope, receive, send)
 
     async def _unpacked(self, named: str, scope: Scope, receive: Receive, send: Send) -> None:
-        whole = bytearray()
+        whole = BytesIO()
         try:
             if error := await self._unpack(receive, named, whole, limit=scope["state"][LIMIT]):
                 await error_response(scope["state"]["request_id"], error)(scope, receive, send)
                 return
             scope["headers"] = [each for each in scope["headers"] if each[0] not in _TAKEN_OFF]
-            await self._app(scope, _giving(bytes(whole), receive), send)
+            await self._app(scope, _giving(whole.getvalue(), receive), send)
         finally:
-            self._held_bytes -= len(whole)
+            self._held_bytes -= whole.tell()
 
-    async def _unpack(self, receive: Receive, named: str, whole: bytearray, *, limit: int) -> ServiceError | None:
+    async def _unpack(self, receive: Receive, named: str, whole: BytesIO, *, limit: int) -> ServiceError | None:
         """Have `whole` grow to what is inside; the error if that is too much, or nothing that can be unpacked."""
         try:
             body = await _whole(receive)
@@ -60,7 +61,7 @@ class Packed:
             return error
         return None
 
-    async def _inflate(self, packed: bytes, named: str, whole: bytearray, *, limit: int) -> None:
+    async def _inflate(self, packed: bytes, named: str, whole: BytesIO, *, limit: int) -> None:
         unpacking, at, rest = _unpacking(packed, named), 0, b""
         while not unpacking.eof:
             if not rest:
@@ -70,14 +71,16 @@ class Packed:
                 raise BadRequest("the compressed body is cut off")
             self._add(whole, piece)
             rest = unpacking.unconsumed_tail
-            if len(whole) > limit:
+            if whole.tell() > limit:
                 raise BodyTooLarge(f"the body is larger than the limit of {limit:,} bytes once it is unpacked")
             if self._held_bytes > self._most_bytes:
                 raise Overloaded("the bodies that are unpacked now take too much memory")
             await asyncio.sleep(0)
+        if unpacking.unused_data or at < len(packed):
+            raise BadRequest("something follows the end of what is compressed in the body")
 
-    def _add(self, whole: bytearray, piece: bytes) -> None:
-        whole += piece
+    def _add(self, whole: BytesIO, piece: bytes) -> None:
+        whole.write(piece)
         self._held_bytes += len(piece)
 
 
@@ -107,6 +110,10 @@ class _Unpacking(Protocol):
     @property
     def unconsumed_tail(self) -> bytes:
         """What has not been unpacked yet."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What follows the end."""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """The next bytes."""

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ _BUSY = (429, 503)
 _ERRORS = 400
 _OF_ALL = ("bad_parameter", "not_found", "wrong_host")  # codes of errors that every picture would get
 _PORTS = {"http": 80, "https": 443}
+_DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 class NoServer(Exception):
@@ -63,11 +65,11 @@ class Asker:
     def _post(self, picture: bytes) -> tuple[int, float | None, bytes]:
         connection = self._connection()
         target = f"{urlsplit(self.url).path}/detect?{urlencode(self.parameters)}"
-        headers = {"Content-Type": "image/jpeg", **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
+        headers: dict[str, str | bytes] = {"Content-Type": "image/jpeg", **_authorization(self.token)}
         connection.request("POST", target, picture, headers)
         response = connection.getresponse()
         body, after = response.read(), response.getheader("Retry-After", "")
-        return response.status, float(after) if after.isdigit() else None, body
+        return response.status, float(after) if _DIGITS.fullmatch(after) else None, body
 
     def _connection(self) -> http.client.HTTPConnection:
         if not hasattr(self.own, "connection"):
@@ -80,6 +82,11 @@ class Asker:
     def _forget(self) -> None:
         self._connection().close()
         del self.own.connection
+
+
+def _authorization(token: str | None) -> dict[str, bytes]:
+    """In UTF-8, as the server compares it; a header that is text would be sent in Latin-1."""
+    return {"Authorization": f"Bearer {token}".encode()} if token else {}
 
 
 def _answer(status: int, body: bytes) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def gathered(
     """
     good = list(map(_checked, results))
     raw = [_rows(_raw(each, wanted), tensors, threshold) for each in good]
-    return good[0], {name: _typed(_stacked([each[name] for each in raw]), tensors, name) for name in wanted}
+    return good[0], {name: _typed(_stacked([each[name] for each in raw], name), tensors, name) for name in wanted}
 
 
 def score_output(tensors: Tensors) -> str:
@@ -93,10 +93,12 @@ def _kept(value: Array, kept: Array) -> Array:
     return value[kept] if value.ndim and len(value) == len(kept) else value
 
 
-def _stacked(rows: Sequence[Array]) -> Array:
-    """One array; rows of other lengths are filled up with zeros, or empty texts."""
+def _stacked(rows: Sequence[Array], name: str) -> Array:
+    """One array; rows of other lengths are filled up with zeros, or empty texts. BadRequest if that can't be."""
     if len({row.shape for row in rows}) == 1:
         return np.stack(rows)
+    if len({row.shape[1:] for row in rows}) > 1:
+        raise BadRequest(f"the output {name!r} has another shape for each of these pictures: send them one by one")
     length = max(map(len, rows))
     return np.stack([np.concatenate([row, _nothing(row, length - len(row))]) for row in rows])
 

@@ -1,15 +1,18 @@
 """A protocol of its own: one file, here this one, and one line where it is listed; it is answered like any other."""
 
+import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
 
 from app.api.dialects import dialects
 from app.api.parameters import Parameters
 from app.api.pipeline import Asked, Pipeline, answers_in
+from tests.app.api.conftest import Api
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 
@@ -64,3 +67,9 @@ async def test_it_is_closed_to_who_has_no_token(server: Compared) -> None:
     assert (await ask(server, ""))[0] == 401
     assert (await ask(server, "Bearer wrong"))[0] == 403
     assert server.counted("images_total") == 0
+
+
+async def test_no_route_needs_a_thread(shared: Api) -> None:
+    """FastAPI runs functions in threads, and what routes ask belongs to the event loop."""
+    endpoints = [route.endpoint for route in shared.app.routes if isinstance(route, APIRoute)]
+    assert [each.__name__ for each in endpoints if not inspect.iscoroutinefunction(each)] == []

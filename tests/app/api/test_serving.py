@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from app.api.dialects.tensors import _stacked
+from app.errors import BadRequest
+from app.verdicts.verdict import Verdict
 from tests.app.api.conftest import assert_is_error
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
+from tests.support.app.comparing import size_verdict
 from tests.support.fakes import FACTS
 
 pytestmark = pytest.mark.anyio
@@ -66,3 +71,20 @@ async def test_their_pictures_are_compared_in_the_background_without_tensors(ser
     await infer(server, "detection_scores")
     await server.until_counted("compare_pairs_total", 1, copy="frozen", source="shadow")
     assert not server.backend("native").batches[-1][0].raw
+
+
+async def test_where_size_classes_have_other_copies_all_of_them_must_give_what_is_asked(server: Compared) -> None:
+    lower, higher = size_verdict("passed", low=1.2), size_verdict("passed", low=1.4)
+    verdicts = {"trt": Verdict({"small": higher}), "frozen": Verdict({"small": lower, "large": higher})}
+    await server.put(backend="auto")
+    await server.load(**verdicts)
+    server.backend("frozen").facts = LESS
+    assert set(server.parts.routing.answers.values()) >= {"trt", "frozen"}
+    response = await infer(server, "num_detections")
+    assert (response.status_code, response.headers["X-Backend"]) == (200, "native"), response.text
+    assert (await infer(server, "detection_scores")).headers["X-Backend"] == "trt"
+
+
+def test_outputs_of_other_shapes_are_refused_by_name() -> None:
+    with pytest.raises(BadRequest, match="the output 'masks' has another shape for each of these pictures"):
+        _stacked([np.zeros((2, 3)), np.zeros((2, 4))], "masks")
