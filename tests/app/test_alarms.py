@@ -32,9 +32,13 @@ async def test_one_timer_waits_for_the_next_of_many() -> None:
 
 async def test_what_is_due_can_stop_what_is_due_with_it() -> None:
     alarms, loop, done = Alarms(), asyncio.get_running_loop(), list[str]()
-    numbers: list[int] = []
-    numbers.append(alarms.start(loop, 0, lambda: (done.append("first"), alarms.stop(numbers[1]))[0]))
-    numbers.append(alarms.start(loop, 0, lambda: done.append("stopped")))
+
+    def first() -> None:
+        done.append("first")
+        alarms.stop(second)
+
+    alarms.start(loop, 0, first)
+    second = alarms.start(loop, 0, lambda: done.append("stopped"))
     alarms.start(loop, 0, lambda: done.append("third"))
     await until(lambda: done[-1:] == ["third"])
     assert done == ["first", "third"]

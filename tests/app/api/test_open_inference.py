@@ -156,7 +156,7 @@ async def test_binary_data_whose_lengths_are_wrong_is_400(
 
 @pytest.mark.parametrize("length", ["x", "-1", "9" * 30, "100000", "²"])
 async def test_a_wrong_length_of_the_json_is_400(length: str, shared: Api) -> None:
-    headers = {"Inference-Header-Content-Length": length.encode("latin-1")}
+    headers = {b"Inference-Header-Content-Length": length.encode("latin-1")}
     response = await shared.client.post(f"{MODEL}/infer", content=b"{}", headers=headers)
     assert "Inference-Header-Content-Length must be" in assert_is_error(response, 400, "bad_request")
 

@@ -32,8 +32,11 @@ async def test_what_is_unpacked_is_in_memory_once(traced: None) -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": packed}
 
+    async def send(message: Any) -> None:
+        raise AssertionError(message)  # nothing is refused
+
     packed = gzip.compress(bytes(SIZE_BYTES), 1)
     scope = {"type": "http", "headers": [(b"content-encoding", b"gzip")], "state": {LIMIT: SIZE_BYTES}}
     before = tracemalloc.get_traced_memory()[0]
-    await Packed(app, most_bytes=SIZE_BYTES)(scope, receive, receive)
+    await Packed(app, most_bytes=SIZE_BYTES)(scope, receive, send)
     assert held[0] < 1.5 * SIZE_BYTES
