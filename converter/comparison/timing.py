@@ -126,7 +126,7 @@ def _half_width(influence: Values, left: int, *, confidence: float, rng: np.rand
     sums = circle[block : block + pairs] - circle[:pairs]  # of the block that begins at each pair
     means = sums[rng.integers(pairs, size=(RESAMPLES, blocks))].sum(axis=1) / (blocks * block)
     error = float(means.std()) * sqrt(blocks * block / pairs) / sqrt(_seen(correlation, block))
-    return error * _student(confidence, freedom=max(1.0, left / block - 1))
+    return error * student(confidence, freedom=max(1.0, left / block - 1))
 
 
 def _correlation(values: Values) -> float:
@@ -155,7 +155,7 @@ def _seen(correlation: float, block: int) -> float:
     return 1 - 2 * correlation * (1 - correlation**block) / (block * (1 - correlation**2))
 
 
-def _student(confidence: float, *, freedom: float) -> float:
+def student(confidence: float, *, freedom: float) -> float:
     """Student's two-sided quantile (Abramowitz and Stegun 26.7.5): 1 % short at 2 degrees of freedom, 11 % at 1."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     terms = (

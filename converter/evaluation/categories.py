@@ -30,12 +30,16 @@ def of(truth: Truth, found: Sequence[Detections], way: str | None = None) -> Cat
     if way is not None:
         return Categories(ways[way], way, "as it was said")
     pairs = _pairs(truth, found)
-    fitting = {each: sum(mapped.get(kind) == category for kind, category in pairs) for each, mapped in ways.items()}
+    fitting = {each: _fitting(mapped, pairs) for each, mapped in ways.items()}
     best = max(WAYS, key=fitting.__getitem__)
     told = f"{fitting[best]} of {len(pairs)} certain detections are on objects of their category"
     if len(pairs) < _FEWEST or fitting[best] < _MOST * len(pairs):
         raise BadOptions(f"which category a class is can't be told: by {best} {told}; say it by --classes")
     return Categories(ways[best], best, told)
+
+
+def _fitting(mapped: Mapping[int, int], pairs: Sequence[tuple[int, int]]) -> int:
+    return sum(mapped.get(kind) == category for kind, category in pairs)
 
 
 def _mapped(truth: Truth, way: str) -> dict[int, int]:

@@ -76,11 +76,8 @@ def _lines(found: "Evaluation") -> Iterator[str]:
     yield f"{found.evidence}."
     rows = [_HEAD, *map(_cells, found.rows)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
-    for row in rows:
-        yield "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-    for each in found.rows:
-        for name, why in each.failed.items():
-            yield f"{each.name} failed on {name}: {why}"
+    yield from ("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows)
+    yield from (f"{each.name} failed on {name}: {why}" for each in found.rows for name, why in each.failed.items())
 
 
 def _cells(row: "Row") -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """An evaluation from beginning to end: native and its copies run on the pictures, scored, and told apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,16 +66,23 @@ def evaluate(question: Question, *, progress: Progress, limits: Limits) -> Evalu
     progress.plan([DETECT + request.folder.name for request in requests])
     found = [_run(request, known, progress, limits) for request in requests]
     mapped = categories.of(known, found[0].detections, question.classes)
-    scores = [scoring.score(known, each.detections, mapped.of_class) for each in found]
-    rows = zip(requests, found, scores, _differences(question, scores), strict=True)
     return Evaluation(
         pictures=len(known.ids),
         absent=known.absent,
         objects=sum(not box.iscrowd for box in known.boxes),
         classes=mapped.way,
         evidence=mapped.evidence,
-        rows=tuple(_row(*row) for row in rows),
+        rows=tuple(_rows(question, found, [scoring.score(known, each.detections, mapped.of_class) for each in found])),
     )
+
+
+def _rows(question: Question, found: Sequence[running.Found], scores: Sequence[Score]) -> Iterator[Row]:
+    names = [NATIVE, *(folder.absolute().name for folder in question.copies)]
+    folders = [question.model, *question.copies]
+    for name, folder, each, score, apart in zip(
+        names, folders, found, scores, _differences(question, scores), strict=True
+    ):
+        yield Row(name=name, folder=folder, precisions=score.precisions, failed=each.failed, difference=apart)
 
 
 def _native(question: Question) -> Request:
@@ -89,8 +96,10 @@ def _copy(folder: Path) -> Request:
         report = Report.read(folder)
     except (OSError, ValueError) as error:
         raise BadOptions(f"the report of {folder.absolute().name} can't be read: {error}") from error
+    if report is None and (folder / "saved_model.pb").is_file():
+        return Request(folder=folder.resolve(), batch_sizes=(1,))  # made elsewhere
     if report is None:
-        raise BadOptions(f"{folder.absolute().name} is no copy: it has no report.json")
+        raise BadOptions(f"{folder.absolute().name} is no copy: it has neither a report.json nor a saved_model.pb")
     return Request(folder=folder.resolve(), target=report.target, batch_sizes=(min(report.batch_sizes),))
 
 
@@ -112,8 +121,3 @@ def _differences(question: Question, scores: Sequence[Score]) -> list[Difference
         difference(native.matches, each.matches, pictures=pictures, resamples=question.resamples) for each in copies
     ]
     return [None, *told]
-
-
-def _row(request: Request, found: running.Found, score: Score, apart: Difference | None) -> Row:
-    name = NATIVE if request.target is None else request.target
-    return Row(name=name, folder=request.folder, precisions=score.precisions, failed=found.failed, difference=apart)

@@ -15,7 +15,6 @@ from converter.model.detections import Detections
 
 # As COCOeval.summarize orders them: over overlaps from 0.5 to 0.95, at one, and by the objects' size.
 NAMES = ("map", "map50", "map75", "map_small", "map_medium", "map_large")
-_MOST = 100  # detections of a picture, the best ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +82,28 @@ def _answers(truth: Truth, found: Sequence[Detections], category_of: Mapping[int
 def _matches(evaluation: Any, truth: Truth) -> Iterator[CategoryMatches]:
     """What is kept of each category's pictures: objects of all sizes, the best detections."""
     numbers = {each: place for place, each in enumerate(truth.ids)}
-    parts: dict[int, list[dict[str, Any]]] = {each.id: [] for each in truth.categories}
+    parts: dict[int, list[dict[str, Any]]] = {}
+    for each in _of_all_sizes(evaluation):
+        parts.setdefault(each["category_id"], []).append(each)
+    for of_category in parts.values():
+        yield _added_up(of_category, [numbers[each["image_id"]] for each in of_category], len(numbers))
+
+
+def _of_all_sizes(evaluation: Any) -> Iterator[dict[str, Any]]:
     everything = evaluation.params.areaRng[0]
-    for each in evaluation.evalImgs:
-        if each and each["aRng"] == everything:
-            parts[each["category_id"]].append(each)
-    for of_category in filter(None, parts.values()):
-        objects = np.zeros(len(numbers))
-        for each in of_category:
-            objects[numbers[each["image_id"]]] = np.count_nonzero(each["gtIgnore"] == 0)
-        counting = [~each["dtIgnore"][:, :_MOST] for each in of_category]
-        hits = [(each["dtMatches"][:, :_MOST] > 0) for each in of_category]
-        places = [numbers[each["image_id"]] for each in of_category]
-        yield CategoryMatches.of(
-            scores=np.concatenate([each["dtScores"][:_MOST] for each in of_category]),
-            pictures=np.repeat(places, [each.shape[1] for each in hits]),
-            right=np.concatenate([hit & count for hit, count in zip(hits, counting, strict=True)], axis=1),
-            wrong=np.concatenate([~hit & count for hit, count in zip(hits, counting, strict=True)], axis=1),
-            objects=objects,
-        )
+    return (each for each in evaluation.evalImgs if each and each["aRng"] == everything)
+
+
+def _added_up(parts: Sequence[Mapping[str, Any]], places: Sequence[int], pictures: int) -> CategoryMatches:
+    """One category's pictures, which have these places among all."""
+    objects = np.zeros(pictures)
+    objects[places] = [np.count_nonzero(each["gtIgnore"] == 0) for each in parts]
+    hits = np.concatenate([each["dtMatches"] > 0 for each in parts], axis=1)
+    counting = np.concatenate([~each["dtIgnore"] for each in parts], axis=1)
+    return CategoryMatches.of(
+        scores=np.concatenate([each["dtScores"] for each in parts]),
+        pictures=np.repeat(places, [len(each["dtScores"]) for each in parts]),
+        right=hits & counting,
+        wrong=~hits & counting,
+        objects=objects,
+    )

@@ -57,20 +57,22 @@ def read(annotations: Path, folder: Path, *, partial: bool = False) -> Truth:
     """
     file = _parsed(annotations)
     files = {picture.id: folder / _checked(picture.file_name, annotations) for picture in file.images}
-    absent = [number for number, path in files.items() if not path.is_file()]
-    if absent and not partial:
-        some = f"{files[absent[0]].name} and {len(absent) - 1} more" if len(absent) > 1 else files[absent[0]].name
-        raise BadOptions(f"{folder.absolute().name} lacks {some} of {annotations.name} (--partial leaves them out)")
-    for number in absent:
-        del files[number]
-    if not files:
+    there = {number: path for number, path in files.items() if path.is_file()}
+    if len(there) < len(files) and not partial:
+        raise BadOptions(_lacking(folder, annotations, [files[number].name for number in files.keys() - there.keys()]))
+    if not there:
         raise BadOptions(f"{folder.absolute().name} has no picture that {annotations.name} names")
-    _check_pictures(files.values())
-    boxes = [box for box in file.annotations if box.image_id in files]
+    _check_pictures(there.values())
+    boxes = [box for box in file.annotations if box.image_id in there]
     if not boxes:
         raise BadOptions(f"{annotations.name} has no object in these pictures")
     categories = sorted(file.categories, key=lambda each: each.id)
-    return Truth(tuple(files), tuple(files.values()), boxes, categories, len(absent))
+    return Truth(tuple(there), tuple(there.values()), boxes, categories, len(files) - len(there))
+
+
+def _lacking(folder: Path, annotations: Path, names: Sequence[str]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{folder.absolute().name} lacks {min(names)}{more} of {annotations.name} (--partial leaves them out)"
 
 
 def _parsed(path: Path) -> _File:
