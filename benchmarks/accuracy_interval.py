@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--resamples", type=int, default=200)
     args = parser.parse_args()
     for words, noise in NOISE.items():
-        truth = _apart(scene(seed=1_000_000, pictures=MOST), noise, 1)[0]
+        truth = _apart(scene(seed=1_000_000, pictures=MOST), noise, 2)[0]
         for pictures in (20, 50, 200):
             told = [_apart(scene(seed=seed, pictures=pictures), noise, args.resamples) for seed in range(args.runs)]
             held = np.mean([low <= truth <= high for _, low, high in told])
