@@ -1,24 +1,23 @@
 """Copies with a planted slowness: the gate or live pairs find it, native answers there, and mended they answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from app.images import Image
-from app.verdicts.later import Later
 from app.verdicts.shadow import MOST_WAITING_OF_ALL
 from app.verdicts.slowness import FEWEST_FOR_GATE, NO_STALLS
 from converter.sizes import SizeName
 from tests.support.app import jpegs
 from tests.support.app.comparing import boxes
-from tests.support.app.judging import SOON_S, Judging
+from tests.support.app.judging import Judging
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
-PIXELS = {"small": 400_000, "medium": 2_000_000, "large": 12_000_000}
+PIXELS: Mapping[SizeName, int] = {"small": 400_000, "medium": 2_000_000, "large": 12_000_000}
 NATIVE_S, COPY_S, MORE_S = 0.02, 0.01, 0.09  # for a picture; for a call that is slower by the planted fault
 
 Fault = Callable[
@@ -44,12 +43,17 @@ class Planted(Judging):
                 self.clock.take(MORE_S)
 
         copy.fails = call
-        judge = self.another(self.parts.served.spec, self.starter, PIXELS, measuring=self.shadow.measuring.alone)
-        later = Later(judge)
-        later.pause_s = SOON_S
-        await judge.judge(copy)
-        self.tasks = [asyncio.create_task(later.run()), asyncio.create_task(self.shadow.run())]
-        await until(lambda: self.judged() == set(PIXELS))
+        self.asked = self.another(self.parts.served.spec, self.starter, PIXELS, measuring=self.shadow.measuring.alone)
+        self.pairing = asyncio.create_task(self.shadow.run())
+        await self.asked.judge(copy)
+        await self.judge_on()
+        assert self.judged() == set(PIXELS)
+
+    async def judge_on(self) -> None:
+        """What the server does while it serves, after a pause: judge what is left, or asked for again."""
+        for copy in self.asked.unfinished():
+            await self.asked.go_on(copy)
+            await self.judge_on()
 
     def judged(self) -> set[str]:
         found = self.routing.standing("frozen").verdict
@@ -67,8 +71,7 @@ class Planted(Judging):
             await until(lambda: pairs._value.get() == self.run)
 
     async def close(self) -> None:
-        for task in self.tasks:
-            task.cancel()
+        self.pairing.cancel()
         await super().close()
 
 
@@ -86,7 +89,8 @@ async def test_a_copy_that_is_slower_only_at_12_megapixels(bench: Planted) -> No
     assert bench.routing.answers["large"] == "native", "live pairs see it too"
     bench.mended = True
     await bench.traffic("large", 300)
-    await until(lambda: bench.routing.answers["large"] == "frozen")
+    await bench.judge_on()
+    assert bench.routing.answers["large"] == "frozen"
 
 
 async def test_a_copy_that_is_slower_only_at_batch_3(bench: Planted) -> None:
@@ -95,11 +99,13 @@ async def test_a_copy_that_is_slower_only_at_batch_3(bench: Planted) -> None:
     assert "at batch 3; no batch size may be slower" in bench.told("frozen")[1]
     judged = bench.calls
     await bench.traffic("small", FEWEST_FOR_GATE + 6)
-    await until(lambda: bench.calls > judged + 2 * FEWEST_FOR_GATE)
+    await bench.judge_on()
+    assert bench.calls > judged + 2 * FEWEST_FOR_GATE
     assert bench.routing.answers["small"] == "native", "live pairs do not see it, and the gate that they ask does"
     bench.mended = True
     await bench.traffic("small", 3 * FEWEST_FOR_GATE)
-    await until(lambda: bench.routing.answers["small"] == "frozen")
+    await bench.judge_on()
+    assert bench.routing.answers["small"] == "frozen"
 
 
 async def test_a_copy_of_which_every_50th_call_stalls(bench: Planted) -> None:
