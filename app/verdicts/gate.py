@@ -107,6 +107,13 @@ class Gate:
             reason = f"{_in_words(what, _measured(ratios))}; {reason}"
         return SizeVerdict(word=found, reason=reason, agreement=agreement, ratios=ratios, over_frozen=over_frozen)
 
+    def unsure(self, found: SizeVerdict) -> bool:
+        """Whether a copy that was found slower may be as fast as is asked: a restless machine hides it."""
+        highs = [each.high for each in (*_measured(found.ratios).values(), *found.over_frozen.values())]
+        if found.word != "slower" or not highs or _slower_between("", found.ratios):
+            return False
+        return max(highs) > self.rules.speedup and min(highs) > min(NOT_SLOWER, self.rules.speedup)
+
     def _agreed(self, agreement: Mapping[str, Agreement]) -> tuple[Agreed, str]:
         """The worst word over the batch sizes, and its reason."""
         words: tuple[Agreed, ...] = ("disagrees", "undecided", "agrees")
