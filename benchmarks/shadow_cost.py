@@ -75,8 +75,8 @@ def report(rounds: list[dict[float, dict[str, Any]]], dropped: float) -> int:
             cells = [f"{found[key]:.1f}" for key in ("rate", "p50_ms", "p99_ms")]
             print(f"| {number} | {share:g} | {' | '.join(cells)} | {found['pairs']:.0f} | ", end="")
             print(f"{compared[0]:.3f} | {compared[1]:.3f} |")
-    for share, compared in sorted(times.items()):
-        rate, p99 = (statistics.median(each) for each in zip(*compared, strict=True))
+    for share, every in sorted(times.items()):
+        rate, p99 = (statistics.median(each) for each in zip(*every, strict=True))
         print(f"\nShare {share:g}, medians: {rate:.3f} times the pictures/s, p99 {p99:.3f} times.")
     print(f"\n{dropped:.0f} were dropped.")
     return int(any(found["not_2xx"] or found["broken"] for one in rounds for found in one.values()))
