@@ -106,7 +106,7 @@ $(VENV)/test.done: requirements-dev.lock | $(PY)
 $(CLIENTS)/done: requirements-clients.lock | $(PY)
 	@echo "installing requirements-clients.lock into $(CLIENTS), once …"
 	@$(PYTHON) -m venv --clear --without-pip $(CLIENTS)
-	@$(PYTHON) -m pip --disable-pip-version-check --python $(CLIENTS)/bin/python install --quiet --require-hashes --requirement $<
+	@$(PYTHON) -m pip --disable-pip-version-check --python $(CLIENTS)/bin/python install --quiet --no-compile --require-hashes --requirement $<
 	@touch $@
 
 $(VENV)/gpu.done: requirements-gpu.lock deploy/tensorrt.lock | $(PY)

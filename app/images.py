@@ -135,10 +135,13 @@ class _Header:
 
     def add(self, marker: int, start: int, stop: int) -> None:
         """Read the next segment; InvalidImage if no decoder would go on behind it."""
-        self._junk_bytes += start - _MARKER_BYTES - self._end
+        if junk_bytes := start - _MARKER_BYTES - self._end:
+            self._junk_bytes += junk_bytes
+            self._check_amount()
         self._end = stop
         if marker in _TABLES:
             self._table_bytes += stop - start
+            self._check_amount()
         elif marker in FRAMES:
             self._read_frame(marker, start, stop)
         elif marker == _METADATA and not self._has_exif and self._data.startswith(_EXIF, start + 2):
@@ -147,13 +150,12 @@ class _Header:
             raise InvalidImage(f"{_UNREADABLE}: no decoder takes its marker ff {marker:02x}")
         elif marker == START_OF_SCAN:
             self._read_scan(start, stop)
-        if self._junk_bytes > MAX_JUNK_BYTES or self._table_bytes > MAX_TABLE_BYTES:
-            raise self._too_much()
 
-    def _too_much(self) -> InvalidImage:
+    def _check_amount(self) -> None:
         if self._junk_bytes > MAX_JUNK_BYTES:
-            return InvalidImage(f"{_UNREADABLE}: it has more than {MAX_JUNK_BYTES:,} bytes between its segments")
-        return InvalidImage(f"{_UNREADABLE}: it has more than {MAX_TABLE_BYTES:,} bytes of tables")
+            raise InvalidImage(f"{_UNREADABLE}: it has more than {MAX_JUNK_BYTES:,} bytes between its segments")
+        if self._table_bytes > MAX_TABLE_BYTES:
+            raise InvalidImage(f"{_UNREADABLE}: it has more than {MAX_TABLE_BYTES:,} bytes of tables")
 
     def _read_scan(self, start: int, stop: int) -> None:
         if not all(self.size):

@@ -47,6 +47,9 @@ class Runner(Protocol):
 
     facts: Facts
 
+    def finish(self) -> bool:
+        """Do what it can serve without, while others run it already; whether its `facts` are others now."""
+
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """Answer one batch of pictures as they are shown, `raw` with all outputs. BatchFailed if the model raises."""
 
@@ -78,6 +81,9 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
     leftovers = Leftovers()
     for _ in range(runner.facts.batches_in_flight - 1):
         threading.Thread(target=_serve, args=(channel, runner, leftovers), daemon=True).start()
+    if runner.finish():
+        give_back()
+        channel.send({"facts": asdict(runner.facts)})
     _serve(channel, runner, leftovers)
 
 

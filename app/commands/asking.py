@@ -12,6 +12,8 @@ _TIMEOUT_S = 120.0
 _MOST_TRIES = 60  # of a picture that is refused because the queue is full, or whose connection breaks
 _LONGEST_PAUSE_S = 30.0
 _BUSY = (429, 503)
+_ERRORS = 400
+_OF_ALL = ("bad_parameter", "not_found", "wrong_host")  # codes of errors that every picture would get
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -31,8 +33,12 @@ class Asker:
     @classmethod
     def of(cls, url: str, parameters: dict[str, Any], token: str | None) -> "Asker":
         """NoServer if the URL is none."""
-        parts = urlsplit(url)
-        if parts.scheme not in _PORTS or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            named = parts.scheme in _PORTS and parts.hostname and parts.port != 0
+        except ValueError:  # as of a port that is no number, or too large
+            named = False
+        if not named:
             raise NoServer(f"{url!r} is no URL of a server, like http://127.0.0.1:8000")
         return cls(url.rstrip("/"), parameters, token, threading.local())
 
@@ -77,10 +83,23 @@ class Asker:
 
 
 def _answer(status: int, body: bytes) -> dict[str, Any]:
-    try:
-        answer: dict[str, Any] = json.loads(body)
-    except ValueError:
-        return {"error": f"the server answered {status} with something else than JSON", "code": "unknown"}
+    answer = _ours(body)
+    if answer is None and status < _ERRORS:
+        raise NoServer(f"what answers there is no detection server: it said {status}")
+    if answer is None:
+        return {"error": f"the answer was {status}, in words that are not the server's", "code": "unknown"}
     if status in (401, 403):
-        raise NoServer(f"{answer.get('error', status)}: set DETECTOR_TOKEN")
+        raise NoServer(f"{answer.get('error')}: set DETECTOR_TOKEN")
+    if answer.get("code") in _OF_ALL:
+        raise NoServer(str(answer["error"]))
     return answer
+
+
+def _ours(body: bytes) -> dict[str, Any] | None:
+    """What a detection server's body says; None if it is another's."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    is_ours = isinstance(answer, dict) and not answer.keys().isdisjoint(("error", "detections"))
+    return answer if is_ours else None

@@ -31,7 +31,8 @@ def serving(environ: Mapping[str, str], *, parameters: Mapping[str, Any]) -> Ite
     wants_copies = parameters.get("backend", AUTO) not in (AUTO, NATIVE)
     start = {"DETECTOR_STARTUP_CONVERSION": "blocking"} if wants_copies else {"DETECTOR_COPIES": ""}
     bind = f"127.0.0.1:{_free_port()}"
-    settings = {**environ, **_QUICK, **start, "DETECTOR_BIND": bind, "DETECTOR_ROOT_PATH": ""}
+    alone = {"DETECTOR_BIND": bind, "DETECTOR_ROOT_PATH": "", "DETECTOR_GRPC_BIND": ""}
+    settings = {**environ, **_QUICK, **start, **alone}
     with tempfile.TemporaryFile() as log:
         command = [sys.executable, "-m", "app", "serve"]
         process = subprocess.Popen(command, env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -106,7 +106,15 @@ def _outputs(asked: Any) -> dict[str, Any]:
 
 def _pictures(asked: Any, signature: Tensors) -> Sequence[bytes]:
     """The JPEG files in the one input that takes pictures, however they are put into the message."""
-    inputs = [{"name": each.name, "datatype": each.datatype, "shape": list(each.shape)} for each in asked.inputs]
+    inputs = [
+        {
+            "name": each.name,
+            "datatype": each.datatype,
+            "shape": list(each.shape),
+            "parameters": _values(each.parameters),
+        }
+        for each in asked.inputs
+    ]
     tensor = binary_tensors.only_input({"inputs": inputs}, signature)
     raw = asked.raw_input_contents
     if raw and (len(raw) != 1 or asked.inputs[0].contents.bytes_contents):

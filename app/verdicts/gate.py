@@ -59,6 +59,7 @@ class Gate:
         pictures = await usable(pictures, (native, copy), self._quiet) if pictures else []
         if not pictures:
             return None
+        await native.settled()  # else its largest batch is not known yet
         most = self._most_in_a_batch(pictures)
         sizes = sorted({1, min(native.facts.batch_sizes[-1], copy.facts.batch_sizes[-1], most)})
         agreement = {str(each): await self._compare(native, copy, pictures, each) for each in sizes}

@@ -17,9 +17,10 @@ from converter.sizes import LARGE_PIXELS
 
 # Of timed calls at each load; with 6, one slow call made an interval of 0.006 to 392.
 FEWEST_PAIRS, MOST_PAIRS = 12, 60
-FEW_PAIRS = 8  # at a batch size between the others
+FEW_PAIRS = 5  # at a batch size between the others
 MOST_BETWEEN = 6  # such sizes
 ROUND = 8  # pictures that go through both while as many calls are in flight as serving has
+FEWEST_ROUNDS = 10  # of 6 or 8 one interval in ten has bounds more than twice and half the ratio
 
 Clock = Callable[[], float]  # seconds since some moment; never goes back
 
@@ -49,7 +50,7 @@ class Loads:
         both: dict[Role, Backend] = {"native": reference, "copy": copy}
         large = max(image.pixels for image in self._pictures) > LARGE_PIXELS
         count = ROUND // 2 if large else ROUND  # requests wait meanwhile
-        while self._goes_on(found):
+        while self._goes_on(found, FEWEST_ROUNDS):
             pictures = self._some(len(found), count)
             took = {}
             async with self._quiet.moment():
@@ -66,8 +67,8 @@ class Loads:
             found.append(await self._pair(reference, copy, size, len(found)))
         return _ratio(found)
 
-    def _goes_on(self, found: Sequence[tuple[float, float]]) -> bool:
-        if len(found) < FEWEST_PAIRS:
+    def _goes_on(self, found: Sequence[tuple[float, float]], fewest: int = FEWEST_PAIRS) -> bool:
+        if len(found) < fewest:
             return True
         return len(found) < MOST_PAIRS and sum(map(sum, found)) <= self._seconds
 

@@ -24,6 +24,7 @@ from benchmarks.gpu import parts, run, table
 from benchmarks.gpu.points import Points
 from benchmarks.gpu.run import How, OutOfTime
 from converter.contract import PRECISIONS
+from converter.model import sampling
 
 PAGE = Path(__file__).parent.parent / "gpu.md"
 
@@ -65,16 +66,22 @@ def how(args: argparse.Namespace) -> How:
     return How(
         work=args.work,
         points=Points(args.points),
-        connections=tuple(int(each) for each in args.connections.split(",") if each),
-        seconds=args.seconds,
+        connections=points(args.connections, args.seconds),
         layouts=tuple(each for each in args.layouts.split(",") if each),
         raw_seconds=args.raw_seconds,
         orders_seconds=args.orders_seconds,
         settings=settings(args.set),
         precision=args.precision,
         photo=args.photo,
+        images=args.images,
         end=time.monotonic() + 60 * args.minutes,
     )
+
+
+def points(given: str, seconds: float) -> Mapping[int, float]:
+    """CONNECTIONS or CONNECTIONS:SECONDS, separated by commas; the seconds of each."""
+    pairs = (each.partition(":") for each in given.split(",") if each)
+    return {int(connections): float(own or seconds) for connections, _, own in pairs}
 
 
 def settings(given: list[str]) -> Mapping[str, str]:
@@ -91,7 +98,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("bench-gpu"), help="models and copies are kept here")
     parser.add_argument("--points", type=Path, default=Path("bench-gpu/points.jsonl"))
     parser.add_argument("--page", type=Path, default=PAGE, help="for render")
-    parser.add_argument("--connections", default="1,8,32,64,128", help="empty: nothing over HTTP")
+    parser.add_argument("--connections", default="1,8,32,64,128", help="8:20 for 20 seconds; empty: nothing over HTTP")
     parser.add_argument("--seconds", type=float, default=10, help="of each point over HTTP")
     parser.add_argument("--layouts", default="1x1,1x8,4x8,8x8", help="callers x batch of the raw call; empty: none")
     parser.add_argument("--raw-seconds", type=float, default=4, help="of each layout")
@@ -100,6 +107,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--precision", choices=PRECISIONS, default="FP16", help="of the copies")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
     parser.add_argument("--photo", type=Path, default=PHOTO)
+    parser.add_argument("--images", type=Path, default=sampling.PHOTOS, help="backends are compared on those in here")
     return parser.parse_args()
 
 

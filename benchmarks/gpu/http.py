@@ -29,12 +29,16 @@ _SERIES = {
 
 
 @contextmanager
-def served(model: Path, copies: tuple[str, ...], settings: Settings) -> Iterator[Server]:
-    """A server with these copies, each ready or known not to be."""
+def served(model: Path, copies: tuple[str, ...], settings: Settings, images: Path) -> Iterator[Server]:
+    """A server with these copies, each ready or known not to be; judged on `images`, which are all of one size class.
+
+    Of another class it would go on judging beside what is measured.
+    """
     environ = {
         "DETECTOR_MODEL": str(model.parent),
         "DETECTOR_COPIES": ",".join(copies),
         "DETECTOR_STARTUP_CONVERSION": "off",
+        "DETECTOR_GATE_IMAGES": str(images),
         "DETECTOR_GATE_SECONDS": "0.5",
         "DETECTOR_SHADOW_SHARE": "0",
         "DETECTOR_QUEUE_LIMIT": "512",

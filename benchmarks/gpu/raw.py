@@ -35,6 +35,7 @@ class Request:
     in_flight: int | None = None
     memory_mib: int | None = None
     photo: Path = PHOTO
+    images: Path = sampling.PHOTOS  # a folder
     orders_s: float = 0.0
     detections: Path | None = None  # the file for what is found, by batch size
 
@@ -61,7 +62,7 @@ def main() -> int:
     if request.orders_s:
         tell({"step": "orders", **orders(call, facts.batch_sizes[-1], request.orders_s)})
     if request.detections:
-        found = {batch: detected(runner, batch) for batch in range(1, facts.batch_sizes[-1] + 1)}
+        found = {batch: detected(runner, request.images, batch) for batch in range(1, facts.batch_sizes[-1] + 1)}
         request.detections.write_text(json.dumps(found))
         tell({"step": "detections", "pictures": len(found[1])})
     sys.stdout.flush()
@@ -109,9 +110,9 @@ def orders(call: Any, largest: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def detected(runner: Runner, batch: int) -> list[Any]:
+def detected(runner: Runner, images: Path, batch: int) -> list[Any]:
     """Rows of left, top, right, bottom, score, class for each photo; photos of several sizes share batches."""
-    photos, rows = sampling.pictures(None), list[Any]()
+    photos, rows = sampling.pictures(images), list[Any]()
     for start in range(0, len(photos), batch):
         part = photos[start : start + batch]
         rows += map(as_rows, runner.run(part, [sampling.size_of(each) for each in part]))

@@ -28,6 +28,7 @@ from converter.targets import KINDS
 from converter.tolerance import Tolerance
 
 SETTLE_S = 2.0  # of load before the first point
+BESIDE_S = 10.0  # of load where two are beside each other
 BESIDE_MIB = "24000"  # of each backend where two are beside each other and nobody says
 
 
@@ -41,14 +42,14 @@ class How:
 
     work: Path
     points: Points
-    connections: tuple[int, ...]
-    seconds: float
+    connections: Mapping[int, float]  # seconds of each point over HTTP
     layouts: tuple[str, ...]
     raw_seconds: float
     orders_seconds: float
     settings: Settings
     precision: str
     photo: Path
+    images: Path  # a folder of small ones, on which backends are compared
     end: float  # by time.monotonic()
 
     def check_time(self) -> None:
@@ -77,13 +78,14 @@ def load(part: Part, how: How, model: Model) -> None:
     if part.backend in COPIES:
         build(part, how, model)
     _raw(part, how, model, [_key(part, how, step=layout) for layout in how.layouts])
-    keys = {c: _key(part, how, step="http", connections=c, seconds=how.seconds) for c in how.connections}
+    asked = how.connections.items()
+    keys = {count: _key(part, how, step="http", connections=count, seconds=seconds) for count, seconds in asked}
     left = {each: key for each, key in keys.items() if not how.points.has(key)}
     if not left or part.backend == "mixed":  # it is no backend of the server
         return
     how.check_time()
     copies = (part.backend,) if part.backend in COPIES else ()
-    with http.served(model.folder, copies, _environ(how)) as server:
+    with http.served(model.folder, copies, _environ(how), how.images) as server:
         found = http.standing(server, part.backend)
         how.points.add(_key(part, how, step="served"), found)
         if found["state"] not in ("active", "standby"):
@@ -91,7 +93,7 @@ def load(part: Part, how: How, model: Model) -> None:
         http.wrk(server, part.backend, connections=max(left), seconds=SETTLE_S, photo=how.photo)
         for connections, key in left.items():
             how.check_time()
-            how.points.add(key, _loaded(server, part.backend, connections, how))
+            how.points.add(key, _loaded(server, part.backend, connections, key["seconds"], how))
 
 
 def orders(part: Part, how: How, model: Model) -> None:
@@ -120,16 +122,16 @@ def beside(part: Part, how: How, model: Model) -> None:
     copies = tuple(name for name in ("onnx", "trt") if model.copy(name).is_dir())
     limit = {"DETECTOR_GPU_MEMORY_MIB": BESIDE_MIB} if http.memory() else {}
     within = replace(how, settings={**limit, **how.settings})
-    with http.served(model.folder, copies, _environ(within)) as server:
+    with http.served(model.folder, copies, _environ(within), how.images) as server:
         for name in ("native", *copies):
             how.points.add(_key(part, within, step="beside", of=name), http.standing(server, name))
         for name in copies:
             key = _key(part, within, step="beside loaded", of=name)
-            how.points.add(key, _loaded(server, name, 32, how))
+            how.points.add(key, _loaded(server, name, 32, BESIDE_S, how))
 
 
-def _loaded(server: Server, backend: str, connections: int, how: How) -> dict[str, Any]:
-    return http.load(server, backend, connections=connections, seconds=how.seconds, photo=how.photo)
+def _loaded(server: Server, backend: str, connections: int, seconds: float, how: How) -> dict[str, Any]:
+    return http.load(server, backend, connections=connections, seconds=seconds, photo=how.photo)
 
 
 _DOES: Mapping[str, Callable[[Part, How, Model], None]] = {
@@ -180,6 +182,7 @@ def _request(part: Part, how: How, model: Model, **more: Any) -> Request:
         in_flight=int(in_flight) if in_flight else None,
         memory_mib=int(memory) if memory else None,
         photo=how.photo,
+        images=how.images,
         **more,
     )
 

@@ -26,6 +26,79 @@ def live(tmp_path_factory: pytest.TempPathFactory, altered: Path, photos: dict[s
         yield running
 
 
+def decided_by_traffic(live: Living) -> None:
+    told = live.until("standby")
+    assert told["reason"].startswith("undecided: neither found a box, only 0 rows, 30 are needed")
+    assert same_everywhere(live.server)["active"] == "native"
+    with traffic(live.server.url, live.photos, connections=1) as sent:
+        assert live.put(shadow_share=1)["shadow_share"] == 1
+        told = live.until("active")
+    assert sent.errors == []
+    assert set(sent.statuses) == {200}
+    verdict = told["verdict"]
+    assert verdict["verdict"] == "passed"
+    assert {(each["rows"] >= 30, each["rows_apart"]) for each in verdict["agreement"].values()} == {(True, 0)}
+    assert max(ratio["low"] for ratio in verdict["native_over_copy"].values()) > 1.02
+    assert live.server.metric("detector_compare_pairs_total", copy="frozen", result="disagree") == 0
+
+
+def moved_by_an_admin_without_a_failed_request(live: Living) -> None:
+    live.put(shadow_share=0)
+    with traffic(live.server.url, live.photos, connections=8) as sent:
+        for chosen, active in (("native", "native"), ("frozen", "frozen"), ("native", "native"), ("auto", "frozen")):
+            told = live.put(backend=chosen)
+            assert (told["backend"], told["active"]) == (chosen, active)
+            assert same_everywhere(live.server)["active"] == active
+            sent.wait_for(12)
+    assert sent.errors == []
+    assert set(sent.statuses) == {200}
+    assert {response.headers["X-Backend"] for _, response in sent.answers} == {"native", "frozen"}
+
+
+def judged_again_when_its_files_were_swapped(live: Living, bad: Path) -> None:
+    live.put(shadow_share=1)
+    with traffic(live.server.url, live.photos, connections=1) as sent:
+        live.server.wait_until(lambda: live.window()["pairs"] >= 20)  # good ones
+        put(bad, live.place)
+        os.kill(live.server.worker_pid("frozen"), signal.SIGKILL)
+        live.server.wait_until(lambda: live.server.model()["active"] == "native", within_s=10)
+        same_everywhere(live.server)
+        answer = live.server.detect(live.photos[0], backend="both")
+        assert answer.status_code == 503
+        assert answer.json()["error"].startswith("there is no copy to compare native with: frozen is ")
+        live.server.wait_until(lambda: word(live) == "disagrees")
+        sent.wait_for(2)
+    assert sent.errors == []
+    assert set(sent.statuses) == {200}, "what was in the worker that was killed is answered by native"
+    model = same_everywhere(live.server)
+    told = model["backends"]["frozen"]
+    assert (model["active"], told["state"], told["rolled_back"]) == ("native", "standby", None)
+    assert live.server.metric("detector_rollbacks_total") == 0, "it never got native's place with these files"
+
+
+def back_when_the_good_ones_are_there_again(live: Living) -> None:
+    put(bundled_model() / "1", live.place)
+    assert live.server.admin("POST", "/admin/reload", json={"backend": "frozen"}).status_code == 200
+    assert (live.told()["state"], word(live)) == ("standby", "undecided")
+    with traffic(live.server.url, live.photos, connections=1) as sent:
+        live.until("active")
+    assert set(sent.statuses) == {200}
+    live.put(shadow_share=0)
+
+
+def word(live: Living) -> str | None:
+    """The verdict on the copy that is loaded; None while there is none."""
+    verdict = live.server.model()["backends"]["frozen"]["verdict"]
+    return verdict and str(verdict["verdict"])
+
+
+def test_a_copys_life(live: Living, altered: Path) -> None:
+    decided_by_traffic(live)
+    moved_by_an_admin_without_a_failed_request(live)
+    judged_again_when_its_files_were_swapped(live, altered / "surer")
+    back_when_the_good_ones_are_there_again(live)
+
+
 @pytest.mark.parametrize("form", ["raw", "several files", "JSON"])
 def test_both_answer_in_every_form(live: Living, form: str) -> None:
     """Each as if asked alone, and the difference is the one between these answers."""
@@ -77,76 +150,3 @@ def test_both_are_drawn_but_not_as_one_picture(live: Living) -> None:
         refused = client.post("/detect?backend=both", content=live.photos[0], headers={"Accept": "image/jpeg"})
     assert (refused.status_code, refused.json()["code"]) == (422, "bad_parameter")
     assert refused.json()["error"] == "Accept: image/jpeg shows the boxes of one backend, not of both"
-
-
-def decided_by_traffic(live: Living) -> None:
-    told = live.until("standby")
-    assert told["reason"].startswith("undecided: neither found a box, only 0 rows, 30 are needed")
-    assert same_everywhere(live.server)["active"] == "native"
-    with traffic(live.server.url, live.photos, connections=1) as sent:
-        assert live.put(shadow_share=1)["shadow_share"] == 1
-        told = live.until("active")
-    assert sent.errors == []
-    assert set(sent.statuses) == {200}
-    verdict = told["verdict"]
-    assert verdict["verdict"] == "passed"
-    assert {(each["rows"] >= 30, each["rows_apart"]) for each in verdict["agreement"].values()} == {(True, 0)}
-    assert max(ratio["low"] for ratio in verdict["native_over_copy"].values()) > 1.02
-    assert live.server.metric("detector_compare_pairs_total", copy="frozen", result="disagree") == 0
-
-
-def moved_by_an_admin_without_a_failed_request(live: Living) -> None:
-    live.put(shadow_share=0)
-    with traffic(live.server.url, live.photos, connections=8) as sent:
-        for chosen, active in (("native", "native"), ("frozen", "frozen"), ("native", "native"), ("auto", "frozen")):
-            told = live.put(backend=chosen)
-            assert (told["backend"], told["active"]) == (chosen, active)
-            assert same_everywhere(live.server)["active"] == active
-            sent.wait_for(12)
-    assert sent.errors == []
-    assert set(sent.statuses) == {200}
-    assert {response.headers["X-Backend"] for _, response in sent.answers} == {"native", "frozen"}
-
-
-def judged_again_when_its_files_were_swapped(live: Living, bad: Path) -> None:
-    assert live.window()["pairs"] >= 20, "some were good"
-    live.put(shadow_share=1)
-    with traffic(live.server.url, live.photos, connections=1) as sent:
-        put(bad, live.place)
-        os.kill(live.server.worker_pid("frozen"), signal.SIGKILL)
-        live.server.wait_until(lambda: live.server.model()["active"] == "native", within_s=10)
-        same_everywhere(live.server)
-        answer = live.server.detect(live.photos[0], backend="both")
-        assert answer.status_code == 503
-        assert answer.json()["error"].startswith("there is no copy to compare native with: frozen is ")
-        live.server.wait_until(lambda: word(live) == "disagrees")
-        sent.wait_for(2)
-    assert sent.errors == []
-    assert set(sent.statuses) == {200}, "what was in the worker that was killed is answered by native"
-    model = same_everywhere(live.server)
-    told = model["backends"]["frozen"]
-    assert (model["active"], told["state"], told["rolled_back"]) == ("native", "standby", None)
-    assert live.server.metric("detector_rollbacks_total") == 0, "it never got native's place with these files"
-
-
-def back_when_the_good_ones_are_there_again(live: Living) -> None:
-    put(bundled_model() / "1", live.place)
-    assert live.server.admin("POST", "/admin/reload", json={"backend": "frozen"}).status_code == 200
-    assert (live.told()["state"], word(live)) == ("standby", "undecided")
-    with traffic(live.server.url, live.photos, connections=1) as sent:
-        live.until("active")
-    assert set(sent.statuses) == {200}
-    live.put(shadow_share=0)
-
-
-def word(live: Living) -> str | None:
-    """The verdict on the copy that is loaded; None while there is none."""
-    verdict = live.server.model()["backends"]["frozen"]["verdict"]
-    return verdict and str(verdict["verdict"])
-
-
-def test_a_copys_life(live: Living, altered: Path) -> None:
-    decided_by_traffic(live)
-    moved_by_an_admin_without_a_failed_request(live)
-    judged_again_when_its_files_were_swapped(live, altered / "surer")
-    back_when_the_good_ones_are_there_again(live)

@@ -140,7 +140,7 @@ def test_a_batch_fails_for_the_picture_that_the_model_rejects_alone(quirky: Any,
 
 @pytest.mark.heavy
 def test_a_batch_that_needs_too_much_memory_is_halved(quirky: Any, photos: dict[str, bytes]) -> None:
-    with quirky("exhausts") as server:
+    with quirky("exhausts", DETECTOR_BATCHES_IN_FLIGHT="1") as server:
         server.wait_until_ready()
         pictures = [photos["dog"], photos["coffee"], unlucky(photos), photos["chelsea"]]
         assert [item["status"] for item in together(server, pictures)] == [200] * 4

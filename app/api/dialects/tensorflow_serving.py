@@ -126,14 +126,17 @@ def _encoded(data: object, signature: Tensors) -> Sequence[object]:
         raise BadRequest(_FORM)
     if (named := data.get("signature_name", "")) not in ("", SERVING, signature.signature):
         raise BadRequest(f"there is no signature {str(named)[:60]!r}; {signature.signature!r} is served")
-    found = data.get("instances", data.get("inputs"))
-    if "inputs" in data and isinstance(found, dict):
-        found = _value(found, signature)
+    found = data["instances"] if "instances" in data else _column(data["inputs"], signature)
     if not isinstance(found, list) or not found:
         raise BadRequest(f'{_FORM}: each is a list with a {{"b64": …}} for each picture')
     if len(found) > MAX_PICTURES:
         raise BadRequest(f"the request has {len(found)} pictures; the limit is {MAX_PICTURES}")
     return [_text(each, signature) for each in found]
+
+
+def _column(inputs: object, signature: Tensors) -> object:
+    """The values of the one input, which may be named."""
+    return _value(inputs, signature) if isinstance(inputs, dict) else inputs
 
 
 def _text(item: object, signature: Tensors) -> object:

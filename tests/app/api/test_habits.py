@@ -166,6 +166,12 @@ async def test_curl_d_gets_the_hint(shared: Api) -> None:
     assert "--data-binary @file" in assert_is_error(response, 422, "invalid_image")
 
 
+@pytest.mark.parametrize("kind", ["", "text/plain", "image/jpeg"])
+async def test_base64_alone_gets_a_hint(kind: str, shared: Api) -> None:
+    response = await post(shared, TEXT.encode(), Content_Type=kind)
+    assert "in base64: send the file itself, or JSON" in assert_is_error(response, 415, "not_a_jpeg")
+
+
 @pytest.mark.parametrize(
     ("query", "body", "named"),
     [

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,7 +35,15 @@ class Echo:
             load_seconds=0.1,
             warm_seconds=0.2,
             signature={"folder": str(job.folder), "name": job.name},
+            more_to_come="ECHO_LATER" in os.environ,
         )
+
+    def finish(self) -> bool:
+        """Say of another size if there is to be one."""
+        if not (later := os.environ.get("ECHO_LATER")):
+            return False
+        self.facts = replace(self.facts, batch_sizes=(*self.facts.batch_sizes, int(later)), more_to_come=False)
+        return True
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         for width, *_ in sizes:

@@ -54,7 +54,7 @@ def living(root: Path, native: Path, photos: dict[str, bytes]) -> Iterator[Livin
         "DETECTOR_COPIES": "frozen",
         "DETECTOR_STARTUP_CONVERSION": "off",
         "DETECTOR_GATE_IMAGES": str(root / "gate"),
-        "DETECTOR_GATE_SECONDS": "5",
+        "DETECTOR_GATE_SECONDS": "1",
         "DETECTOR_MAX_BATCH": "2",
         "DETECTOR_SHADOW_SHARE": "0",
         "DETECTOR_ROLLBACK_WINDOW": str(WINDOW),

@@ -1,34 +1,30 @@
-"""A server that is busy at first."""
+"""A server that says what it is told to say, whatever it is asked."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-ANSWER = {"backend": "native", "timing_ms": {"infer": 1}, "detections": [{"label": "tram", "score": 0.9}]}
-
 
 @contextmanager
-def refusing(times: int) -> Iterator[str]:
-    """Its URL; it answers 429 so often, and then one detection."""
-    left = [times]
+def telling(*answers: tuple[int, str]) -> Iterator[str]:
+    """Its URL; it gives one status and body after the other, the last of them for good."""
+    left = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            left[0] -= 1
-            body = json.dumps({"error": "busy", "code": "overloaded"} if left[0] >= 0 else ANSWER).encode()
-            self.send_response(429 if left[0] >= 0 else 200)
+            status, body = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(status)
             self.send_header("Retry-After", "0")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
