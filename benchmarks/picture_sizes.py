@@ -19,7 +19,7 @@ from converter.sizes import SIZES
 
 MEGAPIXELS = (0.4, 2, 12)
 BACKENDS = ("auto", "native", "onnx")
-STAY_S = 15.0  # a verdict that was not for sure is looked at again
+STAY_S = 40.0  # a verdict that was not for sure is looked at again
 
 
 def main() -> int:
