@@ -80,10 +80,10 @@ hostile: $(VENV)/test.done ## Send bodies made to hurt, and measure what they do
 	$(PY) -m benchmarks.hostile
 
 lock: ## Pin the dependencies anew (needs uv)
-	uv pip compile --quiet --generate-hashes --upgrade $(LOCK) pyproject.toml --extra onnx -o requirements.lock
-	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra onnx --extra grpc --group test --group lint -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --generate-hashes --upgrade $(LOCK) pyproject.toml --extra onnx --extra evaluate -o requirements.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra onnx --extra evaluate --extra grpc --group test --group lint -c requirements.lock -o requirements-dev.lock
 	uv pip compile --quiet --generate-hashes $(LOCK) --group clients -o requirements-clients.lock
-	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra gpu --extra onnx -c requirements.lock -o requirements-gpu.lock
+	uv pip compile --quiet --generate-hashes $(LOCK) pyproject.toml --extra gpu --extra onnx --extra evaluate -c requirements.lock -o requirements-gpu.lock
 LOCK := --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-header
 
 clean: ## Remove the environment and what tools left behind

@@ -101,6 +101,15 @@ def size_of(photo: bytes) -> tuple[int, int]:
     return Image.open(io.BytesIO(photo), formats=["JPEG"]).size
 
 
+def usable(path: Path) -> bool:
+    """Whether there is a JPEG file with a header that can be read."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    return data.startswith(_JPEG) and _has_size(data)
+
+
 def _has_size(photo: bytes) -> bool:
     try:
         return min(size_of(photo)) > 0
