@@ -71,13 +71,16 @@ class Packed:
                 raise BadRequest("the compressed body is cut off")
             self._add(whole, piece)
             rest = unpacking.unconsumed_tail
-            if whole.tell() > limit:
-                raise BodyTooLarge(f"the body is larger than the limit of {limit:,} bytes once it is unpacked")
-            if self._held_bytes > self._most_bytes:
-                raise Overloaded("the bodies that are unpacked now take too much memory")
+            self._check_room(whole, limit)
             await asyncio.sleep(0)
         if unpacking.unused_data or at < len(packed):
             raise BadRequest("something follows the end of what is compressed in the body")
+
+    def _check_room(self, whole: BytesIO, limit: int) -> None:
+        if whole.tell() > limit:
+            raise BodyTooLarge(f"the body is larger than the limit of {limit:,} bytes once it is unpacked")
+        if self._held_bytes > self._most_bytes:
+            raise Overloaded("the bodies that are unpacked now take too much memory")
 
     def _add(self, whole: BytesIO, piece: bytes) -> None:
         whole.write(piece)

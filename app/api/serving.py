@@ -87,12 +87,11 @@ class Serving:
         """
         if backend == BOTH:
             raise BadParameter("backend: tensors are those of one backend, not of both")
-        # Nobody knows yet of which size class the pictures are.
-        names = self._routing.answers.values() if backend == AUTO else [backend]
-        missing = [each for name in names for each in self._missing(name, outputs)]
-        if missing and backend != AUTO:
+        if backend == AUTO:  # nobody knows yet of which size class the pictures are
+            return NATIVE if any(self._missing(name, outputs) for name in self._routing.answers.values()) else AUTO
+        if missing := self._missing(backend, outputs):
             raise BadParameter(f"backend: {backend!r} does not give the output {missing[0]!r}; native does")
-        return NATIVE if missing else backend
+        return backend
 
     def _missing(self, backend: str | None, outputs: Collection[str]) -> list[str]:
         """Which of the outputs a copy does not give."""

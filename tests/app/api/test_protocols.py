@@ -70,6 +70,7 @@ async def test_it_is_closed_to_who_has_no_token(server: Compared) -> None:
 
 async def test_no_route_needs_a_thread(shared: Api) -> None:
     """FastAPI runs functions in threads, and what routes ask belongs to the event loop."""
+    routes: Any
     (routes,) = [layer.kwargs["routes"] for layer in shared.app.user_middleware if "routes" in layer.kwargs]
     in_threads = [route.path for route in routes if not inspect.iscoroutinefunction(route.endpoint)]
     assert (len(routes) > 10, in_threads) == (True, [])
