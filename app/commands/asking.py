@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 _TIMEOUT_S = 120.0
-_MOST_TRIES = 60  # of a picture that is refused because the queue is full, or whose connection breaks
+# Tries of a picture that is refused, by the status: a full queue has room soon; a backend may be started again, or is
+# one that never comes.
+_TRIES = {429: 60, 503: 5}
 _LONGEST_PAUSE_S = 30.0
-_BUSY = (429, 503)
 _ERRORS = 400
 _OF_ALL = ("bad_parameter", "not_found", "wrong_host")  # codes of errors that every picture would get
 _PORTS = {"http": 80, "https": 443}
@@ -47,7 +48,7 @@ class Asker:
     def detect(self, picture: bytes) -> dict[str, Any]:
         """The server's answer, or the error that it gives, each as JSON. NoServer if it can't be reached."""
         broken: Exception | None = None
-        for _ in range(_MOST_TRIES):
+        for number in range(1, max(_TRIES.values()) + 1):
             try:
                 status, retry_after, body = self._post(picture)
             except (OSError, http.client.HTTPException) as error:
@@ -57,7 +58,7 @@ class Asker:
                 broken = error  # a connection that was kept may have been closed meanwhile
                 continue
             broken = None
-            if status not in _BUSY or retry_after is None:
+            if retry_after is None or number >= _TRIES.get(status, 0):
                 break
             time.sleep(min(retry_after, _LONGEST_PAUSE_S))
         return _answer(status, body)

@@ -88,10 +88,11 @@ def _predict(pipeline: Pipeline) -> Any:
         reader.check_used()
         timeout = one_of_each(request.scope["headers"]).get(parameters.TIMEOUT_HEADER)
         said = parameters.of_tensors(data.get("parameters", {}), timeout)
-        asked = tensors.asked(pictures, said, serving.backend_for(wanted, said.backend))
+        backend = serving.backend_for(wanted, said.backend)
+        asked = tensors.asked(pictures, said, backend, signature=signature)
         async with pipeline.answering(request, asked) as answered:
             first, outputs = tensors.gathered(answered.results, signature, wanted, threshold=said.threshold)
-            answer = _rows(outputs) if "instances" in data else _columns(outputs)
+            answer = _rows(outputs, signature) if "instances" in data else _columns(outputs)
             body = to_json(answer, inf_nan_mode="null")  # JSON has no word for what is not finite
         return Response(body, headers={"X-Backend": first.backend}, media_type="application/json")
 
@@ -157,8 +158,10 @@ def _value(named: Mapping[str, object], signature: Tensors) -> object:
     return named.get(signature.picture)
 
 
-def _rows(outputs: Mapping[str, tensors.Array]) -> dict[str, Any]:
+def _rows(outputs: Mapping[str, tensors.Array], signature: Tensors) -> dict[str, Any]:
     columns = {name: _listed(name, array) for name, array in outputs.items()}
+    if signature.unbatched:
+        columns = {name: [value] for name, value in columns.items()}
     if len(columns) == 1:
         return {"predictions": next(iter(columns.values()))}
     return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}

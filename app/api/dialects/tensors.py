@@ -20,8 +20,17 @@ _IN_BASE64 = (b"/9j/", b"_9j_")  # how it begins
 TEXT = "string"  # TensorFlow's word for bytes
 
 
-def asked(pictures: Sequence[bytes | ServiceError], said: TensorParameters, backend: str) -> Asked:
-    """The request as the pipeline takes it, with all outputs of this backend."""
+def asked(
+    pictures: Sequence[bytes | ServiceError], said: TensorParameters, backend: str, *, signature: Tensors
+) -> Asked:
+    """The request as the pipeline takes it, with all outputs of this backend; BadRequest if they have no room for all.
+
+    The outputs of some signatures have no side for the batch.
+    """
+    if signature.unbatched and len(pictures) > 1:
+        raise BadRequest(
+            f"the signature {signature.signature!r} takes one picture at a time; there are {len(pictures)}"
+        )
     wanted = Parameters(backend=backend, timeout_ms=said.timeout_ms)
     return Asked([_file(each) for each in pictures], wanted, raw=True)
 

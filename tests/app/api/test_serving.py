@@ -13,15 +13,15 @@ import pytest
 from app.api.dialects.tensors import _stacked
 from app.errors import BadRequest
 from app.verdicts.verdict import Verdict
-from tests.app.api.conftest import assert_is_error
+from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 from tests.support.app.comparing import size_verdict
-from tests.support.fakes import FACTS
+from tests.support.fakes import FACTS, FakeStarter
 
 pytestmark = pytest.mark.anyio
 
-TENSOR = {
+TENSOR: dict[str, Any] = {
     "name": "image_bytes",
     "shape": [1],
     "datatype": "BYTES",
@@ -88,3 +88,27 @@ async def test_where_size_classes_have_other_copies_all_of_them_must_give_what_i
 def test_outputs_of_other_shapes_are_refused_by_name() -> None:
     with pytest.raises(BadRequest, match="the output 'masks' has another shape for each of these pictures"):
         _stacked([np.zeros((2, 3)), np.zeros((2, 4))], "masks")
+
+
+@pytest.fixture
+async def unbatched(start: Start) -> Api:
+    """A model whose outputs have no side for the batch."""
+    api = await start(FakeStarter(facts=replace(FACTS, tensors={**FACTS.tensors, "unbatched": True})))
+    await api.ready()
+    return api
+
+
+async def test_outputs_without_a_side_for_the_batch_are_those_of_one_picture(unbatched: Api) -> None:
+    b64 = {"b64": TENSOR["data"][0]}
+    for body in ({"instances": [b64]}, {"inputs": [b64]}):
+        answer = (await unbatched.client.post("/v1/models/street_signs:predict", json=body)).json()
+        told = answer["predictions"][0] if "instances" in body else answer["outputs"]
+        assert (told["num_detections"], len(told["detection_boxes"])) == (2, 2)
+
+
+async def test_two_pictures_for_them_are_refused(unbatched: Api) -> None:
+    v2 = {"inputs": [{**TENSOR, "shape": [2], "data": TENSOR["data"] * 2}]}
+    v1 = {"instances": [{"b64": TENSOR["data"][0]}] * 2}
+    for path, body in (("/v2/models/street_signs/infer", v2), ("/v1/models/street_signs:predict", v1)):
+        response = await unbatched.client.post(path, json=body)
+        assert "one picture at a time" in assert_is_error(response, 400, "bad_request")

@@ -66,3 +66,11 @@ def test_the_own_server_is_asked_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -
     with telling((503, "{}")) as url:
         assert not is_ready(url.removeprefix("http://"))
     assert not is_ready("127.0.0.1:9")
+
+
+@pytest.mark.parametrize(("status", "code", "most"), [(429, "overloaded", 60), (503, "backend_unavailable", 5)])
+def test_a_refusal_is_taken_for_final_in_the_end(status: int, code: str, most: int) -> None:
+    seen: list[str] = []
+    with telling((status, json.dumps({"error": "not now", "code": code})), seen=seen) as url:
+        assert Asker.of(url, {}, None).detect(b"a picture")["code"] == code
+    assert len(seen) == most
