@@ -11,12 +11,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import error_response
 from app.errors import BadRequest, BodyTooLarge, Overloaded, ServiceError
+from converter.model.jpeg_segments import BEGINNING
 
 LIMIT = "body_limit"  # in `scope["state"]`: the most bytes that this request's body may have, packed or not
 _STEP_BYTES = 256 << 10  # that are taken, or unpacked, before others go on
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _TAKEN_OFF = (b"content-encoding", b"content-length")  # of what is inside neither is true
-_JPEG = b"\xff\xd8\xff"
 
 
 class Packed:
@@ -51,7 +51,7 @@ class Packed:
         """Have `whole` grow to what is inside; the error if that is too much, or nothing that can be unpacked."""
         try:
             body = await _whole(receive)
-            if not body or body.startswith(_JPEG):
+            if not body or body.startswith(BEGINNING):
                 self._add(whole, body)
             else:
                 await self._inflate(body, named, whole, limit=limit)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.api.dialects import answers
 from app.api.parameters import Parameters, TensorParameters
 from app.api.pipeline import Asked, Found
 from app.api.serving import Tensors
@@ -16,7 +17,7 @@ from converter.description import LAYOUTS
 from converter.outputs import COUNT, ROWS, SCORES
 
 Array = NDArray[Any]
-_IN_BASE64 = (b"/9j/", b"_9j_")  # how it begins
+_IN_BASE64 = (b"/9j/", b"_9j_")  # how a JPEG file begins
 TEXT = "string"  # TensorFlow's word for bytes
 
 
@@ -53,7 +54,7 @@ def gathered(
     The first error among the results is raised. `threshold`: rows with a lower score are left out, and pictures with
     fewer rows than others are filled up with zeros.
     """
-    good = list(map(_checked, results))
+    good = list(map(answers.of_one_backend, results))
     raw = [_rows(_raw(each, wanted), tensors, threshold) for each in good]
     return good[0], {name: _typed(_stacked([each[name] for each in raw], name), tensors, name) for name in wanted}
 
@@ -66,14 +67,6 @@ def score_output(tensors: Tensors) -> str:
             f"threshold: the outputs of the signature {tensors.signature!r} have no scores of detections"
         )
     return name
-
-
-def _checked(found: Found) -> Result:
-    if isinstance(found, ServiceError):
-        raise found
-    if not isinstance(found, Result):
-        raise TypeError("two backends have answered where one was asked")
-    return found
 
 
 def _raw(result: Result, wanted: Sequence[str]) -> Mapping[str, Array]:
