@@ -83,12 +83,12 @@ release-check: ## Build a release into dist/, install it where nothing else is, 
 	@PYTHON=$(PYTHON) $(PYTHON) deploy/release_check.py dist
 
 lock: $(CLIENTS)/done ## Pin the dependencies anew, for every platform at once (ARGS=--upgrade: the newest ones)
-	$(UV) $(EVERYWHERE) $(ARGS) pyproject.toml --extra onnx -o requirements.lock
-	$(UV) $(EVERYWHERE) $(ARGS) pyproject.toml --extra onnx --extra grpc --group test --group lint -c requirements.lock -o requirements-dev.lock
+	$(UV) $(EVERYWHERE) $(ARGS) pyproject.toml --extra onnx --extra evaluate -o requirements.lock
+	$(UV) $(EVERYWHERE) $(ARGS) pyproject.toml --extra onnx --extra evaluate --extra grpc --group test --group lint -c requirements.lock -o requirements-dev.lock
 	@# What holds on all of them is left out, so that the lines that hold on one stand out.
 	sed -E -i $(PLAIN) requirements.lock requirements-dev.lock
 	$(UV) $(LINUX) $(ARGS) --group clients -o requirements-clients.lock
-	$(UV) $(LINUX) $(ARGS) pyproject.toml --extra gpu --extra onnx -c requirements.lock -o requirements-gpu.lock
+	$(UV) $(LINUX) $(ARGS) pyproject.toml --extra gpu --extra onnx --extra evaluate -c requirements.lock -o requirements-gpu.lock
 UV := MACOSX_DEPLOYMENT_TARGET=14.0 $(CLIENTS)/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 EVERYWHERE := --universal
 LINUX := --python-platform x86_64-manylinux_2_28
@@ -115,7 +115,7 @@ $(VENV)/test.done: requirements-dev.lock | $(PY)
 $(CLIENTS)/done: requirements-clients.lock | $(PY)
 	@echo "installing requirements-clients.lock into $(CLIENTS), once …"
 	@$(PYTHON) -m venv --clear --without-pip $(CLIENTS)
-	@$(PYTHON) -m pip --disable-pip-version-check --python $(CLIENTS)/bin/python install --quiet --require-hashes --requirement $<
+	@$(PYTHON) -m pip --disable-pip-version-check --python $(CLIENTS)/bin/python install --quiet --no-compile --require-hashes --requirement $<
 	@touch $@
 
 $(VENV)/gpu.done: requirements-gpu.lock deploy/tensorrt.lock | $(PY)

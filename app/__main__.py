@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("app")
 
+_MOST_IN_FLIGHT = 64
 INTERRUPTED = 130  # as shells tell it
 LOOKED_AT = ("model", "cache", "calibration_images")  # by the doctor; any text is a path, so these are never wrong
 DECLARED = (
@@ -83,9 +84,15 @@ def _add_detect(detect: argparse.ArgumentParser) -> None:
     detect.add_argument("--url", help="a server that runs; without it the model of the settings is served meanwhile")
     detect.add_argument("--draw", metavar="DIR", type=Path, help="write each picture with its boxes there")
     detect.add_argument("--json", action="store_true", help="print the answers, one JSON object a line")
-    detect.add_argument("--in-flight", metavar="N", type=int, default=4, choices=range(1, 65), help="requests at once")
+    detect.add_argument("--in-flight", metavar="N", type=_in_flight, default=4, help="requests at once")
     for name in ("backend", "threshold", "classes"):
         detect.add_argument(f"--{name}", metavar="VALUE", help=f"as in /detect: {name}")
+
+
+def _in_flight(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_IN_FLIGHT):
+        raise argparse.ArgumentTypeError(f"it is a number from 1 to {_MOST_IN_FLIGHT}, not {text!r}")
+    return int(text)
 
 
 def _detect(args: dict[str, Any]) -> int:

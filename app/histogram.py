@@ -15,9 +15,6 @@ from prometheus_client.samples import Sample
 
 _SORTED_TOGETHER, _WRITTEN_TOGETHER = 256, 500
 
-# A family, the values of its labels, an amount.
-Note = tuple[prometheus_client.Counter | prometheus_client.Histogram, tuple[object, ...], float]
-
 
 class Histogram(prometheus_client.Histogram):
     """To be observed and read in one thread."""
@@ -28,7 +25,11 @@ class Histogram(prometheus_client.Histogram):
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
         """Take note of one more."""
-        self._new.append(amount)
+        self.observe_all([amount])
+
+    def observe_all(self, amounts: Iterable[float]) -> None:
+        """Take note of these."""
+        self._new += amounts
         if len(self._new) >= _SORTED_TOGETHER:
             self._sort()
 
@@ -41,6 +42,10 @@ class Histogram(prometheus_client.Histogram):
     def _child_samples(self) -> Iterable[Sample]:
         self._sort()
         return super()._child_samples()
+
+
+Family = prometheus_client.Counter | Histogram
+Note = tuple[Family, tuple[object, ...], float]  # the values of its labels, an amount
 
 
 class Noted(Collector):

@@ -78,7 +78,7 @@ def assemble(
 
     api = _app(settings, lifespan)
     pipeline = _pipeline(parts)
-    beside = _beside(settings, pipeline, parts)
+    beside = _beside(settings, pipeline, parts, fail)
     detecting = [protocol(pipeline) for protocol in (dialects() if protocols is None else protocols).values()]
     routers = [*detecting, *_others(parts, settings)]
     for router in routers:
@@ -112,16 +112,23 @@ def _pipeline(parts: Parts) -> Pipeline:
     return Pipeline(parts.detector, side_by_side, parts.shadow, serving, parts.drawing)
 
 
-def _beside(settings: Settings, pipeline: Pipeline, parts: Parts) -> Callable[[], AbstractAsyncContextManager[None]]:
+def _beside(
+    settings: Settings, pipeline: Pipeline, parts: Parts, fail: Callable[[str], None]
+) -> Callable[[], AbstractAsyncContextManager[None]]:
     """What serves beside HTTP while the block runs; WrongSetting if it is asked for and not installed."""
     if settings.grpc_bind is None:
         return nullcontext
     try:
-        from app.rpc.server import Limits, build, running
+        from app.rpc.calls import Limits
+        from app.rpc.server import build, running
     except ImportError as error:
         raise WrongSetting(f"DETECTOR_GRPC_BIND needs {error.name}: pip install '.[grpc]'") from error
-    limits = Limits(message_bytes=settings.max_body_bytes, calls=settings.queue_limit + 2 * settings.max_batch)
-    return lambda: running(build(pipeline, _keys(settings), parts.metrics, limits), str(settings.grpc_bind))
+    limits = Limits(
+        message_bytes=settings.max_body_bytes,
+        message_seconds=6 * settings.request_seconds,  # it is seen as a whole or not at all
+        calls=settings.queue_limit + 2 * settings.max_batch,
+    )
+    return lambda: running(build(pipeline, _keys(settings), parts.metrics, limits), str(settings.grpc_bind), fail)
 
 
 def _others(parts: Parts, settings: Settings) -> Iterator[APIRouter]:
@@ -181,14 +188,16 @@ def _add_layers(
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=paths)
     api.add_middleware(Access, keys=_keys(settings))
     api.add_middleware(Hosts, allowed=allowed)
-    api.add_middleware(Cors, allowed=allowed)
+    if allowed.origins:
+        api.add_middleware(Cors, allowed=allowed)
     api.add_middleware(ErrorForms, forms=error_forms())
     api.add_middleware(Heads)
     plain_paths = _plain_paths(routes) | docs.PATHS
     api.add_middleware(
         Requests, metrics=parts.metrics, journal=Journal(routes), plain_paths=plain_paths, named=Paths(detecting)
     )
-    api.add_middleware(Prefix, prefix=settings.root_path)
+    if settings.root_path:
+        api.add_middleware(Prefix, prefix=settings.root_path)
 
 
 def _keys(settings: Settings) -> Keys:

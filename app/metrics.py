@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from app.buckets import (
     BATCH_BUCKETS,
@@ -17,7 +17,7 @@ from app.buckets import (
     INFER_BUCKETS,
 )
 from app.comparison_series import ComparisonSeries
-from app.histogram import FinerHistogram, Histogram, Note, Noted
+from app.histogram import Family, FinerHistogram, Histogram, Note, Noted
 from app.percentiles import Seen, counts, summary
 from app.processes import Processes
 from converter.sizes import SIZES, SizeName
@@ -38,7 +38,6 @@ class Metrics(ComparisonSeries):
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         super().__init__(registry if registry is not None else CollectorRegistry())
         self._seen: defaultdict[tuple[str, str], Seen] = defaultdict(Seen)  # of `infer`, by backend and role
-        self._series: dict[tuple[object, ...], Any] = {}
         self._noted = Noted(self._write)
         self.registry.register(self._noted)  # first: what is noted is in all that is read after it
         self.processes = Processes()
@@ -203,8 +202,11 @@ class Metrics(ComparisonSeries):
         return generate_latest(self.registry)
 
     def _write(self, notes: Iterable[Note]) -> None:
+        amounts = defaultdict[tuple[Family, tuple[object, ...]], list[float]](list)
         for family, labels, amount in notes:
-            series: Any = self._series.get((family, labels))
-            if series is None:
-                series = self._series[family, labels] = family.labels(*labels)
-            (series.inc if isinstance(family, Counter) else series.observe)(amount)
+            amounts[family, labels].append(amount)
+        for (family, labels), noted in amounts.items():
+            if isinstance(family, Histogram):
+                family.labels(*labels).observe_all(noted)
+            else:
+                family.labels(*labels).inc(sum(noted))

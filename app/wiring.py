@@ -43,7 +43,7 @@ from app.verdicts.later import Later
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.loads import Clock
 from app.verdicts.routing import Routing
-from app.verdicts.shadow import Shadow
+from app.verdicts.shadow import Measuring, Shadow
 from converter.contract import Order
 from converter.description import Declared
 from converter.disk import kept, places
@@ -106,7 +106,7 @@ def build(
         routing=routing,
         rules=gate.rules,
         live_pairs=live_pairs,
-        shadow=Shadow(routing, live_pairs, metrics, share=settings.shadow_share, measuring=measuring),
+        shadow=Shadow(routing, live_pairs, metrics, share=settings.shadow_share, measuring=Measuring(measuring, clock)),
         detector=_detector(settings, Attempts(routing, Failures(routing, metrics, rule=rule)), executor, metrics),
         judge=fresh_judge,
         later=Later(fresh_judge),

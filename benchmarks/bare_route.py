@@ -14,8 +14,9 @@ from typing import Any
 import uvicorn
 from pydantic_core import to_json
 
-from app.backends.backend import Spec
-from app.backends.worker import Worker, start_program, start_worker
+from app.backends.backend import Backend, Spec, Starter
+from app.backends.worker import start_program, start_worker
+from app.choices import NATIVE
 from app.images import Image, check
 from benchmarks.raw import PHOTOS
 from benchmarks.stub_server import PROGRAM, STUB
@@ -25,11 +26,11 @@ from converter.machine import memory
 class Route:
     """The application (https://asgi.readthedocs.io); its lifespan is the worker's."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, start: Starter) -> None:
         photos = [path.read_bytes() for path in PHOTOS]
         self._checked = {len(photo): check(photo, max_pixels=1 << 29) for photo in photos}
-        self._spec = spec
-        self._worker: Worker
+        self._spec, self._start = spec, start
+        self._worker: Backend
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request."""
@@ -43,8 +44,7 @@ class Route:
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
-        start = start_worker if self._spec.name != STUB else partial(start_program, PROGRAM)
-        self._worker = await start(self._spec)
+        self._worker = await self._start(self._spec)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._worker.close()
@@ -67,5 +67,8 @@ class Route:
 if __name__ == "__main__":
     memory.give_back_early()
     host, _, port = os.environ["DETECTOR_BIND"].partition(":")
-    spec = Spec(os.environ["BARE_BACKEND"], Path(os.environ["BARE_FOLDER"]), max_batch=8)
-    uvicorn.run(Route(spec), host=host, port=int(port), log_level="warning", access_log=False, server_header=False)
+    name = os.environ["BARE_BACKEND"]
+    start: Starter = partial(start_program, PROGRAM) if name == STUB else start_worker
+    spec = Spec(NATIVE if name == STUB else name, Path(os.environ["BARE_FOLDER"]), max_batch=8)
+    how: Any = {"lifespan": "on", "log_level": "warning", "access_log": False, "server_header": False}
+    uvicorn.run(Route(spec, start), host=host, port=int(port), **how)

@@ -19,6 +19,7 @@ from converter.sizes import SIZES
 
 MEGAPIXELS = (0.4, 2, 12)
 BACKENDS = ("auto", "native", "onnx")
+STAY_S = 40.0  # a verdict that was not for sure is looked at again
 
 
 def main() -> int:
@@ -37,9 +38,9 @@ def main() -> int:
 
 
 def judged(server: Server) -> None:
-    """Wait until the copy has a verdict on all sizes; says when each came, and what it is."""
-    loaded, known = 0.0, dict[str, Any]()
-    while len(known) < len(SIZES):
+    """Wait until the copy has verdicts on all sizes that stay; says when each came, and what it is."""
+    loaded, changed, known = 0.0, 0.0, dict[str, Any]()
+    while len(known) < len(SIZES) or time.monotonic() < changed + STAY_S:
         time.sleep(0.1)
         try:
             told = server.model()["backends"]["onnx"]
@@ -49,10 +50,18 @@ def judged(server: Server) -> None:
             continue
         loaded = loaded or time.monotonic()
         for size, verdict in ((told["verdict"] or {}).get("sizes") or {}).items():
-            if size not in known:
-                known[size] = verdict
-                ratios = {load: each["value"] for load, each in verdict["native_over_copy"].items()}
-                print(f"{size}: {verdict['verdict']} {time.monotonic() - loaded:.1f} s after it was loaded, {ratios}")
+            if known.get(size) != verdict:
+                known[size], changed = verdict, time.monotonic()
+                tell(size, verdict, changed - loaded)
+
+
+def tell(size: str, verdict: dict[str, Any], seconds: float) -> None:
+    """A verdict, and when it came."""
+    ratios = {
+        load: f"{each['value']:.2f} ({each['low']:.2f} to {each['high']:.2f})"
+        for load, each in verdict["native_over_copy"].items()
+    }
+    print(f"{size}: {verdict['verdict']} {seconds:.1f} s after it was loaded, {ratios}", flush=True)
 
 
 def asked(server: Server, photos: dict[float, list[bytes]], rounds: int) -> dict[float, dict[str, float]]:

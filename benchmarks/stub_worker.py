@@ -30,6 +30,10 @@ class Stub:
         classes = np.arange(_ROWS, dtype=np.int32) % 80
         self._found = Detections(corners, np.concatenate(scores).astype(np.float32), classes)
 
+    def finish(self) -> bool:
+        """Nothing is left to be done."""
+        return False
+
     def run(self, jpegs: Sequence[bytes], _: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """The same for each."""
         return [self._found] * len(jpegs)

@@ -1,5 +1,9 @@
-"""`python -m converter MODEL`: the report on standard output, progress on standard error, the exit code tells."""
+"""`python -m converter MODEL`: the report on standard output, progress on standard error, the exit code tells.
 
+`python -m converter evaluate MODEL COPY …`: how right they are, likewise.
+"""
+
+import argparse
 import os
 import signal
 import sys
@@ -12,6 +16,7 @@ from converter.disk.trees import size_bytes
 from converter.machine import child, memory
 from converter.machine.confine import SPARE_BYTES, confine
 
+EVALUATE = "evaluate"  # the first word; a folder of this name is ./evaluate
 _CANCELLED = 130
 # Of a conversion beside a server, and inherited by its children: a quarter of a core of which a worker wants all
 # (man 7 sched). At 19 it would get a seventieth, and hardly ever end beside a busy server.
@@ -25,9 +30,13 @@ class _Ended(BaseException):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Convert; 0, or the exit code of the ConverterError whose sentence is on standard error."""
-    args = command.parser().parse_args(argv)
+    """Convert or evaluate; 0, or the exit code of the ConverterError whose sentence is on standard error."""
+    words = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, _end)
+    return _evaluate(words[1:]) if words[:1] == [EVALUATE] else _convert(command.parser().parse_args(words))
+
+
+def _convert(args: argparse.Namespace) -> int:
     if args.ends_with_stdin:
         child.end_with_stdin()  # a pipe from the server that started this: it closes when the server is gone
         confine(largest_file=_COPY_PER_SOURCE * size_bytes(args.model) + SPARE_BYTES)
@@ -52,6 +61,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("convert: cancelled, no copy was made", file=sys.stderr)
         return _CANCELLED
     print(report.to_json())
+    return 0
+
+
+def _evaluate(argv: Sequence[str]) -> int:
+    from converter.evaluation import command as evaluation
+
+    try:
+        print(evaluation.run(argv))
+    except ConverterError as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, _Ended):
+        print("evaluate: cancelled", file=sys.stderr)
+        return _CANCELLED
     return 0
 
 

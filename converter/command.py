@@ -20,11 +20,12 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m converter",
         description="Make a copy of a TensorFlow detector, checked and complete, in a folder beside it.",
         epilog="Exit codes: 0 made; 2 bad options; 3 unusable model; 4 can't be made on this machine; "
-        "5 the conversion failed; 6 the copy was made and refused; 130 cancelled.",
+        "5 the conversion failed; 6 the copy was made and refused; 130 cancelled. "
+        "`python -m converter evaluate --help`: how right a model and its copies are.",
     )
     parser.add_argument("model", type=Path, help="the SavedModel's folder")
     _add_target(parser)
-    _add_declared(parser.add_argument_group("of the model, where it can't be read"))
+    add_declared(parser.add_argument_group("of the model, where it can't be read"))
     _add_limits(parser)
     _add_tftrt(parser.add_argument_group("for --target trt"))
     _add_for_servers(parser)
@@ -109,7 +110,8 @@ def _add_for_servers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(child.ENDS_WITH_STDIN, action="store_true", help=argparse.SUPPRESS)
 
 
-def _add_declared(group: "argparse._ArgumentGroup") -> None:
+def add_declared(group: "argparse._ArgumentGroup") -> None:
+    """What can be declared of a model (see `converter.description.Declared`)."""
     group.add_argument("--signature", metavar="NAME", help="the signature to convert (default: serving_default)")
     group.add_argument("--input-scale", choices=tuple(SCALES), help="what its float32 pictures are made of")
     group.add_argument("--input-fit", choices=FITS, help="how pictures become its fixed size (default: stretch)")

@@ -14,6 +14,7 @@ State = Literal["started", "running", "done"]
 STARTED: Final = "started"
 RUNNING: Final = "running"
 DONE: Final = "done"
+DETECT: Final = "detect "  # before the name of a model that is evaluated
 _IN_WORDS = {
     "check": "looking at this machine",
     "wait": "waiting for another conversion to the same place",
@@ -57,6 +58,8 @@ def parse(line: str) -> Event | None:
 
 def in_words(step: str) -> str:
     """What a conversion does in the step: "building engines"."""
+    if step.startswith(DETECT):
+        return f"running {step.removeprefix(DETECT)} on the pictures"
     return _IN_WORDS.get(step, "starting")
 
 

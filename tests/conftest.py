@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import bundled_model
-from benchmarks.serving import Server, copied, serving
+from benchmarks.serving import Server, copied, free_port, serving
 from tests.support.altering import altered
 from tests.support.once import Once, once
 from tests.support.slower import SLOWER
@@ -74,13 +74,20 @@ def _make_frozen(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def rpc() -> str:
+    """The address at which `server` speaks gRPC."""
+    return f"127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="session")
+def server(model_folder: Path, rpc: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real server with the real model, native active, frozen warm and slower, admin token `secret`."""
     environ = {
         "DETECTOR_MODEL": str(copied(model_folder, tmp_path_factory.mktemp("served") / "yolox_nano")),
         "DETECTOR_COPIES": "trt,frozen",
         "DETECTOR_STARTUP_CONVERSION": "blocking",
         "DETECTOR_ADMIN_TOKEN": "secret",
+        "DETECTOR_GRPC_BIND": rpc,
         **SLOWER,
     }
     with serving(environ) as running:

@@ -31,6 +31,7 @@ MAY_BE_IMPORTED_IN = {
     "uvicorn": {"app.connections.", "app.server"},
     "httptools": {"app.connections."},
     "PIL": {"app.api.", "app.detection.draw", "app.lanes.repair", "app.web.", "converter.model."},
+    "pycocotools": {"converter.evaluation.scoring"},
     "tqdm": {"converter.bar"},
     "prometheus_client": {"app.comparison_series", "app.histogram", "app.metrics", "app.processes", "app.zeros"},
 }

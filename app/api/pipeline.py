@@ -4,11 +4,11 @@ A protocol reads its own kind of body, has it answered here, and writes its own 
 """
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
@@ -73,7 +73,8 @@ class Pipeline:
         query = _query(wanted, self._served.now)
         if asked.raw:
             query = replace(query, raw=True, upright=False)
-        results = await unless_gone(request, self._of_one_version(asked, query, state["request_id"]))
+        ask = self._of_one_version if len(asked.pictures) > 1 or query.backend == BOTH else self._ask
+        results = await unless_gone(request, ask(asked, query, state["request_id"]))
         good = answers_in(results)
         if good:
             if wanted.backend != BOTH:  # two have answered, and the time is that of both
@@ -98,13 +99,13 @@ class Pipeline:
     async def _of_one_version(self, asked: Asked, query: Query, request_id: str) -> Sequence[Found]:
         """The results; asked for again if a new version of the model came between the pictures of the request."""
         results = await self._ask(asked, query, request_id)
-        for _ in range(_SWAPS if len(results) > 1 or query.backend == BOTH else 0):
+        for _ in range(_SWAPS):
             if len(_versions(answers_in(results))) < 2:
                 break
             results = await self._ask(asked, query, request_id)
         return results
 
-    def _ask(self, asked: Asked, query: Query, request_id: str) -> Awaitable[Sequence[Found]]:
+    def _ask(self, asked: Asked, query: Query, request_id: str) -> Coroutine[Any, Any, Sequence[Found]]:
         if query.backend == BOTH:
             copy = asked.parameters.compare_with
             return self._side_by_side.detect(asked.pictures, query, request_id, copy=copy)

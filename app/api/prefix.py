@@ -16,7 +16,7 @@ class Prefix:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
-        if self._prefix and scope["type"] == "http" and scope["path"].startswith(self._prefix + "/"):
+        if scope["type"] == "http" and scope["path"].startswith(self._prefix + "/"):
             scope["path"] = scope["path"].removeprefix(self._prefix)
             scope.pop("raw_path", None)
         return self._app(scope, receive, send)

@@ -90,13 +90,19 @@ class Facts:
     fallback_reason: str | None = None  # the same as a word
     tensors: Mapping[str, Any] = field(default_factory=dict)  # the signature's own, see `app.backends.tensors`
     gpu_memory_bytes: int | None = None  # that its process held when it was warm; None: on a CPU, or not known
+    more_to_come: bool = False  # larger batch sizes are still being tried
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> "Facts":
+        """The same from JSON."""
+        return cls(**{**told, "batch_sizes": tuple(told["batch_sizes"])})
 
 
 class Backend(Protocol):
     """A loaded, warm model somewhere."""
 
     name: str
-    facts: Facts
+    facts: Facts  # once it is settled they stay
 
     @property
     def pid(self) -> int:
@@ -104,6 +110,9 @@ class Backend(Protocol):
 
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Run one batch; Detections in the images' order. BatchFailed or WorkerDied if there are none."""
+
+    async def settled(self) -> None:
+        """Wait until all batch sizes have been tried that it will take, or it has ended."""
 
     async def died(self) -> WorkerDied:
         """Wait until it ends by itself or hangs; how."""

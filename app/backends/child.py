@@ -47,6 +47,9 @@ class Runner(Protocol):
 
     facts: Facts
 
+    def finish(self) -> bool:
+        """Do what it can serve without, while others run it already; whether its `facts` are others now."""
+
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """Answer one batch of pictures as they are shown, `raw` with all outputs. BatchFailed if the model raises."""
 
@@ -74,9 +77,14 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
     give_back()  # what loading and warming up left
     channel.send({"ready": asdict(runner.facts)})
     leftovers = Leftovers()
-    for _ in range(runner.facts.batches_in_flight - 1):
-        threading.Thread(target=_serve, args=(channel, runner, leftovers), daemon=True).start()
-    _serve(channel, runner, leftovers)
+    # All serve from now on, also while this thread finishes.
+    for _ in range(runner.facts.batches_in_flight):
+        serving = threading.Thread(target=_serve, args=(channel, runner, leftovers), daemon=True)
+        serving.start()
+    if runner.finish():
+        give_back()
+        channel.send({"facts": asdict(runner.facts)})
+    serving.join()  # it never ends
 
 
 class Channel:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.backends.warming import padded, powers_of_two, rehearse, warm_up
+from app.backends.warming import padded, powers_of_two, rehearse, twice, warm_up
 from converter.description import in_words
 from converter.machine import cores, nvidia
 from converter.machine.error_text import first_line
@@ -33,7 +33,7 @@ class OnnxModel:
         self._copy = _load(options, names, Share(in_flight, wanted, _bytes(options.gpu.memory_mib)))
         loaded = time.monotonic()
         with self._copy.warming():
-            sizes = warm_up(self._call, wanted, self._copy.description.input, name="the copy")
+            sizes = warm_up(twice(self._call), wanted, self._copy.description.input, name="the copy")
         if on_gpu:
             in_flight = rehearse(self._call, sizes, in_flight)
         for note in self._copy.notes:
@@ -53,6 +53,10 @@ class OnnxModel:
             fallback_reason=self._copy.assigned.reason,
             gpu_memory_bytes=nvidia.held_bytes(),
         )
+
+    def finish(self) -> bool:
+        """Nothing is left to be done (see `child.Runner`)."""
+        return False
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""

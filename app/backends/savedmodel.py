@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from converter.machine.garbage import none_looked_for
@@ -13,7 +14,8 @@ with none_looked_for():
 
 from app.backends import child, findings, tensors
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.backends.warming import padded, powers_of_two, rehearse, warm_up
+from app.backends.warming import failure_at, padded, powers_of_two, rehearse, twice, warm_up
+from app.choices import NATIVE
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
 from converter.machine import cores, nvidia
@@ -21,7 +23,7 @@ from converter.machine.error_text import first_line
 from converter.model.detections import Detections
 from converter.model.jpeg import NotReproducible, Undecodable, components
 from converter.model.orientation import Shown
-from converter.model.prediction import WrongBatch, predict, predict_whole
+from converter.model.prediction import WrongBatch, predict, predict_whole, sizes_for
 from converter.model.savedmodel import Loaded
 from converter.model.signature import Signature
 from converter.targets import KINDS
@@ -39,11 +41,7 @@ class SavedModel:
         self._model = _load(options)
         loaded = time.monotonic()
         on_gpu = device != "CPU"
-        # 1 and the largest on a CPU, where a size's first call costs little.
-        every = powers_of_two(options.max_batch) if on_gpu else sorted({1, options.max_batch})
-        # TensorFlow on a CPU is as fast in the first call of a size as in the second.
-        times, wanted = 2 if on_gpu else 1, options.batch_sizes or every
-        sizes = warm_up(self._call, wanted, self._model.description.input, name="the model", times=times)
+        sizes = self._warm_up(options, on_gpu=on_gpu)
         if on_gpu:
             in_flight = rehearse(self._call, sizes, in_flight)
         fixed = sizes[0] > 1
@@ -59,7 +57,27 @@ class SavedModel:
             tensors=tensors.of_signature(self._model.signature, self._model.description),
             gpu_memory_bytes=nvidia.held_bytes(),
             shares=not (on_gpu or self._padding),
+            more_to_come=bool(self._later),
         )
+
+    def _warm_up(self, options: child.WorkerOptions, *, on_gpu: bool) -> tuple[int, ...]:
+        """The batch sizes that work, but for those that are left for later."""
+        # 1 and the largest on a CPU, where a size's first call costs little.
+        every = powers_of_two(options.max_batch) if on_gpu else sorted({1, options.max_batch})
+        wanted, taken = options.batch_sizes or every, self._model.description.input
+        # TensorFlow on a CPU is as fast in the first call of a size as in the second.
+        call = twice(self._call) if on_gpu else self._call
+        # Native serves there as soon as it can; a copy is judged with all its sizes before it serves.
+        soon = options.name == NATIVE and not (on_gpu or options.batch_sizes)
+        sizes = warm_up(call, wanted, taken, name="the model", enough=1 if soon else None)
+        self._later = sizes_for(wanted, taken)[1:] if soon and sizes == (1,) else ()
+        return sizes
+
+    def finish(self) -> bool:
+        """Try the sizes that it has begun to serve without (see `child.Runner`)."""
+        more = [size for size in self._later if failure_at(self._call, size) is None]
+        self.facts = replace(self.facts, batch_sizes=(*self.facts.batch_sizes, *more), more_to_come=False)
+        return bool(self._later)
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
         """Answer one batch (see `child.Runner`)."""

@@ -14,30 +14,49 @@ from converter.model.roles import MOST_SCORE
 Call = Callable[[Sequence[bytes], Sequence[tuple[int, int]]], Sequence[Detections]]
 
 
-def warm_up(call: Call, wanted: Sequence[int], taken: Input, *, name: str, times: int = 2) -> tuple[int, ...]:
-    """Call a model, by JPEG files and their sizes, at each batch size: GPU's libraries optimise after the first call.
+def twice(call: Call) -> Call:
+    """A call that is made two times, for GPUs: their libraries optimise after the first one of a size."""
 
-    The sizes that work. Exporters fix the batch in the graph although the signature says [None], so a size may fail;
-    ModelRefused, which calls the model `name`, if all do.
+    def called(jpegs: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> Sequence[Detections]:
+        call(jpegs, sizes)
+        return call(jpegs, sizes)
+
+    return called
+
+
+def warm_up(
+    call: Call, wanted: Sequence[int], taken: Input, *, name: str, enough: int | None = None
+) -> tuple[int, ...]:
+    """Call a model, by JPEG files and their sizes, at each batch size, until there are `enough` that work; which.
+
+    Exporters fix the batch in the graph although the signature says [None], so a size may fail; ModelRefused, which
+    calls the model `name`, if all do.
     """
-    photos = sampling.packaged()
     failed: list[BatchFailed] = []
 
     def works(size: int) -> bool:
-        jpegs = sampling.batch(photos, size)
-        try:
-            for _ in range(times):
-                _check_scores(call(jpegs, [sampling.size_of(each) for each in jpegs]))
-        except BatchFailed as error:
-            failed.append(error)
-            print(f"batch size {size} does not work and is not used: {error}", flush=True)
-            return False
-        return True
+        if failure := failure_at(call, size):
+            failed.append(failure)
+        return failure is None
 
-    sizes = tuple(working_batch_sizes(wanted, taken, works))
+    sizes = tuple(working_batch_sizes(wanted, taken, works, enough=enough))
     if not sizes:
         raise ModelRefused(f"{name} fails on a good photo: {failed[0]}") from failed[0]
     return sizes
+
+
+def failure_at(call: Call, size: int) -> BatchFailed | None:
+    """Why a model can't be called at this batch size, which the log is told too; None if it can.
+
+    ModelRefused if its scores are none.
+    """
+    jpegs = sampling.batch(sampling.packaged(), size)
+    try:
+        _check_scores(call(jpegs, [sampling.size_of(each) for each in jpegs]))
+    except BatchFailed as error:
+        print(f"batch size {size} does not work and is not used: {error}", flush=True)
+        return error
+    return None
 
 
 def rehearse(call: Call, sizes: Sequence[int], in_flight: int) -> int:

@@ -51,16 +51,15 @@ def unpack(header: dict[str, Any], payload: bytes, *, version: str = "") -> list
     rows: NDArray[np.float32] = np.frombuffer(payload, np.float32, size * _ROW).reshape(-1, _ROW)
     outputs = raw_outputs.unpack(header, payload, rows.nbytes)
     answers, end = [], 0
-    names = header.get("names") or {}
-    if names:
-        names = {int(kind): name for kind, name in names.items()}
+    names = {int(kind): name for kind, name in header["names"].items()}
+    boxes, scores, classes = rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int32)
     for number, (count, dropped, again) in enumerate(zip(*map(header.__getitem__, _OF_EACH), strict=True)):
-        part, end = rows[end : end + count], end + count
+        part, end = slice(end, end + count), end + count
         answers.append(
             Detections(
-                part[:, :4],
-                part[:, 4],
-                part[:, 5].astype(np.int32),
+                boxes[part],
+                scores[part],
+                classes[part],
                 dropped,
                 version=version,
                 decode_s=header["decode_s"],

@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import itertools
-import json
 import logging
 import signal
 import socket
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -16,11 +14,12 @@ from pydantic_core import to_json
 from app.alarms import Alarms
 from app.backends import wire
 from app.backends.adopted import Adopted
-from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused, Spec, WorkerDied, WorkerGone
+from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, WorkerGone
+from app.backends.command_line import PROGRAM_WORDS, command_line
 from app.backends.pipe import Pipe
 from app.backends.programs import environ_of, program_of
 from app.backends.sheltered import sheltered
-from app.backends.spare import Spare, command, environment
+from app.backends.spare import Spare, environment
 from app.backends.worker_log import LogListener, WorkerLog
 from app.images import Image
 from converter.model.detections import Detections
@@ -28,7 +27,6 @@ from converter.model.detections import Detections
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 5.0
-_PROGRAM = 3  # words of a command line before the program's own
 _AHEAD_BYTES = 1 << 20  # of pictures that the system takes at once, if it may: what it does not wakes the server again
 _LAST_ANSWERS_S = 0.1  # for the answers that are still in the socket when the process has ended
 
@@ -60,7 +58,7 @@ async def _tell(program: str, spec: Spec, spare: Spare, process: Adopted, listen
     await said.begin()
     worker = Worker(spec, process, said)
     await worker.connect(spare.socket)
-    worker.tell(_command(program, spec, spare.socket.fileno()))
+    worker.tell(command_line(program, spec, spare.socket.fileno()))
     return await _ready(worker, spec)
 
 
@@ -70,7 +68,7 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
     try:
         with sheltered():
             process = await asyncio.create_subprocess_exec(
-                *_command(program, spec, theirs.fileno()),
+                *command_line(program, spec, theirs.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=said.handle,
                 stderr=asyncio.subprocess.STDOUT,
@@ -112,6 +110,7 @@ class Worker:
         self._process, self._said = process, said
         self._pipe = Pipe(self._take, garbled=self._kill)
         self._first: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._settled = asyncio.Event()
         self._numbers, self._watchdog = itertools.count(), Alarms()
         self._waiting: dict[int, asyncio.Future[list[Detections]]] = {}
         self._end: asyncio.Task[WorkerDied] | None = None
@@ -130,7 +129,7 @@ class Worker:
 
     def tell(self, command: Sequence[str]) -> None:
         """Give the rest of its command line to a process that waits for it."""
-        self._pipe.send(wire.frame({"words": command[_PROGRAM:]}))
+        self._pipe.send(wire.frame({"words": command[PROGRAM_WORDS:]}))
 
     async def wait_until_ready(self) -> None:
         """Wait for the worker's first message; from then on answers come."""
@@ -141,8 +140,7 @@ class Worker:
         first = self._first.result()
         if "refused" in first:
             raise ModelRefused(first["refused"])
-        ready = first["ready"]
-        self.facts = Facts(**{**ready, "batch_sizes": tuple(ready["batch_sizes"])})
+        self._learn(first["ready"])
         self._end = asyncio.create_task(self._watch())
 
     async def detect(self, images: Sequence[Image]) -> list[Detections]:
@@ -162,6 +160,10 @@ class Worker:
         finally:
             self._watchdog.stop(watchdog)
             del self._waiting[number]
+
+    async def settled(self) -> None:
+        """Wait until its facts stay as they are (see `Backend`)."""
+        await self._settled.wait()
 
     async def died(self) -> WorkerDied:
         """Wait until the process ends by itself; how it ended."""
@@ -192,9 +194,13 @@ class Worker:
         self._kill()
 
     def _take(self, header: dict[str, Any], payload: bytes) -> None:
-        """A message of the worker's: the first, or an answer."""
+        """A message of the worker's: the first, an answer, or what it has found of its model since."""
         if not self._first.done():
             self._first.set_result(header)
+            return
+        if "facts" in header:
+            self._learn(header["facts"])
+            log.info("backend settled backend=%s batch_sizes=%s", self.name, self.facts.batch_sizes)
             return
         future = self._waiting.get(header["id"])
         if future is None or future.done():
@@ -203,6 +209,11 @@ class Worker:
             future.set_exception(BatchFailed(header["failed"], header["message"]))
         else:
             future.set_result(wire.unpack(header, payload, version=self._version))
+
+    def _learn(self, told: Mapping[str, Any]) -> None:
+        self.facts = Facts.read(told)
+        if not self.facts.more_to_come:
+            self._settled.set()
 
     async def _watch(self) -> WorkerDied:
         """Wait until the process has ended, or its pipe; whichever ends first, the other one does."""
@@ -216,6 +227,7 @@ class Worker:
         self._kill()
         await asyncio.wait({ended})
         how = await self._how_it_ended()
+        self._settled.set()
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(how)
@@ -234,19 +246,3 @@ class Worker:
         last = self._said.last_line
         log.warning("worker ended backend=%s pid=%d how=%r last_line=%r", self.name, self.pid, how, last)
         return WorkerDied(how, hung=self._hung)
-
-
-def _command(program: str, spec: Spec, handle: int) -> list[str]:
-    words = command(program, spec.name, handle)
-    words += ["--folder", str(spec.folder), "--max-batch", str(spec.max_batch)]
-    if said := spec.declared.given():
-        words += ["--declared", json.dumps(said)]
-    if spec.finding is not None:
-        words += ["--finding", str(spec.finding)]
-    for size in spec.batch_sizes:
-        words += ["--batch-size", str(size)]
-    if spec.gpu != GpuUse():
-        words += ["--gpu", json.dumps(asdict(spec.gpu))]
-    if spec.batches_in_flight is not None:
-        words += ["--batches-in-flight", str(spec.batches_in_flight)]
-    return words

@@ -9,6 +9,7 @@ import httptools
 
 from app.connections.answers import body_too_slow, head_too_large, head_too_slow, written
 from app.connections.connections import Connections, Stage
+from app.connections.offers import without_offer
 from app.connections.reading import Reading
 from app.connections.transport import PoliteTransport
 from app.connections.whole import WholeProtocol
@@ -68,9 +69,9 @@ class BoundedProtocol(WholeProtocol):
         if part is Part.NONE:  # so that empty lines before a request take none of its time
             self.deadline = min(self.deadline, self.loop.time() + self._limits.seconds)
         try:
-            self.parser.feed_data(data)
+            self.parser.feed_data(data if part is Part.BODY else without_offer(data))
         except httptools.HttpParserUpgrade:
-            pass  # nothing here speaks another protocol: the request is answered as it is
+            pass  # CONNECT, or an offer in pieces: the request is answered as it is
         except httptools.HttpParserError as error:
             self._settle_if_moved()
             cause = error.__context__

@@ -1,7 +1,7 @@
 """One request's images, tried on one backend after another while there is hope for an answer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
 from app.choices import NATIVE
@@ -33,17 +33,17 @@ class Attempts:
         """For each image the lane that is tried first; BackendUnavailable with the reason if there is none."""
         return [self._routing.route(backend, image.pixels) for image in images]
 
-    async def answer(
+    def answer(
         self, lanes: Sequence[Lane], images: Sequence[Image], deadline: Deadline, *, elsewhere: bool
-    ) -> Sequence[Outcome]:
+    ) -> Awaitable[Sequence[Outcome]]:
         """What becomes of each image in its lane, or `elsewhere` if that has no answer; Overloaded if one has no place.
 
         What has been taken keeps its place in line, and waits for a worker that is started again if there is no other.
         A copy that fails on a picture that native then takes has that counted against it.
         """
         if all(lane is lanes[0] for lane in lanes):
-            return await self._in_one(lanes[0], images, deadline, elsewhere=elsewhere)
-        return await self._in_several(lanes, images, deadline, elsewhere=elsewhere)
+            return self._in_one(lanes[0], images, deadline, elsewhere=elsewhere)
+        return self._in_several(lanes, images, deadline, elsewhere=elsewhere)
 
     async def _in_several(
         self, lanes: Sequence[Lane], images: Sequence[Image], deadline: Deadline, *, elsewhere: bool

@@ -12,9 +12,12 @@ class BatchRunner(Protocol):
     """A model, or a place for one."""
 
     name: str
-    max_batch: int  # most images in a batch; may change at any time
-    max_in_flight: int  # most batches at once; likewise
+    max_in_flight: int  # most batches at once; may change at any time
     shares: bool  # whether what is here is shared out over as many batches as may run; likewise
+
+    @property
+    def max_batch(self) -> int:
+        """Most images in a batch; likewise."""
 
     def run(self, images: Sequence[Image], /) -> Awaitable[list[Detections]]:
         """Run one batch; Detections in the images' order."""

@@ -49,8 +49,8 @@ class Slot:
         room: Callable[[Backend], str | None] = room_for_two,
     ) -> None:
         self.name = name
-        self.max_batch = self.max_in_flight = 1  # of the worker that served last
-        self.shares = False  # likewise
+        self.max_in_flight, self.shares = 1, False  # of the worker that served last
+        self._last: Backend | None = None  # that worker
         self._start, self._metrics, self._room = start, metrics, room
         self._phase = STARTING
         self._lease: Lease | None = None
@@ -71,6 +71,11 @@ class Slot:
     def facts(self) -> Facts | None:
         """What the serving worker said of its model; None while nothing serves."""
         return self._lease.backend.facts if self._lease else None
+
+    @property
+    def max_batch(self) -> int:
+        """Most images in a batch, by the worker that served last: it may learn that it can take more."""
+        return self._last.facts.batch_sizes[-1] if self._last else 1
 
     @property
     def backend(self) -> Backend | None:
@@ -174,8 +179,7 @@ class Slot:
         self._published.set()
         self._published = asyncio.Event()
         facts = fresh.backend.facts
-        self.max_batch, self.max_in_flight = facts.batch_sizes[-1], facts.batches_in_flight
-        self.shares = facts.shares
+        self.max_in_flight, self.shares, self._last = facts.batches_in_flight, facts.shares, fresh.backend
         log.info(
             "backend ready backend=%s device=%r batch_sizes=%s load_seconds=%.1f warm_seconds=%.1f",
             self.name,

@@ -65,7 +65,8 @@ class Inference:
         pictures = _pictures(asked, signature)
         said = parameters.of_tensors({**_deadline(call), **_values(asked.parameters)})
         names = [each.name for each in open_inference.wanted_outputs(_outputs(asked), signature)]
-        wanted = tensors.asked(pictures, said, self._serving.backend_for(names, said.backend))
+        backend = self._serving.backend_for(names, said.backend)
+        wanted = tensors.asked(pictures, said, backend, signature=signature)
         async with self._pipeline.answering(call.request, wanted) as answered:
             first, outputs = tensors.gathered(answered.results, signature, names, threshold=said.threshold)
             answer = protocol.ModelInferResponse(
@@ -106,7 +107,15 @@ def _outputs(asked: Any) -> dict[str, Any]:
 
 def _pictures(asked: Any, signature: Tensors) -> Sequence[bytes]:
     """The JPEG files in the one input that takes pictures, however they are put into the message."""
-    inputs = [{"name": each.name, "datatype": each.datatype, "shape": list(each.shape)} for each in asked.inputs]
+    inputs = [
+        {
+            "name": each.name,
+            "datatype": each.datatype,
+            "shape": list(each.shape),
+            "parameters": _values(each.parameters),
+        }
+        for each in asked.inputs
+    ]
     tensor = binary_tensors.only_input({"inputs": inputs}, signature)
     raw = asked.raw_input_contents
     if raw and (len(raw) != 1 or asked.inputs[0].contents.bytes_contents):

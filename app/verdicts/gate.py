@@ -13,7 +13,7 @@ from typing import Any, Literal
 from app.backends.backend import Backend
 from app.lanes.quiet import Quiet
 from app.rules import GateRules
-from app.verdicts.gate_pictures import GatePicture, usable
+from app.verdicts.gate_pictures import GatePicture, timed, usable
 from app.verdicts.loads import Clock, Loads, between
 from app.verdicts.verdict import IN_FLIGHT, SizeVerdict, Word
 from converter.comparison.agreement import Agreement, total
@@ -59,14 +59,14 @@ class Gate:
         pictures = await usable(pictures, (native, copy), self._quiet) if pictures else []
         if not pictures:
             return None
+        await native.settled()  # else its largest batch is not known yet
         most = self._most_in_a_batch(pictures)
         sizes = sorted({1, min(native.facts.batch_sizes[-1], copy.facts.batch_sizes[-1], most)})
         agreement = {str(each): await self._compare(native, copy, pictures, each) for each in sizes}
         ratios: dict[str, Ratio] = {}
         over_frozen: dict[str, Ratio] = {}
         if self._agreed(agreement)[0] != "disagrees":  # else its speed does not matter
-            images = [each.image for each in pictures]
-            loads = Loads(images, self._quiet, self._clock, seconds=self.rules.seconds / _LOADS)
+            loads = Loads(timed(pictures), self._quiet, self._clock, seconds=self.rules.seconds / _LOADS)
             ratios = await self._ratios(loads, native, copy, sizes)
             if yardstick is not None:
                 over_frozen = await loads.alone(yardstick, copy, sizes)
@@ -106,6 +106,13 @@ class Gate:
         elif found == "passed":
             reason = f"{_in_words(what, _measured(ratios))}; {reason}"
         return SizeVerdict(word=found, reason=reason, agreement=agreement, ratios=ratios, over_frozen=over_frozen)
+
+    def unsure(self, found: SizeVerdict) -> bool:
+        """Whether a copy that was found slower may be as fast as is asked: a restless machine hides it."""
+        highs = [each.high for each in (*_measured(found.ratios).values(), *found.over_frozen.values())]
+        if found.word != "slower" or not highs or _slower_between("", found.ratios):
+            return False
+        return max(highs) > self.rules.speedup and min(highs) > min(NOT_SLOWER, self.rules.speedup)
 
     def _agreed(self, agreement: Mapping[str, Agreement]) -> tuple[Agreed, str]:
         """The worst word over the batch sizes, and its reason."""

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 # What a model, or its copy, says of a form of JPEG file that it does not take: others are compared.
 _FORMS = ("colours", "undecodable", "unlike")
 _USUAL = (0xC0, 3)  # baseline, in colours
+_CMYK = 4  # components
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ async def usable(pictures: Sequence[GatePicture], backends: Sequence[Backend], q
             log.warning("gate picture left out reason=%r", str(error))
             refused.add(form)
     return [each for each in pictures if _form(each.image) not in refused]
+
+
+def timed(pictures: Sequence[GatePicture]) -> list[Image]:
+    """Those on which backends are timed: all but CMYK files, if there are others.
+
+    Cameras write none, and a copy that decodes them slower would seem slower, by chance of the draw, on all pictures.
+    """
+    usual = [each.image for each in pictures if _form(each.image)[1] < _CMYK]
+    return usual or [each.image for each in pictures]
 
 
 def _form(image: Image) -> tuple[int, int]:

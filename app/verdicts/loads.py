@@ -20,7 +20,7 @@ FEWEST_PAIRS, MOST_PAIRS = 12, 60
 FEW_PAIRS = 5  # at a batch size between the others
 MOST_BETWEEN = 6  # such sizes
 ROUND = 8  # pictures that go through both while as many calls are in flight as serving has
-FEWEST_ROUNDS = 6  # each is a mean of several calls
+FEWEST_ROUNDS = 10  # of 6 or 8 one interval in ten has bounds more than twice and half the ratio
 
 Clock = Callable[[], float]  # seconds since some moment; never goes back
 
@@ -51,7 +51,7 @@ class Loads:
         large = max(image.pixels for image in self._pictures) > LARGE_PIXELS
         count = ROUND // 2 if large else ROUND  # requests wait meanwhile
         while self._goes_on(found, FEWEST_ROUNDS):
-            pictures = list(islice(cycle(self._pictures), len(found), len(found) + count))
+            pictures = self._some(len(found), count)
             took = {}
             async with self._quiet.moment():
                 for role in order(len(found)):
@@ -73,11 +73,15 @@ class Loads:
         return len(found) < MOST_PAIRS and sum(map(sum, found)) <= self._seconds
 
     async def _pair(self, reference: Backend, copy: Backend, size: int, pair: int) -> tuple[float, float]:
-        batch = list(islice(cycle(self._pictures), pair, pair + size))
+        batch = self._some(pair, size)
         both: dict[Role, Backend] = {"native": reference, "copy": copy}
         async with self._quiet.moment():
             took = {role: await seconds_of(both[role], batch, self._clock) for role in order(pair)}
         return took["native"], took["copy"]
+
+    def _some(self, turn: int, count: int) -> list[Image]:
+        """So many pictures, in turn: neighbouring turns share none, so what they say of pictures is not said again."""
+        return list(islice(cycle(self._pictures), turn * count, (turn + 1) * count))
 
 
 def between(largest: int) -> list[int]:
@@ -96,14 +100,14 @@ async def seconds_of(backend: Backend, batch: Sequence[Image], clock: Clock = ti
 
 
 async def _rush(backend: Backend, pictures: Sequence[Image], most: int, turn: int) -> None:
-    """Run the pictures in batches of changing size, at most `most`, as many at once as serving runs."""
-    left, calls = list(pictures), []
-    sizes = cycle(range(1, min(most, backend.facts.batch_sizes[-1]) + 1))
-    for size in islice(sizes, turn, None):
-        calls.append(left[:size])
-        left = left[size:]
-        if not left:
-            break
+    """Run the pictures in batches of at most `most`, as many at once as serving runs.
+
+    Each round has the same sizes, in changing order: rounds of other sizes would differ by more than noise.
+    """
+    sizes = _parts(len(pictures), min(most, backend.facts.batch_sizes[-1]))
+    first = turn % len(sizes)
+    left = iter(pictures)
+    calls = [list(islice(left, size)) for size in (*sizes[first:], *sizes[:first])]
     places = asyncio.Semaphore(backend.facts.batches_in_flight)
 
     async def call(batch: Sequence[Image]) -> None:
@@ -111,6 +115,15 @@ async def _rush(backend: Backend, pictures: Sequence[Image], most: int, turn: in
             await backend.detect(batch)
 
     await asyncio.gather(*map(call, calls))
+
+
+def _parts(count: int, most: int) -> list[int]:
+    """So many pictures in batches: each takes half of what is left, at most `most`."""
+    sizes = []
+    while count:
+        sizes.append(min(most, -(-count // 2)))
+        count -= sizes[-1]
+    return sizes
 
 
 def _ratio(pairs: Sequence[tuple[float, float]]) -> Ratio:

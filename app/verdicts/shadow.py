@@ -22,6 +22,7 @@ from app.lanes.batching import MicroBatcher
 from app.lanes.quiet import held, wait_until_idle
 from app.metrics import Metrics
 from app.verdicts.live_pairs import LivePairs, Pair
+from app.verdicts.loads import Clock
 from app.verdicts.routing import Routing
 from converter.comparison.timing import Role, order
 from converter.model.detections import Detections
@@ -39,6 +40,14 @@ UNDECIDED_SHARE = 0.25  # of requests while a copy is undecided for pictures of 
 
 
 @dataclass(frozen=True, slots=True)
+class Measuring:
+    """What whoever measures must hold, and the clock by which calls are timed."""
+
+    alone: asyncio.Lock
+    clock: Clock = perf_counter
+
+
+@dataclass(frozen=True, slots=True)
 class ShadowPicture:
     """A picture to be run again."""
 
@@ -50,11 +59,11 @@ class Shadow:
     """Takes answered pictures and turns a `share` of them into pairs; `run` must run."""
 
     def __init__(
-        self, routing: Routing, live_pairs: LivePairs, metrics: Metrics, *, share: float, measuring: asyncio.Lock
+        self, routing: Routing, live_pairs: LivePairs, metrics: Metrics, *, share: float, measuring: Measuring
     ) -> None:
         self.share = share  # 0 to 1; may be changed at any time
         self.patience_s = PATIENCE_S
-        self._measuring = measuring  # held by whoever measures
+        self.measuring = measuring
         self._routing, self._live_pairs, self._metrics = routing, live_pairs, metrics
         self._waiting_pictures: dict[SizeName, deque[ShadowPicture]] = {size: deque() for size in SIZES}
         self._arrived = asyncio.Event()
@@ -109,7 +118,7 @@ class Shadow:
         for _ in range(1 if self._all else MOST_TRIES):
             within_s = 0.0 if self._all else self.patience_s
             if await wait_until_idle(self._batchers(), within_s=within_s) or not self._waiting():
-                async with self._measuring:
+                async with self.measuring.alone:
                     if not self._waiting():  # nor came one while another measured
                         await self._compare(answered)
                         return
@@ -117,7 +126,7 @@ class Shadow:
 
     async def _work_beside_the_load(self, answered: ShadowPicture) -> None:
         try:
-            async with self._measuring, held(self._batchers(), within_s=MOST_TRIES * self.patience_s, places=1):
+            async with self.measuring.alone, held(self._batchers(), within_s=MOST_TRIES * self.patience_s, places=1):
                 begun = monotonic()
                 await self._compare(answered, beside=True)
         except TimeoutError:
@@ -155,7 +164,7 @@ class Shadow:
         quiet, begun = not self._running(), self._begun()
         runs: dict[Role, _Run] = {}
         for role in order(self._pairs_of[copy.name]):
-            runs[role] = await _run(backends[role], answered.image)
+            runs[role] = await _run(backends[role], answered.image, self.measuring.clock)
             if role == "native" and runs[role].found is None:
                 return None
         alone = quiet and begun == self._begun() and not runs["copy"].error
@@ -213,10 +222,10 @@ def _pair_of(answered: ShadowPicture, copy: str, runs: Mapping[Role, _Run], *, t
     )
 
 
-async def _run(backend: Backend, image: Image) -> _Run:
-    start = perf_counter()
+async def _run(backend: Backend, image: Image, clock: Clock) -> _Run:
+    start = clock()
     try:
         (found,) = await backend.detect([image])
     except (BatchFailed, WorkerDied) as failure:
-        return _Run(None, perf_counter() - start, f"the copy failed: {failure}")
-    return _Run(found, perf_counter() - start)
+        return _Run(None, clock() - start, f"the copy failed: {failure}")
+    return _Run(found, clock() - start)

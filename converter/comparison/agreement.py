@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from converter.comparison import spread
 from converter.comparison.matching import Comparison
 from converter.comparison.overlap import Numbers
 from converter.comparison.sequential import Counted, Shares, merged
@@ -130,6 +131,7 @@ class Agreement(Comparison):
             "class_flips": self.class_flips,
             "matched_share": _rounded(self.matched_share),
             "wrong_share": _rounded(self.wrong_share),
+            "wrong_interval": [_rounded(bound) for bound in spread.interval(self.counted) or ()] or None,
             "rows": self.rows,
             "rows_apart": self.rows_apart,
             "mean_iou": _rounded(self.mean_iou),

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from converter.description import Declared, Description
 from converter.kind import too_large
 from converter.machine import child
 from converter.model.detections import Detections
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 STRICT = {"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "False"}
 
@@ -52,10 +56,14 @@ def run(request: Request, *, limits: child.Limits, on_line: Callable[[str], None
     CopyRefused if it does not load, does not run, or runs only by falling back to native segments; ConversionFailed
     if it took more than `limits`, or than there was; UnusableModel if it has more weights than asked for.
     """
+    return parse(ran("converter.comparison.probing", request, limits=limits, on_line=on_line))
+
+
+def ran(module: str, request: "DataclassInstance", *, limits: child.Limits, on_line: Callable[[str], None]) -> str:
+    """What a program printed that runs a model as it is asked for; raises as `run` does."""
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **STRICT}
-    arguments = ("converter.comparison.probing", stored.to_json(request))
     try:
-        done = child.run(*arguments, limits=limits, environ=environ, on_line=on_line)
+        done = child.run(module, stored.to_json(request), limits=limits, environ=environ, on_line=on_line)
     except child.OverLimit as error:
         raise ConversionFailed(f"running the model {error}, and was ended") from error
     if done.starved:
@@ -64,7 +72,7 @@ def run(request: Request, *, limits: child.Limits, on_line: Callable[[str], None
         raise ConversionFailed("running the model was ended by SIGKILL")
     if done.returncode != 0:
         raise _refusal(done)
-    return parse(done.stdout)
+    return done.stdout
 
 
 def parse(stdout: str) -> Probed:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,10 +81,15 @@ def sizes_for(asked: Sequence[int], into: Input) -> tuple[int, ...]:
     return (1,) if into.single else tuple(asked)
 
 
-def working_batch_sizes(asked: Sequence[int], into: Input, works: Callable[[int], bool]) -> Iterator[int]:
-    """The batch sizes that work, of `asked`, or if none does the first others: graphs fix them without saying so."""
+def working_batch_sizes(
+    asked: Sequence[int], into: Input, works: Callable[[int], bool], *, enough: int | None = None
+) -> Iterator[int]:
+    """The batch sizes that work, of `asked`, or if none does the first others: graphs fix them without saying so.
+
+    No more are tried once there are `enough`.
+    """
     sizes = sizes_for(asked, into)
-    found = [size for size in sizes if works(size)]
+    found = list(islice(filter(works, sizes), enough))
     if not found and not (into.batch or into.single):
         found = _other_sizes(sizes, works)[:1]
     yield from found

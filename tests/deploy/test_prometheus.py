@@ -1,6 +1,7 @@
 """Debian's Prometheus scrapes the real server: rules, dashboard and rates hold what they say."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,9 +10,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from benchmarks.serving import Server
+from tests.support.e2e.browsing import Visit, browser
 from tests.support.scraping import DEPLOY, SCRAPE_S, Prometheus, scraping
+
+__all__ = ["browser"]  # a fixture
 
 pytestmark = pytest.mark.system
 
@@ -171,6 +176,26 @@ def test_prometheus_has_the_number_that_the_server_tells(run: Run, bound: str) -
     """A pair or two may have come between the scrape and the answer."""
     asked = f'detector_speedup{{copy="frozen", size="all", bound="{bound}"}}'
     assert run.value(asked) == pytest.approx(run.speedup[bound], rel=0.03)
+
+
+@pytest.mark.tensorflow
+def test_the_dashboard_shows_that_number(run: Run) -> None:
+    (panel,) = (panel for panel in panels() if panel["title"] == "Native ÷ copy")
+    asked = panel["targets"][0]["expr"].replace("$instance", ".*")
+    shown = {each["metric"]["copy"]: float(each["value"][1]) for each in run.query(asked)}
+    assert shown["frozen"] == pytest.approx(run.speedup["value"], rel=0.03)
+
+
+@pytest.mark.tensorflow
+def test_so_does_the_page(run: Run, server: Server, browser: Browser) -> None:
+    visit = Visit(browser.new_page(), server.url).open()
+    row = visit.page.locator("#backend-frozen .ratio").first
+    assert row.locator("span").first.inner_text() == "live pairs"
+    value, low, high = map(float, re.findall(r"[\d.]+", row.locator(".n").inner_text()))
+    expected = [run.speedup[name] for name in ("value", "low", "high")]
+    assert [value, low, high] == pytest.approx(expected, rel=0.03)
+    assert "Pictures so far: " in visit.page.locator("#verdict-more").inner_text()
+    visit.page.close()
 
 
 @pytest.mark.tensorflow

@@ -1,4 +1,4 @@
-"""The page for clients is under test: each request gets the answer that is shown, each snippet runs."""
+"""The page for clients is under test: each request gets the answer that is shown; its and the README's snippets run."""
 
 import json
 import os
@@ -11,21 +11,18 @@ import numpy as np
 import pytest
 
 from benchmarks.serving import Server
-from tests.e2e.test_other_clients import CLIENTS, GRPC
-from tests.e2e.test_other_clients import server as with_grpc
+from tests.e2e.test_other_clients import CLIENTS
 from tests.support.places import ROOT
 
 PAGE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"```console\n\$ (.*?)\n```\n\n```json\n(.*?)```", PAGE, re.DOTALL)
-SNIPPETS = re.findall(r"```(python|javascript)\n(.*?)```", PAGE, re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```(python|javascript)\n(.*?)```", PAGE + README, re.DOTALL)
 TIMES = {"inferenceMs", "processMs", "duration"}
 
 
-__all__ = ["with_grpc"]  # a fixture
-
-
-def here(text: str, server: Server) -> str:
-    return text.replace("localhost:8000", server.url.removeprefix("http://")).replace("localhost:8001", GRPC)
+def here(text: str, server: Server, rpc: str = "") -> str:
+    return text.replace("localhost:8000", server.url.removeprefix("http://")).replace("localhost:8001", rpc)
 
 
 def assert_alike(found: Any, shown: Any) -> None:
@@ -53,10 +50,9 @@ def test_a_request_gets_the_answer_that_is_shown(command: str, answer: str, serv
 @pytest.mark.tensorflow
 @pytest.mark.system
 @pytest.mark.parametrize(("language", "code"), SNIPPETS, ids=[f"{kind}-{code[7:20]}" for kind, code in SNIPPETS])
-@pytest.mark.usefixtures("with_grpc")
-def test_a_snippet_runs(language: str, code: str, server: Server, tmp_path: Path) -> None:
+def test_a_snippet_runs(language: str, code: str, server: Server, rpc: str, tmp_path: Path) -> None:
     file = tmp_path / "snippet"
-    file.write_text(here(code, server))
+    file.write_text(here(code, server, rpc))
     program = str(CLIENTS) if language == "python" else "node"
     done = subprocess.run(
         [program, file], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "HF_HOME": str(tmp_path)}

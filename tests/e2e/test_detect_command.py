@@ -11,7 +11,7 @@ import pytest
 from app.commands.detect import NoPictures, find
 from app.settings import bundled_model
 from benchmarks.serving import Server, clean_environ, copied, free_port
-from tests.support.app.refusing import refusing
+from tests.support.app.telling import telling
 from tests.support.places import DOG, ROOT
 
 
@@ -42,7 +42,7 @@ def test_files_folders_and_patterns_name_pictures(folder: Path) -> None:
     ("arguments", "sentence"),
     [
         (("nothing.jpg",), "detect: there is no JPEG file at nothing.jpg"),
-        ((DOG, "--url", "localhost"), "detect: 'localhost' is no URL of a server"),
+        ((DOG, "--in-flight", "0"), "it is a number from 1 to 64, not '0'"),
         ((DOG, "--url", f"http://127.0.0.1:{free_port()}"), "does not answer"),
     ],
 )
@@ -80,9 +80,10 @@ def test_both_as_json_with_pictures_drawn(server: Server, folder: Path, tmp_path
 @pytest.mark.tensorflow
 def test_without_a_server_it_serves_the_model_itself_and_leaves_nothing(tmp_path: Path) -> None:
     model = copied(bundled_model(), tmp_path / "yolox_nano")
-    done = detect(
-        DOG, "--classes", "dog", DETECTOR_MODEL=str(model), DETECTOR_TOKEN_FILE=str(ROOT / "tests/data/token.txt")
-    )
+    grpc = "192.0.2.1:1"  # of a server that is meant, where no other can listen
+    settings = {"DETECTOR_MODEL": str(model), "DETECTOR_GRPC_BIND": grpc}
+    token = str(ROOT / "tests" / "data" / "token.txt")
+    done = detect(DOG, "--classes", "dog", DETECTOR_TOKEN_FILE=token, **settings)
     assert (done.returncode, done.stdout.split("\t")[-1]) == (0, "dog 0.85\n")
     refused = detect(DOG, DETECTOR_MODEL=str(tmp_path / "nothing"))
     assert refused.returncode == 2
@@ -90,6 +91,8 @@ def test_without_a_server_it_serves_the_model_itself_and_leaves_nothing(tmp_path
 
 
 def test_a_full_queue_is_asked_again_when_it_says() -> None:
-    with refusing(times=2) as url:
+    busy = 429, json.dumps({"error": "busy", "code": "overloaded"})
+    found = {"backend": "native", "timing_ms": {"infer": 1}, "detections": [{"label": "tram", "score": 0.9}]}
+    with telling(busy, busy, (200, json.dumps(found))) as url:
         done = detect(DOG, "--url", url)
     assert (done.returncode, done.stdout.split("\t")[-1]) == (0, "tram 0.90\n")

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from app.settings import bundled_model
-from benchmarks.serving import Server, copied, free_port, serving
+from benchmarks.serving import Server
 from tests.support.places import DOG, ROOT
 
 pytestmark = pytest.mark.tensorflow
@@ -24,17 +23,8 @@ MODEL = "yolox_nano"
 PROGRAMS = ROOT / "tests" / "support" / "programs"
 TYPESCRIPT = ROOT / "tests" / "e2e" / "typescript"
 CLIENTS = ROOT / ".venv-clients" / "bin" / "python"
-GRPC = f"127.0.0.1:{free_port()}"
 OBJECTS = [("dog", 133, 207, 326, 543), ("bicycle", 53, 138, 572, 423), ("car", 467, 78, 690, 171)]
 Outputs = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    model = copied(bundled_model(), tmp_path_factory.mktemp("clients") / MODEL)
-    with serving({"DETECTOR_MODEL": str(model), "DETECTOR_COPIES": "", "DETECTOR_GRPC_BIND": GRPC}) as running:
-        running.wait_until_ready()
-        yield running
 
 
 def run(*command: object) -> Any:
@@ -44,7 +34,7 @@ def run(*command: object) -> Any:
     return json.loads(done.stdout)
 
 
-def client(which: str, server: Server, other: object = GRPC) -> Any:
+def client(which: str, server: Server, other: object) -> Any:
     return run(CLIENTS, PROGRAMS / "other_clients.py", which, server.url, other, DOG)
 
 
@@ -77,19 +67,22 @@ def test_tensorflow_servings_forms_give_what_the_signature_gives(server: Server,
 
 @pytest.mark.system
 @pytest.mark.parametrize("which", ["triton_http", "triton_grpc", "kserve"])
-def test_clients_of_tensors_read_what_the_signature_gives(which: str, server: Server, direct: Outputs) -> None:
-    found = client(which, server)
+def test_clients_of_tensors_read_what_the_signature_gives(
+    which: str, server: Server, rpc: str, direct: Outputs
+) -> None:
+    found = client(which, server, rpc)
     assert found["ready"] == [True, True, True]
     assert [each["name"] for each in found["told"]["inputs"]] == ["image_bytes"]
     assert_same(found["outputs"], direct, pictures=2)
+    if which != "kserve":
+        assert [len(each[0]) for each in found["later"]] == [3, 3, 3]
     if which == "triton_http":
         assert found["scores"][0] == pytest.approx(direct["detection_scores"][0], abs=1e-4)
-        assert [len(each[0]) for each in found["later"]] == [3, 3, 3]
 
 
 @pytest.mark.system
 def test_hugging_faces_client_reads_the_same_objects(server: Server) -> None:
-    raw, above = client("hugging_face", server)["found"]
+    raw, above = client("hugging_face", server, "")["found"]
     assert [(label, *(box[side] for side in ("xmin", "ymin", "xmax", "ymax"))) for label, _, box in raw] == OBJECTS
     assert above == raw[:2]
 

@@ -38,6 +38,14 @@ def test_a_wrong_setting_is_one_sentence(environ: dict[str, str], sentence: str)
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.tensorflow
+def test_an_address_that_grpc_can_not_have_ends_the_server_with_a_sentence() -> None:
+    done = serve(DETECTOR_COPIES="", DETECTOR_GRPC_BIND="192.0.2.1:1")
+    assert done.returncode == 1
+    assert last_line(done).startswith("serve: gRPC can't listen on 192.0.2.1:1: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_an_option_is_named_as_it_was_given() -> None:
     assert serve("--max-batch", "0").stderr.startswith("serve: --max-batch: Input should be greater than or equal to 1")
 
@@ -96,13 +104,9 @@ def test_it_listens_at_once_and_is_ready_when_native_is_warm(model_folder: Path,
         server.wait_until_ready()
         assert server.get("/startupz").status_code == 200
         assert server.detect(photos["dog"]).status_code == 200
-
-
-@pytest.mark.tensorflow
-def test_the_api_process_is_small(server: Server) -> None:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    resident_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    assert resident_kb < 100_000
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        resident_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+        assert resident_kb < 100_000, "of the API process"
 
 
 @pytest.mark.tensorflow

@@ -71,6 +71,8 @@ class FakeBackend:
         self.closing: Callable[[], None] = lambda: None
         self.closed = False
         self._death: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.settling = asyncio.Event()
+        self.settling.set()
 
     @property
     def pid(self) -> int:
@@ -89,6 +91,9 @@ class FakeBackend:
 
     def die(self, how: str = "its process ended by SIGKILL") -> None:
         self._death.set_result(WorkerDied(how))
+
+    async def settled(self) -> None:
+        await self.settling.wait()
 
     async def died(self) -> WorkerDied:
         death: WorkerDied = await asyncio.shield(self._death)

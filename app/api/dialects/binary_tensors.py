@@ -70,7 +70,7 @@ def _json_bytes(told: str | None, most: int) -> int:
     """How long the JSON is before what is binary."""
     if told is None:
         return most
-    if told.isdigit() and len(told) <= _MOST_DIGITS and int(told) <= most:
+    if told.isascii() and told.isdigit() and len(told) <= _MOST_DIGITS and int(told) <= most:
         return int(told)
     raise BadRequest(f"{HEADER} must be the length of the JSON in bytes, at most that of the body")
 
@@ -81,6 +81,22 @@ def parameters_of(holder: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise BadRequest('"parameters" must be an object')
     return found
+
+
+def flag(said: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    """What a parameter says that is true or false; BadRequest if it is neither."""
+    found = said.get(name)
+    if found is None:
+        return default
+    if not isinstance(found, bool):
+        raise BadRequest(f"{name} must be true or false; it is {str(found)[:20]!r}")
+    return found
+
+
+def check_not_shared(said: Mapping[str, Any], whose: str) -> None:
+    """BadRequest if a tensor is to lie in memory that the client shares with the server."""
+    if said.get("shared_memory_region"):
+        raise BadRequest(f"{whose} is to lie in shared memory, which is not supported here")
 
 
 def datatype(array: NDArray[Any]) -> str:
@@ -120,13 +136,14 @@ def only_input(data: Mapping[str, Any], signature: Tensors) -> Mapping[str, Any]
             f"the input {signature.picture!r} is taken as {BYTES}, JPEG files; its datatype is "
             f"{str(inputs[0].get('datatype'))[:20]!r}"
         )
+    check_not_shared(parameters_of(inputs[0]), f"the input {signature.picture!r}")
     return inputs[0]
 
 
 def check_shape(tensor: Mapping[str, Any], count: int) -> None:
     """BadRequest unless the tensor's shape is that of so many JPEG files."""
     shape = tensor.get("shape")
-    if not isinstance(shape, list) or not 1 <= len(shape) <= 2 or not all(type(side) is int for side in shape):
+    if not isinstance(shape, list) or [type(side) for side in shape] not in ([int], [int, int]):
         raise BadRequest(f"the shape of the input must be [N], or [N, 1], of N JPEG files; it is {str(shape)[:40]}")
     if count == 0 or shape not in ([count], [count, 1]):
         raise BadRequest(f"the shape of the input is {shape}, and its data has {count} JPEG files")

@@ -13,8 +13,9 @@ from starlette.types import Message
 from app.api.dialects import forms, json_bodies
 from app.api.dialects.steps import Steps
 from app.errors import InvalidImage, NotAJpeg, ServiceError
+from converter.model.jpeg_segments import BEGINNING
 
-_START = b"\xff\xd8\xff"  # of any JPEG file
+_IN_BASE64 = b"/9j/"  # how a JPEG file begins
 # Kinds that say nothing: curl and stores send them whatever the file is.
 _ANY = ("", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream")
 _JSON = ("application/json", "text/json")
@@ -41,7 +42,7 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
     content_type = headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     body = await whole(request)
-    if body.startswith(_START):
+    if body.startswith(BEGINNING):
         return Body([_without_line_ends(body, kind) or body], several=False)
     _check_encoding(headers.get("content-encoding", "").strip().lower())
     if kind == "multipart/form-data":
@@ -50,8 +51,8 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
     if _is_json(kind, body):
         found = await json_bodies.read(body, steps)
         return Body(found.pictures, several=found.several, fields=found.fields)
-    if kind.startswith("image/") or kind in _ANY:
-        return Body([body], several=False)
+    if kind.startswith("image/") or kind in _MAYBE_JSON:
+        return Body([_not_encoded(body)], several=False)
     raise NotAJpeg(f"{kind[:60]!r} is not taken: send image/jpeg, multipart/form-data or application/json")
 
 
@@ -67,6 +68,13 @@ def _is_json(kind: str, body: bytes) -> bool:
     return kind in _JSON or kind.endswith("+json")
 
 
+def _not_encoded(body: bytes) -> bytes | NotAJpeg:
+    """The body, or the error for a file that is sent in base64 alone."""
+    if not body.startswith(_IN_BASE64):
+        return body
+    return NotAJpeg('the body is a JPEG file in base64: send the file itself, or JSON like {"image": "/9j/…"}')
+
+
 def _without_line_ends(body: bytes, kind: str) -> InvalidImage | None:
     """The error for what `curl -d @file` leaves of a JPEG file: it takes out line ends, which each has."""
     if kind != _FORM or len(body) < _MARGIN_BYTES or b"\n" in body or b"\r" in body:
@@ -79,13 +87,13 @@ def _without_line_ends(body: bytes, kind: str) -> InvalidImage | None:
 async def whole(request: Request) -> bytes:
     """All of the body: as it came if that was in one piece, else without the second copy that joining would make."""
     message = await _next(request)
-    if not message["more_body"]:
-        return bytes(message["body"])
+    if not message.get("more_body"):
+        return bytes(message.get("body", b""))
     body = BytesIO()
-    body.write(message["body"])
-    while message["more_body"]:
+    body.write(message.get("body", b""))
+    while message.get("more_body"):
         message = await _next(request)
-        body.write(message["body"])
+        body.write(message.get("body", b""))
     return body.getvalue()
 
 
@@ -94,4 +102,4 @@ async def _next(request: Request) -> Message:
     message = await request.receive()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
-    return {"body": message.get("body", b""), "more_body": message.get("more_body", False)}
+    return message

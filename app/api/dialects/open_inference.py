@@ -19,11 +19,9 @@ from app.api.pipeline import Pipeline
 from app.api.serving import Serving, Tensor, Tensors
 from app.api.straight import StraightRoute
 from app.errors import BadRequest
-from app.model_folder import Model
 
 SERVER, PLATFORM = "detection-server", "tensorflow_savedmodel"
 EXTENSIONS = ("binary_tensor_data",)
-_MAX_ID = 500  # characters
 _BODY = {
     "required": True,
     "content": {
@@ -114,18 +112,20 @@ def _infer(pipeline: Pipeline) -> Any:
     serving, steps = pipeline.serving, Steps()
 
     async def infer(request: Request) -> Response:
-        model = serving.model(**request.path_params)
+        serving.model(**request.path_params)
         headers = one_of_each(request.scope["headers"])
         read = await binary_tensors.read(await bodies.whole(request), headers, steps)
         signature = serving.tensors()
         wanted = wanted_outputs(read.data, signature)
         pictures = await read.pictures(signature)
         said = parameters.of_tensors(read.parameters, headers.get(parameters.TIMEOUT_HEADER))
-        names = [each.name for each in wanted]
-        asked = tensors.asked(pictures, said, serving.backend_for(names, said.backend))
+        names, its_id = [each.name for each in wanted], _id(read.data)
+        backend = serving.backend_for(names, said.backend)
+        asked = tensors.asked(pictures, said, backend, signature=signature)
         async with pipeline.answering(request, asked) as answered:
             first, outputs = tensors.gathered(answered.results, signature, names, threshold=said.threshold)
-            head = {**_named(read.data, answered.model or model), "parameters": {"backend": first.backend}}
+            named = {"model_name": answered.model.name, "model_version": answered.model.version, **its_id}
+            head = {**named, "parameters": {"backend": first.backend}}
             return _response(head, wanted, outputs, first.backend)
 
     return infer
@@ -133,7 +133,7 @@ def _infer(pipeline: Pipeline) -> Any:
 
 def wanted_outputs(data: Mapping[str, Any], signature: Tensors) -> Sequence[Wanted]:
     """The outputs that are asked for, all of them if none is named; BadRequest if there is no such output."""
-    everywhere = bool(binary_tensors.parameters_of(data).get("binary_data_output", False))
+    everywhere = binary_tensors.flag(binary_tensors.parameters_of(data), "binary_data_output", default=False)
     asked = data.get("outputs") or [{"name": name} for name in signature.outputs]
     return [_wanted(each, signature, everywhere) for each in binary_tensors.objects(asked, "outputs")]
 
@@ -144,12 +144,16 @@ def _wanted(asked: Mapping[str, Any], signature: Tensors, everywhere: bool) -> W
         raise BadRequest(f"there is no output {name!r}; there are: {', '.join(sorted(signature.outputs))}")
     if "classification" in said:
         raise BadRequest(f"the output {name!r} is asked for as a classification, which is not given here")
-    return Wanted(name, bool(said.get("binary_data", everywhere)))
+    binary_tensors.check_not_shared(said, f"the output {name!r}")
+    return Wanted(name, binary_tensors.flag(said, "binary_data", default=everywhere))
 
 
-def _named(data: Mapping[str, Any], model: Model) -> dict[str, Any]:
-    given = {"id": str(data["id"])[:_MAX_ID]} if data.get("id") else {}
-    return {"model_name": model.name, "model_version": model.version, **given}
+def _id(data: Mapping[str, Any]) -> dict[str, str]:
+    """The request's id, if it has one, as it goes back; half of a surrogate pair, which JSON can name, is no text."""
+    given = data.get("id") or ""
+    if not isinstance(given, str | int):
+        raise BadRequest('"id" must be a string')
+    return {"id": str(given).encode("utf-8", "replace").decode()} if given else {}
 
 
 def described(tensor: Tensor) -> dict[str, Any]:

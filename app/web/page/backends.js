@@ -28,7 +28,7 @@ function told(name, { state, reason, verdict: gate, window }, compare, model) {
 }
 
 /** Two sentences: is a copy faster and the same, and what that rests on. */
-function verdict({ active, native, answers }, copies) {
+function verdict({ active, native, answers, traffic }, copies) {
   const ready = copies.filter(({ state }) => state === "active" || state === "standby");
   const best = ready.find(({ name }) => name === active) ?? ready.sort((a, b) => (speedup(b)?.low ?? 0) - (speedup(a)?.low ?? 0))[0];
   if (!best) {
@@ -37,7 +37,7 @@ function verdict({ active, native, answers }, copies) {
     return active ? ["Native answers alone.", "No copy can be compared with it; why, each card says."] : ["No backend is ready yet.", asSentence(native.reason)];
   }
   const ratio = speedup(best);
-  return [`${best.name} ${faster(ratio)} ${same(best)}`, ground(best, ratio, active, answers)];
+  return [`${best.name} ${faster(ratio)} ${same(best)}`, `${ground(best, ratio, active, answers)}${sent(traffic, best.words)}`];
 }
 
 function faster(ratio) {
@@ -66,6 +66,12 @@ function ground(best, ratio, active, answers) {
 function answered(active, answers, words) {
   const others = Object.entries(answers).filter(([, name]) => name && name !== active);
   return [active, ...others.map(([size, name]) => `pictures ${words[size]} by ${name}`)].join(", ");
+}
+
+/** Which sizes of pictures were really sent, beside those at which the gate looked. */
+function sent(traffic, words) {
+  const seen = Object.entries(traffic).filter(([, count]) => count > 0).map(([size, count]) => `${count} ${words[size]}`);
+  return seen.length ? ` Pictures so far: ${seen.join(", ")}.` : "";
 }
 
 /** What the gate found at each size of pictures, if there are several. */
@@ -111,13 +117,20 @@ function times({ served, cost, state }) {
 function ratios({ gate, window, words }) {
   const rows = Object.entries(gate?.sizes ?? {}).flatMap(([size, each]) => Object.entries(measured(each.native_over_copy))
     .map(([load, ratio]) => [`${words[size]}, ${load === IN_FLIGHT ? load : `batch ${load}`}`, ratio]));
-  if (window?.native_over_copy) rows.unshift(["live pairs", window.native_over_copy]);
+  rows.unshift(...live(window, words));
   if (!rows.length) return [];
   return [make("div", { class: "ratios" }, make("p", { class: "small quiet" }, "Times as fast as native, 95 % interval"),
     ...rows.map(([words, ratio]) => make("div", { class: "ratio" },
       make("span", { class: "small" }, words),
       make("span", { class: "n" }, make("strong", {}, ratio.value.toFixed(2)), make("span", { class: "small quiet" }, ` ${ratio.low.toFixed(2)} – ${ratio.high.toFixed(2)}`)),
       interval(ratio))))];
+}
+
+/** What live pairs say, of all sizes and, if there are several, of each. */
+function live(window, words) {
+  const sizes = Object.entries(window?.sizes ?? {}).filter(([, each]) => each.native_over_copy);
+  const all = window?.native_over_copy ? [["live pairs", window.native_over_copy]] : [];
+  return sizes.length < 2 ? all : [...all, ...sizes.map(([size, each]) => [`live, ${words[size]}`, each.native_over_copy])];
 }
 
 function interval({ value, low, high }) {

@@ -137,6 +137,7 @@ async def test_so_is_json(kind: str, shared: Api) -> None:
         (PHOTO, "utf-8", 200, ""),
         (PHOTO, "", 200, ""),
         (gzip.compress(PHOTO)[:-9], "gzip", 400, "the compressed body is cut off"),
+        (gzip.compress(PHOTO[:100]) + gzip.compress(PHOTO[100:]), "gzip", 400, "something follows the end"),
         (b"no gzip", "gzip", 400, "not compressed as its Content-Encoding says: gzip"),
         (b"x", "br", 415, "send gzip, deflate or none"),
         (gzip.compress(LARGE), "gzip", 200, ""),
@@ -164,6 +165,12 @@ async def test_curl_d_gets_the_hint(shared: Api) -> None:
     lost = LARGE.replace(b"\n", b"").replace(b"\r", b"")
     response = await post(shared, lost, Content_Type="application/x-www-form-urlencoded")
     assert "--data-binary @file" in assert_is_error(response, 422, "invalid_image")
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "image/jpeg"])
+async def test_base64_alone_gets_a_hint(kind: str, shared: Api) -> None:
+    response = await post(shared, TEXT.encode(), Content_Type=kind)
+    assert "in base64: send the file itself, or JSON" in assert_is_error(response, 415, "not_a_jpeg")
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,14 @@ async def test_json_in_and_out(data: list[object], shared: Api) -> None:
     assert (found["num_detections"]["datatype"], found["num_detections"]["data"]) == ("INT32", [2, 2])
 
 
+@pytest.mark.parametrize(
+    ("given", "told"), [("x" * 2000, "x" * 2000), ("\\ud800", "?"), (7, "7"), ("", None), (None, None)]
+)
+async def test_an_id_goes_back_as_it_came(given: object, told: str | None, shared: Api) -> None:
+    body = json.dumps({"id": given, "inputs": [tensor()]}).replace("\\\\", "\\")
+    assert (await shared.client.post(f"{MODEL}/infer", content=body)).json().get("id") == told
+
+
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 async def test_binary_in_and_out(packed: bool, shared: Api) -> None:
     asked = [{"name": "num_detections"}, {"name": "detection_scores", "parameters": {"binary_data": True}}]
@@ -107,6 +115,19 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
         400,
         "as a classification",
     ),
+    (
+        {"inputs": [tensor()], "outputs": [{"name": "num_detections", "parameters": {"shared_memory_region": "a"}}]},
+        400,
+        "the output 'num_detections' is to lie in shared memory",
+    ),
+    ({"inputs": [tensor(parameters={"shared_memory_region": "a"})]}, 400, "the input 'image_bytes' is to lie in"),
+    (
+        {"inputs": [tensor()], "outputs": [{"name": "num_detections", "parameters": {"binary_data": "false"}}]},
+        400,
+        "binary_data must be true or false; it is 'false'",
+    ),
+    ({"inputs": [tensor()], "parameters": {"binary_data_output": 1}}, 400, "binary_data_output must be true or false"),
+    ({"inputs": [tensor()], "id": ["mine"]}, 400, '"id" must be a string'),
     ({"inputs": [tensor()], "parameters": {"threshold": "x"}}, 422, "threshold: "),
     ({"inputs": [tensor()], "parameters": {"backend": "magic"}}, 422, "backend: "),
 ]
@@ -133,11 +154,10 @@ async def test_binary_data_whose_lengths_are_wrong_is_400(
     assert sentence in assert_is_error(await infer_binary(shared, elements, shape=shape), 400, "bad_request")
 
 
-@pytest.mark.parametrize("length", ["x", "-1", "9" * 30, "100000"])
+@pytest.mark.parametrize("length", ["x", "-1", "9" * 30, "100000", "²"])
 async def test_a_wrong_length_of_the_json_is_400(length: str, shared: Api) -> None:
-    response = await shared.client.post(
-        f"{MODEL}/infer", content=b"{}", headers={"Inference-Header-Content-Length": length}
-    )
+    headers = {b"Inference-Header-Content-Length": length.encode("latin-1")}
+    response = await shared.client.post(f"{MODEL}/infer", content=b"{}", headers=headers)
     assert "Inference-Header-Content-Length must be" in assert_is_error(response, 400, "bad_request")
 
 

@@ -99,6 +99,15 @@ async def test_a_client_that_is_answered_early_can_send_all_and_is_never_reset(s
     assert await client.rest() == b""
 
 
+@pytest.mark.parametrize("name", [b"Upgrade", b"UPGRADE"])
+async def test_an_offer_of_another_protocol_is_passed_over_and_the_body_read(name: bytes, serve: Serve) -> None:
+    """As Java's client makes it."""
+    client = await (await serve()).client()
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\n%b: h2c\r\nHTTP2-Settings: AAEA\r\n" % name
+    for _ in range(2):  # the connection is kept
+        assert await client.ask(POST + offer + b"Content-Length: 9\r\n\r\nUpgrade:\n") == (200, b"9")
+
+
 async def test_a_body_is_handed_over_when_it_is_complete_and_an_answer_is_sent_in_one_go(serve: Serve) -> None:
     client = await (await serve()).client()
     client.writer.write(b"POST /pieces HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n")

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,15 @@ async def test_opening_loads_and_then_serves(bench: SlotSetup, phases: Phases, s
     assert bench.slot.facts == bench.newest.facts
     (detections,) = await bench.slot.run([street])
     assert detections.classes.tolist() == [street.width]
+
+
+async def test_a_batch_is_as_large_as_the_worker_has_found_that_it_can_be(bench: SlotSetup) -> None:
+    assert bench.slot.max_batch == 1
+    await bench.slot.open(Door(OLD))
+    bench.newest.facts = replace(bench.newest.facts, batch_sizes=(1,))
+    assert bench.slot.max_batch == 1
+    bench.newest.facts = replace(bench.newest.facts, batch_sizes=(1, 8))
+    assert bench.slot.max_batch == 8
 
 
 async def test_why_nobody_serves_can_be_said_only_while_nobody_does(bench: SlotSetup) -> None:

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from app.images import Intake
-from app.verdicts.gate_pictures import pictures
+from app.verdicts.gate_pictures import pictures, timed
 from converter.contract import BadOptions
 from converter.sizes import SIZES, SizeName
 from tests.support.app import jpegs
@@ -51,6 +51,10 @@ def test_enlarged_they_are_as_a_camera_writes_them(size: SizeName, pixels: float
     assert {round(each.image.pixels / pixels, 2) for each in found} == {1}
     forms = {(PIL.Image.open(io.BytesIO(each.image.data)).mode, b"\xff\xc2" in each.image.data) for each in found}
     assert forms >= {("RGB", False), ("RGB", True), ("CMYK", False), ("L", False)}
+    modes = [PIL.Image.open(io.BytesIO(image.data)).mode for image in timed(found)]
+    assert (set(modes), len(modes)) == ({"RGB", "L"}, 7), "all but those in CMYK"
+    cmyk = [each for each in found if each.image not in timed(found)]
+    assert timed(cmyk) == [each.image for each in cmyk], "there are no others"
     assert pictures(None, Intake(1_000_000), size) == [], "none that could not be sent"
 
 

@@ -1,5 +1,6 @@
 """Under which loads the gate times a copy, and that it finds slowness under each of them."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -26,6 +27,17 @@ async def test_it_measures_one_picture_and_the_most_that_both_can_take(
     most = max(sizes)
     assert set(found.agreement) == {str(size) for size in sizes}
     assert set(found.ratios) == {*map(str, range(1, most + 1)), IN_FLIGHT}
+
+
+async def test_it_waits_until_native_has_tried_its_largest_batch() -> None:
+    bench = GateSetup(pictures=16)
+    native = bench.backend("native", facts=replace(FACTS, batch_sizes=(1,)))
+    native.settling.clear()
+    judging = asyncio.create_task(bench.judge(native, bench.backend("frozen")))
+    await asyncio.wait({judging}, timeout=0.05)
+    native.facts = replace(FACTS, batch_sizes=(1, 8))
+    native.settling.set()
+    assert set((await judging).agreement) == {"1", "8"}
 
 
 async def test_both_run_in_each_moment_of_calm_and_take_turns_in_being_first() -> None:

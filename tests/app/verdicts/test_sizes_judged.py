@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -82,3 +83,34 @@ async def test_a_size_at_which_the_copy_crashes_is_not_tried_again(bench: Judgin
     with contextlib.suppress(WorkerDied):
         await judge.go_on("frozen")
     assert judge.unfinished() == []
+
+
+async def test_a_copy_that_a_restless_machine_hides_is_looked_at_again(bench: Judging) -> None:
+    await bench.open("frozen")
+    copy, restless, rng = bench.backend("frozen"), True, random.Random(1)
+    bench.native(seconds=0.002)
+    copy.answer = lambda image: boxes(60)
+
+    def call(images: Sequence[Image]) -> None:
+        bench.clock.take(0.002 * len(images) * (rng.lognormvariate(0, 1.5) if restless else 0.5))
+
+    copy.fails = call
+    judge = bench.another(bench.parts.served.spec, bench.starter)
+    await judge.judge(copy)
+    assert bench.routing.answers["small"] == "native"
+    restless = False
+    while judge.unfinished():
+        await judge.go_on("frozen")
+    assert bench.routing.answers["small"] == "frozen"
+
+
+async def test_one_that_is_slower_for_sure_is_not(bench: Judging) -> None:
+    await bench.open("frozen")
+    copy = bench.backend("frozen")
+    copy.answer = bench.clock.work(0.02, lambda image: boxes(60))
+    judge = bench.another(bench.parts.served.spec, bench.starter, {"small": 50_000})
+    await judge.judge(copy)
+    judged = len(copy.batches)
+    while judge.unfinished():
+        await judge.go_on("frozen")
+    assert len(copy.batches) == judged

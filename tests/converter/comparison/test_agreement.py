@@ -148,6 +148,7 @@ def test_pictures_add_up_and_the_report_has_the_numbers() -> None:
         "pictures": 4,
         "photos": 3,
         "wrong_share": 0.6,
+        "wrong_interval": None,
         "rows": 5,
         "rows_apart": 4,
         "native_boxes": 4,

@@ -56,14 +56,15 @@ def share_that_holds(found: list[Ratio]) -> float:
 
 
 @pytest.mark.parametrize(
-    ("pairs", "phi"), [(40, 0), (40, 0.35), (40, 0.7), (120, 0.35), (120, 0.7), (400, 0), (400, 0.7)]
+    ("pairs", "phi"),
+    [(12, 0), (12, 0.7), (20, 0), (20, 0.7), (40, 0), (40, 0.35), (40, 0.7), (120, 0.35), (400, 0), (400, 0.7)],
 )
 @pytest.mark.parametrize(("spikes", "jitter"), [(0, 0), (0.03, 0), (0, 0.03)], ids=["plain", "spikes", "jitter"])
 def test_the_interval_holds_the_truth_as_often_as_it_claims(
     pairs: int, phi: float, spikes: float, jitter: float
 ) -> None:
     found = ratios(*simulated(1, pairs, Noise(phi=phi, spikes=spikes, jitter=jitter)))
-    assert 0.90 <= share_that_holds(found) <= 1
+    assert (0.92 if pairs >= 40 else 0.89) <= share_that_holds(found) <= 0.99
     assert np.mean([each.value for each in found]) == pytest.approx(TRUTH, rel=0.005)
 
 

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class Echo:
             raise ModelRefused("it has no signature 'serving_default'")
         if job.folder.name == "crashes":
             _die(signal.SIGABRT)
+        self._has_run = threading.Event()
         self._takes_s = float(os.environ.get("ECHO_SECONDS", "0"))  # for each picture
         self.facts = Facts(
             batch_sizes=job.batch_sizes or job.gpu.batch_sizes or (1, job.max_batch),
@@ -34,9 +36,20 @@ class Echo:
             load_seconds=0.1,
             warm_seconds=0.2,
             signature={"folder": str(job.folder), "name": job.name},
+            more_to_come="ECHO_LATER" in os.environ,
         )
 
+    def finish(self) -> bool:
+        """Say of another size if there is to be one, perhaps once a batch has come."""
+        if not (later := os.environ.get("ECHO_LATER")):
+            return False
+        if "ECHO_LATER_WAITS" in os.environ:
+            self._has_run.wait()
+        self.facts = replace(self.facts, batch_sizes=(*self.facts.batch_sizes, int(later)), more_to_come=False)
+        return True
+
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
+        self._has_run.set()
         for width, *_ in sizes:
             _obey(width)
         if self._takes_s:

@@ -35,15 +35,25 @@ class Judging(ServerSetup):
         made.answer = self.clock.work(seconds, lambda image: boxes(count))
         return made
 
-    def another(self, native: Spec, start: FakeStarter, sizes: Mapping[SizeName, int] = ONE_SMALL) -> Judge:
-        """A judge who does not wait long for a quiet moment, with a picture of so many pixels of each class."""
+    def another(
+        self,
+        native: Spec,
+        start: FakeStarter,
+        sizes: Mapping[SizeName, int] = ONE_SMALL,
+        *,
+        measuring: asyncio.Lock | None = None,
+    ) -> Judge:
+        """A judge who does not wait long for a quiet moment, with a picture of so many pixels of each class.
+
+        `measuring` is held while he measures.
+        """
 
         async def load(size: SizeName) -> Sequence[GatePicture]:
             images = [Image(jpegs.photo(), 1000, sizes[size] // 1000)] if size in sizes else []
             return sourced(images)
 
         batchers = [lane.batcher for lane in self.routing.lanes.values()]
-        restless = Quiet(batchers, measuring=asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S)
+        restless = Quiet(batchers, measuring=measuring or asyncio.Lock(), patience_s=SOON_S, hold_s=SOON_S)
         gate = Gate(GateRules(seconds=1e-9), pictures=load, quiet=restless, clock=self.clock)
         served = replace(self.parts.served, run=native)
         return Judge(self.routing, self.live_pairs, gate, start=start, served=served)

@@ -1,7 +1,6 @@
 """Writes `tests/data/coco_matches.json`: which boxes COCO's own evaluation pairs. Run by hand, never by tests.
 
-    pip install --target /tmp/coco --no-deps pycocotools==2.0.11
-    PYTHONPATH=.:/tmp/coco .venv/bin/python tests/support/converter/coco_matches.py
+    PYTHONPATH=. .venv/bin/python tests/support/converter/coco_matches.py
 
 The pictures: for each photo that was labelled by hand, the labels against what the bundled model finds, and what it
 finds against the same with noise; then crowds of made-up boxes that overlap. Boxes are left, top, right, bottom.
@@ -15,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from pycocotools.coco import COCO  # type: ignore[import-untyped]  # no types  # not installed by us
-from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]  # no types
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from app.settings import bundled_model
 from converter.model.detections import Detections

@@ -50,9 +50,18 @@ def triton_http(url: str, _: str, photo: bytes) -> dict[str, Any]:
 
 
 def triton_grpc(_: str, address: str, photo: bytes) -> dict[str, Any]:
-    """Over gRPC."""
-    client = import_module("tritonclient.grpc")
-    return triton(client, client.InferenceServerClient(address), photo, as_json=True)
+    """Over gRPC: in turn, and asynchronous."""
+    client, several = import_module("tritonclient.grpc"), import_module("tritonclient.grpc.aio")
+    found = triton(client, client.InferenceServerClient(address), photo, as_json=True)
+    alone = client.InferInput("image_bytes", [1], "BYTES")
+    alone.set_data_from_numpy(np.array([photo], np.object_))
+
+    async def later() -> list[Any]:
+        async with several.InferenceServerClient(address) as server:
+            asked = [server.infer(MODEL, [alone], parameters={"threshold": 0.5}) for _ in range(3)]
+            return [each.as_numpy("detection_scores").tolist() for each in await asyncio.gather(*asked)]
+
+    return {**found, "later": asyncio.run(later())}
 
 
 def kserve(url: str, _: str, photo: bytes) -> dict[str, Any]:
