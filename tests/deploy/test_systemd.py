@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -54,12 +53,12 @@ def as_installed(folder: Path, *, gpu: bool = False) -> Path:
 
 @pytest.mark.parametrize("gpu", [False, True], ids=["cpu", "gpu"])
 def test_systemd_has_nothing_to_say(tmp_path: Path, gpu: bool) -> None:
-    verify = ["systemd-analyze", "verify", as_installed(tmp_path, gpu=gpu)]
+    verify = ["systemd-analyze", "verify", str(as_installed(tmp_path, gpu=gpu))]
     done = subprocess.run(verify, capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     broken = tmp_path / "broken.service"
     broken.write_text(UNIT.read_text().replace("KillMode=mixed", "KillMode=mixt"))
-    said = subprocess.run([*verify[:2], broken], capture_output=True, text=True).stderr
+    said = subprocess.run([*verify[:2], str(broken)], capture_output=True, text=True).stderr
     assert "Failed to parse kill mode" in said, "it can tell"
 
 
@@ -89,7 +88,7 @@ def test_it_is_true_to_the_server() -> None:
 
 
 @pytest.fixture
-def confined() -> Iterator[list[str]]:
+def confined() -> list[str]:
     """What starts a command as the unit would: nobody's, without rights, in a file system that can't be written."""
     enter = ["unshare", "--mount", "--propagation", "private"]
     if os.geteuid() != 0 or subprocess.run([*enter, "true"], capture_output=True).returncode != 0:

@@ -83,7 +83,7 @@ def test_json_has_the_facts_of_this_machine() -> None:
 
 def test_text_has_the_same_in_aligned_lines(saved_model: Path) -> None:
     text = run(environ={"DETECTOR_MODEL": str(saved_model)}, loaded=[8, 5, 3], gpus=[H100])
-    found = ("Python", "TensorFlow", "TensorRT", "ONNX Runtime", "driver", "GPU", "memory")
+    found = ("system", "Python", "TensorFlow", "TensorRT", "ONNX Runtime", "driver", "GPU", "memory")
     told = (*found, "settings", "model", "calibration", "frozen", "trt", "onnx")
     assert tuple(row[:13].rstrip() for row in text.splitlines() if not row.startswith(" ")) == told
     assert line(text, "TensorFlow") == "2.14.1 (build v2.14.0-10-g99d80a9e254 cuda 11.8 cudnn 8)"

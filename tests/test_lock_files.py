@@ -21,8 +21,8 @@ PLATFORMS = {
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_the_servers_lock_can_be_installed_there(platform: str, tmp_path: Path) -> None:
     """Only resolved, by the wheels' own names and metadata: no machine of the other two is at hand."""
-    where = ["--python-platform", platform, "--python-version", "3.11", "--target", tmp_path]
-    how = ["--dry-run", "--require-hashes", "--only-binary", ":all:", "--requirement", ROOT / "requirements.lock"]
+    where = ["--python-platform", platform, "--python-version", "3.11", "--target", str(tmp_path)]
+    how = ["--dry-run", "--require-hashes", "--only-binary", ":all:", "--requirement", str(ROOT / "requirements.lock")]
     environ = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}  # ONNX Runtime's wheel needs it
     done = subprocess.run([UV, "pip", "install", *where, *how], capture_output=True, text=True, env=environ)
     assert done.returncode == 0, done.stderr
