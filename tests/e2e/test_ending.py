@@ -86,6 +86,7 @@ def test_it_says_where_it_listens_when_it_does(tmp_path: Path) -> None:
         systemd.settimeout(30)
         with started(log, DETECTOR_BIND="127.0.0.1:0", NOTIFY_SOCKET=str(address)) as process:
             assert systemd.recv(100) == b"READY=1"
+            wait_for(" version=", log, process)  # a thread writes the log
             bound = re.search(r"listening bind=127\.0\.0\.1:(\d+) ", log.read_text())
             assert bound
             socket.create_connection(("127.0.0.1", int(bound[1])), timeout=5).close()
