@@ -147,12 +147,11 @@ class LivePairs:
 
     def _decided(self, copy: str, size: SizeName, left: SizeVerdict, compared: Comparison) -> SizeVerdict:
         agreement = {batch: total([each, compared]) for batch, each in left.agreement.items()}
-        live = None if left.ratios else self.slowness.ratio(copy, size)
-        ratios = {"1": live} if live else left.ratios
-        decided = replace(self._gate.decide(copy, agreement, ratios, left.over_frozen), megapixels=left.megapixels)
-        if not ratios and decided.word == "slower":
-            return replace(decided, word="undecided", reason="it agrees, and was not timed yet")
-        return decided
+        decided = self._gate.decide(copy, agreement, left.ratios, left.over_frozen)
+        if decided.word == "slower" and not left.ratios:  # it agrees, and the gate has not timed it
+            live = self.slowness.ratio(copy, size)
+            decided = self._gate.decide(copy, agreement, {"1": live}, {}) if live else decided.untimed()
+        return replace(decided, megapixels=left.megapixels)
 
     def _roll_back_if_bad(self, copy: str, compared: Comparison, window: Window) -> None:
         """A copy that was good may have become bad: by the share of wrong boxes, or by how far partners overlap."""

@@ -14,7 +14,7 @@ from app.errors import BackendUnavailable
 from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
-from app.verdicts.standing import UNCOMPARED, Standing
+from app.verdicts.standing import UNCOMPARED, Loss, Standing
 from app.verdicts.verdict import Verdict
 from converter.sizes import SIZES, SizeName, size_class
 
@@ -91,11 +91,11 @@ class Routing:
         self._metrics.rollbacks.labels(copy, kind).inc()
         log.warning("backend rolled back copy=%s kind=%s reason=%r", copy, kind, reason)
 
-    def lose(self, copy: str, size: SizeName, *, kind: str, reason: str) -> None:
+    def lose(self, copy: str, size: SizeName, loss: Loss) -> None:
         """Live pairs found a copy slower on pictures of this class: native, or another copy, answers these."""
-        self._standings[copy].slower[size] = reason
-        self._metrics.sizes_lost.labels(copy, size, kind).inc()
-        log.warning("copy lost a size copy=%s size=%s kind=%s reason=%r", copy, size, kind, reason)
+        self._standings[copy].slower[size] = loss
+        self._metrics.sizes_lost.labels(copy, size, loss.kind).inc()
+        log.warning("copy lost a size copy=%s size=%s kind=%s reason=%r", copy, size, loss.kind, loss.reason)
 
     def regain(self, copy: str, size: SizeName, *, reason: str) -> None:
         """They found it faster again: it answers these again."""
