@@ -19,7 +19,7 @@ from app.verdicts.routing import Routing
 from app.verdicts.slowness import Slowness
 from app.verdicts.verdict import SizeVerdict
 from app.verdicts.window import ALL, JudgedPair, Window
-from converter.comparison.agreement import total
+from converter.comparison.agreement import Agreement, total
 from converter.comparison.matching import BoxPair, Comparison, box_pairs, compare
 from converter.comparison.sequential import Shares, Watch
 from converter.model.detections import Detections
@@ -146,7 +146,7 @@ class LivePairs:
         self._routing.amend_verdict(copy, verdict.with_size(size, decided))
 
     def _decided(self, copy: str, size: SizeName, left: SizeVerdict, compared: Comparison) -> SizeVerdict:
-        agreement = {batch: total([each, compared]) for batch, each in left.agreement.items()}
+        agreement = {batch: _with(each, compared) for batch, each in left.agreement.items()}
         decided = self._gate.decide(copy, agreement, left.ratios, left.over_frozen)
         if decided.word == "slower" and not left.ratios:  # it agrees, and the gate has not timed it
             live = self.slowness.ratio(copy, size)
@@ -181,6 +181,12 @@ class LivePairs:
             share = f"{len(failed)} of the last {pairs} pairs ({100 * self._rule.share:g} % are borne)"
             reason = f"it failed in {share}, last: {failed[-1].reason}"
             self._routing.roll_back(copy, kind="errors", reason=reason)
+
+
+def _with(counted: Agreement, compared: Comparison) -> Agreement:
+    """With one more picture; a photo that was counted and is sent again tells nothing new."""
+    known = bool(compared.photo) and any(photo.photo == compared.photo for photo in counted.photos)
+    return counted if known else total([counted, compared])
 
 
 def _of(found: Detections, classes: frozenset[int] | None) -> Detections:
