@@ -75,10 +75,11 @@ function sent(traffic, words) {
 }
 
 /** What the gate found at each size of pictures, if there are several. */
-function bySize({ gate }) {
-  const sizes = Object.values(gate?.sizes ?? {}).map((each) => [each, highest(each.native_over_copy)]).filter(([, ratio]) => ratio);
+function bySize({ gate, words }) {
+  const sizes = Object.entries(gate?.sizes ?? {}).map(([size, each]) => [size, each, highest(each.native_over_copy)]).filter(([, , ratio]) => ratio);
   if (sizes.length < 2) return "";
-  return `; by size ${sizes.map(([each, ratio]) => `${ratio.value.toFixed(2)} times at ${each.megapixels} MP`).join(", ")}`;
+  const where = (size, { megapixels }) => megapixels === null ? `with pictures ${words[size]} (live)` : `at ${megapixels} MP`;
+  return `; by size ${sizes.map(([size, each, ratio]) => `${ratio.value.toFixed(2)} times ${where(size, each)}`).join(", ")}`;
 }
 
 /** The live ratio if there is one, else the gate's at the load where it gains most. */
