@@ -40,7 +40,7 @@ class Routing:
     def active(self) -> str | None:
         """The backend that answers `auto` now, for some size class at least; None while none is ready that may.
 
-        Of several classes the smallest tells that a copy answers.
+        If copies answer some classes and native others, it is the copy that answers the smallest of these.
         """
         answering = [self.active_for(size) for size in SIZES]
         return next((name for name in answering if name not in (None, NATIVE)), answering[0])
@@ -74,7 +74,7 @@ class Routing:
         self._standings[copy] = Standing(verdict, reason, passing)
 
     def amend_verdict(self, copy: str, verdict: Verdict) -> None:
-        """Live pairs have decided a verdict that the gate left open."""
+        """Take note of what the gate or live pairs have found since on a size class; what else is known stays."""
         self._standings[copy].verdict = verdict
 
     def roll_back(self, copy: str, *, kind: str, reason: str) -> None:

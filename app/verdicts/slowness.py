@@ -98,4 +98,4 @@ class Slowness:
 
 
 def _in_words(ratio: Ratio) -> str:
-    return f"{ratio.value:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
+    return f"{ratio.value:.3g} ({100 * SURE:g} % interval {ratio.low:.3g} to {ratio.high:.3g})"

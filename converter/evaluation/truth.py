@@ -67,6 +67,8 @@ def read(annotations: Path, folder: Path, *, partial: bool = False) -> Truth:
     if not boxes:
         raise BadOptions(f"{annotations.name} has no object in these pictures")
     categories = sorted(file.categories, key=lambda each: each.id)
+    if unknown := {box.category_id for box in boxes} - {each.id for each in categories}:
+        raise BadOptions(f"{annotations.name} has objects of category {min(unknown)}, which is none of its categories")
     return Truth(tuple(there), tuple(there.values()), boxes, categories, len(files) - len(there))
 
 

@@ -112,7 +112,7 @@ function card(backend, series) {
 function times({ served, cost, state }) {
   if (!served) return state === "active" || state === "standby" ? make("p", { class: "quiet" }, "No image yet.") : null;
   const fact = (words, value) => make("div", {}, make("dt", {}, words), make("dd", {}, milliseconds(value)));
-  return make("dl", { class: "times" }, fact("p50", served.p50), fact("p95", served.p95), fact("p99", served.p99), fact("each costs", cost));
+  return make("dl", { class: "times" }, fact("p50", served.p50), fact("p95", served.p95), fact("p99", served.p99), fact("per image", cost));
 }
 
 function ratios({ gate, window, words }) {

@@ -43,7 +43,7 @@ async def test_a_copy_that_becomes_slower_leaves_that_size_and_comes_back_when_m
     assert serving.counted("sizes_lost_total", copy="frozen", size="large", kind="slower") == 1
     assert serving.counted("size_active", backend="native", size="large") == 1
     told = serving.routing.standing("frozen").to_json()["slower_live"]
-    assert told["large"].startswith("native ÷ frozen is 0.6")
+    assert told["large"].startswith("native ÷ frozen is 0.661 (99 % interval 0.6")
     time(serving, FEWEST_PAIRS - 1, FAST, size="large")
     assert serving.routing.answers["large"] == "native", "too few"
     time(serving, 1, FAST, size="large")
