@@ -35,7 +35,7 @@ class Alarms:
         self._timer, now = None, loop.time()
         due = [number for number, (at, _) in self._set.items() if at <= now]
         for number in due:
-            _, act = self._set.pop(number)
-            act()
+            if alarm := self._set.pop(number, None):  # unless one before it has stopped it
+                alarm[1]()
         if self._set and self._timer is None:
             self._wait(loop, min(at for at, _ in self._set.values()))

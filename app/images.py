@@ -12,6 +12,7 @@ from typing import Literal
 
 from app.errors import BadRequest, ImageTooLarge, InvalidImage, NotAJpeg
 from converter.model.jpeg_segments import (
+    BEGINNING,
     END_OF_IMAGE,
     FRAMES,
     PROGRESSIVE,
@@ -27,7 +28,6 @@ MAX_JUNK_BYTES = 64 << 10  # fill bytes and such between them
 MAX_TABLE_BYTES = 64 << 10  # before the first scan: those that can be in use together have less than 3 kB
 MOST_PIXELS = (1 << 29) // 3  # TensorFlow's decoder and Pillow take no more, whatever is allowed here
 
-_START = b"\xff\xd8\xff"
 _PEEKED_BYTES = 1_000  # in which a picture is looked for that something stands before
 _MARKER_BYTES = 2
 _TABLES = frozenset({0xC4, 0xCC, 0xDB})
@@ -86,8 +86,8 @@ def check(data: bytes, *, max_pixels: int) -> Image:
     """The image in `data`; BadRequest, NotAJpeg, InvalidImage or ImageTooLarge if it is none that may pass."""
     if not data:
         raise BadRequest("the body is empty; a JPEG file is needed")
-    if not data.startswith(_START):
-        at = data.find(_START, 0, _PEEKED_BYTES)
+    if not data.startswith(BEGINNING):
+        at = data.find(BEGINNING, 0, _PEEKED_BYTES)
         before = f"; {at} bytes stand before them" if at > 0 else ""
         raise NotAJpeg(f"the body is not a JPEG file: it does not begin with ff d8 ff{before}")
     header = _Header(data)

@@ -35,10 +35,16 @@ def _split(value: object) -> object:
 
 
 def _has_a_port(value: str) -> str:
+    """The same with an address where there is none, and with brackets around one of version 6."""
     host, colon, port = value.rpartition(":")
     if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535 or not _can_be_bound(host):
         raise ValueError(f"{value!r} is not an address and a port, like 127.0.0.1:8000 or 0.0.0.0:8000")
-    return value
+    return f"{_in_full(host)}:{port}"
+
+
+def _in_full(host: str) -> str:
+    bare = host.strip("[]") or "127.0.0.1"
+    return f"[{bare}]" if ":" in bare else bare
 
 
 def _can_be_bound(host: str) -> bool:

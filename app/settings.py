@@ -199,7 +199,7 @@ class Settings(BatchSettings, frozen=True, extra="forbid"):
     @property
     def host(self) -> str:
         """The address to listen on; brackets of an IPv6 address removed."""
-        return self.bind.rpartition(":")[0].strip("[]") or "127.0.0.1"
+        return self.bind.rpartition(":")[0].strip("[]")
 
     @property
     def host_names(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from app.verdicts.routing import Routing
 
 # Bodies that name a backend themselves; any other is a picture, whose backend the query names.
 _NAMING = (b"multipart/form-data", b"application/json")
+_JSON_BYTES = b"inference-header-content-length"  # of the JSON before tensors (Open Inference Protocol), of any type
 _MOST_PARAMETERS = 100
 
 
@@ -69,7 +70,7 @@ def _backend(scope: Scope) -> str | None:
         if named is None or named:
             return named
     kind = _header(scope["headers"], b"content-type").lower()
-    return None if kind.startswith(_NAMING) else AUTO
+    return None if kind.startswith(_NAMING) or _header(scope["headers"], _JSON_BYTES) else AUTO
 
 
 @lru_cache(maxsize=64)  # clients that ask often ask alike

@@ -60,8 +60,8 @@ def answer(
 def error_response(request_id: str, error: ServiceError) -> Response:
     """The response for a ServiceError."""
     headers = {}
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(min(60, max(1, math.ceil(error.retry_after_s))))
+    if seconds := retry_after(error):
+        headers["Retry-After"] = seconds
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.BodyTooLarge):
@@ -69,10 +69,19 @@ def error_response(request_id: str, error: ServiceError) -> Response:
     return answer(request_id, STATUS[type(error)], error.code, discreet(str(error)), headers=headers)
 
 
+def retry_after(error: ServiceError) -> str | None:
+    """The seconds after which trying again may help, whole ones as a header has them; None if it will not."""
+    seconds = error.retry_after_s
+    return None if seconds is None else str(min(60, max(1, math.ceil(seconds))))
+
+
 def not_served(scope: Scope) -> Response:
     """The response to a request for what is not there."""
-    sentence = f"{scope['method']} {scope['path'][:_SHOWN]} is not served here"
-    return answer(scope["state"]["request_id"], 404, _CODES[404], sentence)
+    return answer(scope["state"]["request_id"], 404, _CODES[404], _not_served(scope))
+
+
+def _not_served(scope: Scope) -> str:
+    return f"{scope['method']} {scope['path'][:_SHOWN]} is not served here"
 
 
 def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -106,9 +115,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
     if isinstance(cause, ClientDisconnect):
         return await _gone(request, cause)
     code = _CODES.get(error.status_code, "bad_request")
-    sentence = (
-        f"{request.method} {request.url.path[:200]} is not served here" if code in _CODES.values() else error.detail
-    )
+    sentence = _not_served(request.scope) if code in _CODES.values() else error.detail
     return answer(request.state.request_id, error.status_code, code, sentence, headers=_with_head(error.headers))
 
 

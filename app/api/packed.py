@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import Awaitable
+from io import BytesIO
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
@@ -10,12 +11,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import error_response
 from app.errors import BadRequest, BodyTooLarge, Overloaded, ServiceError
+from converter.model.jpeg_segments import BEGINNING
 
 LIMIT = "body_limit"  # in `scope["state"]`: the most bytes that this request's body may have, packed or not
 _STEP_BYTES = 256 << 10  # that are taken, or unpacked, before others go on
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _TAKEN_OFF = (b"content-encoding", b"content-length")  # of what is inside neither is true
-_JPEG = b"\xff\xd8\xff"
 
 
 class Packed:
@@ -36,21 +37,21 @@ class Packed:
         return self._app(scope, receive, send)
 
     async def _unpacked(self, named: str, scope: Scope, receive: Receive, send: Send) -> None:
-        whole = bytearray()
+        whole = BytesIO()
         try:
             if error := await self._unpack(receive, named, whole, limit=scope["state"][LIMIT]):
                 await error_response(scope["state"]["request_id"], error)(scope, receive, send)
                 return
             scope["headers"] = [each for each in scope["headers"] if each[0] not in _TAKEN_OFF]
-            await self._app(scope, _giving(bytes(whole), receive), send)
+            await self._app(scope, _giving(whole.getvalue(), receive), send)
         finally:
-            self._held_bytes -= len(whole)
+            self._held_bytes -= whole.tell()
 
-    async def _unpack(self, receive: Receive, named: str, whole: bytearray, *, limit: int) -> ServiceError | None:
+    async def _unpack(self, receive: Receive, named: str, whole: BytesIO, *, limit: int) -> ServiceError | None:
         """Have `whole` grow to what is inside; the error if that is too much, or nothing that can be unpacked."""
         try:
             body = await _whole(receive)
-            if not body or body.startswith(_JPEG):
+            if not body or body.startswith(BEGINNING):
                 self._add(whole, body)
             else:
                 await self._inflate(body, named, whole, limit=limit)
@@ -60,7 +61,7 @@ class Packed:
             return error
         return None
 
-    async def _inflate(self, packed: bytes, named: str, whole: bytearray, *, limit: int) -> None:
+    async def _inflate(self, packed: bytes, named: str, whole: BytesIO, *, limit: int) -> None:
         unpacking, at, rest = _unpacking(packed, named), 0, b""
         while not unpacking.eof:
             if not rest:
@@ -70,14 +71,19 @@ class Packed:
                 raise BadRequest("the compressed body is cut off")
             self._add(whole, piece)
             rest = unpacking.unconsumed_tail
-            if len(whole) > limit:
-                raise BodyTooLarge(f"the body is larger than the limit of {limit:,} bytes once it is unpacked")
-            if self._held_bytes > self._most_bytes:
-                raise Overloaded("the bodies that are unpacked now take too much memory")
+            self._check_room(whole, limit)
             await asyncio.sleep(0)
+        if unpacking.unused_data or at < len(packed):
+            raise BadRequest("something follows the end of what is compressed in the body")
 
-    def _add(self, whole: bytearray, piece: bytes) -> None:
-        whole += piece
+    def _check_room(self, whole: BytesIO, limit: int) -> None:
+        if whole.tell() > limit:
+            raise BodyTooLarge(f"the body is larger than the limit of {limit:,} bytes once it is unpacked")
+        if self._held_bytes > self._most_bytes:
+            raise Overloaded("the bodies that are unpacked now take too much memory")
+
+    def _add(self, whole: BytesIO, piece: bytes) -> None:
+        whole.write(piece)
         self._held_bytes += len(piece)
 
 
@@ -107,6 +113,10 @@ class _Unpacking(Protocol):
     @property
     def unconsumed_tail(self) -> bytes:
         """What has not been unpacked yet."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What follows the end."""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """The next bytes."""

@@ -10,6 +10,7 @@ from app.choices import AUTO, BOTH, BackendName, CopyName, Orientation
 from app.errors import BadParameter
 from converter.tolerance import Tolerance
 
+_THRESHOLD = ("threshold", "confidence", "min_confidence")  # all names of one parameter
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xyxy_norm", "yxyx_norm"]
 TIMEOUT_HEADER = "x-request-timeout-ms"
 _MAX_CLASSES, _MAX_NAME = 1_000, 200  # classes in one request, characters of one
@@ -38,7 +39,7 @@ class Parameters(BaseModel):
         default=Tolerance().threshold,
         ge=0,
         le=1,
-        validation_alias=AliasChoices("threshold", "confidence", "min_confidence"),
+        validation_alias=AliasChoices(*_THRESHOLD),
         description="Lowest score. Also called `confidence` or `min_confidence`.",
     )
     max_detections: int = Field(default=100, ge=1, le=1000, description="Most objects in the answer, best first.")
@@ -76,15 +77,16 @@ class Parameters(BaseModel):
 
 
 _DEFAULTS = Parameters()
-_NAMES = (*Parameters.model_fields, "confidence", "min_confidence")
+_NAMES = tuple(dict.fromkeys((*Parameters.model_fields, *_THRESHOLD)))
 
 
 def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str | None = None) -> Parameters:
     """The parameters of a request; BadParameter with a sentence if one is wrong, or has two values."""
     _check_flat(body)
+    query, body = _once(query), _once(body)
     if query and body:
-        _check_alike(query, body)
-    given = {**body, **query}
+        _check_alike(query, body, ("the query", "the body"))
+    given = _once({**body, **query})
     if timeout_header is not None:
         given.setdefault("timeout_ms", timeout_header)
     if not given:
@@ -102,13 +104,21 @@ def _checked(given: Mapping[str, Any]) -> Parameters:
         raise BadParameter(_sentence(error)) from None
 
 
-def _check_alike(query: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+def _once(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Each parameter by one of its names; BadParameter if two of them have two values."""
+    first, *others = [name for name in _THRESHOLD if name in given] or [""]
+    for other in others:
+        _check_alike({first: given[first]}, {other: given[other]}, (first, other))
+    return {name: value for name, value in given.items() if name not in others}
+
+
+def _check_alike(one: Mapping[str, Any], other: Mapping[str, Any], places: tuple[str, str]) -> None:
     """Neither wins: a proxy or a client that says one thing where a person says another has it wrong."""
-    here, there = _checked(query), _checked(body)
+    here, there = _checked(one), _checked(other)
     for name in sorted(here.model_fields_set & there.model_fields_set):
-        one, other = getattr(here, name), getattr(there, name)
-        if one != other:
-            raise BadParameter(f"{name}: the query says {str(one)[:40]!r}, the body says {str(other)[:40]!r}")
+        said = [str(getattr(each, name))[:40] for each in (here, there)]
+        if getattr(here, name) != getattr(there, name):
+            raise BadParameter(f"{name}: {places[0]} says {said[0]!r}, {places[1]} says {said[1]!r}")
 
 
 def _check_flat(body: Mapping[str, Any]) -> None:
@@ -164,9 +174,10 @@ def of_tensors(given: object, timeout_header: str | None = None) -> TensorParame
         raise BadParameter(_sentence(error)) from None
 
 
-def of_one_backend(given: Mapping[str, Any], timeout_header: str | None) -> Parameters:
-    """The parameters of a protocol whose answers have room for one backend's objects."""
-    wanted = read({}, given, timeout_header)
+def of_one_backend(given: Mapping[str, Any], timeout_header: str | None, *, threshold: float) -> Parameters:
+    """The parameters of a protocol whose answers have room for one backend's objects; `threshold` if none is sent."""
+    usual = {} if any(name in given for name in _THRESHOLD) else {"threshold": threshold}
+    wanted = read({}, {**usual, **given}, timeout_header)
     if wanted.backend == BOTH:
         raise BadParameter("backend: this protocol answers with one backend, not with both")
     return wanted

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.backends.backend import Facts
 from app.backends.served import Served
 from app.choices import AUTO, BOTH, NATIVE
 from app.errors import BackendUnavailable, BadParameter, NotFound
@@ -82,21 +81,19 @@ class Serving:
         return Tensors.of(facts.tensors)
 
     def backend_for(self, outputs: Collection[str], backend: str) -> str:
-        """Which backend is asked for these outputs: the one that is named, else the active one, or native.
+        """Which backend is asked for these outputs: the one that is named; for `auto` native if another lacks some.
 
         BadParameter if the named one does not give them all.
         """
         if backend == BOTH:
             raise BadParameter("backend: tensors are those of one backend, not of both")
-        name = self._routing.active or NATIVE if backend == AUTO else backend
-        facts = self._routing.lanes[name].slot.facts
-        missing = sorted(set(outputs) - _given(facts)) if facts else []
-        if not missing or name == NATIVE:
-            return backend
-        if backend == AUTO:
-            return NATIVE
-        raise BadParameter(f"backend: {name!r} does not give the output {missing[0]!r}; native does")
+        if backend == AUTO:  # nobody knows yet of which size class the pictures are
+            return NATIVE if any(self._missing(name, outputs) for name in self._routing.answers.values()) else AUTO
+        if missing := self._missing(backend, outputs):
+            raise BadParameter(f"backend: {backend!r} does not give the output {missing[0]!r}; native does")
+        return backend
 
-
-def _given(facts: Facts) -> set[str]:
-    return set(facts.tensors.get("gives", ()))
+    def _missing(self, backend: str | None, outputs: Collection[str]) -> list[str]:
+        """Which of the outputs a copy does not give."""
+        facts = None if backend in (None, NATIVE) else self._routing.lanes[str(backend)].slot.facts
+        return sorted(set(outputs).difference(facts.tensors.get("gives", ()))) if facts else []

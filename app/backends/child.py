@@ -79,12 +79,14 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
     give_back()  # what loading and warming up left
     channel.send({"ready": asdict(runner.facts)})
     leftovers = Leftovers()
-    for _ in range(runner.facts.batches_in_flight - 1):
-        threading.Thread(target=_serve, args=(channel, runner, leftovers), daemon=True).start()
+    # All serve from now on, also while this thread finishes.
+    for _ in range(runner.facts.batches_in_flight):
+        serving = threading.Thread(target=_serve, args=(channel, runner, leftovers), daemon=True)
+        serving.start()
     if runner.finish():
         give_back()
         channel.send({"facts": asdict(runner.facts)})
-    _serve(channel, runner, leftovers)
+    serving.join()  # it never ends
 
 
 class Channel:

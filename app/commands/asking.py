@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 _TIMEOUT_S = 120.0
-_MOST_TRIES = 60  # of a picture that is refused because the queue is full, or whose connection breaks
+# Tries of a picture that is refused, by the status: a full queue has room soon; a backend may be started again, or is
+# one that never comes.
+_TRIES = {429: 60, 503: 5}
 _LONGEST_PAUSE_S = 30.0
-_BUSY = (429, 503)
 _ERRORS = 400
 _OF_ALL = ("bad_parameter", "not_found", "wrong_host")  # codes of errors that every picture would get
 _PORTS = {"http": 80, "https": 443}
+_DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 class NoServer(Exception):
@@ -45,7 +48,7 @@ class Asker:
     def detect(self, picture: bytes) -> dict[str, Any]:
         """The server's answer, or the error that it gives, each as JSON. NoServer if it can't be reached."""
         broken: Exception | None = None
-        for _ in range(_MOST_TRIES):
+        for number in range(1, max(_TRIES.values()) + 1):
             try:
                 status, retry_after, body = self._post(picture)
             except (OSError, http.client.HTTPException) as error:
@@ -55,7 +58,7 @@ class Asker:
                 broken = error  # a connection that was kept may have been closed meanwhile
                 continue
             broken = None
-            if status not in _BUSY or retry_after is None:
+            if retry_after is None or number >= _TRIES.get(status, 0):
                 break
             time.sleep(min(retry_after, _LONGEST_PAUSE_S))
         return _answer(status, body)
@@ -63,11 +66,11 @@ class Asker:
     def _post(self, picture: bytes) -> tuple[int, float | None, bytes]:
         connection = self._connection()
         target = f"{urlsplit(self.url).path}/detect?{urlencode(self.parameters)}"
-        headers = {"Content-Type": "image/jpeg", **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
+        headers: dict[str, str | bytes] = {"Content-Type": "image/jpeg", **_authorization(self.token)}
         connection.request("POST", target, picture, headers)
         response = connection.getresponse()
         body, after = response.read(), response.getheader("Retry-After", "")
-        return response.status, float(after) if after.isdigit() else None, body
+        return response.status, float(after) if _DIGITS.fullmatch(after) else None, body
 
     def _connection(self) -> http.client.HTTPConnection:
         if not hasattr(self.own, "connection"):
@@ -80,6 +83,11 @@ class Asker:
     def _forget(self) -> None:
         self._connection().close()
         del self.own.connection
+
+
+def _authorization(token: str | None) -> dict[str, bytes]:
+    """In UTF-8, as the server compares it; a header that is text would be sent in Latin-1."""
+    return {"Authorization": f"Bearer {token}".encode()} if token else {}
 
 
 def _answer(status: int, body: bytes) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from app.api import outside
 from app.api.access import Keys
 from app.api.discretion import discreet
-from app.api.errors import CLIENT_CLOSED_REQUEST, STATUS
+from app.api.errors import CLIENT_CLOSED_REQUEST, STATUS, retry_after
 from app.errors import BadRequest, Overloaded, RequestTooSlow, ServiceError
 from app.metrics import NO_BACKEND, Metrics
 from app.rpc.inference import Metadata
@@ -73,13 +73,14 @@ class Calls:
                 return answer
             except ServiceError as error:
                 status = STATUS[type(error)]
-                again = () if error.retry_after_s is None else (("retry-after", f"{max(1, error.retry_after_s):.0f}"),)
-                await _abort(context, status, discreet(str(error)), (("code", error.code), *again), request)
+                again = {"retry-after": seconds} if (seconds := retry_after(error)) else {}
+                told = {"code": error.code, **again}
+                await _abort(context, status, discreet(str(error)), told, request)
             # The edge of the program: the caller gets a sentence, the log gets the rest.
             except Exception as error:
                 status, sentence = 500, "the server failed on this call; its log says more"
                 log.error("request failed request_id=%s", request.scope["state"]["request_id"], exc_info=error)
-                await _abort(context, status, sentence, (("code", "internal"),), request)
+                await _abort(context, status, sentence, {"code": "internal"}, request)
             finally:
                 backend = request.scope["state"].get("backend", NO_BACKEND)
                 self._metrics.observe_request(path, backend, status, time.perf_counter() - started)
@@ -127,9 +128,7 @@ def _parsed(message: bytes, kind: Any) -> Any:
         raise BadRequest(f"the message is no {kind.DESCRIPTOR.full_name}") from None
 
 
-async def _abort(
-    context: Any, status: int, sentence: str, told: Sequence[tuple[str, str]], request: outside.Request
-) -> None:
+async def _abort(context: Any, status: int, sentence: str, told: Mapping[str, str], request: outside.Request) -> None:
     """End the call with an error, and tell more of it in the trailing metadata: for programs, and the request's id."""
     code = CODES.get(status, grpc.StatusCode.INVALID_ARGUMENT)
-    await context.abort(code, sentence, (*told, ("x-request-id", request.scope["state"]["request_id"])))
+    await context.abort(code, sentence, (*told.items(), ("x-request-id", request.scope["state"]["request_id"])))

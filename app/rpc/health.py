@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -20,24 +21,31 @@ class Health:
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._watching = 0
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """Whoever watches is let go: a call that stays open would hold the server's end up."""
+        self._ended.set()
 
     async def check(self, _: Any, __: Metadata) -> Any:
         """Whether a backend is warm."""
         return self._told()
 
     async def watch(self, _: AsyncIterator[bytes], context: Any) -> AsyncIterator[Any]:
-        """The same at once and whenever it changes, until the client leaves."""
+        """The same at once and whenever it changes, until the client leaves or the server ends."""
         if self._watching >= WATCHING:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{WATCHING} clients watch already")
         self._watching += 1
         try:
             last = None
-            while True:
+            while not self._ended.is_set():
                 now = self._told()
                 if now != last:
                     yield now
                 last = now
-                await asyncio.sleep(_WATCHED_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_WATCHED_S):
+                        await self._ended.wait()
         finally:
             self._watching -= 1
 

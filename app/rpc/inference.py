@@ -65,7 +65,8 @@ class Inference:
         pictures = _pictures(asked, signature)
         said = parameters.of_tensors({**_deadline(call), **_values(asked.parameters)})
         names = [each.name for each in open_inference.wanted_outputs(_outputs(asked), signature)]
-        wanted = tensors.asked(pictures, said, self._serving.backend_for(names, said.backend))
+        backend = self._serving.backend_for(names, said.backend)
+        wanted = tensors.asked(pictures, said, backend, signature=signature)
         async with self._pipeline.answering(call.request, wanted) as answered:
             first, outputs = tensors.gathered(answered.results, signature, names, threshold=said.threshold)
             answer = protocol.ModelInferResponse(

@@ -22,18 +22,18 @@ log = logging.getLogger(__name__)
 _GRACE_S = 30.0  # for calls that were admitted before the end
 _MOST_CALLS = 4096  # of all methods: a call that is not read takes little
 
-Build = Callable[[], "grpc.aio.Server"]
+Build = Callable[[], tuple["grpc.aio.Server", Health]]
 
 
 def build(pipeline: Pipeline, keys: Keys, metrics: Metrics, limits: Limits) -> Build:
-    """Makes the server, once an event loop runs."""
+    """Makes the server and its health service, once an event loop runs."""
     return partial(_server, pipeline, keys, metrics, limits)
 
 
 @asynccontextmanager
 async def running(make: Build, bind: str, fail: Callable[[str], None]) -> AsyncIterator[None]:
     """The server listens while the block runs; what is under way then is answered. `fail` is told if it can't."""
-    server = make()
+    server, health = make()
     try:
         bound = server.add_insecure_port(bind)
     except RuntimeError:  # grpc has said why in the log
@@ -45,22 +45,24 @@ async def running(make: Build, bind: str, fail: Callable[[str], None]) -> AsyncI
     try:
         yield
     finally:
+        health.end()
         await server.stop(_GRACE_S)
 
 
-def _server(pipeline: Pipeline, keys: Keys, metrics: Metrics, limits: Limits) -> "grpc.aio.Server":
+def _server(pipeline: Pipeline, keys: Keys, metrics: Metrics, limits: Limits) -> tuple["grpc.aio.Server", Health]:
     options = [
         ("grpc.max_receive_message_length", limits.message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),  # two servers on one port would share its calls
     ]
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=_MOST_CALLS)
-    server.add_generic_rpc_handlers((*_services(pipeline, Calls(keys, metrics, limits)),))
-    return server
+    health = Health(pipeline.serving)
+    server.add_generic_rpc_handlers((*_services(pipeline, health, Calls(keys, metrics, limits)),))
+    return server, health
 
 
-def _services(pipeline: Pipeline, calls: Calls) -> Iterator[Any]:
-    inference, health = Inference(pipeline), Health(pipeline.serving)
+def _services(pipeline: Pipeline, health: Health, calls: Calls) -> Iterator[Any]:
+    inference = Inference(pipeline)
     methods = {
         name: calls.handler(
             f"/{INFERENCE}/{name}",

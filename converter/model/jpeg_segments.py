@@ -9,7 +9,8 @@ START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 # Baseline, extended and progressive, with Huffman's or arithmetic coding. Newer libraries know lossless ones too.
 FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 PROGRESSIVE = frozenset({0xC2, 0xCA})
-_START = b"\xff\xd8"
+BEGINNING = b"\xff\xd8\xff"  # of any JPEG file: the start of the image, and of its first segment
+_START = BEGINNING[:2]
 _MARKER_BYTES = 2
 # Decoders pass over what is no marker, ff 00 and fill bytes too: they must hide nothing here either.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")

@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import Image
 
 from converter.contract import BadOptions
+from converter.model.jpeg_segments import BEGINNING
 
 PHOTOS = Path(str(files("converter"))) / "photos"  # the packaged ones
 VARIATIONS = 3  # of each packaged photo
-_JPEG = b"\xff\xd8\xff"
 _SUFFIXES = (".jpg", ".jpeg")
 MOST, MOST_BYTES = 512, 256 << 20  # of a folder, which are held at once: INT8 is calibrated on 64 batches of 8
 # Of a folder on which a copy is compared with its source: a hundred tell as much as all of a large folder.
@@ -67,7 +67,7 @@ def _jpegs(folder: Path, most: int, most_bytes: int, on_sample: Callable[[int, i
         paths = _sample(there, most, most_bytes)
         if len(paths) < len(there):
             on_sample(len(paths), len(there))
-        return {path: data for path in paths if (data := path.read_bytes()).startswith(_JPEG)}
+        return {path: data for path in paths if (data := path.read_bytes()).startswith(BEGINNING)}
     except OSError as error:
         raise BadOptions(f"the pictures in {folder.absolute().name} can't be read: {error.strerror}") from error
 
@@ -107,7 +107,7 @@ def usable(path: Path) -> bool:
         data = path.read_bytes()
     except OSError:
         return False
-    return data.startswith(_JPEG) and _has_size(data)
+    return data.startswith(BEGINNING) and _has_size(data)
 
 
 def _has_size(photo: bytes) -> bool:

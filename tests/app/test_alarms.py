@@ -28,3 +28,17 @@ async def test_one_timer_waits_for_the_next_of_many() -> None:
     assert len(timers) == 1
     alarms.start(loop, 10, lambda: None)
     assert timers.pop() is not alarms._timer
+
+
+async def test_what_is_due_can_stop_what_is_due_with_it() -> None:
+    alarms, loop, done = Alarms(), asyncio.get_running_loop(), list[str]()
+
+    def first() -> None:
+        done.append("first")
+        alarms.stop(second)
+
+    alarms.start(loop, 0, first)
+    second = alarms.start(loop, 0, lambda: done.append("stopped"))
+    alarms.start(loop, 0, lambda: done.append("third"))
+    await until(lambda: done[-1:] == ["third"])
+    assert done == ["first", "third"]

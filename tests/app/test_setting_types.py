@@ -39,8 +39,9 @@ def test_an_empty_token_is_none(name: str) -> None:
     ],
 )
 def test_bind_is_an_address_and_a_port(bind: str, host: str, port: int) -> None:
-    settings = Settings(bind=bind)
+    settings = Settings(bind=bind, grpc_bind=bind)
     assert (settings.host, settings.port) == (host, port)
+    assert settings.grpc_bind == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")  # as gRPC reads it
 
 
 @pytest.mark.parametrize(

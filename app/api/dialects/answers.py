@@ -122,6 +122,11 @@ class Object:
 def sole(results: Sequence[Found]) -> Result:
     """The answer to the only picture; its error, if it has one, is raised."""
     (found,) = results
+    return of_one_backend(found)
+
+
+def of_one_backend(found: Found) -> Result:
+    """The answer where one backend was asked; its error, if it has one, is raised."""
     if isinstance(found, ServiceError):
         raise found
     if not isinstance(found, Result):

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from io import BytesIO
 
 from app.errors import BadRequest
+from converter.model.jpeg_segments import BEGINNING
 
 NOT_BASE64 = "the picture is not valid base64"
 _LINES = b"\t\n\r\x0b\x0c"
-_START = b"\xff\xd8\xff"  # of any JPEG file
 _STANDARD = bytes.maketrans(b"-_", b"+/")  # RFC 4648, 5: the two letters that URLs can't have
 
 
@@ -36,7 +36,7 @@ async def decoded(pieces: AsyncIterator[bytes]) -> bytes:
 
 
 def _is_no_jpeg(picture: BytesIO) -> bool:
-    return picture.tell() >= len(_START) and picture.getbuffer()[: len(_START)] != _START
+    return picture.tell() >= len(BEGINNING) and picture.getbuffer()[: len(BEGINNING)] != BEGINNING
 
 
 def _last_group(left: bytes, *, padded: bool, spaced: bool) -> bytes:

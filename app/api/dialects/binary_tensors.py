@@ -70,7 +70,7 @@ def _json_bytes(told: str | None, most: int) -> int:
     """How long the JSON is before what is binary."""
     if told is None:
         return most
-    if told.isdigit() and len(told) <= _MOST_DIGITS and int(told) <= most:
+    if told.isascii() and told.isdigit() and len(told) <= _MOST_DIGITS and int(told) <= most:
         return int(told)
     raise BadRequest(f"{HEADER} must be the length of the JSON in bytes, at most that of the body")
 

@@ -13,9 +13,9 @@ from starlette.types import Message
 from app.api.dialects import forms, json_bodies
 from app.api.dialects.steps import Steps
 from app.errors import InvalidImage, NotAJpeg, ServiceError
+from converter.model.jpeg_segments import BEGINNING
 
-_START = b"\xff\xd8\xff"  # of any JPEG file
-_IN_BASE64 = b"/9j/"  # how that begins
+_IN_BASE64 = b"/9j/"  # how a JPEG file begins
 # Kinds that say nothing: curl and stores send them whatever the file is.
 _ANY = ("", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream")
 _JSON = ("application/json", "text/json")
@@ -42,7 +42,7 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
     content_type = headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     body = await whole(request)
-    if body.startswith(_START):
+    if body.startswith(BEGINNING):
         return Body([_without_line_ends(body, kind) or body], several=False)
     _check_encoding(headers.get("content-encoding", "").strip().lower())
     if kind == "multipart/form-data":

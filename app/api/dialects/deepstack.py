@@ -68,9 +68,8 @@ def routes(pipeline: Pipeline) -> APIRouter:
         if body.several:
             raise BadRequest(f"the form has {len(body.pictures)} files; one picture is answered here")
         said = {name: value for name, value in body.fields.items() if name in _TAKEN}
-        wanted = parameters.of_one_backend(
-            {"min_confidence": MIN_CONFIDENCE, **said}, headers.get(parameters.TIMEOUT_HEADER)
-        )
+        timeout = headers.get(parameters.TIMEOUT_HEADER)
+        wanted = parameters.of_one_backend(said, timeout, threshold=MIN_CONFIDENCE)
         async with pipeline.answering(request, Asked(body.pictures, wanted)) as answered:
             result = answers.sole(answered.results)
             answer = _answer(result, answered.model, seconds=time.perf_counter() - started)

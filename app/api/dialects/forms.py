@@ -14,6 +14,7 @@ from app.api.dialects import base64s
 from app.api.dialects.steps import STEP_BYTES, Steps
 from app.api.pipeline import MAX_PICTURES
 from app.errors import BadRequest, ServiceError
+from converter.model.jpeg_segments import BEGINNING
 
 _MAX_FIELDS = 20
 _MAX_FIELD_BYTES, _MAX_FIELDS_BYTES = 4_096, 16_384  # of one, of all together: parameters are short
@@ -23,7 +24,6 @@ _MAX_SPLITS = 20  # lines of a part's header, options of one line
 _MAX_BOUNDARY_BYTES = 200  # RFC 2046 has 70
 _MAX_FALSE_BOUNDARIES = 1_000  # that only begin like it
 _BEHIND, _LAST = re.compile(rb"--|[ \t]{0,100}\r\n"), b"--"  # what follows a boundary; the last one's
-_START = b"\xff\xd8\xff"  # of any JPEG file
 _MAX_FILENAME = 255  # characters that are told
 _EXTENDED = re.compile(r"filename\*\s*=\s*\"?utf-8'[\w-]*'([^;\"]*)", re.IGNORECASE)  # RFC 5987
 _UNREADABLE = "the form can't be read: "
@@ -55,7 +55,7 @@ async def read(content_type: str, body: bytes, steps: Steps) -> Form:
     fields: dict[str, str] = {}
     count = size = 0
     async for part in _parts(body, _delimiter(content_type), steps):
-        if part.is_file or body.startswith(_START, part.start):
+        if part.is_file or body.startswith(BEGINNING, part.start):
             if len(files) == MAX_PICTURES:
                 raise BadRequest(f"the form has more than {MAX_PICTURES} files")
             files.append(await _content(body, part, steps))

@@ -47,7 +47,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
         pipeline.serving.model(request.path_params["name"])
         picture, said = await _read(await bodies.whole(request), steps)
         timeout = one_of_each(request.scope["headers"]).get(parameters.TIMEOUT_HEADER)
-        wanted = parameters.of_one_backend({"threshold": THRESHOLD, **said}, timeout)
+        wanted = parameters.of_one_backend(said, timeout, threshold=THRESHOLD)
         async with pipeline.answering(request, Asked([picture], wanted)) as answered:
             result = answers.sole(answered.results)
             rows = answers.objects(result, answered.model)

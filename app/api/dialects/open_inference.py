@@ -120,7 +120,8 @@ def _infer(pipeline: Pipeline) -> Any:
         pictures = await read.pictures(signature)
         said = parameters.of_tensors(read.parameters, headers.get(parameters.TIMEOUT_HEADER))
         names, its_id = [each.name for each in wanted], _id(read.data)
-        asked = tensors.asked(pictures, said, serving.backend_for(names, said.backend))
+        backend = serving.backend_for(names, said.backend)
+        asked = tensors.asked(pictures, said, backend, signature=signature)
         async with pipeline.answering(request, asked) as answered:
             first, outputs = tensors.gathered(answered.results, signature, names, threshold=said.threshold)
             named = {"model_name": answered.model.name, "model_version": answered.model.version, **its_id}

@@ -13,6 +13,7 @@ from app.api.dialects import bodies, tensors
 from app.api.dialects.examples import protocol_errors
 from app.api.dialects.json_bodies import Reader
 from app.api.dialects.steps import Steps
+from app.api.discretion import discreet
 from app.api.headers import one_of_each
 from app.api.pipeline import MAX_PICTURES, Pipeline
 from app.api.serving import Serving, Tensor, Tensors
@@ -65,11 +66,11 @@ def _add_model(router: APIRouter, serving: Serving, path: str, *, shown: bool) -
     errors = protocol_errors(404, 422, 503)
 
     @router.get(path, summary="Is the model served?", include_in_schema=shown, responses=errors)
-    def serving_status(name: str, version: str | None = None) -> dict[str, Any]:
+    async def serving_status(name: str, version: str | None = None) -> dict[str, Any]:
         return _status(serving, serving.model(name, version).version)
 
     @router.get(f"{path}/metadata", summary="The signature's tensors", include_in_schema=shown, responses=errors)
-    def serving_metadata(name: str, version: str | None = None) -> dict[str, Any]:
+    async def serving_metadata(name: str, version: str | None = None) -> dict[str, Any]:
         model = serving.model(name, version)
         spec = {"name": model.name, "signature_name": "", "version": model.version}
         return {"model_spec": spec, "metadata": {"signature_def": _signature_def(serving.tensors())}}
@@ -87,10 +88,11 @@ def _predict(pipeline: Pipeline) -> Any:
         reader.check_used()
         timeout = one_of_each(request.scope["headers"]).get(parameters.TIMEOUT_HEADER)
         said = parameters.of_tensors(data.get("parameters", {}), timeout)
-        asked = tensors.asked(pictures, said, serving.backend_for(wanted, said.backend))
+        backend = serving.backend_for(wanted, said.backend)
+        asked = tensors.asked(pictures, said, backend, signature=signature)
         async with pipeline.answering(request, asked) as answered:
             first, outputs = tensors.gathered(answered.results, signature, wanted, threshold=said.threshold)
-            answer = _rows(outputs) if "instances" in data else _columns(outputs)
+            answer = _rows(outputs, signature) if "instances" in data else _columns(outputs)
             body = to_json(answer, inf_nan_mode="null")  # JSON has no word for what is not finite
         return Response(body, headers={"X-Backend": first.backend}, media_type="application/json")
 
@@ -99,8 +101,7 @@ def _predict(pipeline: Pipeline) -> Any:
 
 def _status(serving: Serving, version: str) -> dict[str, Any]:
     reason = serving.unready()
-    state = {"error_code": "OK", "error_message": ""} if reason is None else {"error_code": "UNAVAILABLE"}
-    told = {**state, **({} if reason is None else {"error_message": reason})}
+    told = {"error_code": "OK" if reason is None else "UNAVAILABLE", "error_message": discreet(reason or "")}
     word = "AVAILABLE" if reason is None else "LOADING"
     return {"model_version_status": [{"version": version, "state": word, "status": told}]}
 
@@ -157,8 +158,10 @@ def _value(named: Mapping[str, object], signature: Tensors) -> object:
     return named.get(signature.picture)
 
 
-def _rows(outputs: Mapping[str, tensors.Array]) -> dict[str, Any]:
+def _rows(outputs: Mapping[str, tensors.Array], signature: Tensors) -> dict[str, Any]:
     columns = {name: _listed(name, array) for name, array in outputs.items()}
+    if signature.unbatched:
+        columns = {name: [value] for name, value in columns.items()}
     if len(columns) == 1:
         return {"predictions": next(iter(columns.values()))}
     return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}

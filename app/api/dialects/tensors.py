@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.api.dialects import answers
 from app.api.parameters import Parameters, TensorParameters
 from app.api.pipeline import Asked, Found
 from app.api.serving import Tensors
@@ -16,12 +17,21 @@ from converter.description import LAYOUTS
 from converter.outputs import COUNT, ROWS, SCORES
 
 Array = NDArray[Any]
-_IN_BASE64 = (b"/9j/", b"_9j_")  # how it begins
+_IN_BASE64 = (b"/9j/", b"_9j_")  # how a JPEG file begins
 TEXT = "string"  # TensorFlow's word for bytes
 
 
-def asked(pictures: Sequence[bytes | ServiceError], said: TensorParameters, backend: str) -> Asked:
-    """The request as the pipeline takes it, with all outputs of this backend."""
+def asked(
+    pictures: Sequence[bytes | ServiceError], said: TensorParameters, backend: str, *, signature: Tensors
+) -> Asked:
+    """The request as the pipeline takes it, with all outputs of this backend; BadRequest if they have no room for all.
+
+    The outputs of some signatures have no side for the batch.
+    """
+    if signature.unbatched and len(pictures) > 1:
+        raise BadRequest(
+            f"the signature {signature.signature!r} takes one picture at a time; there are {len(pictures)}"
+        )
     wanted = Parameters(backend=backend, timeout_ms=said.timeout_ms)
     return Asked([_file(each) for each in pictures], wanted, raw=True)
 
@@ -44,9 +54,9 @@ def gathered(
     The first error among the results is raised. `threshold`: rows with a lower score are left out, and pictures with
     fewer rows than others are filled up with zeros.
     """
-    good = list(map(_checked, results))
+    good = list(map(answers.of_one_backend, results))
     raw = [_rows(_raw(each, wanted), tensors, threshold) for each in good]
-    return good[0], {name: _typed(_stacked([each[name] for each in raw]), tensors, name) for name in wanted}
+    return good[0], {name: _typed(_stacked([each[name] for each in raw], name), tensors, name) for name in wanted}
 
 
 def score_output(tensors: Tensors) -> str:
@@ -57,14 +67,6 @@ def score_output(tensors: Tensors) -> str:
             f"threshold: the outputs of the signature {tensors.signature!r} have no scores of detections"
         )
     return name
-
-
-def _checked(found: Found) -> Result:
-    if isinstance(found, ServiceError):
-        raise found
-    if not isinstance(found, Result):
-        raise TypeError("two backends have answered where one was asked")
-    return found
 
 
 def _raw(result: Result, wanted: Sequence[str]) -> Mapping[str, Array]:
@@ -93,10 +95,12 @@ def _kept(value: Array, kept: Array) -> Array:
     return value[kept] if value.ndim and len(value) == len(kept) else value
 
 
-def _stacked(rows: Sequence[Array]) -> Array:
-    """One array; rows of other lengths are filled up with zeros, or empty texts."""
+def _stacked(rows: Sequence[Array], name: str) -> Array:
+    """One array; rows of other lengths are filled up with zeros, or empty texts. BadRequest if that can't be."""
     if len({row.shape for row in rows}) == 1:
         return np.stack(rows)
+    if len({row.shape[1:] for row in rows}) > 1:
+        raise BadRequest(f"the output {name!r} has another shape for each of these pictures: send them one by one")
     length = max(map(len, rows))
     return np.stack([np.concatenate([row, _nothing(row, length - len(row))]) for row in rows])
 

@@ -95,3 +95,12 @@ def test_no_more_than_a_thousand_are_held_back() -> None:
     pace = Pace(lambda: 0.0)
     held = [pace.begin(answers=0) for _ in range(1001)]
     assert held[-2:] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(("headers", "status"), [({"Inference-Header-Content-Length": "2"}, 400), ({}, 429)])
+async def test_json_before_tensors_may_name_a_backend_too(headers: dict[str, str], status: int, full: Api) -> None:
+    """Another backend has room, and a body that is read is refused for what it lacks."""
+    spec = replace(full.parts.served.spec, name="frozen")
+    await full.parts.routing.lanes["frozen"].slot.open(Door(spec))
+    response = await full.client.post("/v2/models/street_signs/infer", content=b"{}", headers=headers)
+    assert response.status_code == status, response.text

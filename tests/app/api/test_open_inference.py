@@ -154,11 +154,10 @@ async def test_binary_data_whose_lengths_are_wrong_is_400(
     assert sentence in assert_is_error(await infer_binary(shared, elements, shape=shape), 400, "bad_request")
 
 
-@pytest.mark.parametrize("length", ["x", "-1", "9" * 30, "100000"])
+@pytest.mark.parametrize("length", ["x", "-1", "9" * 30, "100000", "²"])
 async def test_a_wrong_length_of_the_json_is_400(length: str, shared: Api) -> None:
-    response = await shared.client.post(
-        f"{MODEL}/infer", content=b"{}", headers={"Inference-Header-Content-Length": length}
-    )
+    headers = {b"Inference-Header-Content-Length": length.encode("latin-1")}
+    response = await shared.client.post(f"{MODEL}/infer", content=b"{}", headers=headers)
     assert "Inference-Header-Content-Length must be" in assert_is_error(response, 400, "bad_request")
 
 

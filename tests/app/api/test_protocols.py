@@ -1,5 +1,6 @@
 """A protocol of its own: one file, here this one, and one line where it is listed; it is answered like any other."""
 
+import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Request
 from app.api.dialects import dialects
 from app.api.parameters import Parameters
 from app.api.pipeline import Asked, Pipeline, answers_in
+from tests.app.api.conftest import Api
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 
@@ -64,3 +66,11 @@ async def test_it_is_closed_to_who_has_no_token(server: Compared) -> None:
     assert (await ask(server, ""))[0] == 401
     assert (await ask(server, "Bearer wrong"))[0] == 403
     assert server.counted("images_total") == 0
+
+
+async def test_no_route_needs_a_thread(shared: Api) -> None:
+    """FastAPI runs functions in threads, and what routes ask belongs to the event loop."""
+    routes: Any
+    (routes,) = [layer.kwargs["routes"] for layer in shared.app.user_middleware if "routes" in layer.kwargs]
+    in_threads = [route.path for route in routes if not inspect.iscoroutinefunction(route.endpoint)]
+    assert (len(routes) > 10, in_threads) == (True, [])

@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
-from tests.app.api.conftest import assert_is_error
+from app.api.dialects.tensors import _stacked
+from app.errors import BadRequest
+from app.verdicts.verdict import Verdict
+from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
-from tests.support.fakes import FACTS
+from tests.support.app.comparing import size_verdict
+from tests.support.fakes import FACTS, FakeStarter
 
 pytestmark = pytest.mark.anyio
 
-TENSOR = {
+TENSOR: dict[str, Any] = {
     "name": "image_bytes",
     "shape": [1],
     "datatype": "BYTES",
@@ -66,3 +71,44 @@ async def test_their_pictures_are_compared_in_the_background_without_tensors(ser
     await infer(server, "detection_scores")
     await server.until_counted("compare_pairs_total", 1, copy="frozen", source="shadow")
     assert not server.backend("native").batches[-1][0].raw
+
+
+async def test_where_size_classes_have_other_copies_all_of_them_must_give_what_is_asked(server: Compared) -> None:
+    lower, higher = size_verdict("passed", low=1.2), size_verdict("passed", low=1.4)
+    verdicts = {"trt": Verdict({"small": higher}), "frozen": Verdict({"small": lower, "large": higher})}
+    await server.put(backend="auto")
+    await server.load(**verdicts)
+    server.backend("frozen").facts = LESS
+    assert set(server.parts.routing.answers.values()) >= {"trt", "frozen"}
+    response = await infer(server, "num_detections")
+    assert (response.status_code, response.headers["X-Backend"]) == (200, "native"), response.text
+    assert (await infer(server, "detection_scores")).headers["X-Backend"] == "trt"
+
+
+def test_outputs_of_other_shapes_are_refused_by_name() -> None:
+    with pytest.raises(BadRequest, match="the output 'masks' has another shape for each of these pictures"):
+        _stacked([np.zeros((2, 3)), np.zeros((2, 4))], "masks")
+
+
+@pytest.fixture
+async def unbatched(start: Start) -> Api:
+    """A model whose outputs have no side for the batch."""
+    api = await start(FakeStarter(facts=replace(FACTS, tensors={**FACTS.tensors, "unbatched": True})))
+    await api.ready()
+    return api
+
+
+async def test_outputs_without_a_side_for_the_batch_are_those_of_one_picture(unbatched: Api) -> None:
+    b64 = {"b64": TENSOR["data"][0]}
+    for body in ({"instances": [b64]}, {"inputs": [b64]}):
+        answer = (await unbatched.client.post("/v1/models/street_signs:predict", json=body)).json()
+        told = answer["predictions"][0] if "instances" in body else answer["outputs"]
+        assert (told["num_detections"], len(told["detection_boxes"])) == (2, 2)
+
+
+async def test_two_pictures_for_them_are_refused(unbatched: Api) -> None:
+    v2 = {"inputs": [{**TENSOR, "shape": [2], "data": TENSOR["data"] * 2}]}
+    v1 = {"instances": [{"b64": TENSOR["data"][0]}] * 2}
+    for path, body in (("/v2/models/street_signs/infer", v2), ("/v1/models/street_signs:predict", v1)):
+        response = await unbatched.client.post(path, json=body)
+        assert "one picture at a time" in assert_is_error(response, 400, "bad_request")

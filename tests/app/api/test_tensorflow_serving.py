@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.api.conftest import Api, assert_is_error
+from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.support.app import jpegs
 from tests.support.converter import pictures
 
@@ -89,3 +89,12 @@ async def test_what_is_wrong_is_named(body: dict[str, Any], status: int, sentenc
 async def test_another_model_or_version_is_404(path: str, shared: Api) -> None:
     assert_is_error(await shared.client.post(path, json={"instances": [B64]}), 404, "not_found")
     assert_is_error(await shared.client.get(path.removesuffix(":predict")), 404, "not_found")
+
+
+async def test_why_it_is_not_ready_is_told_without_paths(start: Start) -> None:
+    api = await start()
+    await api.ready()
+    api.parts.routing.lanes["native"].slot.leave("unavailable", "/srv/secret/models/1 is gone")
+    (told,) = (await api.client.get(MODEL)).json()["model_version_status"]
+    assert (told["state"], told["status"]["error_code"]) == ("LOADING", "UNAVAILABLE")
+    assert "native is unavailable, 1 is gone" in told["status"]["error_message"]

@@ -71,6 +71,13 @@ async def test_what_it_learns_of_its_model_while_it_serves_is_known(start: Start
     assert echoed(await worker.detect([picture(640, size_bytes=7)])) == [(640, 7)]
 
 
+async def test_it_answers_while_it_learns(start: Start) -> None:
+    worker = await start(environ={"ECHO_LATER": "16", "ECHO_LATER_WAITS": "1"}, batch_sizes=(1,), batches_in_flight=1)
+    assert echoed(await asyncio.wait_for(worker.detect([picture(640, size_bytes=7)]), 10)) == [(640, 7)]
+    await asyncio.wait_for(worker.settled(), 10)
+    assert worker.facts.batch_sizes == (1, 16)
+
+
 async def test_a_spare_process_serves_as_any_other_does() -> None:
     with Spare("tests.support.app.echo_worker", "native") as spare:
         spec = Spec("native", Path("street/1"), max_batch=8, batch_sizes=(1, 4))

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from app.commands.asking import Asker, NoServer
+from app.commands.own_server import is_ready
 from tests.support.app.telling import telling
 
 
@@ -43,3 +44,33 @@ def test_what_every_picture_would_get_ends_it(status: int, body: object, sentenc
 def test_what_one_picture_gets_is_its_answer(status: int, body: str, code: str) -> None:
     with telling((status, body)) as url:
         assert Asker.of(url, {}, None).detect(b"a picture")["code"] == code
+
+
+def test_a_token_is_sent_as_the_server_compares_it() -> None:
+    seen: list[str] = []
+    with telling((200, '{"detections": []}'), seen=seen) as url:
+        Asker.of(url, {}, "schlüssel…").detect(b"a picture")
+    assert [each.encode("latin-1").decode() for each in seen] == ["Bearer schlüssel…"]
+
+
+def test_a_retry_after_that_is_no_number_is_none() -> None:
+    with telling((429, '{"error": "full", "code": "overloaded"}'), retry_after="\u00b2") as url:
+        assert Asker.of(url, {}, None).detect(b"a picture")["code"] == "overloaded"
+
+
+def test_the_own_server_is_asked_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with telling((200, "{}")) as url:
+        assert is_ready(url.removeprefix("http://"))
+    with telling((503, "{}")) as url:
+        assert not is_ready(url.removeprefix("http://"))
+    assert not is_ready("127.0.0.1:9")
+
+
+@pytest.mark.parametrize(("status", "code", "most"), [(429, "overloaded", 60), (503, "backend_unavailable", 5)])
+def test_a_refusal_is_taken_for_final_in_the_end(status: int, code: str, most: int) -> None:
+    seen: list[str] = []
+    with telling((status, json.dumps({"error": "not now", "code": code})), seen=seen) as url:
+        assert Asker.of(url, {}, None).detect(b"a picture")["code"] == code
+    assert len(seen) == most

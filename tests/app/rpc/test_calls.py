@@ -1,6 +1,7 @@
 """What every call goes through: tokens, limits, errors, metrics, deadlines."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -10,7 +11,9 @@ from open_inference.grpc import protocol
 
 from app.rpc.calls import INFERENCE, PUBLIC
 from app.rpc.health import WATCHING
+from benchmarks.serving import free_port
 from converter.model.detections import Detections
+from tests.app.api.conftest import starting
 from tests.app.rpc.conftest import ELEMENT, METHODS, PHOTO, Client, error_of, infer
 from tests.support.fakes import until
 
@@ -51,7 +54,9 @@ async def test_calls_are_queued_and_counted_like_requests(connect: Any) -> None:
     calls = [asyncio.create_task(client.call("ModelInfer", message)) for _ in range(3)]
     await until(lambda: len(native.batches) == 2)
     await client.api.until_metric("detector_queue_depth", 1, backend="native")
-    assert (await client.refused("ModelInfer", message))[0] == "RESOURCE_EXHAUSTED"
+    with pytest.raises(grpc.aio.AioRpcError, match="RESOURCE_EXHAUSTED") as refused:
+        await client.call("ModelInfer", message)
+    assert dict(refused.value.trailing_metadata() or ())["retry-after"] == "1"
     calls[-1].cancel()  # its client has left: what waits for it is never run
     await client.api.until_metric("detector_queue_depth", 0, backend="native")
     native.open_gate.set()
@@ -137,3 +142,12 @@ async def test_health_is_watched_by_a_bounded_number_of_clients(connect: Any) ->
     assert await error_of(anext(client.watch())) == ("RESOURCE_EXHAUSTED", f"{WATCHING} clients watch already")
     client.api.app.state.health.draining = True
     assert (await anext(watching[0])).status == HealthCheckResponse.NOT_SERVING
+
+
+async def test_who_watches_does_not_hold_the_end_up(shared_model: Path) -> None:
+    bind = f"127.0.0.1:{free_port()}"
+    async with grpc.aio.insecure_channel(bind) as channel, asyncio.timeout(10):
+        async with starting(shared_model) as start:
+            watching = Client(await start(grpc_bind=bind), channel).watch()
+            await anext(watching)
+        assert [each async for each in watching] == []

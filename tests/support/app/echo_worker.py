@@ -26,6 +26,7 @@ class Echo:
             raise ModelRefused("it has no signature 'serving_default'")
         if job.folder.name == "crashes":
             _die(signal.SIGABRT)
+        self._has_run = threading.Event()
         self._takes_s = float(os.environ.get("ECHO_SECONDS", "0"))  # for each picture
         self.facts = Facts(
             batch_sizes=job.batch_sizes or job.gpu.batch_sizes or (1, job.max_batch),
@@ -39,13 +40,16 @@ class Echo:
         )
 
     def finish(self) -> bool:
-        """Say of another size if there is to be one."""
+        """Say of another size if there is to be one, perhaps once a batch has come."""
         if not (later := os.environ.get("ECHO_LATER")):
             return False
+        if "ECHO_LATER_WAITS" in os.environ:
+            self._has_run.wait()
         self.facts = replace(self.facts, batch_sizes=(*self.facts.batch_sizes, int(later)), more_to_come=False)
         return True
 
     def run(self, jpegs: Sequence[bytes], sizes: Sequence[Shown], *, raw: bool = False) -> list[Detections]:
+        self._has_run.set()
         for width, *_ in sizes:
             _obey(width)
         if self._takes_s:
