@@ -62,6 +62,11 @@ class Standing:
         return self.verdict.word_for(size) in (None, "undecided")
 
     @property
+    def losses(self) -> dict[SizeName, str]:
+        """Why live pairs found it slower, by size class."""
+        return {size: loss.reason for size, loss in self.slower.items()}
+
+    @property
     def speedup(self) -> float:
         """By this copies are ranked; 0 without a verdict."""
         return self.verdict.speedup if self.verdict else 0.0
@@ -75,5 +80,5 @@ class Standing:
         return {
             "verdict": self.verdict.to_json() if self.verdict else None,
             "rolled_back": self.rolled_back,
-            "slower_live": {size: loss.reason for size, loss in self.slower.items()},
+            "slower_live": self.losses,
         }
