@@ -31,6 +31,7 @@ class ComparisonSeries(Series):
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
         self._comparisons()
+        self._verdicts()
 
     def _comparisons(self) -> None:
         self.compare_pairs = self._counter(
@@ -54,7 +55,6 @@ class ComparisonSeries(Series):
             "Boxes of pairs: matched, missing (native's alone), extra (the copy's alone), class_flip.",
             ["copy", "kind"],
         )
-        self._verdicts()
 
     def _verdicts(self) -> None:
         self.compare_dropped = self._counter(

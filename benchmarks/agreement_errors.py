@@ -9,6 +9,7 @@ photos in a worse quality, which are a copy that loses boxes.
 import argparse
 import asyncio
 import io
+import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from app.backends.backend import Backend, Spec
 from app.backends.worker import start_worker
 from app.images import Image, check
 from app.settings import bundled_model
-from converter.comparison.agreement import total
+from converter.comparison.agreement import MOST_PHOTOS, total
 from converter.comparison.matching import compare
 from converter.comparison.sequential import CORRELATIONS, Counted, Shares
 from converter.model import sampling
@@ -31,7 +32,7 @@ from converter.tolerance import Tolerance
 LIMITS = Tolerance()
 SHARES = Shares(LIMITS.good, LIMITS.bad)
 BOXES = (0, 1, 1, 2, 2, 3, 3, 4, 5, 7, 10, 15)  # of a photo, each as likely: 4.4, many have few
-TESTED_PHOTOS, WATCHED_PHOTOS = 4_000, 5_000
+WATCHED_PHOTOS = 5_000
 QUALITIES = (8, 12, 20, 30)
 
 
@@ -71,12 +72,13 @@ def runs_of_the_test(share: float, correlation: float, *, runs: int, seed: int =
     rng, evidence = np.random.default_rng(seed), _tables()
     enough = log(1 / LIMITS.error)
     state = _Runs(runs)
-    for number in range(1, TESTED_PHOTOS + 1):
+    for number in itertools.count(1):
         boxes, wrong = _photo(rng, share, correlation, int(state.open.sum()))
         state.take(evidence[:, boxes, wrong], boxes)
         many = (state.boxes >= LIMITS.fewest_boxes) & (state.photos >= LIMITS.fewest_photos)
         state.end(state.evidence.min(axis=0) >= enough, number, passed=False)
         state.end(many & (state.evidence.max(axis=0) <= -enough), number, passed=True)
+        state.end(state.photos >= MOST_PHOTOS, number, passed=False)
         if not state.open.any():
             break
     return Tested(float((state.ended > 0).mean()), float((state.ended < 0).mean()), float(np.median(state.at)))

@@ -13,10 +13,11 @@ import numpy as np
 
 from app.rules import GateRules
 from app.verdicts.gate import NOT_SLOWER
+from app.verdicts.loads import FEWEST_ROUNDS
 from app.verdicts.verdict import IN_FLIGHT
 from converter.comparison.timing import Ratio, paired_ratio
 
-LOADS: Mapping[str, int] = {"1": 60, "8": 20, IN_FLIGHT: 12}  # pairs, as many as there is time for
+LOADS: Mapping[str, int] = {"1": 60, "8": 20, IN_FLIGHT: FEWEST_ROUNDS}  # pairs, as many as there is time for
 NOISE, SLOW, SLOWER = 0.08, 0.02, 5.0  # of the logarithm of a time; the share of slow calls, and how much slower
 
 

@@ -39,10 +39,14 @@ class SideBySide:
         """
         started = time.monotonic()
         copy = self._warm_copy(copy, pictures)
+        standing = self._routing.standing(copy)
         native = await self._detector.detect(pictures, replace(query, backend=NATIVE))
         good = [result for result in native if isinstance(result, Result)]
         asked = replace(query, backend=copy, timeout_s=_left(query.timeout_s, time.monotonic() - started))
-        others = iter(await self._ask(good, asked))
+        found = await self._ask(good, asked)
+        if self._routing.standing(copy) is standing:  # else it was judged anew or swapped, and is not to blame
+            self._count(good, found, request_id)
+        others = iter(found)
         return [
             item if isinstance(item, ServiceError) else self._twin(item, next(others), query, request_id)
             for item in native
@@ -64,24 +68,32 @@ class SideBySide:
         except ServiceError as error:  # native's answers are there, and worth something alone
             return [error] * len(good)
 
+    def _count(self, natives: Sequence[Result], copies: Sequence[Result | ServiceError], request_id: str) -> None:
+        for native, copy in zip(natives, copies, strict=True):
+            if isinstance(copy, Result):
+                self._live_pairs.add(_pair(native, copy, request_id))
+
     def _twin(self, native: Result, copy: Result | ServiceError, query: Query, request_id: str) -> SideBySideResult:
         if isinstance(copy, ServiceError):
             return SideBySideResult(native, copy, None)
-        pair = Pair(
-            copy=copy.backend,
-            source="both",
-            request_id=request_id,
-            native=native.found,
-            found=copy.found,
-            size=size_class(native.image.pixels),
-            photo=native.image.digest,
-        )
-        self._live_pairs.add(pair)
+        pair = _pair(native, copy, request_id)
         seen = self._live_pairs.judge(pair, threshold=query.threshold, classes=query.classes)
         times = {"native_ms": _ms(native.infer_s), "copy_ms": _ms(copy.infer_s)}
         pairs = self._live_pairs.box_pairs(native.found, copy.found, threshold=query.threshold, classes=query.classes)
         told = {**seen.to_json(), "pairs": _answered(pairs, len(native.detections), len(copy.detections))}
         return SideBySideResult(native, copy, {"copy": copy.backend, **times, **told})
+
+
+def _pair(native: Result, copy: Result, request_id: str) -> Pair:
+    return Pair(
+        copy=copy.backend,
+        source="both",
+        request_id=request_id,
+        native=native.found,
+        found=copy.found,
+        size=size_class(native.image.pixels),
+        photo=native.image.digest,
+    )
 
 
 def _answered(pairs: Iterable[BoxPair], native: int, copy: int) -> list[dict[str, Any]]:

@@ -84,18 +84,18 @@ class Judge:
         native, left = self._routing.lanes[NATIVE].slot.backend, self._left[copy]
         if serving is None or native is None:
             return
-        size, found = left.pop(0), None
+        size = left.pop(0)
         try:
             found = await self._look(native, serving, size)
         except (BatchFailed, ConverterError, ModelRefused) as error:
             log.warning("copy not judged on a size copy=%s size=%s reason=%r", copy, size, str(error))
+            return
         except WorkerDied:
             if not await _has_ended(serving):  # else it is not tried again: it may be what ended it
                 left.append(size)
             raise
-        if found and standing.verdict and self.standing(copy) is standing:  # no other one was loaded meanwhile
-            self._routing.amend_verdict(copy, standing.verdict.with_size(size, found))
-            self._look_again(copy, size, found)
+        if standing.verdict and self.standing(copy) is standing:  # no other one was loaded meanwhile
+            self._amend(copy, size, standing.verdict, found)
 
     async def _look(self, native: Backend, serving: Backend, size: SizeName) -> SizeVerdict | None:
         """The gate's verdict on a size class; a copy that had to beat another one on it must do so again."""
@@ -105,6 +105,15 @@ class Judge:
             return await self._gate.patient(1).judge(native, serving, size=size)
         async with self._yardstick(name) as other:
             return await self._gate.patient(1).judge(native, serving, other, size=size)
+
+    def _amend(self, copy: str, size: SizeName, verdict: Verdict, found: SizeVerdict | None) -> None:
+        """Take note of the gate's verdict on a size class; without its pictures live pairs time the copy anew."""
+        before = verdict.sizes.get(size)
+        if found is not None and (before is None or before.word != "disagrees"):  # by live pairs, meanwhile
+            self._routing.amend_verdict(copy, verdict.with_size(size, found))
+            self._look_again(copy, size, found)
+        elif before is not None and before.word == "slower":
+            self._routing.amend_verdict(copy, verdict.with_size(size, before.untimed()))
 
     def _look_again(self, copy: str, size: SizeName, found: SizeVerdict) -> None:
         """Have a size class judged again, a few times, if it was not for sure that the copy is slower."""

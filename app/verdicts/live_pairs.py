@@ -19,7 +19,7 @@ from app.verdicts.routing import Routing
 from app.verdicts.slowness import Slowness
 from app.verdicts.verdict import SizeVerdict
 from app.verdicts.window import ALL, JudgedPair, Window
-from converter.comparison.agreement import total
+from converter.comparison.agreement import Agreement, total
 from converter.comparison.matching import BoxPair, Comparison, box_pairs, compare
 from converter.comparison.sequential import Shares, Watch
 from converter.model.detections import Detections
@@ -146,13 +146,12 @@ class LivePairs:
         self._routing.amend_verdict(copy, verdict.with_size(size, decided))
 
     def _decided(self, copy: str, size: SizeName, left: SizeVerdict, compared: Comparison) -> SizeVerdict:
-        agreement = {batch: total([each, compared]) for batch, each in left.agreement.items()}
-        live = None if left.ratios else self.slowness.ratio(copy, size)
-        ratios = {"1": live} if live else left.ratios
-        decided = replace(self._gate.decide(copy, agreement, ratios, left.over_frozen), megapixels=left.megapixels)
-        if not ratios and decided.word == "slower":
-            return replace(decided, word="undecided", reason="it agrees, and was not timed yet")
-        return decided
+        agreement = {batch: _with(each, compared) for batch, each in left.agreement.items()}
+        decided = self._gate.decide(copy, agreement, left.ratios, left.over_frozen)
+        if decided.word == "slower" and not left.ratios:  # it agrees, and the gate has not timed it
+            live = self.slowness.ratio(copy, size)
+            decided = self._gate.decide(copy, agreement, {"1": live}, {}) if live else decided.untimed()
+        return replace(decided, megapixels=left.megapixels)
 
     def _roll_back_if_bad(self, copy: str, compared: Comparison, window: Window) -> None:
         """A copy that was good may have become bad: by the share of wrong boxes, or by how far partners overlap."""
@@ -182,6 +181,12 @@ class LivePairs:
             share = f"{len(failed)} of the last {pairs} pairs ({100 * self._rule.share:g} % are borne)"
             reason = f"it failed in {share}, last: {failed[-1].reason}"
             self._routing.roll_back(copy, kind="errors", reason=reason)
+
+
+def _with(counted: Agreement, compared: Comparison) -> Agreement:
+    """With one more picture; a photo that was counted and is sent again tells nothing new."""
+    known = bool(compared.photo) and any(photo.photo == compared.photo for photo in counted.photos)
+    return counted if known else total([counted, compared])
 
 
 def _of(found: Detections, classes: frozenset[int] | None) -> Detections:

@@ -114,7 +114,9 @@ async def _rush(backend: Backend, pictures: Sequence[Image], most: int, turn: in
         async with places:
             await backend.detect(batch)
 
-    await asyncio.gather(*map(call, calls))
+    # All of them end before one's error is told: none runs beside requests.
+    for failed in filter(None, await asyncio.gather(*map(call, calls), return_exceptions=True)):
+        raise failed
 
 
 def _parts(count: int, most: int) -> list[int]:

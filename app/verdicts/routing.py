@@ -14,7 +14,7 @@ from app.errors import BackendUnavailable
 from app.lanes.lane import Lane
 from app.lanes.slot import Slot
 from app.metrics import Metrics
-from app.verdicts.standing import UNCOMPARED, Standing
+from app.verdicts.standing import UNCOMPARED, Loss, Standing
 from app.verdicts.verdict import Verdict
 from converter.sizes import SIZES, SizeName, size_class
 
@@ -40,7 +40,7 @@ class Routing:
     def active(self) -> str | None:
         """The backend that answers `auto` now, for some size class at least; None while none is ready that may.
 
-        Of several classes the smallest tells that a copy answers.
+        If copies answer some classes and native others, it is the copy that answers the smallest of these.
         """
         answering = [self.active_for(size) for size in SIZES]
         return next((name for name in answering if name not in (None, NATIVE)), answering[0])
@@ -74,7 +74,7 @@ class Routing:
         self._standings[copy] = Standing(verdict, reason, passing)
 
     def amend_verdict(self, copy: str, verdict: Verdict) -> None:
-        """Live pairs have decided a verdict that the gate left open."""
+        """Take note of what the gate or live pairs have found since on a size class; what else is known stays."""
         self._standings[copy].verdict = verdict
 
     def roll_back(self, copy: str, *, kind: str, reason: str) -> None:
@@ -91,11 +91,11 @@ class Routing:
         self._metrics.rollbacks.labels(copy, kind).inc()
         log.warning("backend rolled back copy=%s kind=%s reason=%r", copy, kind, reason)
 
-    def lose(self, copy: str, size: SizeName, *, kind: str, reason: str) -> None:
+    def lose(self, copy: str, size: SizeName, loss: Loss) -> None:
         """Live pairs found a copy slower on pictures of this class: native, or another copy, answers these."""
-        self._standings[copy].slower[size] = reason
-        self._metrics.sizes_lost.labels(copy, size, kind).inc()
-        log.warning("copy lost a size copy=%s size=%s kind=%s reason=%r", copy, size, kind, reason)
+        self._standings[copy].slower[size] = loss
+        self._metrics.sizes_lost.labels(copy, size, loss.kind).inc()
+        log.warning("copy lost a size copy=%s size=%s kind=%s reason=%r", copy, size, loss.kind, loss.reason)
 
     def regain(self, copy: str, size: SizeName, *, reason: str) -> None:
         """They found it faster again: it answers these again."""

@@ -30,6 +30,7 @@ from converter.sizes import SIZES, SizeName, size_class
 
 log = logging.getLogger(__name__)
 
+# Of each size class by itself: pictures of a rare one find room on a busy server too.
 MOST_WAITING, MOST_BYTES = 16, 16_000_000
 MOST_WAITING_OF_ALL, MOST_BYTES_OF_ALL = 256, 64_000_000  # where every request is to be compared
 PATIENCE_S = 0.5  # so many times as long as tries a moment is waited for before requests have to wait instead
@@ -67,21 +68,19 @@ class Shadow:
         self._routing, self._live_pairs, self._metrics = routing, live_pairs, metrics
         self._waiting_pictures: dict[SizeName, deque[ShadowPicture]] = {size: deque() for size in SIZES}
         self._arrived = asyncio.Event()
-        self._pairs = 0
-        self._pairs_of: Counter[str] = Counter()  # by copy
+        self._pairs_of: Counter[tuple[str, SizeName]] = Counter()  # by copy and size class
 
     def offer(self, image: Image, request_id: str) -> None:
         """Take note of a picture that has been answered."""
         size = size_class(image.pixels)
         if not self.share or random.random() >= self._share_of(size) or not self._copies():
             return
-        waiting = [each for line in self._waiting_pictures.values() for each in line]
-        held = sum(len(each.image.data) for each in waiting)
+        line = self._waiting_pictures[size]
         most, most_bytes = (MOST_WAITING_OF_ALL, MOST_BYTES_OF_ALL) if self._all else (MOST_WAITING, MOST_BYTES)
-        if len(waiting) >= most or held + len(image.data) > most_bytes:
+        if len(line) >= most or sum(len(each.image.data) for each in line) + len(image.data) > most_bytes:
             self._metrics.compare_dropped.labels("full").inc()
         else:
-            self._waiting_pictures[size].append(ShadowPicture(image, request_id))
+            line.append(ShadowPicture(image, request_id))
             self._arrived.set()
 
     @property
@@ -136,11 +135,12 @@ class Shadow:
                 await asyncio.sleep(min(REST * (monotonic() - begun), LONGEST_REST_S))
 
     async def _compare(self, answered: ShadowPicture, *, beside: bool = False) -> None:
-        copies = self._undecided(size_class(answered.image.pixels)) or self._copies()
+        size = size_class(answered.image.pixels)
+        copies = self._undecided(size) or self._copies()
         if not copies:
             self._metrics.compare_dropped.labels("no_copy").inc()
             return
-        name = copies[self._pairs % len(copies)]
+        name = copies[sum(self._pairs_of[each, size] for each in copies) % len(copies)]
         native = self._routing.lanes[NATIVE].slot.backend
         copy = self._routing.lanes[name].slot.backend
         if native is None or copy is None:
@@ -148,8 +148,7 @@ class Shadow:
             return
         standing = self._routing.standing(name)
         pair = await self._pair(answered, native, copy, beside=beside)
-        self._pairs += 1
-        self._pairs_of[name] += 1
+        self._pairs_of[name, size] += 1
         if pair is None:
             self._metrics.compare_dropped.labels("native_failed").inc()
         elif self._routing.standing(name) is not standing or self._routing.lanes[name].slot.backend not in (copy, None):
@@ -163,7 +162,8 @@ class Shadow:
         backends: Mapping[Role, Backend] = {"native": native, "copy": copy}
         quiet, begun = not self._running(), self._begun()
         runs: dict[Role, _Run] = {}
-        for role in order(self._pairs_of[copy.name]):
+        # Each size class by itself: they come in turns, and one would always have the same backend first.
+        for role in order(self._pairs_of[copy.name, size_class(answered.image.pixels)]):
             runs[role] = await _run(backends[role], answered.image, self.measuring.clock)
             if role == "native" and runs[role].found is None:
                 return None

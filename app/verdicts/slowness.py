@@ -6,9 +6,9 @@ lie apart, so a copy that is about as fast as native does not come and go.
 
 from collections import deque
 from math import log
-from typing import Literal
 
 from app.verdicts.routing import Routing
+from app.verdicts.standing import Loss
 from converter.comparison.stalls import stalls
 from converter.comparison.timing import Ratio, paired_ratio
 from converter.sizes import SizeName
@@ -22,7 +22,6 @@ NO_STALLS = 150  # pairs without one that are unlikely (5 %) if a call of 50 sta
 FEWEST_FOR_GATE, MOST_FOR_GATE = 40, 1280  # pairs before the gate, which found it slower, is asked again; they double
 
 Key = tuple[str, SizeName]
-Why = Literal["slower", "stalls"]
 
 
 class Slowness:
@@ -32,12 +31,11 @@ class Slowness:
         self._routing, self._speedup = routing, speedup
         self._pairs: dict[Key, deque[tuple[float, float]]] = {}
         self._seen: dict[Key, int] = {}  # since the last change
-        self._lost_for: dict[Key, Why] = {}
         self._for_gate: dict[Key, int] = {}
 
     def forget(self, copy: str) -> None:
         """Begin anew with a copy: another one serves under its name."""
-        for kept in (self._pairs, self._seen, self._lost_for, self._for_gate):
+        for kept in (self._pairs, self._seen, self._for_gate):
             for key in [key for key in kept if key[0] == copy]:
                 del kept[key]
 
@@ -67,32 +65,30 @@ class Slowness:
     def _lose_if_slower(self, key: Key, ratio: Ratio) -> None:
         found = stalls(self._pairs[key])
         if ratio.high < 1:
-            self._lose(key, "slower", f"native ÷ {key[0]} is {_in_words(ratio)} in live pairs")
+            self._lose(key, Loss("slower", f"native ÷ {key[0]} is {_in_words(ratio)} in live pairs"))
         elif found.evidence >= STALLS_SURE:
-            self._lose(
-                key, "stalls", f"{found.copy} of its last {found.pairs} live calls stalled, {found.native} of native's"
-            )
+            reason = f"{found.copy} of its last {found.pairs} live calls stalled, {found.native} of native's"
+            self._lose(key, Loss("stalls", reason))
 
-    def _lose(self, key: Key, why: Why, reason: str) -> None:
-        self._routing.lose(*key, kind=why, reason=reason)
-        self._lost_for[key] = why
+    def _lose(self, key: Key, loss: Loss) -> None:
+        self._routing.lose(*key, loss)
         self._begin(key)
 
     def _gain_if_faster(self, key: Key, ratio: Ratio) -> None:
         if ratio.low <= self._speedup:
             return
-        if key in self._lost_for:
-            self._come_back(key, ratio)
-        elif self._seen[key] >= self._for_gate.get(key, FEWEST_FOR_GATE):
-            self._routing.standing(key[0]).again.add(key[1])
+        standing = self._routing.standing(key[0])
+        if loss := standing.slower.get(key[1]):
+            self._come_back(key, loss, ratio)
+        elif standing.refused_on(key[1]) and self._seen[key] >= self._for_gate.get(key, FEWEST_FOR_GATE):
+            standing.again.add(key[1])
             self._for_gate[key] = min(2 * self._for_gate.get(key, FEWEST_FOR_GATE), MOST_FOR_GATE)
             self._begin(key)
 
-    def _come_back(self, key: Key, ratio: Ratio) -> None:
+    def _come_back(self, key: Key, loss: Loss, ratio: Ratio) -> None:
         found = stalls(self._pairs[key])
-        if self._lost_for[key] == "stalls" and (found.pairs < NO_STALLS or found.copy > found.native):
+        if loss.kind == "stalls" and (found.pairs < NO_STALLS or found.copy > found.native):
             return
-        del self._lost_for[key]
         self._routing.regain(*key, reason=f"native ÷ {key[0]} is {_in_words(ratio)} in live pairs")
         self._begin(key)
 
@@ -102,4 +98,4 @@ class Slowness:
 
 
 def _in_words(ratio: Ratio) -> str:
-    return f"{ratio.value:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
+    return f"{ratio.value:.3g} ({100 * SURE:g} % interval {ratio.low:.3g} to {ratio.high:.3g})"

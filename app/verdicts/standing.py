@@ -1,12 +1,20 @@
 """What is known of a copy that is loaded: its verdict, and what has come after it."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from app.verdicts.verdict import Verdict
 from converter.sizes import SIZES, SizeName
 
 UNCOMPARED = "it has not been compared with native yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why live pairs took a size class from a copy: it is slower, or some of its calls stall."""
+
+    kind: Literal["slower", "stalls"]
+    reason: str
 
 
 @dataclass(slots=True)
@@ -17,7 +25,7 @@ class Standing:
     unjudged: str = UNCOMPARED  # why there is no verdict
     passing: bool = False  # that reason may pass
     rolled_back: str | None = None  # why it was taken out of `auto`
-    slower: dict[SizeName, str] = field(default_factory=dict)  # where live pairs found it slower, and how much
+    slower: dict[SizeName, Loss] = field(default_factory=dict)  # where live pairs found it slower
     again: set[SizeName] = field(default_factory=set)  # where the gate found it slower, and live pairs do not
 
     @property
@@ -43,11 +51,20 @@ class Standing:
             return False
         return self.verdict.word_for(size) == "passed"
 
+    def refused_on(self, size: SizeName) -> bool:
+        """Whether nothing but the gate's timing keeps it from pictures of this class."""
+        return self.rolled_back is None and self.verdict is not None and self.verdict.word_for(size) == "slower"
+
     def undecided_on(self, size: SizeName) -> bool:
         """Whether live pairs are to finish the verdict for pictures of this class."""
         if self.verdict is None or self.rolled_back is not None or self.verdict.word == "disagrees":
             return False
         return self.verdict.word_for(size) in (None, "undecided")
+
+    @property
+    def losses(self) -> dict[SizeName, str]:
+        """Why live pairs found it slower, by size class."""
+        return {size: loss.reason for size, loss in self.slower.items()}
 
     @property
     def speedup(self) -> float:
@@ -63,5 +80,5 @@ class Standing:
         return {
             "verdict": self.verdict.to_json() if self.verdict else None,
             "rolled_back": self.rolled_back,
-            "slower_live": dict(self.slower),
+            "slower_live": self.losses,
         }

@@ -100,7 +100,7 @@ def _why_standby(routing: Routing, backend: str, active: str) -> str:
     if standing.verdict is not None and standing.verdict.word != "passed":
         return f"{standing.verdict.word}: {standing.verdict.reason}"
     if standing.slower and not standing.passed:
-        return f"slower: {'; '.join(standing.slower.values())}"
+        return f"slower: {'; '.join(standing.losses.values())}"
     if routing.chosen == active:
         return f"an admin chose {active}"
     others = _sizes_of(routing, active, backend)

@@ -1,7 +1,7 @@
 """What was found of a copy, by size class of the pictures: plain data that the gate, live pairs and routing share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from converter.comparison.agreement import Agreement
@@ -30,6 +30,10 @@ class SizeVerdict:
     def speedup(self) -> float:
         """The largest lower bound of native ÷ copy: by this copies are ranked."""
         return max((ratio.low for ratio in self.ratios.values()), default=0.0)
+
+    def untimed(self) -> "SizeVerdict":
+        """The same, left to live pairs, which are to time it."""
+        return replace(self, word="undecided", reason="it agrees, and was not timed often enough yet", ratios={})
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain data."""

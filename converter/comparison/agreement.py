@@ -17,6 +17,8 @@ from converter.comparison.overlap import Numbers
 from converter.comparison.sequential import Counted, Shares, merged
 from converter.tolerance import Tolerance
 
+MOST_PHOTOS = 1000  # a copy that so many do not show to be good is none, though the test has not ended
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -98,6 +100,8 @@ class Agreement(Comparison):
         many = self.boxes >= tolerance.fewest_boxes and len(self.counted) >= tolerance.fewest_photos
         if many and evidence.largest <= -enough:
             return Verdict("agrees", ", ".join([share, *limits]))
+        if len(self.counted) >= MOST_PHOTOS:
+            return Verdict("disagrees", f"{share}, not shown to be good")
         apart = f"{self.rows_apart} of {self.rows} rows are not equal to rounding"
         few = [apart] if self.rows_apart else [f"only {self.rows} rows, {tolerance.fewest_rows} are needed"]
         return Verdict("undecided", ", ".join([share, *few, "more tell" if many else needed, *limits]))

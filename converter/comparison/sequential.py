@@ -61,7 +61,8 @@ class Watch:
 
     A mixture of tests, one beginning at each photo, whose weights add up to 1: the whole chance that a good copy is
     ever blamed stays below `error`, and what was good for long does not hide what is bad now (Shiryaev 1963 and Roberts
-    1966 with Ville's inequality; Shin, Ramdas and Rinaldo 2023).
+    1966 with Ville's inequality; Shin, Ramdas and Rinaldo 2023). That holds for different photos: one that is sent
+    again and again counts each time, since it is answered wrong each time.
     """
 
     def __init__(self, shares: Shares, *, error: float) -> None:

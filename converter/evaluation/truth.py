@@ -67,6 +67,7 @@ def read(annotations: Path, folder: Path, *, partial: bool = False) -> Truth:
     if not boxes:
         raise BadOptions(f"{annotations.name} has no object in these pictures")
     categories = sorted(file.categories, key=lambda each: each.id)
+    _check_categories(boxes, categories, annotations)
     return Truth(tuple(there), tuple(there.values()), boxes, categories, len(files) - len(there))
 
 
@@ -91,6 +92,11 @@ def _checked(name: str, annotations: Path) -> str:
     if parts.is_absolute() or ".." in parts.parts:
         raise BadOptions(f"{annotations.name} names {name!r}, which lies outside of the pictures' folder")
     return name
+
+
+def _check_categories(boxes: Iterable[Box], categories: Iterable[Category], annotations: Path) -> None:
+    if unknown := {box.category_id for box in boxes} - {each.id for each in categories}:
+        raise BadOptions(f"{annotations.name} has objects of category {min(unknown)}, which is none of its categories")
 
 
 def _check_pictures(paths: Iterable[Path]) -> None:

@@ -75,10 +75,11 @@ function sent(traffic, words) {
 }
 
 /** What the gate found at each size of pictures, if there are several. */
-function bySize({ gate }) {
-  const sizes = Object.values(gate?.sizes ?? {}).map((each) => [each, highest(each.native_over_copy)]).filter(([, ratio]) => ratio);
+function bySize({ gate, words }) {
+  const sizes = Object.entries(gate?.sizes ?? {}).map(([size, each]) => [size, each, highest(each.native_over_copy)]).filter(([, , ratio]) => ratio);
   if (sizes.length < 2) return "";
-  return `; by size ${sizes.map(([each, ratio]) => `${ratio.value.toFixed(2)} times at ${each.megapixels} MP`).join(", ")}`;
+  const where = (size, { megapixels }) => megapixels === null ? `with pictures ${words[size]} (live)` : `at ${megapixels} MP`;
+  return `; by size ${sizes.map(([size, each, ratio]) => `${ratio.value.toFixed(2)} times ${where(size, each)}`).join(", ")}`;
 }
 
 /** The live ratio if there is one, else the gate's at the load where it gains most. */
@@ -111,7 +112,7 @@ function card(backend, series) {
 function times({ served, cost, state }) {
   if (!served) return state === "active" || state === "standby" ? make("p", { class: "quiet" }, "No image yet.") : null;
   const fact = (words, value) => make("div", {}, make("dt", {}, words), make("dd", {}, milliseconds(value)));
-  return make("dl", { class: "times" }, fact("p50", served.p50), fact("p95", served.p95), fact("p99", served.p99), fact("each costs", cost));
+  return make("dl", { class: "times" }, fact("p50", served.p50), fact("p95", served.p95), fact("p99", served.p99), fact("per image", cost));
 }
 
 function ratios({ gate, window, words }) {

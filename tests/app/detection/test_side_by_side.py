@@ -124,6 +124,17 @@ async def test_the_copy_is_the_active_one_or_the_best(bench: SideBySideSetup) ->
     assert twin.copy.backend == "frozen"
 
 
+async def test_a_copy_that_is_swapped_out_meanwhile_is_not_to_blame(bench: SideBySideSetup) -> None:
+    bench.frozen.open_gate.clear()
+    asking = asyncio.create_task(bench.ask([PHOTO]))
+    await until(lambda: len(bench.frozen.batches) == 1)
+    bench.routing.record_verdict("frozen", verdict("passed"))
+    bench.frozen.open_gate.set()
+    (twin,) = await asking
+    assert twin.comparison is not None
+    assert window(bench)["pairs"] == 0
+
+
 async def test_without_a_copy_nobody_is_asked(saved_model: Path) -> None:
     bench = SideBySideSetup(saved_model)
     await bench.open("native")

@@ -194,11 +194,31 @@ async def test_copies_that_are_not_equal_to_rounding_pass_by_the_test(answering:
 
 
 async def test_a_size_of_which_the_gate_has_no_pictures_is_judged_by_live_pairs(answering: ServerSetup) -> None:
-    for _ in range(23):
-        answering.live_pairs.add(pair(TEN, TEN, size="large", native_s=0.02, copy_s=0.01))
+    def add(count: int) -> None:
+        for number in range(count):
+            photo = f"photo {number % 3}"  # a few of them, sent again and again
+            answering.live_pairs.add(pair(TEN, TEN, size="large", photo=photo, native_s=0.02, copy_s=0.01))
+
+    add(23)
     assert answering.routing.answers["large"] == "native", "not timed often enough yet"
-    answering.live_pairs.add(pair(TEN, TEN, size="large", native_s=0.02, copy_s=0.01))
+    add(1)
     assert answering.routing.answers == {"small": "frozen", "medium": "native", "large": "frozen"}
+
+
+async def test_how_fast_it_is_counts_from_when_it_is_known_to_agree(answering: ServerSetup) -> None:
+    for found, copy_s, count in ((answer(), 0.03, 24), (TEN, 0.01, 1), (answer(), 0.01, 200), (TEN, 0.01, 3)):
+        for _ in range(count):
+            answering.live_pairs.add(pair(found, found, size="large", native_s=0.02, copy_s=copy_s))
+    assert answering.routing.answers["large"] == "frozen"
+
+
+async def test_a_photo_that_is_sent_again_tells_nothing_new(answering: ServerSetup) -> None:
+    answering.routing.record_verdict("frozen", verdict("undecided", boxes=0))
+    for _ in range(50):
+        answering.live_pairs.add(pair(photo="the same"))
+    found = answering.routing.standing("frozen").verdict
+    assert found
+    assert (found.word, found.first.agreement["1"].native_boxes) == ("undecided", 1)
 
 
 async def test_pictures_without_boxes_decide_nothing(answering: ServerSetup) -> None:

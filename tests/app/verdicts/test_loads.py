@@ -1,10 +1,13 @@
 """Under which loads the gate times a copy, and that it finds slowness under each of them."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from app.backends.backend import BatchFailed
+from app.images import Image
 from app.rules import GateRules
 from app.verdicts.loads import FEW_PAIRS, FEWEST_PAIRS, FEWEST_ROUNDS, MOST_PAIRS, ROUND, between
 from app.verdicts.verdict import IN_FLIGHT
@@ -102,6 +105,22 @@ async def test_a_copy_that_is_slower_with_calls_in_flight_is_found() -> None:
     assert found.word == "slower"
     assert found.ratios["1"].low > 1.5
     assert "with calls in flight; lower bounds above" in found.reason
+
+
+async def test_what_is_in_flight_has_ended_when_one_of_it_fails() -> None:
+    bench = GateSetup()
+    copy, left = bench.backend("frozen"), list[int]()
+
+    def fails(images: Sequence[Image]) -> None:
+        if copy.running > 1 and not left:
+            left.append(copy.running)
+            raise BatchFailed("other", "a kernel failed")
+
+    copy.fails = fails
+    with pytest.raises(BatchFailed):
+        await bench.judge(bench.backend("native"), copy)
+    assert left[0] > 1
+    assert copy.running == 0, "else it runs beside requests"
 
 
 async def test_pictures_decoded_at_once_have_no_more_pixels_than_serving_allows() -> None:

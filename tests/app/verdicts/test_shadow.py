@@ -1,8 +1,7 @@
 """Pictures that are run again after their answer: which, when, in which order, and what becomes of them."""
 
-import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,58 +11,12 @@ from app.backends.backend import BatchFailed, Spec
 from app.images import Image
 from app.lanes.door import Door
 from app.verdicts.shadow import MOST_BYTES, MOST_WAITING
-from tests.support.app import jpegs
-from tests.support.app.comparing import FOLDER, ServerSetup, boxes, numbered, verdict
+from tests.support.app.comparing import FOLDER, boxes, numbered, verdict
 from tests.support.app.pairing import window
+from tests.support.app.shadowing import Shadowed
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
-
-
-ALMOST_ALL = 1 - 1e-12  # every picture is drawn, but it is a sample
-
-
-class Shadowed(ServerSetup):
-    """Native, and copies whose pairs agree; what they run is noted in order."""
-
-    def __init__(self, model: Path) -> None:
-        super().__init__(model, shadow_share=ALMOST_ALL)
-        self.ran: list[tuple[str, int]] = []  # a backend's name and the picture's number
-        self.tasks: list[asyncio.Task[None]] = []
-
-    async def load(self, *names: str) -> None:
-        await self.open(*names, verdicts={"frozen": verdict("slower"), "trt": verdict("slower")})
-        for name in names:
-            self.note(name)
-
-    def note(self, name: str) -> None:
-        def noted(images: Sequence[Image]) -> None:
-            self.ran.extend((name, image.width - 100) for image in images)
-
-        self.backend(name).fails = noted
-
-    def offer(self, count: int) -> None:
-        for number, image in enumerate(numbered(count)):
-            self.shadow.offer(image, f"request {number}")
-
-    def begin(self) -> None:
-        """Work on what was offered, from now on."""
-        self.tasks.append(asyncio.create_task(self.shadow.run()))
-
-    async def ended(self, pairs: int) -> None:
-        """Wait until so many pictures were compared or dropped."""
-        await until(lambda: self.pairs() + self.dropped() == pairs)
-
-    def pairs(self, **labels: str) -> float:
-        return self.counted("compare_pairs_total", **labels)
-
-    def dropped(self, **labels: str) -> float:
-        return self.counted("compare_dropped_total", **labels)
-
-    async def close(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await super().close()
 
 
 @pytest.fixture
@@ -128,14 +81,6 @@ async def test_while_a_copy_is_undecided_traffic_is_to_decide_it(bench: Shadowed
     bench.begin()
     await until(lambda: bench.pairs() >= 5)
     assert len({number for _, number in bench.ran}) == 1, "none of the first ten"
-
-
-async def test_every_size_of_pictures_has_its_turn(bench: Shadowed) -> None:
-    bench.offer(4)
-    bench.shadow.offer(Image(jpegs.photo(), 4000, 3000), "large")
-    bench.begin()
-    await bench.ended(5)
-    assert [number for name, number in bench.ran if name == "native"][:2] == [0, 3900]
 
 
 async def test_it_holds_no_more_than_so_many_bytes(bench: Shadowed) -> None:

@@ -11,9 +11,11 @@ import pytest
 from app.backends.backend import WorkerDied
 from app.images import Image
 from app.verdicts.later import Later
+from app.verdicts.slowness import FEWEST_PAIRS, MOST_PAIRS
 from converter.model.detections import Detections
 from tests.support.app.comparing import boxes
 from tests.support.app.judging import SOON_S, Judging
+from tests.support.app.pairing import pair, wrong
 from tests.support.fakes import FakeBackend, until
 
 pytestmark = pytest.mark.anyio
@@ -114,3 +116,40 @@ async def test_one_that_is_slower_for_sure_is_not(bench: Judging) -> None:
     while judge.unfinished():
         await judge.go_on("frozen")
     assert len(copy.batches) == judged
+
+
+async def test_a_size_without_pictures_at_the_gate_is_timed_anew_by_live_pairs(bench: Judging) -> None:
+    await bench.open("frozen")
+    judge = bench.another(bench.parts.served.spec, bench.starter, {"small": 50_000})
+    bench.native(seconds=0.002)
+    bench.backend("frozen").answer = bench.clock.work(0.001, lambda image: boxes(60))
+    await judge.judge(bench.backend("frozen"))
+
+    async def timed(pairs: int, copy_s: float) -> str | None:
+        for number in range(pairs):
+            noise = 1 + 0.01 * (number % 3)
+            bench.live_pairs.add(pair(boxes(60), size="large", native_s=0.02 * noise, copy_s=copy_s))
+        while judge.unfinished():
+            await judge.go_on("frozen")
+        return bench.routing.answers["large"]
+
+    await timed(0, 0)  # the gate has no large pictures
+    assert await timed(FEWEST_PAIRS, 0.03) == "native"
+    assert bench.routing.standing("frozen").refused_on("large")
+    assert await timed(MOST_PAIRS, 0.01) == "native"
+    assert await timed(FEWEST_PAIRS, 0.01) == "frozen"
+
+
+async def test_what_live_pairs_found_to_disagree_is_not_overruled(bench: Judging) -> None:
+    await bench.open("frozen")
+    judge = bench.another(bench.parts.served.spec, bench.starter, {"small": 50_000, "large": 12_000_000})
+    bench.native(seconds=0.002)
+    bench.backend("frozen").answer = bench.clock.work(0.001, lambda image: boxes(60))
+    await judge.judge(bench.backend("frozen"))
+    for _ in range(4):
+        bench.live_pairs.add(wrong(size="large"))
+    while judge.unfinished():
+        await judge.go_on("frozen")
+    found = bench.routing.standing("frozen").verdict
+    assert found
+    assert (found.word_for("small"), found.word_for("large")) == ("passed", "disagrees")

@@ -2,21 +2,32 @@
 
 import pytest
 
+from app.choices import AUTO
 from app.verdicts.slowness import FEWEST_FOR_GATE, FEWEST_PAIRS, NO_STALLS
+from app.verdicts.verdict import Word
+from converter.model.detections import Detections
 from converter.sizes import SizeName
 from tests.support.app.comparing import ServerSetup, verdict
 from tests.support.app.pairing import pair
+from tests.support.converter.rows import answer
 
 pytestmark = pytest.mark.anyio
 
 FAST, SLOW = (0.02, 0.01), (0.02, 0.03)  # seconds of native and the copy
 
 
-def time(bench: ServerSetup, count: int, seconds: tuple[float, float], *, size: SizeName = "small") -> None:
+def time(
+    bench: ServerSetup,
+    count: int,
+    seconds: tuple[float, float],
+    *,
+    size: SizeName = "small",
+    found: Detections | None = None,
+) -> None:
     """So many pairs that took so long, give or take a little."""
     for number in range(count):
         native_s, copy_s = seconds[0] * (1 + 0.01 * (number % 3)), seconds[1] * (1 + 0.01 * (number % 5))
-        bench.live_pairs.add(pair(size=size, native_s=native_s, copy_s=copy_s))
+        bench.live_pairs.add(pair(found, found, size=size, native_s=native_s, copy_s=copy_s))
 
 
 @pytest.fixture
@@ -32,7 +43,7 @@ async def test_a_copy_that_becomes_slower_leaves_that_size_and_comes_back_when_m
     assert serving.counted("sizes_lost_total", copy="frozen", size="large", kind="slower") == 1
     assert serving.counted("size_active", backend="native", size="large") == 1
     told = serving.routing.standing("frozen").to_json()["slower_live"]
-    assert told["large"].startswith("native ÷ frozen is 0.6")
+    assert told["large"].startswith("native ÷ frozen is 0.661 (99 % interval 0.6")
     time(serving, FEWEST_PAIRS - 1, FAST, size="large")
     assert serving.routing.answers["large"] == "native", "too few"
     time(serving, 1, FAST, size="large")
@@ -62,7 +73,7 @@ async def test_one_that_stalls_now_and_then_is_found_and_comes_back_when_mended(
     time(serving, 6, FAST)
     assert serving.counted("sizes_lost_total", kind="stalls") == 1
     assert serving.routing.answers["small"] == "native"
-    assert "8 of its last" in serving.routing.standing("frozen").slower["small"]
+    assert "8 of its last" in serving.routing.standing("frozen").slower["small"].reason
     time(serving, NO_STALLS - 6, FAST)
     assert serving.routing.answers["small"] == "native"
     time(serving, 12, FAST)
@@ -86,3 +97,20 @@ async def test_what_the_gate_found_slower_is_judged_again_if_live_pairs_do_not(a
     answering.routing.standing("frozen").again.clear()
     time(answering, 2 * FEWEST_FOR_GATE - 6, FAST)
     assert answering.routing.standing("frozen").again == set(), "each time it takes longer"
+
+
+@pytest.mark.parametrize("word", ["undecided", "disagrees"])
+async def test_the_gate_is_not_asked_again_about_what_is_not_slower(word: Word, answering: ServerSetup) -> None:
+    answering.routing.record_verdict("frozen", verdict("passed", large=word, boxes=10))
+    time(answering, 2 * FEWEST_FOR_GATE, FAST, size="large", found=answer())
+    assert answering.routing.standing("frozen").again == set()
+
+
+async def test_a_lost_size_comes_back_though_the_copy_was_rolled_back_meanwhile(serving: ServerSetup) -> None:
+    time(serving, FEWEST_PAIRS, SLOW, size="large")
+    serving.routing.roll_back("frozen", kind="errors", reason="it failed")
+    serving.live_pairs.forgive()
+    serving.routing.choose(AUTO)
+    assert serving.routing.answers["large"] == "native"
+    time(serving, FEWEST_PAIRS, FAST, size="large")
+    assert serving.routing.answers["large"] == "frozen"

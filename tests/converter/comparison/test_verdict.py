@@ -108,6 +108,8 @@ def photos(count: int, *, wrong: int = 0, boxes: int = 5) -> Agreement:
         (photos(5, wrong=1), "undecided"),
         (photos(200, wrong=10), "agrees"),  # 1 % is good
         (photos(200, wrong=50), "disagrees"),  # 5 % is bad
+        (photos(999, wrong=106), "undecided"),  # 2.1 % is neither
+        (photos(1000, wrong=106), "disagrees"),  # but once it must end
     ],
 )
 def test_the_share_of_wrong_boxes_decides(agreed: Agreement, word: str) -> None:

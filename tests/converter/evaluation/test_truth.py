@@ -45,10 +45,11 @@ def test_pictures_objects_and_categories_are_read(tmp_path: Path) -> None:
         ({"categories": None}, "coco.json is no file of COCO annotations: categories: "),
         ({"annotations": [{**BOX, "bbox": [1, 2, 3]}]}, "annotations.0.bbox.3: "),
         ({"annotations": [{**BOX, "image_id": 9}]}, "coco.json has no object in these pictures"),
+        ({"annotations": [BOX, {**BOX, "category_id": 9}]}, "coco.json has objects of category 9, which is none of"),
         ({"images": [{"id": 1, "file_name": "../street.jpg"}]}, "which lies outside of the pictures' folder"),
         ({"images": [*GOOD["images"], {"id": 2, "file_name": "road.jpg"}]}, "pictures lacks road.jpg of coco.json"),
     ],
-    ids=["nothing", "no categories", "three numbers", "other pictures", "outside", "absent"],
+    ids=["nothing", "no categories", "three numbers", "other pictures", "another category", "outside", "absent"],
 )
 def test_what_can_not_be_used_is_refused_with_a_sentence(
     changes: dict[str, Any], sentence: str, tmp_path: Path
