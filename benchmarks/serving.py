@@ -59,6 +59,10 @@ class Server:
             time.sleep(0.05)
         raise RuntimeError(f"it did not happen; the log:\n{self.log.read_text()}")
 
+    def wait_until_settled(self) -> None:
+        """Wait until native has tried its largest batch too: before that each picture is a batch of its own."""
+        self.wait_until(lambda: len(self.model()["backends"]["native"]["batch_sizes"] or ()) > 1)
+
     def detect(self, photo: bytes, **parameters: Any) -> httpx.Response:
         """POST one picture."""
         with self.client as client:

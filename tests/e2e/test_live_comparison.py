@@ -30,7 +30,7 @@ def decided_by_traffic(live: Living) -> None:
     told = live.until("standby")
     assert told["reason"].startswith("undecided: neither found a box, only 0 rows, 30 are needed")
     assert same_everywhere(live.server)["active"] == "native"
-    with traffic(live.server.url, live.photos, connections=1) as sent:
+    with traffic(live.server.url, live.more, connections=1) as sent:
         assert live.put(shadow_share=1)["shadow_share"] == 1
         told = live.until("active")
     assert sent.errors == []
@@ -44,7 +44,7 @@ def decided_by_traffic(live: Living) -> None:
 
 def moved_by_an_admin_without_a_failed_request(live: Living) -> None:
     live.put(shadow_share=0)
-    with traffic(live.server.url, live.photos, connections=8) as sent:
+    with traffic(live.server.url, live.more, connections=8) as sent:
         for chosen, active in (("native", "native"), ("frozen", "frozen"), ("native", "native"), ("auto", "frozen")):
             told = live.put(backend=chosen)
             assert (told["backend"], told["active"]) == (chosen, active)
@@ -57,7 +57,7 @@ def moved_by_an_admin_without_a_failed_request(live: Living) -> None:
 
 def judged_again_when_its_files_were_swapped(live: Living, bad: Path) -> None:
     live.put(shadow_share=1)
-    with traffic(live.server.url, live.photos, connections=1) as sent:
+    with traffic(live.server.url, live.more, connections=1) as sent:
         live.server.wait_until(lambda: live.window()["pairs"] >= 20)  # good ones
         put(bad, live.place)
         os.kill(live.server.worker_pid("frozen"), signal.SIGKILL)
@@ -80,7 +80,7 @@ def back_when_the_good_ones_are_there_again(live: Living) -> None:
     put(bundled_model() / "1", live.place)
     assert live.server.admin("POST", "/admin/reload", json={"backend": "frozen"}).status_code == 200
     assert (live.told()["state"], word(live)) == ("standby", "undecided")
-    with traffic(live.server.url, live.photos, connections=1) as sent:
+    with traffic(live.server.url, live.more, connections=1) as sent:
         live.until("active")
     assert set(sent.statuses) == {200}
     live.put(shadow_share=0)

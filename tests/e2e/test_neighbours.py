@@ -130,6 +130,7 @@ def unlucky(photos: dict[str, bytes]) -> bytes:
 def test_a_batch_fails_for_the_picture_that_the_model_rejects_alone(quirky: Any, photos: dict[str, bytes]) -> None:
     with quirky("rejects") as server:
         server.wait_until_ready()
+        server.wait_until_settled()
         results = together(server, [photos["dog"], photos["coffee"], unlucky(photos), photos["chelsea"], photos["dog"]])
         assert [item["status"] for item in results] == [200, 200, 500, 200, 200]
         assert results[2]["code"] == "model_failed"
@@ -142,6 +143,7 @@ def test_a_batch_fails_for_the_picture_that_the_model_rejects_alone(quirky: Any,
 def test_a_batch_that_needs_too_much_memory_is_halved(quirky: Any, photos: dict[str, bytes]) -> None:
     with quirky("exhausts", DETECTOR_BATCHES_IN_FLIGHT="1") as server:
         server.wait_until_ready()
+        server.wait_until_settled()
         pictures = [photos["dog"], photos["coffee"], unlucky(photos), photos["chelsea"]]
         assert [item["status"] for item in together(server, pictures)] == [200] * 4
         assert server.metric("detector_batch_repairs_total", how="halved") >= 1

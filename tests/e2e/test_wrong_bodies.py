@@ -28,10 +28,10 @@ TABLE: list[tuple[str, dict[str, Any], int, str, str]] = [
     ),
     (
         "text",
-        {"content": b"hello", "headers": {"Content-Type": "text/plain"}},
+        {"content": b"hello", "headers": {"Content-Type": "text/html"}},
         415,
         "not_a_jpeg",
-        "'text/plain' is not",
+        "'text/html' is not",
     ),
     ("gzip", {"content": b"\x1f\x8b", "headers": {"Content-Encoding": "gzip"}}, 400, "bad_request", "the compressed"),
     (

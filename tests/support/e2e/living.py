@@ -9,7 +9,7 @@ from typing import Any
 from app.settings import bundled_model
 from benchmarks.serving import Server, serving
 from tests.support.agreeing import same_everywhere
-from tests.support.altering import empty, fill, put
+from tests.support.altering import empty, fill, framed, put
 
 WINDOW = 40
 
@@ -21,6 +21,7 @@ class Living:
     server: Server
     place: Path
     photos: list[bytes]
+    more: list[bytes]  # the same, and what is another photo for who counts photos
 
     def put(self, **wanted: Any) -> Any:
         """PUT /admin/backend; what it answers."""
@@ -54,7 +55,7 @@ def living(root: Path, native: Path, photos: dict[str, bytes]) -> Iterator[Livin
         "DETECTOR_COPIES": "frozen",
         "DETECTOR_STARTUP_CONVERSION": "off",
         "DETECTOR_GATE_IMAGES": str(root / "gate"),
-        "DETECTOR_GATE_SECONDS": "1",
+        "DETECTOR_GATE_SECONDS": "10",
         "DETECTOR_MAX_BATCH": "2",
         "DETECTOR_SHADOW_SHARE": "0",
         "DETECTOR_ROLLBACK_WINDOW": str(WINDOW),
@@ -62,4 +63,5 @@ def living(root: Path, native: Path, photos: dict[str, bytes]) -> Iterator[Livin
     }
     with serving(environ) as server:
         server.wait_until_ready()
-        yield Living(server, root / "models" / "1_frozen", [photos["astronaut"], photos["camera"]])
+        persons = [photos["astronaut"], photos["camera"]]
+        yield Living(server, root / "models" / "1_frozen", persons, [*persons, *framed(persons)])
