@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 NOT_SLOWER = 0.95  # what the interval's lower bound must be above at the loads where the gain is smaller
 BEATS_FROZEN = 1.0  # likewise at the better one, of frozen ÷ trt
+_FAR_OFF = 0.5  # a copy less than half as fast as it must be, one call at a time, is not timed under other loads
 _LOADS = 3  # share the time for a size class: one picture, the largest batch, many calls in flight
 
 Agreed = Literal["agrees", "disagrees", "undecided"]
@@ -75,6 +76,8 @@ class Gate:
 
     async def _ratios(self, loads: Loads, native: Backend, copy: Backend, sizes: Sequence[int]) -> dict[str, Ratio]:
         found = await loads.alone(native, copy, sizes)
+        if all(ratio.high < _FAR_OFF * self.rules.speedup for ratio in found.values()):
+            return found
         found |= await loads.between(native, copy, between(sizes[-1]))
         if not self._quiet.shared:  # in the place of one batch there is no room for more
             found |= await loads.in_flight(native, copy, sizes[-1])

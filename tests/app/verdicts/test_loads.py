@@ -71,6 +71,13 @@ async def test_timing_ends_with_its_time_or_with_enough_pairs(seconds: float, pa
     assert {found.ratios[str(size)].pairs for size in range(2, 8)} == {FEW_PAIRS}
 
 
+async def test_a_copy_that_is_far_too_slow_is_timed_one_call_at_a_time_alone() -> None:
+    bench = GateSetup()
+    native, slow = bench.backend("native", seconds=0.1), bench.backend("frozen", seconds=0.3)
+    found = await bench.judge(native, slow)
+    assert (found.word, set(found.ratios)) == ("slower", {"1", "8"})
+
+
 async def test_timed_batches_go_through_all_pictures() -> None:
     bench = GateSetup(pictures=3)
     native = bench.backend("native")

@@ -56,7 +56,7 @@ def living(root: Path, native: Path, photos: dict[str, bytes]) -> Iterator[Livin
         "DETECTOR_STARTUP_CONVERSION": "off",
         "DETECTOR_GATE_IMAGES": str(root / "gate"),
         "DETECTOR_GATE_SECONDS": "10",
-        "DETECTOR_MAX_BATCH": "2",
+        "DETECTOR_MAX_BATCH": "1",
         "DETECTOR_SHADOW_SHARE": "0",
         "DETECTOR_ROLLBACK_WINDOW": str(WINDOW),
         "DETECTOR_ADMIN_TOKEN": "secret",
