@@ -66,4 +66,6 @@ def test_sigterm_under_load_loses_no_admitted_request(model_folder: Path, photos
             code = server.process.wait(timeout=30)
         assert code == -signal.SIGTERM
         assert set(sent.statuses) == {200}
-        assert all(isinstance(error, httpx.ConnectError | httpx.RemoteProtocolError) for error in sent.errors)
+        # What was on its way when the connection was closed is reset by the system: nobody had taken it.
+        unadmitted = {httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError}
+        assert {type(error) for error in sent.errors} <= unadmitted
