@@ -63,18 +63,19 @@ def assert_nobody_is_left(process: "subprocess.Popen[bytes]") -> None:
 
 @pytest.mark.parametrize("later_s", [0, 1.5], ids=["its libraries", "its model"])
 def test_a_signal_to_the_group_ends_a_server_that_loads(tmp_path: Path, later_s: float) -> None:
-    """The worker imports TensorFlow, or loads the model with it, when the signal comes to it too."""
+    """The worker imports TensorFlow, or loads the model with it, when the signal comes to it too.
+
+    Who is ready before that has to be looked away from, and drains.
+    """
     log = tmp_path / "log"
-    with started(log, DETECTOR_BIND="127.0.0.1:0", DETECTOR_DRAIN_SECONDS="30") as process:
+    with started(log, DETECTOR_BIND="127.0.0.1:0", DETECTOR_DRAIN_SECONDS="2") as process:
         wait_for("listening bind=", log, process)
         time.sleep(later_s)
-        begun = time.monotonic()
         os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(20) == -signal.SIGTERM, log.read_text()
-        assert time.monotonic() - begun < 15, "nobody was sent to it, so there is nothing to drain"
         assert_nobody_is_left(process)
     text = log.read_text()
-    assert "draining seconds=0\n" in text
+    assert f"draining seconds={2 if 'backend ready' in text else 0}\n" in text
     assert not [word for word in ("Traceback", "can't be served", " error ", "worker ended") if word in text], text
 
 
