@@ -76,7 +76,7 @@ class DrainingServer(uvicorn.Server):
     def _drain(self, end: Callable[[], None]) -> None:
         """A server that has never been ready is sent nothing, so it ends at once."""
         seconds = self._settings.drain_seconds if self._health.started else 0.0
-        log.info("draining seconds=%g", seconds)
+        log.info("draining seconds=%.1f", seconds)
         self._supervisor.tell(STOPPING)
         asyncio.get_running_loop().call_later(seconds, end)
 

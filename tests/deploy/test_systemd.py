@@ -124,7 +124,7 @@ def test_its_command_serves_with_the_rights_that_are_left(confined: list[str]) -
     ):
         try:
             systemd.bind(f"\0{address}")
-            systemd.settimeout(60)
+            systemd.settimeout(180)
             assert systemd.recv(100) == b"READY=1"
             end = time.monotonic() + 120
             while client.get("/readyz").status_code != 200 and time.monotonic() < end:

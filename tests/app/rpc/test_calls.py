@@ -51,8 +51,9 @@ async def test_calls_are_queued_and_counted_like_requests(connect: Any) -> None:
     native = client.api.native
     native.open_gate.clear()
     message = infer(contents=[PHOTO])
-    calls = [asyncio.create_task(client.call("ModelInfer", message)) for _ in range(3)]
+    calls = [asyncio.create_task(client.call("ModelInfer", message)) for _ in range(2)]
     await until(lambda: len(native.batches) == 2)
+    calls.append(asyncio.create_task(client.call("ModelInfer", message)))  # now it is the one that waits
     await client.api.until_metric("detector_queue_depth", 1, backend="native")
     with pytest.raises(grpc.aio.AioRpcError, match="RESOURCE_EXHAUSTED") as refused:
         await client.call("ModelInfer", message)
