@@ -93,12 +93,12 @@ def confined() -> list[str]:
     enter = ["unshare", "--mount", "--propagation", "private"]
     if os.geteuid() != 0 or subprocess.run([*enter, "true"], capture_output=True).returncode != 0:
         pytest.skip("only root can make a file system of its own here")
-    # /tmp is tests' as well, so the state and the credentials are put into its own.
+    # What may be written lies in /mnt: this checkout may lie in /tmp.
     script = (
-        "mount --options remount,bind,ro / && mount --types tmpfs tmpfs /tmp && cd / && "
-        f"install --directory --owner {NOBODY} --mode 0700 /tmp/state /tmp/credentials && "
-        "printf 'of a file\\n' >/tmp/credentials/token && cp /tmp/credentials/token /tmp/credentials/admin-token && "
-        "chmod 0444 /tmp/credentials/* && "
+        "mount --options remount,bind,ro / && mount --types tmpfs tmpfs /mnt && cd / && "
+        f"install --directory --owner {NOBODY} --mode 0700 /mnt/state /mnt/credentials /mnt/tmp && "
+        "printf 'of a file\\n' >/mnt/credentials/token && cp /mnt/credentials/token /mnt/credentials/admin-token && "
+        "chmod 0444 /mnt/credentials/* && "
         f"exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --no-new-privs "
         # But for reading: Python itself may lie in root's home.
         "--bounding-set=-all,+dac_read_search --inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search "
@@ -109,12 +109,17 @@ def confined() -> list[str]:
 
 @pytest.mark.tensorflow
 def test_its_command_serves_with_the_rights_that_are_left(confined: list[str]) -> None:
-    places = {"%S/detection-server": "/tmp/state", "%d": "/tmp/credentials"}
+    places = {"%S/detection-server": "/mnt/state", "%d": "/mnt/credentials"}
     given = variables(section(UNIT))
     environ = {name: re.sub("|".join(places), lambda at: places[at[0]], value) for name, value in given.items()}
     address, port = f"detection-server-{os.getpid()}", free_port()
     environ |= {"NOTIFY_SOCKET": f"@{address}", "DETECTOR_BIND": f"127.0.0.1:{port}", "DETECTOR_COPIES": ""}
-    environ |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environ |= {
+        "TMPDIR": "/mnt/tmp",
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     environ |= {"PYTHONPYCACHEPREFIX": sys.pycache_prefix} if sys.pycache_prefix else {}
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
