@@ -9,12 +9,11 @@ from pydantic_core import to_json
 from app.api import parameters
 from app.api.access import TOKEN
 from app.api.dialects import answers, bodies
-from app.api.dialects.examples import protocol_errors
 from app.api.dialects.json_bodies import Reader
+from app.api.dialects.named import posted
 from app.api.dialects.steps import Steps
 from app.api.headers import one_of_each
 from app.api.pipeline import Asked, Pipeline
-from app.api.straight import StraightRoute
 from app.errors import BadRequest, ServiceError
 
 _PEEKED_BYTES = 100
@@ -57,12 +56,8 @@ def routes(pipeline: Pipeline) -> APIRouter:
     router.add_api_route(
         "/models/{name}",
         object_detection,
-        methods=["POST"],
         summary="Objects with pixel boxes, as its object-detection task answers",
-        response_class=Response,
-        responses=protocol_errors(400, 404, 413, 415, 422, 429, 503, 504),
-        openapi_extra={"requestBody": _BODY, "parameters": parameters.in_path("name")},
-        route_class_override=StraightRoute,
+        **posted(_BODY),
     )
     return router
 

@@ -13,11 +13,11 @@ from app.api.access import TOKEN
 from app.api.dialects import binary_tensors, bodies, tensors
 from app.api.dialects.binary_tensors import DATATYPES, HEADER
 from app.api.dialects.examples import protocol_errors
+from app.api.dialects.named import posted
 from app.api.dialects.steps import Steps
 from app.api.headers import one_of_each
 from app.api.pipeline import Pipeline
 from app.api.serving import Serving, Tensor, Tensors
-from app.api.straight import StraightRoute
 from app.errors import BadRequest
 
 SERVER, PLATFORM = "detection-server", "tensorflow_savedmodel"
@@ -58,14 +58,10 @@ def routes(pipeline: Pipeline) -> APIRouter:
         router.add_api_route(
             f"{path}/infer",
             _infer(pipeline),
-            methods=["POST"],
             name="model_infer",
             include_in_schema=shown,
             summary="The signature's outputs for JPEG files",
-            response_class=Response,
-            responses=protocol_errors(400, 404, 413, 415, 422, 429, 503, 504),
-            openapi_extra={"requestBody": _BODY, "parameters": parameters.in_path("name")},
-            route_class_override=StraightRoute,
+            **posted(_BODY),
         )
     return router
 

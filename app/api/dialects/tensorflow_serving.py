@@ -12,12 +12,12 @@ from app.api.access import TOKEN
 from app.api.dialects import bodies, tensors
 from app.api.dialects.examples import protocol_errors
 from app.api.dialects.json_bodies import Reader
+from app.api.dialects.named import posted
 from app.api.dialects.steps import Steps
 from app.api.discretion import discreet
 from app.api.headers import one_of_each
 from app.api.pipeline import MAX_PICTURES, Pipeline
 from app.api.serving import Serving, Tensor, Tensors
-from app.api.straight import StraightRoute
 from app.errors import BadRequest
 from converter.description import SERVING
 
@@ -50,14 +50,10 @@ def routes(pipeline: Pipeline) -> APIRouter:
         router.add_api_route(
             f"{path}:predict",
             _predict(pipeline),
-            methods=["POST"],
             name="serving_predict",
             include_in_schema=shown,
             summary="The signature's outputs for JPEG files",
-            response_class=Response,
-            responses=protocol_errors(400, 404, 413, 415, 422, 429, 503, 504),
-            openapi_extra={"requestBody": _BODY, "parameters": parameters.in_path("name")},
-            route_class_override=StraightRoute,
+            **posted(_BODY),
         )
     return router
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.app.comparing import ServerSetup, verdict
+from tests.support.app.shadowing import Shadowed
 
 WINDOW = 30  # pairs
 
@@ -24,3 +25,12 @@ async def answering(parts: ServerSetup) -> ServerSetup:
     await parts.open("native", "frozen", verdicts={"frozen": verdict("passed")})
     assert parts.routing.active == "frozen"
     return parts
+
+
+@pytest.fixture
+async def bench(saved_model: Path) -> AsyncIterator[Shadowed]:
+    """Native and a frozen copy, before anything is run again."""
+    made = Shadowed(saved_model)
+    await made.load("native", "frozen")
+    yield made
+    await made.close()

@@ -1,7 +1,6 @@
 """Pictures that are run again after their answer: which, when, in which order, and what becomes of them."""
 
 import random
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,14 +16,6 @@ from tests.support.app.shadowing import Shadowed
 from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def bench(saved_model: Path) -> AsyncIterator[Shadowed]:
-    made = Shadowed(saved_model)
-    await made.load("native", "frozen")
-    yield made
-    await made.close()
 
 
 async def test_a_picture_is_run_on_both_and_compared(bench: Shadowed) -> None:

@@ -1,6 +1,5 @@
 """Pictures of several sizes that are run again: each size has its turn, both orders, all copies, and room."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,6 @@ from tests.support.app import jpegs
 from tests.support.app.shadowing import Shadowed
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def bench(saved_model: Path) -> AsyncIterator[Shadowed]:
-    made = Shadowed(saved_model)
-    await made.load("native", "frozen")
-    yield made
-    await made.close()
 
 
 async def test_every_size_of_pictures_has_its_turn(bench: Shadowed) -> None:

@@ -5,31 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from converter.comparison.agreement import Verdict, total
+from converter.comparison.agreement import total
 from converter.comparison.matching import BoxPair, box_pairs, compare, differences
-from converter.model.detections import Detections
 from converter.tolerance import Tolerance
-from tests.support.converter.rows import Row, answer, counts
+from tests.support.converter.rows import CAR, DOG, LIMITS, Row, answer, counts, scored
 
 NAN, INF = float("nan"), float("inf")
-LIMITS = Tolerance()
-DOG: Row = (0, 0, 100, 100, 0.9, 18)
-CAR: Row = (300, 0, 400, 50, 0.8, 3)
 CAT: Row = (0, 0, 100, 100, 0.9, 17)
-
-
-def scored(score: float, row: Row = DOG) -> Row:
-    return (*row[:4], score, row[5])
-
-
-def many(boxes: int = 30) -> Detections:
-    """Boxes of three classes beside each other."""
-    rows: list[Row] = [(200.0 * i, 10, 200.0 * i + 90, 70, 0.95 - 0.01 * i, i % 3) for i in range(boxes)]
-    return answer(*rows)
-
-
-def judged(native: Detections, copy: Detections, limits: Tolerance = LIMITS) -> Verdict:
-    return total([compare(native, copy, limits)]).verdict(limits)
 
 
 @pytest.mark.parametrize(
