@@ -79,13 +79,8 @@ def _server(model: Path) -> Start:
         while not _answers(server):
             time.sleep(0.02)
         seconds = time.perf_counter() - began
-        server.wait_until(lambda: _is_settled(server))
+        server.wait_until_settled()
         return {"seconds": seconds, "mb": _rss_mb(server.worker_pid("native")), "api_mb": _rss_mb(server.process.pid)}
-
-
-def _is_settled(server: Server) -> bool:
-    """Whether native has been called with its largest batch too, which takes memory."""
-    return len(server.model()["backends"]["native"]["batch_sizes"]) > 1
 
 
 def _answers(server: Server) -> bool:
