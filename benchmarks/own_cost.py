@@ -14,7 +14,6 @@ import statistics
 import sys
 import tempfile
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from app.settings import bundled_model
 from benchmarks.serving import Server, serving
 from benchmarks.stub_server import STUB
 from benchmarks.throughput import load
-from converter.sizes import SIZES
 
 MOST_ABOVE_MS = 0.15
 
@@ -54,17 +52,12 @@ def start(folder: Path, stack: ExitStack, args: argparse.Namespace) -> dict[str,
             servers[name] = stack.enter_context(serving(environ, cwd=cwd, program=program))
             servers[name].wait_until_ready(within_s=600)
     for server in servers.values() if made else ():
-        server.wait_until(partial(_is_judged, server, args.backend), within_s=600)  # what the gate asks costs too
+        server.wait_until_judged(args.backend)
     run = model / (f"1_{args.backend}" if made else "1")
     bare_environ = {"BARE_FOLDER": str(run), "BARE_BACKEND": args.backend}
     servers["bare route"] = stack.enter_context(serving(bare_environ, program=("benchmarks.bare_route",)))
     servers["bare route"].wait_until_ready()
     return servers
-
-
-def _is_judged(server: Server, copy: str) -> bool:
-    verdict = server.model()["backends"][copy]["verdict"]
-    return verdict is not None and verdict["sizes"].keys() >= set(SIZES)
 
 
 def measure(servers: dict[str, Server], args: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:

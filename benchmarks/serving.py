@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from converter.sizes import SIZES
+
 # Made once: httpx makes one for each client that is given none, in 45 ms of CPU.
 TLS = ssl.create_default_context()
 
@@ -62,6 +64,15 @@ class Server:
     def wait_until_settled(self) -> None:
         """Wait until native has tried its largest batch too: before that each picture is a batch of its own."""
         self.wait_until(lambda: len(self.model()["backends"]["native"]["batch_sizes"] or ()) > 1)
+
+    def wait_until_judged(self, copy: str, *, within_s: float = 600) -> None:
+        """Wait until the gate has judged a copy on pictures of every size: its calls take cores from all others."""
+
+        def judged() -> bool:
+            verdict = self.model()["backends"][copy]["verdict"]
+            return verdict is not None and verdict["sizes"].keys() >= set(SIZES)
+
+        self.wait_until(judged, within_s=within_s)
 
     def detect(self, photo: bytes, **parameters: Any) -> httpx.Response:
         """POST one picture."""

@@ -1,7 +1,7 @@
 """Our server against the raw call of the signature, in the same run, as ratios: `make bench`.
 
-Each round measures the raw call (benchmarks/raw.py, both ways of setting TensorFlow's threads) and then the server
-over HTTP at 1, 8 and 32 connections; the medians of the rounds are compared. Then the cold start
+Each round asks the server over HTTP at 1, 8 and 32 connections, between two measurements of the raw call
+(benchmarks/raw.py, both ways of setting TensorFlow's threads); the medians are compared. Then the cold start
 (benchmarks/cold_start.py). Writes benchmarks/results/BACKEND.json. Needs wrk (Debian's package `wrk`).
 """
 
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def main() -> int:
     """Measure and print a table in Markdown; 1 if an answer was not a 200."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=6)
     parser.add_argument("--raw-seconds", type=float, default=0.8, help="for each of its twelve layouts")
     parser.add_argument("--backend", default="native")
     args = parser.parse_args()
@@ -47,22 +48,27 @@ def main() -> int:
         environ["DETECTOR_SHADOW_SHARE"] = "0"
         with serving(environ) as server, RawCalls(model / "1") as raw:
             server.wait_until_ready(within_s=300)
-            rounds = [measure(server, raw, args) for _ in range(args.rounds)]
+            server.wait_until_settled()
+            if copies:
+                server.wait_until_judged(copies)
+            calls, rounds = [raw.measure(args.raw_seconds)], []
+            for _ in range(args.rounds):
+                rounds.append(measure(server, args))
+                calls.append(raw.measure(args.raw_seconds))
         starts = cold_start.measure(model, args.rounds)
-    report(rounds, args.backend, args.seconds)
+    report(calls, rounds, args.backend, args.seconds)
     print(f"\nCold start of `native`:\n\n{cold_start.table(starts)}")
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{args.backend}.json").write_text(json.dumps({"rounds": rounds, "cold_start": starts}, indent=1) + "\n")
-    return int(any(one["server"][c]["not_2xx"] or one["server"][c]["broken"] for one in rounds for c in CONNECTIONS))
+    found = {"raw": calls, "rounds": rounds, "cold_start": starts}
+    (RESULTS / f"{args.backend}.json").write_text(json.dumps(found, indent=1) + "\n")
+    return int(any(each["not_2xx"] or each["broken"] for one in rounds for each in one.values()))
 
 
-def measure(server: Server, raw: RawCalls, args: argparse.Namespace) -> dict[str, Any]:
-    """One round."""
-    called = raw.measure(args.raw_seconds)
+def measure(server: Server, args: argparse.Namespace) -> dict[int, dict[str, Any]]:
+    """One round, by the number of connections."""
     served = {connections: load(server, args.backend, connections, args.seconds) for connections in CONNECTIONS}
-    one = {"raw": called, "best": best(called), "p50_ms": p50_ms(called), "server": served}
-    print(json.dumps(one), file=sys.stderr, flush=True)
-    return one
+    print(json.dumps(served), file=sys.stderr, flush=True)
+    return served
 
 
 def lua() -> dict[str, str]:
@@ -87,24 +93,29 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
-def report(rounds: list[dict[str, Any]], backend: str, seconds: int) -> None:
+def report(calls: list[dict[str, Any]], rounds: list[dict[int, dict[str, Any]]], backend: str, seconds: int) -> None:
     """The medians as a table."""
     median = statistics.median
-    most, p50 = median(one["best"] for one in rounds), median(one["p50_ms"] for one in rounds)
+    layout, rates = best(calls)
+    raw_ms = p50_ms(calls)
     print(
         f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores; {len(rounds)} rounds of {seconds} s, medians.\n"
     )
-    print(f"Best raw call of the signature: {most:.1f} pictures/s; one caller, one picture: p50 {p50:.2f} ms.\n")
+    print(
+        f"Best raw call of the signature ({layout}): {median(rates):.1f} pictures/s "
+        f"({', '.join(f'{rate:.1f}' for rate in rates)}); one caller, one picture: p50 {raw_ms:.2f} ms.\n"
+    )
     print(f"| connections | `{backend}` pictures/s | of the best raw call | p50 ms | p99 ms | API CPU ms a request |")
     print("|---|---|---|---|---|---|")
     for connections in CONNECTIONS:
-        served = [one["server"][connections] for one in rounds]
-        rate, p50_ms, p99_ms, cpu_ms = (
+        served = [one[connections] for one in rounds]
+        rate, served_ms, p99_ms, cpu_ms = (
             median(one[key] for one in served) for key in ("rate", "p50_ms", "p99_ms", "cpu_ms")
         )
-        ratio = median(one["server"][connections]["rate"] / one["best"] for one in rounds)
-        print(f"| {connections} | {rate:.1f} | {ratio:.3f} | {p50_ms:.1f} | {p99_ms:.1f} | {cpu_ms:.2f} |")
-    added = median(one["server"][1]["p50_ms"] - one["p50_ms"] for one in rounds)
+        beside = [(before + after) / 2 for before, after in pairwise(rates)]
+        ratio = median(one["rate"] / most for one, most in zip(served, beside, strict=True))
+        print(f"| {connections} | {rate:.1f} | {ratio:.3f} | {served_ms:.1f} | {p99_ms:.1f} | {cpu_ms:.2f} |")
+    added = median(one[1]["p50_ms"] for one in rounds) - raw_ms
     print(f"\nLatency added at one connection, p50: {added:.2f} ms.")
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.peers [--rounds 3] [--seconds 5] [--only NAME …] [--add] [--table]
 
-A round measures the raw call of the signature and then each server, in an order that turns, on two cores with wrk
-beside it. Writes benchmarks/results/peers.json and peers.svg, and the table in benchmarks/cpu.md. `--add` adds rounds
+A round measures each server, in an order that turns, on two cores with wrk beside it, between two measurements of
+the raw call of the signature. Writes benchmarks/results/peers.json and peers.svg, and the table in benchmarks/cpu.md. `--add` adds rounds
 to those of an earlier run on this machine, `--table` only writes the table and the plot anew. `--only` takes programs'
 names, and `native` and `auto` for ours. Needs wrk (Debian's package `wrk`), and the environments that make builds.
 """
@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,12 @@ from app.settings import bundled_model
 from benchmarks.peers import plot, tables
 from benchmarks.peers.contestants import PEERS, Peer, as_jpeg
 from benchmarks.peers.measuring import Load, measure
-from benchmarks.peers.running import ROOT, NotStarted, running, wait_until
+from benchmarks.peers.running import ROOT, NotStarted, running
 from benchmarks.raw import PHOTOS, RawCalls
-from benchmarks.serving import clean_environ, serving
+from benchmarks.serving import Server, clean_environ, serving
 
 CORES = 2
-RAW_S = 2.0
+RAW_S = 1.2  # for each of its layouts
 RESULTS = ROOT / "benchmarks" / "results" / "peers.json"
 CUT = 3  # a broken picture is the first third of a good one
 
@@ -41,7 +41,7 @@ class Contestant:
     command: tuple[str, ...]
     environ: dict[str, str]
     load: Load
-    ready: str = ""  # the path that says whether it has begun all that it wants to
+    settle: Callable[[Server], None] | None = None  # of ours: wait until all that it does by itself is done
     why_missing: Path | None = None  # the end of what pip said, if its environment could not be made
 
 
@@ -86,8 +86,7 @@ def _model() -> Path:
 
 def _round(model: Path, args: argparse.Namespace, rounds: list[dict[str, Any]]) -> Iterator[None]:
     """One more round, which grows with each server that has been measured."""
-    with RawCalls(model) as raw:
-        found: dict[str, Any] = {"seconds": args.seconds, "raw": raw.measure(RAW_S), "servers": {}}
+    found: dict[str, Any] = {"seconds": args.seconds, "raw": [_called(model)], "servers": {}}
     chosen = list(_chosen(model, args.only))
     first = len(rounds) % len(chosen)
     rounds.append(found)
@@ -95,14 +94,21 @@ def _round(model: Path, args: argparse.Namespace, rounds: list[dict[str, Any]]) 
         print(contestant.name, file=sys.stderr, flush=True)
         found["servers"][contestant.name] = _measured(contestant, args.seconds)
         yield
+    found["raw"].append(_called(model))
+    yield
+
+
+def _called(model: Path) -> dict[str, Any]:
+    with RawCalls(model) as raw:
+        return raw.measure(RAW_S)
 
 
 def _measured(contestant: Contestant, seconds: int) -> dict[str, Any]:
     load = contestant.load
     try:
         with running(contestant.command, contestant.environ, load.path, load.good[0]) as server:
-            if contestant.ready:
-                wait_until(server.port, contestant.ready)
+            if contestant.settle:
+                contestant.settle(Server(server.process, f"http://127.0.0.1:{server.port}", Path(os.devnull)))
             return measure(server, load, seconds)
     except NotStarted as error:
         return {"missing": str(error)}
@@ -124,9 +130,14 @@ def _ours(model: Path, backend: str, copies: str) -> Contestant:
     environ = {"DETECTOR_MODEL": str(model.parent), "DETECTOR_COPIES": copies, "DETECTOR_SHADOW_SHARE": "0"}
     environ |= {"DETECTOR_STARTUP_CONVERSION": "blocking"}
     command = (sys.executable, "-m", "app", "serve", "--bind", "127.0.0.1:{port}")
-    return Contestant(
-        f"ours, `{backend}`", command, clean_environ(environ), _load(f"/detect?backend={backend}"), "/readyz"
-    )
+
+    def settle(server: Server) -> None:
+        server.wait_until_settled()
+        if copies:
+            server.wait_until_judged(copies)
+
+    load = _load(f"/detect?backend={backend}")
+    return Contestant(f"ours, `{backend}`", command, clean_environ(environ), load, settle)
 
 
 def _theirs(model: Path, peer: Peer) -> Contestant:

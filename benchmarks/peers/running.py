@@ -60,15 +60,6 @@ def running(command: Sequence[str], environ: Mapping[str, str], path: str, pictu
         _end(process)
 
 
-def wait_until(port: int, path: str) -> None:
-    """Return when a path answers 200; NotStarted if it never does."""
-    end = time.perf_counter() + START_S
-    while (status := ask(port, path)) != 200:
-        if time.perf_counter() > end:
-            raise NotStarted(f"{path} answers {status}")
-        time.sleep(0.1)
-
-
 def ask(port: int, path: str, picture: Sent | None = None) -> int:
     """The status of one request, a GET without a picture; 0 if there was none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_S)

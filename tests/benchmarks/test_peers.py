@@ -22,7 +22,7 @@ def measured() -> dict[str, Any]:
     rounds = [
         {
             "seconds": 4,
-            "raw": {"split": {"rates": {"1 x 1": raw}, "p50_ms": 30.0}},
+            "raw": [{"split": {"rates": {"1 x 1": raw + more}, "p50_ms": 30.0}} for more in (-2, 2)],
             "servers": {"slow": server(raw / 2), "fast": server(raw * 0.9), "none": {"missing": "no such wheel"}},
         }
         for raw in (40.0, 50.0, 60.0)
