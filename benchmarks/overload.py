@@ -12,12 +12,15 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.choices import AUTO, NATIVE
+from app.settings import bundled_model
 from benchmarks.raw import PHOTOS
 from benchmarks.serving import Server, serving
 from benchmarks.throughput import cpu_s, lua
@@ -30,47 +33,59 @@ def main() -> int:
     """Measure and print a table in Markdown; 1 if anything was neither an answer nor a refusal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=15)
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--copy", default="", help="has `auto` answered, by this copy, in place of native alone")
+    args = parser.parse_args()
     if shutil.which("wrk") is None:
         print("overload: wrk is needed (apt-get install wrk)", file=sys.stderr)
         return 2
-    environ = {"DETECTOR_COPIES": "", "DETECTOR_SHADOW_SHARE": "0", "DETECTOR_QUEUE_LIMIT": str(QUEUE_LIMIT)}
-    with serving(environ) as server:
-        server.wait_until_ready(within_s=300)
-        load(server, 8, 3)
-        found = measure(server, seconds)
-    report(found)
+    environ = {"DETECTOR_COPIES": args.copy, "DETECTOR_SHADOW_SHARE": "0", "DETECTOR_QUEUE_LIMIT": str(QUEUE_LIMIT)}
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(bundled_model() / "1", Path(folder) / "1")
+        with serving({**environ, "DETECTOR_MODEL": folder}) as server:
+            server.wait_until_ready(within_s=300)
+            if args.copy:
+                server.wait_until_judged(args.copy)
+            overloading = Overloading(server, AUTO if args.copy else NATIVE)
+            overloading.load(8, 3)
+            found = overloading.measure(args.seconds)
+    report(found, overloading.backend)
     return int(any(found[how]["others"] or found[how]["broken"] for how in ("open", "closed")))
 
 
-def measure(server: Server, seconds: int) -> dict[str, Any]:
-    """Capacity, before and after; the two kinds of overload; API CPU of a refusal beyond that of the answers."""
-    before = load(server, 8, seconds)
-    cpu = cpu_s(server.process.pid)
-    opened = asyncio.run(offer(server, TIMES * before["rate"], seconds))
-    opened["cpu_ms"] = cpu_ms(cpu_s(server.process.pid) - cpu, opened, before)
-    closed = load(server, CLIENTS, seconds)
-    after = load(server, 8, seconds)
-    closed["cpu_ms"] = cpu_ms(closed["cpu_s"], closed, before)
-    return {"capacity": (before["rate"] + after["rate"]) / 2, "open": opened, "closed": closed}
+@dataclass(frozen=True, slots=True)
+class Overloading:
+    """What is offered to a server for one of its backends."""
+
+    server: Server
+    backend: str
+
+    def measure(self, seconds: int) -> dict[str, Any]:
+        """Capacity, before and after; the two kinds of overload; API CPU of a refusal beyond that of the answers."""
+        before, pid = self.load(8, seconds), self.server.process.pid
+        cpu = cpu_s(pid)
+        opened = asyncio.run(offer(self.server, self.backend, TIMES * before["rate"], seconds))
+        opened["cpu_ms"] = cpu_ms(cpu_s(pid) - cpu, opened, before)
+        closed = self.load(CLIENTS, seconds)
+        after = self.load(8, seconds)
+        closed["cpu_ms"] = cpu_ms(closed["cpu_s"], closed, before)
+        return {"capacity": (before["rate"] + after["rate"]) / 2, "open": opened, "closed": closed}
+
+    def load(self, connections: int, seconds: int) -> dict[str, Any]:
+        """wrk over the photos, as fast as they are answered."""
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
+        before = cpu_s(self.server.process.pid)
+        command += ["-s", str(HERE / "overload.lua"), self.server.url, self.backend, *map(str, PHOTOS)]
+        done = subprocess.run(command, env=lua(), capture_output=True, text=True, check=True)
+        result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        result["rate"] = result["answers"] / result["seconds"]
+        result["cpu_s"] = cpu_s(self.server.process.pid) - before
+        return result
 
 
 def cpu_ms(spent_s: float, found: dict[str, Any], alone: dict[str, Any]) -> float:
     """Milliseconds of the API's CPU that a refusal took; an answer takes what it takes without refusals."""
     beside: float = found["answers"] * alone["cpu_s"] / alone["answers"]
     return 1000 * (spent_s - beside) / max(1, int(found["refusals"]))
-
-
-def load(server: Server, connections: int, seconds: int) -> dict[str, Any]:
-    """wrk over the photos, as fast as they are answered."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "overload.lua")]
-    before = cpu_s(server.process.pid)
-    command += [server.url, "native", *map(str, PHOTOS)]
-    done = subprocess.run(command, env=lua(), capture_output=True, text=True, check=True)
-    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    result["rate"] = result["answers"] / result["seconds"]
-    result["cpu_s"] = cpu_s(server.process.pid) - before
-    return result
 
 
 @dataclass
@@ -104,14 +119,14 @@ class Callers:
             self.free.append((reader, writer))
 
 
-async def offer(server: Server, rate: float, seconds: int) -> dict[str, Any]:
+async def offer(server: Server, backend: str, rate: float, seconds: int) -> dict[str, Any]:
     """Requests at a steady rate, whatever is answered."""
     where = urlsplit(server.url)
     callers = Callers(str(where.hostname), int(where.port or 80))
-    head = b"POST /detect?backend=native HTTP/1.1\r\nHost: localhost\r\n"
-    head += b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+    head = b"POST /detect?backend=%b HTTP/1.1\r\nHost: localhost\r\n" % backend.encode()
+    head += b"Content-Type: image/jpeg\r\n"
     bodies = [photo.read_bytes() for photo in PHOTOS]
-    requests = [head % len(body) + body for body in bodies]
+    requests = [head + b"Content-Length: %d\r\n\r\n" % len(body) + body for body in bodies]
     begun, asked = time.perf_counter(), []
     for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0, begun + number / rate - time.perf_counter()))
@@ -130,10 +145,10 @@ def p99(times: list[float]) -> float:
     return sorted(times)[int(0.99 * len(times))] if times else float("nan")
 
 
-def report(found: dict[str, Any]) -> None:
+def report(found: dict[str, Any], backend: str) -> None:
     """The table."""
     capacity, opened, closed = found["capacity"], found["open"], found["closed"]
-    print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, the clients on them; `native`.\n")
+    print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, the clients on them; `{backend}`.\n")
     print(f"Capacity: {capacity:.1f} answers/s at 8 connections. Twice the queue's time: ", end="")
     print(f"{2000 * QUEUE_LIMIT / capacity:.0f} ms.\n")
     print("| overload | answers/s | of capacity | p99 ms | refusals/s | p99 ms | API CPU ms each | resets, others |")

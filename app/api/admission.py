@@ -1,15 +1,19 @@
-"""The ASGI layer that refuses what would find a full queue, by its headers: before its body is read or parsed."""
+"""The ASGI layer that refuses what would find a full queue, by its headers: before its body is read or parsed.
+
+A request of which the headers can't tell which queue it goes to may still be refused further in. All refusals leave
+at one pace.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Container, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import error_response
+from app.api.errors import STATUS, error_response
 from app.api.limits import KEPT_BYTES, MAX_QUERY_BYTES, content_length
 from app.api.pace import Pace
 from app.choices import AUTO
@@ -21,6 +25,7 @@ from app.verdicts.routing import Routing
 _NAMING = (b"multipart/form-data", b"application/json")
 _JSON_BYTES = b"inference-header-content-length"  # of the JSON before tensors (Open Inference Protocol), of any type
 _MOST_PARAMETERS = 100
+_REFUSED = STATUS[Overloaded]
 
 
 class Admission:
@@ -40,17 +45,24 @@ class Admission:
                     scope["state"]["backend"] = backend
                 self._detector.failed(lane.slot.name, [overload])
                 return self._refuse(_response(scope, overload), lane.batcher.rate, scope, receive, send)
+
+            def paced(message: Message) -> Awaitable[None]:
+                if message.get("status") == _REFUSED:
+                    return self._refuse(send, self._routing.rate(backend), message)
+                return send(message)
+
+            return self._app(scope, receive, paced)
         return self._app(scope, receive, send)
 
-    async def _refuse(self, response: Response, rate: float, *connection: Any) -> None:
-        """Answer, held back where refusals come too fast at this rate of answers."""
+    async def _refuse(self, send: Callable[..., Awaitable[None]], rate: float, *what: Any) -> None:
+        """Send what refuses, held back where refusals come too fast at this rate of answers."""
         seconds = self._pace.begin(rate)
         try:
             if seconds > 0:
                 await asyncio.sleep(seconds)
         finally:
             self._pace.end()
-        await response(*connection)
+        await send(*what)
 
 
 def _response(scope: Scope, overload: Overloaded) -> Response:

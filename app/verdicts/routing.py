@@ -139,6 +139,11 @@ class Routing:
             return None
         return lanes[0] if backend is not None or self._all_full() else None
 
+    def rate(self, backend: str | None) -> float:
+        """Images answered per second by the fastest that may answer for `backend`, or for any without a name."""
+        lanes = [lane for lane in map(self.lanes.get, self._named(backend)) if lane is not None]
+        return max((lane.batcher.rate for lane in lanes), default=0.0)
+
     def _named(self, backend: str | None) -> list[str]:
         if backend in (None, AUTO):
             return list({name or NATIVE: None for name in self.answers.values()})
