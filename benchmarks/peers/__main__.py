@@ -2,10 +2,11 @@
 
     python -m benchmarks.peers [--rounds 3] [--seconds 5] [--only NAME …] [--add] [--table]
 
-A round measures each server, in an order that turns, on two cores with wrk beside it, between two measurements of
-the raw call of the signature. Writes benchmarks/results/peers.json and peers.svg, and the table in benchmarks/cpu.md. `--add` adds rounds
-to those of an earlier run on this machine, `--table` only writes the table and the plot anew. `--only` takes programs'
-names, and `native` and `auto` for ours. Needs wrk (Debian's package `wrk`), and the environments that make builds.
+A round measures each server, in an order that turns, on two cores with wrk beside it, between two measurements of the
+raw call of the signature. Writes benchmarks/results/peers.json and peers.svg, and the table in benchmarks/cpu.md.
+`--add` adds rounds to those of an earlier run on this machine, `--table` only writes the table and the plot anew.
+`--only` takes programs' names, and `native` and `auto` for ours. Needs wrk (Debian's package `wrk`), and the
+environments that make builds.
 """
 
 import argparse

@@ -76,8 +76,9 @@ def rendered(found: Mapping[str, Any]) -> str:
     each = Counter(name for one in rounds for name in one["servers"])
     lines = [
         f"{machine['processor'] or machine['architecture']}, {machine['cores']} cores, wrk on them; medians of",
-        f"{max(each.values())} rounds, {rounds[-1]['seconds']} s for each load, at least 10 at 256 connections. Ratios",
-        f"are to the raw call before and after each ({rates} pictures/s; one caller, one picture: p50 {p50_ms:.1f} ms).",
+        f"{max(each.values())} rounds, {rounds[-1]['seconds']} s for each load, at least 10 at 256 connections.",
+        f"Ratios are to the raw call before and after each ({rates} pictures/s; one caller,",
+        f"one picture: p50 {p50_ms:.1f} ms).",
         "",
         "![Answers a second, as a share of the raw call](results/peers.svg)",
         "",
