@@ -79,7 +79,12 @@ async def test_what_is_refused_further_in_is_held_back_too(full: Api, monkeypatc
     """Another backend has room, and only the form says that it is not meant."""
     await full.parts.routing.lanes["frozen"].slot.open(Door(replace(full.parts.served.spec, name="frozen")))
     held: list[float] = []
-    monkeypatch.setattr(Pace, "begin", lambda _, answers: held.append(answers) or 0.0)
+
+    def begin(_: Pace, answers: float) -> float:
+        held.append(answers)
+        return 0.0
+
+    monkeypatch.setattr(Pace, "begin", begin)
     for backend, status in ((NATIVE, 429), ("frozen", 200)):
         response = await full.client.post("/detect", files={"image": PHOTO}, data={"backend": backend})
         assert response.status_code == status
