@@ -9,10 +9,10 @@ from converter.machine import nvidia
 from converter.machine.memory import ROOT, available_bytes, held_bytes, in_words
 
 
-def lacking(pid: int, *, root: Path = ROOT) -> str | None:
+def lacking(pid: int, *, with_gpu: bool = True, root: Path = ROOT) -> str | None:
     """Why a second worker like process `pid` has no room here, as a sentence; None when it has or nobody knows.
 
-    Takes as long as nvidia-smi: up to some seconds on a machine with a GPU.
+    `with_gpu`: on the same GPU too. Takes as long as nvidia-smi: up to some seconds on a machine with a GPU.
     """
     try:
         held, free = held_bytes(pid, root=root), available_bytes(root=root)
@@ -20,7 +20,7 @@ def lacking(pid: int, *, root: Path = ROOT) -> str | None:
         return None  # it has ended: there will be one worker, not two
     if free < held:
         return _sentence("memory", held, free)
-    gpu = gpu_free_and_used(pid)
+    gpu = gpu_free_and_used(pid) if with_gpu else None
     return _sentence("GPU memory", held=gpu[1], free=gpu[0]) if gpu and gpu[0] < gpu[1] else None
 
 

@@ -1,4 +1,4 @@
-"""A process that was started before there was an event loop, waited for as asyncio's own are."""
+"""A process that was not started by the event loop, waited for as asyncio's own are."""
 
 import asyncio
 import contextlib

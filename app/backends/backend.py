@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from app.backends.placement import Placement
 from app.images import Image
 from converter.description import Declared
 from converter.model.detections import Detections
@@ -30,7 +31,7 @@ class WorkerGone(WorkerDied):
 
 
 class NoRoom(Exception):
-    """There is not enough memory to load a second model before the first is ended; how much is missing."""
+    """There is not enough memory to load a model beside one that serves; how much is missing."""
 
 
 class BatchFailed(Exception):
@@ -71,6 +72,7 @@ class Spec:
     cache: Path | None = None  # where what is found of a model is kept if its own folder can't be written
     finding: Path | None = None  # the file for it
     gpu: GpuUse = field(default_factory=GpuUse)
+    placement: Placement = field(default_factory=Placement)
 
 
 @dataclass(frozen=True, slots=True)

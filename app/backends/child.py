@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from app.backends import wire
 from app.backends.backend import BatchFailed, Facts, GpuUse, ModelRefused
+from app.backends.placement import Placement
 from app.backends.sheltered import pass_over_signals
 from app.backends.spare import LATER
 from converter.description import Declared
@@ -40,6 +41,7 @@ class WorkerOptions:
     declared: Declared = field(default_factory=Declared)
     finding: Path | None = None  # the file that keeps what was found of the model
     gpu: GpuUse = field(default_factory=GpuUse)
+    placement: Placement = field(default_factory=Placement)
 
 
 class Runner(Protocol):
@@ -69,6 +71,7 @@ def main(load: Callable[[WorkerOptions], Runner]) -> None:
     if LATER in words:
         words = channel.next()[0]["words"]
     options = _parse(words)
+    options.placement.settle()
     try:
         runner = load(options)
     except ModelRefused as error:
@@ -174,6 +177,7 @@ def _parse(words: Sequence[str]) -> WorkerOptions:
     parser.add_argument("--declared", type=json.loads, default={})
     parser.add_argument("--finding", type=Path)
     parser.add_argument("--gpu", type=json.loads, default={})
+    parser.add_argument("--placement", type=json.loads, default={})
     args = parser.parse_args(words)
     return WorkerOptions(
         name=args.name,
@@ -184,4 +188,5 @@ def _parse(words: Sequence[str]) -> WorkerOptions:
         declared=Declared(**args.declared),
         finding=args.finding,
         gpu=GpuUse(**{**args.gpu, "batch_sizes": tuple(args.gpu.get("batch_sizes", ()))}),
+        placement=Placement.of(args.placement),
     )

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from app.backends.backend import GpuUse, Spec
+from app.backends.placement import Placement
 from app.backends.spare import command
 
 PROGRAM_WORDS = 3  # before the program's own
@@ -21,6 +22,8 @@ def command_line(program: str, spec: Spec, handle: int) -> list[str]:
         words += ["--batch-size", str(size)]
     if spec.gpu != GpuUse():
         words += ["--gpu", json.dumps(asdict(spec.gpu))]
+    if spec.placement != Placement():
+        words += ["--placement", json.dumps(asdict(spec.placement))]
     if spec.batches_in_flight is not None:
         words += ["--batches-in-flight", str(spec.batches_in_flight)]
     return words

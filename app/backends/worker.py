@@ -6,6 +6,7 @@ import itertools
 import logging
 import signal
 import socket
+import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,15 +67,7 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
     ours, theirs = socket.socketpair()
     said = WorkerLog(spec.name, listen)
     try:
-        with sheltered():
-            process = await asyncio.create_subprocess_exec(
-                *command_line(program, spec, theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=said.handle,
-                stderr=asyncio.subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
-                env=environment(spec.environ, usual=environ_of(spec.name)),
-            )
+        process = _begun(program, spec, theirs.fileno(), said.handle)
     except BaseException:
         ours.close()
         said.abandon()
@@ -82,9 +75,22 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
     finally:
         theirs.close()
     await said.begin()
-    worker = Worker(spec, process, said)
+    worker = Worker(spec, Adopted(process), said)
     await worker.connect(ours)
     return await _ready(worker, spec)
+
+
+def _begun(program: str, spec: Spec, handle: int, log_handle: int | None) -> "subprocess.Popen[bytes]":
+    # Nothing is awaited under the shelter: two that start at once would leave each other's signals blocked.
+    with sheltered():
+        return subprocess.Popen(
+            command_line(program, spec, handle),
+            stdin=subprocess.DEVNULL,
+            stdout=log_handle,
+            stderr=subprocess.STDOUT,
+            pass_fds=[handle],
+            env=environment({**spec.environ, **spec.placement.environ()}, usual=environ_of(spec.name)),
+        )
 
 
 async def _ready(worker: "Worker", spec: Spec) -> "Worker":
@@ -105,7 +111,7 @@ class Worker:
 
     facts: Facts
 
-    def __init__(self, spec: Spec, process: asyncio.subprocess.Process | Adopted, said: WorkerLog) -> None:
+    def __init__(self, spec: Spec, process: Adopted, said: WorkerLog) -> None:
         self.name, self._version = spec.name, spec.version
         self._process, self._said = process, said
         self._pipe = Pipe(self._take, garbled=self._kill)

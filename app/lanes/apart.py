@@ -1,4 +1,4 @@
-"""The suspects of one queue: they wait apart from it, and are run with nothing beside them."""
+"""The suspects of one queue: they wait apart from it, and are run with nothing beside them in their worker."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class Apart:
     def __init__(self, suspects: Suspects) -> None:
         self._suspects = suspects
         self._waiting: deque[QueuedImage] = deque()
-        self.runs = False  # one of them runs, and nothing may run beside it
+        self.runs = False  # one of them runs, or waits for its worker; the next one waits for it
 
     def __len__(self) -> int:
         """How many wait; those whose callers have left are not among them."""
@@ -28,10 +28,13 @@ class Apart:
         return [job for job in batch if not self._takes(job)]
 
     def next(self) -> list[QueuedImage]:
-        """The next one, which runs from now on; there must be one."""
-        job = self._waiting.popleft()
-        self.runs = not job.answer.done()
-        return [job] if self.runs else self.next()
+        """The next one, which runs from now on; none while one runs, or if none waits."""
+        while self._waiting and not self.runs:
+            job = self._waiting.popleft()
+            if not job.answer.done():
+                self.runs = True
+                return [job]
+        return []
 
     def refuse_if_known(self, job: QueuedImage) -> bool:
         """Refuse an image that has killed too many workers; whether it is one."""

@@ -1,17 +1,17 @@
 """The micro-batcher: a bounded, fair queue, greedy batches, answers to each caller; a failed batch is repaired.
 
-Greedy: a batch is what waits when the model has room, so an idle server adds no wait (the habit is that of
-text-embeddings-inference's queue); where a batch costs as much as its pictures alone, it is no more than its share of
-what is here. Fair: requests with several pictures and with one take turns, picture by picture.
+Greedy: a batch is what waits when the model has room, so an idle server adds no wait; where a batch costs as much as
+its pictures alone, it is no more than its share of what is here. Fair: requests take turns, picture by picture.
 """
 
 import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from app.alarms import Alarms
 from app.backends.backend import BatchFailed, WorkerDied
@@ -20,7 +20,7 @@ from app.images import Image
 from app.lanes import repair
 from app.lanes.apart import Apart
 from app.lanes.queued import Answer, QueuedImage, answer, refuse
-from app.lanes.runner import BatchRunner, Bounds
+from app.lanes.runner import BatchRunner, Bounds, Run
 from app.lanes.running import Running
 from app.lanes.shares import Shares, Spent
 from app.lanes.suspects import Suspects
@@ -29,7 +29,6 @@ from app.metrics import Metrics
 from converter.model.detections import Detections
 
 log = logging.getLogger(__name__)
-
 ALL = 1 << 30  # more batches than ever run at once
 QUEUED_PER_RUNNING = 16  # so many times the pixels in flight may wait: 64 photos of a phone on two cores
 
@@ -134,12 +133,28 @@ class MicroBatcher:
             self._dispatch()
 
     def _dispatch(self) -> None:
-        while self._has_room() and (batch := self._next()):
-            self.batches_begun += 1
-            task = batch[0].answer.get_loop().create_task(self._answer(batch, is_whole=True))
-            self._running.add(task, batch)
-            task.add_done_callback(self._ended)
+        while self._begin_suspect() or self._begin_batch():
+            pass
         self._note_idleness()
+
+    def _begin_batch(self) -> bool:
+        has_room = len(self._running) - self._apart.runs < self._model.max_in_flight - self._held
+        batch = self._take() if has_room else []
+        if innocent := self._apart.innocent(batch):  # its suspects wait apart from now on
+            self._begin(innocent, self._answer(innocent, self._model.run, is_whole=True))
+        return bool(batch)
+
+    def _begin_suspect(self) -> bool:
+        suspect = self._apart.next() if self._model.max_in_flight > self._held else []
+        if suspect:
+            self._begin(suspect, self._answer_alone(suspect, self._model.alone()))
+        return bool(suspect)
+
+    def _begin(self, batch: list[QueuedImage], answering: Coroutine[Any, Any, None]) -> None:
+        self.batches_begun += 1
+        task = batch[0].answer.get_loop().create_task(answering)
+        self._running.add(task, batch)
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.unanswered -= 1
@@ -148,7 +163,6 @@ class MicroBatcher:
 
     def _leave_place(self, task: "asyncio.Task[None] | None") -> None:
         if self._running.remove(task):
-            self._apart.runs = False  # if one ran alone, this was it
             self._dispatch()
 
     def _note_idleness(self) -> None:
@@ -157,19 +171,6 @@ class MicroBatcher:
             self._is_idle = idle
             (self._idle.set if idle else self._idle.clear)()
 
-    def _has_room(self) -> bool:
-        return not self._apart.runs and len(self._running) < self._model.max_in_flight - self._held
-
-    def _next(self) -> list[QueuedImage]:
-        """The next batch: one without suspects, or a suspect alone once nothing else runs."""
-        while not self._apart:
-            batch = self._take()
-            if not batch:
-                return batch
-            if innocent := self._apart.innocent(batch):
-                return innocent
-        return [] if self._running else self._apart.next()
-
     def _take(self) -> list[QueuedImage]:
         """The next batch; empty if nothing waits, or nothing that may be decoded beside what runs."""
         left, most = self._max_pixels - self._running.pixels, self._model.max_batch
@@ -177,7 +178,12 @@ class MicroBatcher:
             most = min(most, math.ceil((len(self._waiting) + self._running.images) / self._model.max_in_flight))
         return self._waiting.take(most, pixels=left, busy=bool(self._running))
 
-    async def _answer(self, batch: list[QueuedImage], *, is_whole: bool = False) -> None:
+    async def _answer_alone(self, suspect: list[QueuedImage], alone: AbstractAsyncContextManager[Run]) -> None:
+        async with alone as run:
+            await self._answer(suspect, run)
+        self._apart.runs = False
+
+    async def _answer(self, batch: list[QueuedImage], run: Run, *, is_whole: bool = False) -> None:
         """Run a batch and answer everybody in it, whatever happens: nobody may wait for an answer that never comes.
 
         The next batch is sent before the answers are given: writing them takes time in which the model would rest.
@@ -186,7 +192,7 @@ class MicroBatcher:
         started = time.perf_counter()
         self._sizes.observe(len(batch))
         try:
-            detections, spent = await self._shares.timed(self._model.run([job.image for job in batch]))
+            detections, spent = await self._shares.timed(run([job.image for job in batch]))
             self._answered(batch, detections, spent)
             if is_whole:
                 self._leave_place(asyncio.current_task())
@@ -241,4 +247,4 @@ class MicroBatcher:
     async def _again(self, batch: list[QueuedImage]) -> None:
         batch = [job for job in batch if not job.answer.done()]
         if batch:
-            await self._answer(batch)
+            await self._answer(batch, self._model.run)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.backends.backend import Backend, Spec, WorkerDied
+from app.backends.backend import Backend, Facts, Spec, WorkerDied
 from app.images import Image
 from converter.model.detections import Detections
 
@@ -17,7 +17,7 @@ class Lease:
         self.backend, self.spec = backend, spec
         self.since = time.monotonic()
         self.dead = False  # a batch has found its worker dead
-        self._users = 0
+        self._users = 0  # batches in it
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -40,6 +40,16 @@ class Lease:
             self._users -= 1
             if not self._users:
                 self._idle.set()
+
+    @property
+    def facts(self) -> Facts:
+        """What its worker says of its model."""
+        return self.backend.facts
+
+    @property
+    def free_places(self) -> int:
+        """How many more batches it may have in it; below 0 while measurements run beside them."""
+        return self.facts.batches_in_flight - self._users
 
     async def drained(self) -> None:
         """Wait until no batch is in it."""
