@@ -1,4 +1,4 @@
-"""Settings of batches: how large, how many at once, and what they may take of a GPU."""
+"""Settings of batches: how large, how many at once, by how many workers, and what they may take of a GPU."""
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -14,8 +14,16 @@ class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
         default=None,
         ge=1,
         le=32,
-        description="Batches a model works on at once. Default: 2 on a CPU; 4 on a GPU, with 16 cores or more 8 by "
+        description="Batches each worker works on at once. Default: 2 on a CPU; 4 on a GPU, with 16 cores or more 8 by "
         "TensorFlow; of an ONNX copy on a CPU one more than there are cores.",
+    )
+    replicas: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Workers of each backend behind its queue: each has a GPU of those that CUDA_VISIBLE_DEVICES shows, "
+        "in turn, or where there is none its part of the cores, never more workers than cores. Default: one for each "
+        "GPU, 1 without.",
     )
     batch_sizes: Sizes | None = Field(
         default=None,

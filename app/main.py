@@ -147,6 +147,7 @@ async def _begin(parts: Parts, fail: Callable[[str], None]) -> None:
         fail(f"the model {parts.served.now.folder} can't be served: {error}")
         return
     parts.health.native_done()
+    await parts.versions.complete()
     try:
         await parts.copies.prepare()
     # Copies are extras: whatever goes wrong with them is told, and native serves on.

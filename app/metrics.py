@@ -118,9 +118,12 @@ class Metrics(ComparisonSeries):
         self.backend_ready = self._gauge("backend_ready", "1 if the backend is loaded and warm.", ["backend"])
         self.backend_active = self._gauge("backend_active", "1 if the backend answers `auto`.", ["backend"])
         self.backend_state = self._gauge("backend_state", "1 for the backend's present state.", ["backend", "state"])
+        self.backend_replicas = self._gauge(
+            "backend_replicas_ready", "Workers of the backend that are warm; there should be DETECTOR_REPLICAS.", ["backend"]
+        )
         self.backend_gpu_memory = self._gauge(
             "backend_gpu_memory_bytes",
-            "GPU memory that the backend's process held when it was warm; 0 on a CPU or where nobody knows.",
+            "GPU memory that the backend's workers held when they were warm; 0 on a CPU or where nobody knows.",
             ["backend"],
         )
         self.worker_restarts = self._counter(

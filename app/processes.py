@@ -1,7 +1,7 @@
 """What the server's processes take of the machine, read from /proc whenever somebody scrapes."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -9,7 +9,8 @@ from prometheus_client.registry import Collector
 
 SERVER = "server"
 _TEXTS = {
-    "memory": "Memory that a process holds (its resident set): `server`, or the worker of a backend. Linux only.",
+    "memory": "Memory that a process holds (its resident set): `server`, or a backend's worker, by `replica`. "
+    "Linux only.",
     "cpu": "CPU time of a process, of all its threads. Linux only.",
     "handles": "Open files and connections of a process. Linux only.",
 }
@@ -17,15 +18,15 @@ _Families = tuple[GaugeMetricFamily, CounterMetricFamily, GaugeMetricFamily]
 
 
 class Processes(Collector):
-    """Series by `process`, of those that are watched and live; none where there is no /proc."""
+    """Series by `process` and `replica`, of those that are watched and live; none where there is no /proc."""
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
-        self._pids: dict[str, Callable[[], int | None]] = {SERVER: os.getpid}
+        self._pids: dict[tuple[str, str], Callable[[], int | None]] = {(SERVER, ""): os.getpid}
 
-    def watch(self, name: str, pid: Callable[[], int | None]) -> None:
+    def watch(self, name: str, pid: Callable[[], int | None], *, replica: int = 0) -> None:
         """Tell of the process whose id `pid` gives, at each scrape; None: there is none now."""
-        self._pids[name] = pid
+        self._pids[name, str(replica)] = pid
 
     def describe(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """The families, without series."""
@@ -34,26 +35,26 @@ class Processes(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """The families with what each process takes now."""
         families = _families()
-        for name, pid_of in self._pids.items():
+        for labels, pid_of in self._pids.items():
             if (pid := pid_of()) is not None:
-                self._tell(families, name, self._proc / str(pid))
+                self._tell(families, labels, self._proc / str(pid))
         yield from families
 
-    def _tell(self, families: _Families, name: str, folder: Path) -> None:
+    def _tell(self, families: _Families, labels: Sequence[str], folder: Path) -> None:
         memory, cpu, handles = families
         for family, read in ((memory, _resident_bytes), (cpu, _cpu_seconds), (handles, _handles)):
             try:
                 value = read(folder)
             except OSError:  # it has just ended, may not be looked at, or there is no /proc
                 continue
-            family.add_metric([name], value)
+            family.add_metric(labels, value)
 
 
 def _families() -> _Families:
     return (
-        GaugeMetricFamily("detector_process_memory_bytes", _TEXTS["memory"], labels=["process"]),
-        CounterMetricFamily("detector_process_cpu_seconds", _TEXTS["cpu"], labels=["process"]),
-        GaugeMetricFamily("detector_process_handles", _TEXTS["handles"], labels=["process"]),
+        GaugeMetricFamily("detector_process_memory_bytes", _TEXTS["memory"], labels=["process", "replica"]),
+        CounterMetricFamily("detector_process_cpu_seconds", _TEXTS["cpu"], labels=["process", "replica"]),
+        GaugeMetricFamily("detector_process_handles", _TEXTS["handles"], labels=["process", "replica"]),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import app
 from app import zeros
+from app.backends import placing
 from app.backends.backend import Backend, GpuUse, Spec, Starter
 from app.backends.served import Served
 from app.backends.spare import Spare
@@ -84,7 +85,7 @@ def build(
 ) -> Parts:
     """All parts, put together; nothing runs yet, but for a `spare` worker. The gate times by `clock`.
 
-    NoModel if there is no model where the settings say.
+    NoModel if there is no model where the settings say, WrongSetting if they ask for more workers than cores.
     """
     metrics = Metrics()
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
@@ -153,8 +154,9 @@ def _sizes(settings: Settings) -> tuple[int, ...]:
 def _routing(settings: Settings, start: Starter, executor: ThreadPoolExecutor, metrics: Metrics) -> Routing:
     lanes, suspects = {}, Suspects()
     bounds = Bounds(images=settings.queue_limit, pixels=_pixels_in_flight(settings))
+    placements = placing.here(settings.replicas)
     for name in (NATIVE, *KINDS):
-        slot = Slot(name, start, metrics)
+        slot = Slot(name, start, metrics, placements=placements)
         batcher = MicroBatcher(slot, metrics, bounds=bounds, executor=executor, suspects=suspects)
         lanes[name] = Lane(slot, batcher)
     routing = Routing(lanes, metrics)

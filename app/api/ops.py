@@ -4,11 +4,12 @@ from fastapi import APIRouter, Response
 
 from app.api.discretion import discreet_in
 from app.api.errors import described
-from app.api.schemas import BackendAnswer, ModelAnswer, VersionsAnswer
+from app.api.model_schemas import BackendAnswer, ModelAnswer, ReplicaAnswer, VersionsAnswer
 from app.backends.served import Served
 from app.choices import NATIVE
 from app.copies.versions import Versions
 from app.errors import BackendUnavailable
+from app.lanes.replica import Replica
 from app.metrics import Metrics
 from app.model_folder import id_space
 from app.verdicts.health import Health
@@ -79,11 +80,13 @@ def backend_answer(routing: Routing, name: str) -> BackendAnswer:
     state = state_of(routing, name)
     told = {"reason": state.reason, **routing.standing(name).to_json()}
     answer = BackendAnswer(state=state.name, **discreet_in(told))
-    facts = routing.lanes[name].slot.facts
+    slot = routing.lanes[name].slot
+    facts = slot.facts
     if facts is None:
         return answer
     return answer.model_copy(
         update={
+            "replicas": [_replica_answer(each) for each in slot.replicas],
             "device": facts.device,
             "providers": dict(facts.providers) or None,
             "fallback": discreet_in(facts.fallback),
@@ -93,4 +96,16 @@ def backend_answer(routing: Routing, name: str) -> BackendAnswer:
             "load_seconds": facts.load_seconds,
             "warm_seconds": facts.warm_seconds,
         }
+    )
+
+
+def _replica_answer(replica: Replica) -> ReplicaAnswer:
+    placement = replica.placement
+    return ReplicaAnswer(
+        state=replica.phase.name,
+        reason=discreet_in(replica.phase.reason),
+        pid=replica.pid,
+        device=replica.facts.device if replica.facts else None,
+        gpu=placement.gpu,
+        cores=list(placement.cores) or None,
     )

@@ -47,7 +47,7 @@ class Copies:
         """At start, after native: look at each copy; load it, make it, or say why neither."""
         wanted = await self.folders.wanted_targets()
         for target, slot in self._slots.items():
-            if target not in wanted and slot.phases == (STARTING,):  # else an admin has asked for it meanwhile
+            if target not in wanted and slot.phase == STARTING:  # else an admin has asked for it meanwhile
                 slot.stay_vacant("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
         await self.folders.settle()
         if earlier := self.folders.earlier_jobs:
@@ -118,6 +118,7 @@ class Copies:
         for _ in range(_LOOKS):
             door = CopyDoor(options, self.folders, self._judge)
             await self._slots[target].open(door)
+            await self._slots[target].filled()  # what is judged next is not disturbed
             if await self.folders.unchanged(target, door.report):
                 self.folders.keep(options)
                 break  # else another server put a new copy there meanwhile, and which files were loaded nobody knows
@@ -179,7 +180,7 @@ class Copies:
     def _say_why_vacant(self, job: Job) -> None:
         """A conversion has ended: an empty slot says why it stays empty, unless loading has said so already."""
         slot = self._slots[job.options.target]
-        if slot.phases[0].name == "converting":
+        if slot.phase.name == "converting":
             why: Vacancy = "refused" if job.state == "refused" else "unavailable"
             slot.stay_vacant(why, f"making the copy ended: {job.reason}")
 

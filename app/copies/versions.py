@@ -49,6 +49,10 @@ class Versions:
         finally:
             self._served.sha256 = door.sha256
 
+    async def complete(self) -> None:
+        """Wait until each of native's replicas serves, or has failed to start once."""
+        await self._native.filled()
+
     async def load(self, version: str | None = None) -> None:
         """Swap a version in and pin it, or with NEWEST unpin; by itself the pinned one, else the newest.
 
@@ -114,6 +118,7 @@ class Versions:
 
     async def _make_copies(self) -> None:
         try:
+            await self.complete()
             await self._copies.prepare()
         # Copies are extras: whatever goes wrong with them is told, and native serves on.
         except Exception as error:

@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
 
 
 class Attempts:
-    """Sends images to the lane that the routing says and, where any backend will do, to another one if that fails."""
+    """Sends images to the lane that the routing says and, if that fails, to another one where any backend will do."""
 
     def __init__(self, routing: Routing, failures: Failures) -> None:
         self._routing, self._failures = routing, failures
@@ -68,10 +68,10 @@ class Attempts:
         self, lane: Lane, images: Sequence[Image], deadline: Deadline, *, elsewhere: bool
     ) -> Sequence[Outcome]:
         request = _Request(images)
-        for number in range(MOST_TRIES if elsewhere else 1):
+        for number in range(MOST_TRIES):
             images_left = [images[at] for at in request.left]
             request.note(lane, await submit_and_wait(lane, images_left, deadline, admitted=number > 0))
-            other = await self._other(lane, request, deadline) if request.left and elsewhere else None
+            other = await self._other(lane, request, deadline, elsewhere=elsewhere) if request.left else None
             if other is None:
                 break
             lane = other
@@ -79,8 +79,12 @@ class Attempts:
             self._count(request)
         return [request.outcomes[at] for at in range(len(images))]
 
-    async def _other(self, lane: Lane, request: "_Request", deadline: Deadline) -> Lane | None:
-        """Where to try those that `lane` has lost."""
+    async def _other(
+        self, lane: Lane, request: "_Request", deadline: Deadline, *, elsewhere: bool
+    ) -> Lane | None:
+        """Where to try those that `lane` has lost: in it too, if other workers of it live."""
+        if not elsewhere:
+            return lane if lane.slot.ready and not request.model_failed else None
         return await self._routing.next_lane(
             lane, failed=request.model_failed, within_s=deadline.left_s(), sizes=request.sizes
         )

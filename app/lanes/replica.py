@@ -46,7 +46,7 @@ class Replica:
         self.placement = placement
         self.phase = STARTING
         self.lease: Lease | None = None
-        self.reserved = 0  # for so many batches that run alone: no others are sent here
+        self.reserved = False  # for a batch that runs alone: no others are sent here
         self.starting = asyncio.Lock()  # held by whoever starts a worker for this place
         self.pause_s = FIRST_PAUSE_S
         self._team = team

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from app import memory
@@ -97,8 +98,7 @@ class Workers:
     def alone(self) -> "Alone":
         """A worker that is sent nothing else, while the others go on (see `BatchRunner`)."""
         serving = self.serving()
-        fittest = max(serving, key=lambda each: (each.reserved, *_fitness(serving[each])), default=None)
-        return Alone(self, fittest)
+        return Alone(self, max(serving, key=lambda each: _fitness(serving[each]), default=None))
 
     def serving(self) -> dict[Replica, Lease]:
         """The replicas that have a worker now, and these."""
@@ -122,8 +122,11 @@ class Workers:
             self.shares = self._last[0].facts.shares
             self._changed.set()
             self._changed = asyncio.Event()
-        free = [lease for each, lease in serving.items() if not each.reserved] if serving else self._last
-        self.max_in_flight = sum(lease.facts.batches_in_flight for lease in free)
+        if serving:
+            free = [lease for each, lease in serving.items() if not each.reserved]
+            self.max_in_flight = sum(lease.facts.batches_in_flight for lease in free)
+        else:  # what waits must be told so, and not wait for places
+            self.max_in_flight = max(1, sum(lease.facts.batches_in_flight for lease in self._last))
 
     async def lacking(self, placement: Placement) -> str | None:
         """Why there is no room for one more worker in this place; None if there is, or if none serves beside it."""
@@ -135,12 +138,12 @@ class Workers:
         return await asyncio.to_thread(self._room, serving[nearest].backend, same_gpu)
 
 
-class Alone:
+class Alone(AbstractAsyncContextManager[Run]):
     """The block in which a batch runs with nothing beside it; without a replica there is nobody to run it."""
 
     def __init__(self, workers: Workers, replica: Replica | None) -> None:
         self._workers, self._replica = workers, replica
-        self._reserve(1)
+        self._reserve(True)
 
     async def __aenter__(self) -> Run:
         if self._replica is None or self._replica.lease is None:
@@ -150,11 +153,11 @@ class Alone:
         return lease.detect
 
     async def __aexit__(self, *_: object) -> None:
-        self._reserve(-1)
+        self._reserve(False)
 
-    def _reserve(self, more: int) -> None:
+    def _reserve(self, reserved: bool) -> None:
         if self._replica is not None:
-            self._replica.reserved += more
+            self._replica.reserved = reserved
             self._workers.count()
 
 

@@ -182,13 +182,13 @@ class Routing:
 
     def _may_come(self, slot: Slot) -> bool:
         """Whether a worker may soon answer in this slot: what agrees has served, and is started again."""
-        return self.agrees(slot.name) and slot.phases[0].name in ("ready", "crashed", "loading", "refused")
+        return self.agrees(slot.name) and slot.phase.name in ("ready", "crashed", "loading", "refused")
 
     def best_copy(self) -> Lane:
         """The copy that is compared with native on request: the active one, else the best that is warm."""
         warm = [name for name in self.copies if self._ready(name)]
         if not warm:
-            phases = "; ".join(f"{name} is {self.lanes[name].slot.phases[0].name}" for name in self.copies)
+            phases = "; ".join(f"{name} is {self.lanes[name].slot.phase.name}" for name in self.copies)
             raise BackendUnavailable(f"there is no copy to compare native with: {phases}", retry_after_s=30)
         active = self.active
         return self.lanes[max(warm, key=lambda name: (name == active, self.agrees(name), self._speedup(name)))]

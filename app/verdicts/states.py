@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from app.choices import NATIVE
 from app.lanes.lane import Lane
+from app.lanes.replica import Replica
 from app.metrics import Metrics
 from app.verdicts.routing import Routing
 from app.verdicts.verdict import WORDS
@@ -26,8 +27,8 @@ class State:
 
 
 def state_of(routing: Routing, backend: str) -> State:
-    """A backend's state: that of its replica while none is ready; else `active`, or `standby` beside the active one."""
-    (phase,) = routing.lanes[backend].slot.phases
+    """A backend's state: its phase while none of its replicas is ready; else `active`, or `standby` beside that one."""
+    phase = routing.lanes[backend].slot.phase
     if phase.name != "ready":
         return State(phase.name, phase.reason)
     active = routing.active or NATIVE
@@ -42,7 +43,9 @@ def expose(routing: Routing, metrics: Metrics) -> None:
         metrics.backend_ready.labels(name).set_function(partial(_is_ready, lane))
         metrics.backend_active.labels(name).set_function(partial(_is_active, routing, name))
         metrics.backend_gpu_memory.labels(name).set_function(partial(_gpu_memory, lane))
-        metrics.processes.watch(name, partial(_pid, lane))
+        metrics.backend_replicas.labels(name).set_function(partial(_replicas_ready, lane))
+        for replica in lane.slot.replicas:
+            metrics.processes.watch(name, partial(_pid, replica), replica=replica.placement.replica)
         for size in SIZES:
             metrics.size_active.labels(name, size).set_function(partial(_answers, routing, name, size))
         for state in STATES:
@@ -57,11 +60,15 @@ def _is_ready(lane: Lane) -> float:
 
 
 def _gpu_memory(lane: Lane) -> float:
-    return float((lane.slot.facts and lane.slot.facts.gpu_memory_bytes) or 0)
+    return float(sum(lease.facts.gpu_memory_bytes or 0 for lease in lane.slot.serving().values()))
 
 
-def _pid(lane: Lane) -> int | None:
-    return lane.slot.backend.pid if lane.slot.backend else None
+def _replicas_ready(lane: Lane) -> float:
+    return float(sum(each.serves for each in lane.slot.replicas))
+
+
+def _pid(replica: Replica) -> int | None:
+    return replica.pid
 
 
 def _is_active(routing: Routing, backend: str) -> float:

@@ -48,4 +48,4 @@ def test_without_proc_there_is_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_server_tells_of_itself(name: str) -> None:
-    assert f'{name}{{process="server"}}' in Metrics().text().decode()
+    assert f'{name}{{process="server",replica=""}}' in Metrics().text().decode()

@@ -129,7 +129,7 @@ async def starting(model: Path) -> AsyncIterator[Start]:
             settings = Settings.model_validate({"model": model, "copies": (), **changes})
             failures: list[str] = []
             parts = build(settings, made)
-            parts.routing.lanes["native"].slot.pause_s = 0.05
+            parts.routing.lanes["native"].slot.replicas[0].pause_s = 0.05
             app = assemble(parts, settings, fail=failures.append)
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx.ASGITransport(app=app)

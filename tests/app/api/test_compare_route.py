@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.api.compare_schemas import CompareAnswer
-from app.api.schemas import ModelAnswer
+from app.api.model_schemas import ModelAnswer
 from app.lanes.phase import Vacancy
 from app.verdicts.verdict import WORDS
 from tests.support.app import jpegs

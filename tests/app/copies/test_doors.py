@@ -36,7 +36,7 @@ async def test_a_restart_of_a_copy_that_changed_is_refused_until_it_is_mended(
     bench.put("frozen")
     kept = {path: path.read_bytes() for path in bench.source.parent.rglob("*.pb")}
     await bench.prepare()
-    bench.slots["frozen"].pause_s = 0.001
+    bench.slots["frozen"].replicas[0].pause_s = 0.001
     harm(bench)
     bench.starter.started[0].die()
     await until(lambda: bench.told("frozen")[0] == "refused")
@@ -51,7 +51,7 @@ async def test_a_restart_of_a_copy_that_changed_is_refused_until_it_is_mended(
 async def test_another_copy_in_its_place_is_judged_before_it_serves(bench: Copying) -> None:
     bench.put("frozen", report=False)
     await bench.prepare()
-    bench.slots["frozen"].pause_s = 0.001
+    bench.slots["frozen"].replicas[0].pause_s = 0.001
     damage(bench)
     bench.starter.started[0].die()
     await until(lambda: bench.told("frozen")[0] == "ready" and len(bench.starter.started) == 2)
@@ -77,7 +77,7 @@ async def test_a_copy_of_a_model_that_is_served_no_more_is_not_let_in(bench: Cop
 async def server(saved_model: Path) -> AsyncIterator[ServerSetup]:
     made = ServerSetup(saved_model)
     await made.parts.versions.open()
-    made.routing.lanes["native"].slot.pause_s = 0.001
+    made.routing.lanes["native"].slot.replicas[0].pause_s = 0.001
     yield made
     await made.parts.versions.close()
     await made.close()
@@ -97,7 +97,7 @@ async def test_a_model_that_changed_in_its_place_is_served_when_somebody_says_so
     await versions.load()
     assert (server.told("native")[0], server.parts.served.sha256) == ("active", before)
     (saved_model / "1" / "saved_model.pb").write_text("another model")
-    server.routing.lanes["native"].slot.pause_s = 0.001
+    server.routing.lanes["native"].slot.replicas[0].pause_s = 0.001
     server.backend("native").die()
     await until(lambda: "are not those that version 1 was served with" in server.told("native")[1])
     await versions.load()

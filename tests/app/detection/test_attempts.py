@@ -48,7 +48,7 @@ async def bench(saved_model: Path) -> AsyncIterator[Trying]:
     made = Trying(saved_model)
     await made.open("native", "frozen", verdicts={"frozen": verdict("passed")})
     for name in ("native", "frozen"):
-        made.routing.lanes[name].slot.pause_s = 0.001
+        made.routing.lanes[name].slot.replicas[0].pause_s = 0.001
     yield made
     await made.close()
 

@@ -9,7 +9,7 @@ from app.errors import BackendUnavailable
 from app.images import Image
 from app.lanes.door import Door
 from app.lanes.phase import Vacancy
-from app.lanes.slot import FIRST_PAUSE_S
+from app.lanes.replica import FIRST_PAUSE_S
 from tests.support.app.phases import Phases
 from tests.support.app.slots import SlotSetup
 from tests.support.fakes import until

@@ -79,7 +79,7 @@ async def test_one_that_dies_while_it_is_looked_at_is_not_published(serves: bool
         await bench.slot.open(bench)
     assert bench.starter.started[-1].closed
     assert bench.slot.ready == serves
-    assert bench.slot.phases[0].name == ("ready" if serves else "crashed")
+    assert bench.slot.phase.name == ("ready" if serves else "crashed")
 
 
 async def test_one_that_is_given_up_while_it_is_looked_at_is_ended(bench: InspectedSlot) -> None:
@@ -88,13 +88,13 @@ async def test_one_that_is_given_up_while_it_is_looked_at_is_ended(bench: Inspec
     opening.cancel()
     await asyncio.wait([opening])
     assert bench.starter.started[0].closed
-    assert (bench.slot.ready, bench.slot.phases[0].name) == (False, "unavailable")
+    assert (bench.slot.ready, bench.slot.phase.name) == (False, "unavailable")
 
 
 async def test_a_restart_passes_the_same_door(bench: InspectedSlot) -> None:
     bench.may_go_on.set()
     await bench.slot.open(bench)
-    bench.slot.pause_s = 0.01
+    bench.slot.replicas[0].pause_s = 0.01
     bench.starter.started[0].die()
     await until(lambda: len(bench.starter.started) == 2 and bench.slot.ready)
     assert [fresh for fresh, _ in bench.seen] == bench.starter.started
@@ -119,9 +119,9 @@ async def test_what_has_served_is_started_again_until_it_serves(
     await until(lambda: len(bench.starter.started) == 2 and bench.slot.ready)
     assert [phase for phase in bench.phases if phase != "loading"] == ["ready", "crashed", *[state] * 3, "ready"]
     assert f"{says}; it is started again after 0.008 s" in bench.told
-    assert bench.slot.pause_s == 0.016
-    bench.slot.pause_s = 20
+    assert bench.slot.replicas[0].pause_s == 0.016
+    bench.slot.replicas[0].pause_s = 20
     bench.newest.die()
     await until(lambda: not bench.slot.ready)
-    assert bench.slot.pause_s == 30, "the longest there is"
+    assert bench.slot.replicas[0].pause_s == 30, "the longest there is"
     await bench.slot.close()

@@ -9,7 +9,7 @@ import numpy as np
 from app.backends.backend import Spec
 from app.images import Image
 from app.lanes.door import Door
-from app.lanes.slot import FIRST_PAUSE_S
+from app.lanes.replica import FIRST_PAUSE_S
 from app.settings import Settings
 from app.verdicts.states import state_of
 from app.verdicts.verdict import SizeVerdict, Verdict, Word
@@ -120,7 +120,7 @@ class ServerSetup:
 
     async def crash(self, name: str, *, pause_s: float = FIRST_PAUSE_S) -> None:
         """The worker under this name dies, and is started again after the pause."""
-        self.routing.lanes[name].slot.pause_s = pause_s
+        self.routing.lanes[name].slot.replicas[0].pause_s = pause_s
         self.backend(name).die()
         await until(lambda: self.told(name)[0] == "crashed")
 

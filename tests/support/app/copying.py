@@ -101,7 +101,7 @@ class Copying:
         async def start(spec: Spec) -> Backend:
             return await self.starter(spec)
 
-        return Slot(name, start, self.metrics, room=lambda backend: self.lacking)
+        return Slot(name, start, self.metrics, room=lambda backend, same_gpu: self.lacking)
 
     def _ask(self) -> Environment:
         self.asked += 1
@@ -119,7 +119,7 @@ class Copying:
             await slot.close()
 
     def told(self, target: str) -> tuple[str, str]:
-        (phase,) = self.slots[target].phases
+        phase = self.slots[target].phase
         return phase.name, phase.reason
 
     def put(self, target: str, *, engine: bool | None = None, report: bool = True, **made_with: Any) -> Path:

@@ -11,7 +11,7 @@ class Phases:
     """The phases that slots went through since this was made, as they told them in the log."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
-        caplog.set_level(logging.INFO, "app.lanes.slot")
+        caplog.set_level(logging.INFO, "app.lanes.replica")
         self._caplog = caplog
 
     def of(self, name: str) -> list[str]:

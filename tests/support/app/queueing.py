@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 from app.images import Image
 from app.lanes.batching import MicroBatcher
 from app.lanes.queued import Answer
+from app.lanes.runner import Run
 from converter.model.detections import Detections
 from tests.support.fakes import FakeBackend
 
@@ -22,6 +24,9 @@ class QueuedModel:
     max_batch: int = 1
     max_in_flight: int = 1
     shares: bool = False
+
+    def alone(self) -> AbstractAsyncContextManager[Run]:
+        return nullcontext(self.run)
 
 
 def pictures(street: Image, count: int) -> list[Image]:

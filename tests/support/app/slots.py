@@ -16,11 +16,11 @@ class SlotSetup:
 
     @property
     def phase(self) -> str:
-        return self.slot.phases[0].name
+        return self.slot.phase.name
 
     @property
     def reason(self) -> str:
-        return self.slot.phases[0].reason
+        return self.slot.phase.reason
 
     @property
     def phases(self) -> list[str]:
@@ -37,7 +37,7 @@ class SlotSetup:
 
     def die(self, *, pause_s: float) -> None:
         """The newest worker dies; after the pause the same model is started again."""
-        self.slot.pause_s = pause_s
+        self.slot.replicas[0].pause_s = pause_s
         self.newest.die()
 
     @property
