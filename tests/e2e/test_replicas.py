@@ -81,7 +81,6 @@ def test_one_that_is_killed_costs_no_answer_and_the_other_goes_on(two: Server, p
         to_auto.wait_for(10)
         os.kill(killed, signal.SIGKILL)
         two.wait_until(lambda: replicas(two)[0]["state"] != "ready", within_s=5)
-
         to_auto.wait_for(10)
         meanwhile = replicas(two)
         two.wait_until(lambda: both_serve(two), within_s=30)
