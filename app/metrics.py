@@ -119,7 +119,9 @@ class Metrics(ComparisonSeries):
         self.backend_active = self._gauge("backend_active", "1 if the backend answers `auto`.", ["backend"])
         self.backend_state = self._gauge("backend_state", "1 for the backend's present state.", ["backend", "state"])
         self.backend_replicas = self._gauge(
-            "backend_replicas_ready", "Workers of the backend that are warm; there should be DETECTOR_REPLICAS.", ["backend"]
+            "backend_replicas_ready",
+            "Workers of the backend that are warm, of as many as DETECTOR_REPLICAS says.",
+            ["backend"],
         )
         self.backend_gpu_memory = self._gauge(
             "backend_gpu_memory_bytes",

@@ -8,8 +8,8 @@ from app.api.access import TOKEN
 from app.api.admin_schemas import AutoAnswer, AutoRequest, ReloadRequest
 from app.api.conversions import ADMIN_ERRORS, BODY_ERRORS
 from app.api.errors import described
-from app.api.ops import backend_answer
 from app.api.model_schemas import BackendAnswer
+from app.api.ops import backend_answer
 from app.choices import AUTO, NATIVE
 from app.copies.copies import Copies
 from app.copies.versions import Versions

@@ -4,6 +4,26 @@ import asyncio
 import contextlib
 import subprocess
 import threading
+from collections.abc import Mapping, Sequence
+
+from app.backends.sheltered import sheltered
+
+
+def begun(command: Sequence[str], handle: int, log_handle: int | None, environ: Mapping[str, str]) -> "Adopted":
+    """A process that inherits `handle` and writes to `log_handle`; OSError if there can be none.
+
+    Nothing is awaited under its shelter: processes that are started at once would leave each other's signals blocked.
+    """
+    with sheltered():
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_handle,
+            stderr=subprocess.STDOUT,
+            pass_fds=[handle],
+            env=environ,
+        )
+    return Adopted(process)
 
 
 class Adopted:

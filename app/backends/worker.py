@@ -6,7 +6,6 @@ import itertools
 import logging
 import signal
 import socket
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,12 +13,11 @@ from pydantic_core import to_json
 
 from app.alarms import Alarms
 from app.backends import wire
-from app.backends.adopted import Adopted
+from app.backends.adopted import Adopted, begun
 from app.backends.backend import BatchFailed, Facts, ModelRefused, Spec, WorkerDied, WorkerGone
 from app.backends.command_line import PROGRAM_WORDS, command_line
 from app.backends.pipe import Pipe
 from app.backends.programs import environ_of, program_of
-from app.backends.sheltered import sheltered
 from app.backends.spare import Spare, environment
 from app.backends.worker_log import LogListener, WorkerLog
 from app.images import Image
@@ -67,7 +65,9 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
     ours, theirs = socket.socketpair()
     said = WorkerLog(spec.name, listen)
     try:
-        process = _begun(program, spec, theirs.fileno(), said.handle)
+        handle, own = theirs.fileno(), {**spec.environ, **spec.placement.environ()}
+        environ = environment(own, usual=environ_of(spec.name))
+        process = begun(command_line(program, spec, handle), handle, said.handle, environ)
     except BaseException:
         ours.close()
         said.abandon()
@@ -75,22 +75,9 @@ async def _start(program: str, spec: Spec, listen: LogListener | None) -> "Worke
     finally:
         theirs.close()
     await said.begin()
-    worker = Worker(spec, Adopted(process), said)
+    worker = Worker(spec, process, said)
     await worker.connect(ours)
     return await _ready(worker, spec)
-
-
-def _begun(program: str, spec: Spec, handle: int, log_handle: int | None) -> "subprocess.Popen[bytes]":
-    # Nothing is awaited under the shelter: two that start at once would leave each other's signals blocked.
-    with sheltered():
-        return subprocess.Popen(
-            command_line(program, spec, handle),
-            stdin=subprocess.DEVNULL,
-            stdout=log_handle,
-            stderr=subprocess.STDOUT,
-            pass_fds=[handle],
-            env=environment({**spec.environ, **spec.placement.environ()}, usual=environ_of(spec.name)),
-        )
 
 
 async def _ready(worker: "Worker", spec: Spec) -> "Worker":

@@ -79,9 +79,7 @@ class Attempts:
             self._count(request)
         return [request.outcomes[at] for at in range(len(images))]
 
-    async def _other(
-        self, lane: Lane, request: "_Request", deadline: Deadline, *, elsewhere: bool
-    ) -> Lane | None:
+    async def _other(self, lane: Lane, request: "_Request", deadline: Deadline, *, elsewhere: bool) -> Lane | None:
         """Where to try those that `lane` has lost: in it too, if other workers of it live."""
         if not elsewhere:
             return lane if lane.slot.ready and not request.model_failed else None

@@ -8,7 +8,6 @@ from typing import Protocol
 from app.images import Image
 from converter.model.detections import Detections
 
-
 Run = Callable[[Sequence[Image]], Awaitable[list[Detections]]]
 
 

@@ -121,7 +121,9 @@ class Slot(Workers):
         await asyncio.gather(*(each.backend.close() for each in stale))
         self._retiring.difference_update(stale)
 
-    def _fill_later(self, replicas: Sequence[Replica], door: Door, *, after: "asyncio.Task[None] | None" = None) -> None:
+    def _fill_later(
+        self, replicas: Sequence[Replica], door: Door, *, after: "asyncio.Task[None] | None" = None
+    ) -> None:
         """Start workers in the places that are empty now, one after the other: each sees what memory is left."""
         for each in replicas:
             each.vacate()
@@ -151,4 +153,3 @@ class Slot(Workers):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-

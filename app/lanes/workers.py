@@ -81,7 +81,7 @@ class Workers:
         """Whether requests may be sent here: there is a warm model, and it stays."""
         if self._leaving:
             return False
-        for replica in self.replicas:  # each request asks several times: this costs less than any()
+        for replica in self.replicas:  # noqa: SIM110  # any() costs more, and each request asks several times
             if replica.lease is not None and not replica.lease.dead:
                 return True
         return False

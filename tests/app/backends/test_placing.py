@@ -60,7 +60,7 @@ def test_without_a_gpu_they_share_the_cores(
 
 
 def test_without_a_gpu_there_are_never_more_than_cores() -> None:
-    with pytest.raises(WrongSetting, match="DETECTOR_REPLICAS=3: .* needs a core, and this server may use 2"):
+    with pytest.raises(WrongSetting, match=r"DETECTOR_REPLICAS=3: .* needs a core, and this server may use 2"):
         spread(3, gpus=(), usable=(0, 1))
 
 
@@ -101,7 +101,5 @@ def test_this_machine_is_asked_for_its_gpus(smi_folder: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux keeps processes to cores")
 def test_a_process_keeps_to_its_placement() -> None:
     last = cores.which()[-1]
-    done = subprocess.run(
-        [sys.executable, "-c", SETTLED.format(core=last)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", SETTLED.format(core=last)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["GPU-b", str(last)]
