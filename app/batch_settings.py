@@ -21,9 +21,9 @@ class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
         default=None,
         ge=1,
         le=64,
-        description="Workers of each backend, behind one queue. Each has one of the GPUs that CUDA_VISIBLE_DEVICES shows, "
-        "in turn; without a GPU each has its part of the cores, and there are never more than cores. Default: one for "
-        "each GPU, 1 without.",
+        description="Workers of each backend, behind one queue. Each has one of the GPUs that `CUDA_VISIBLE_DEVICES` "
+        "shows, in turn; without a GPU each has its part of the cores, and there are never more than cores. Default: "
+        "one for each GPU, 1 without.",
     )
     batch_sizes: Sizes | None = Field(
         default=None,
