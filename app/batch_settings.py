@@ -34,8 +34,8 @@ class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
     gpu_memory_mib: int | None = Field(
         default=None,
         ge=1,
-        description="Most GPU memory for a backend's weights and tensors, in MiB; CUDA's libraries take some hundreds "
-        "more for each. Default: as much as it needs.",
+        description="Most GPU memory for a worker's weights and tensors, in MiB; CUDA's libraries take some hundreds "
+        "more. Default: as much as it needs.",
     )
     onnx_tensorrt: Switch = Field(
         default=False,

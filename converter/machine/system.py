@@ -15,6 +15,6 @@ def lacking(system: str = sys.platform) -> str | None:
         return None
     return (
         f"{platform.system() or system} is not Linux: what processes hold is not measured, so a conversion's memory "
-        "is not bounded and its room is judged by all memory that there is; workers may gain privileges; there is no "
-        "TensorRT"
+        "is not bounded and its room is judged by all memory that there is; workers may gain privileges and are not "
+        "kept to cores; there is no TensorRT"
     )
