@@ -1,4 +1,5 @@
 import asyncio
+import os
 import random
 import string
 from pathlib import Path
@@ -83,7 +84,8 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
     unjudged: dict[str, Any] = {"verdict": None, "rolled_back": None, "slower_live": {}}
     unjudged |= {"providers": None, "fallback": None}
     facts = ("device", "batch_sizes", "batches_in_flight", "gpu_memory_bytes", "load_seconds", "warm_seconds")
-    nothing = {**unjudged, **dict.fromkeys(facts)}
+    nothing = {**unjudged, **dict.fromkeys((*facts, "replicas"))}
+    worker = {"state": "ready", "reason": "", "pid": os.getpid(), "device": "CPU", "gpu": None, "cores": None}
     assert body == {
         "name": "street_signs",
         "version": "1",
@@ -104,6 +106,7 @@ async def test_the_model_is_described(api: Api, saved_model: Path) -> None:
                 "gpu_memory_bytes": None,
                 "load_seconds": 0.1,
                 "warm_seconds": 0.2,
+                "replicas": [worker],
             },
             "trt": {"state": "unavailable", "reason": not_wanted, **nothing},
             "onnx": {"state": "unavailable", "reason": not_wanted, **nothing},
