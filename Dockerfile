@@ -1,7 +1,8 @@
 # The detection server, in two images:
 #   docker build --target cpu .     TensorFlow for any x86-64 machine, no CUDA
 #   docker build --target gpu .     with CUDA 11.8, cuDNN 8.7 and TensorRT 8.5.3, for NVIDIA GPUs
-# Both need BuildKit, and run as user 10001 with all but /cache read-only:
+# `make image-check` builds both and runs them; docs/running.md says how. BuildKit and Buildah leave out the stages that a
+# target does not need. Both images run as user 10001 with all but /cache read-only:
 #   docker run --read-only --tmpfs /tmp -v detector-cache:/cache -p 127.0.0.1:8000:8000 IMAGE
 # Another command than `serve`: docker run IMAGE doctor
 
@@ -41,7 +42,6 @@ RUN groupadd --gid 10001 detector \
         --shell /usr/sbin/nologin detector \
     && install --directory --owner detector --group detector /cache
 WORKDIR /srv
-COPY --from=project /srv /srv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -57,12 +57,13 @@ ENTRYPOINT ["python", "-m", "app"]
 CMD ["serve"]
 
 FROM server AS cpu
-# With --link these layers stay as they are when our code, below them, changes.
-COPY --link --from=libraries-cpu /opt/venv /opt/venv
+# The libraries come before our code, so that a change of it leaves their layer as it is.
+COPY --from=libraries-cpu /opt/venv /opt/venv
+COPY --from=project /srv /srv
 
 FROM server AS gpu
-COPY --link --from=libraries-gpu /opt/tensorrt /opt/tensorrt
-COPY --link --from=libraries-gpu /opt/venv /opt/venv
+COPY --from=libraries-gpu /opt/tensorrt /opt/tensorrt
+COPY --from=libraries-gpu /opt/venv /opt/venv
 ARG NVIDIA=/opt/venv/lib/python3.11/site-packages/nvidia
 # TensorFlow 2.14 has no code for Hopper and later: the driver compiles it once (about a minute)
 # and keeps it under /cache, if the cache may grow to 4 GiB.
@@ -73,5 +74,6 @@ ENV LD_LIBRARY_PATH=/opt/tensorrt:$NVIDIA/cublas/lib:$NVIDIA/cuda_cupti/lib:$NVI
     CUDA_CACHE_PATH=/cache/cuda \
     CUDA_CACHE_MAXSIZE=4294967296 \
     TF_FORCE_GPU_ALLOW_GROWTH=true
+COPY --from=project /srv /srv
 # No image comes out if TensorFlow would silently run without TensorRT or without the GPU.
 RUN python deploy/check_tensorrt.py

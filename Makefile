@@ -12,7 +12,7 @@ PEERS := $(patsubst benchmarks/peers/requirements/%.txt,.peers/%.done,$(wildcard
 PYTHON_pytriton ?= $(wildcard /usr/bin/python3.11)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench bench-peers overload hostile swaps soak fuzz chaos verify-trt bench-gpu release-check lock clean
+.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench bench-peers overload hostile swaps soak fuzz chaos verify-trt bench-gpu release-check image-check lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ hostile: $(VENV)/test.done ## Send bodies made to hurt, and measure what they do
 release-check: ## Build a release into dist/, install it where nothing else is, and have it answer a photo
 	@PYTHON=$(PYTHON) $(PYTHON) deploy/release_check.py dist
 
+image-check: ## Build both images of the Dockerfile without an engine, as root, and run them (ARGS="--engine docker cpu")
+	@PYTHON=$(PYTHON) $(PYTHON) -m deploy.images $(ARGS)
+
 lock: $(CLIENTS)/done ## Pin the dependencies anew, for every platform at once (ARGS=--upgrade: the newest ones)
 	$(UV) $(EVERYWHERE) $(ARGS) pyproject.toml --extra onnx --extra evaluate -o requirements.lock
 	$(UV) $(EVERYWHERE) $(ARGS) pyproject.toml --extra onnx --extra evaluate --extra grpc --group test --group lint -c requirements.lock -o requirements-dev.lock
@@ -96,7 +99,7 @@ PLAIN := -e "s/ ; [^\\]*'arm64'[^\\]*'aarch64'[^\\]*'x86_64'[^\\]* \\\\$$/ \\\\/
 	-e "s/ ; python_full_version < '3.12' and / ; /" -e "s/ and platform_python_implementation == 'CPython' and / and /"
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(CLIENTS) .tensorrt .peers dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) .tensorrt .peers .images dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=python3.11 …")'

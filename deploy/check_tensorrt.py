@@ -12,6 +12,7 @@ import sys
 WANTED = (8, 5, 3)
 # TensorFlow opens these by name, and on a machine with a GPU runs silently without it if one
 # is missing; TensorRT opens the last one when it builds an engine, and dies without it.
+# libcudnn.so.8 opens its parts when a network first needs them; a RetinaNet needs the training ones too.
 LIBRARIES = (
     "libcudart.so.11.0",
     "libcublas.so.11",
@@ -21,6 +22,10 @@ LIBRARIES = (
     "libcusolver.so.11",
     "libcusparse.so.11",
     "libcudnn.so.8",
+    "libcudnn_cnn_infer.so.8",
+    "libcudnn_cnn_train.so.8",
+    "libcudnn_ops_infer.so.8",
+    "libcudnn_ops_train.so.8",
     "libcupti.so.11.8",
     "libnccl.so.2",
     "libnvinfer.so.8",

@@ -1,0 +1,1 @@
+"""Builds the Dockerfile's two images and checks them as they run: `python -m deploy.images`."""
