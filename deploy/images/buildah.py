@@ -50,9 +50,10 @@ class Buildah:
         tag = TAG.format(target=target)
         carry_out("buildah", *self.flags, "build", *options, "--target", target, "--tag", tag, ROOT)
         with self.container(tag) as root:
-            left = [lent for lent in home.rglob("*") if lent.is_file() and (root / HOME[1:] / lent.relative_to(home)).exists()]
+            lent = [path.relative_to(home) for path in home.rglob("*") if path.is_file()]
+            left = [path for path in lent if (root / HOME[1:] / path).exists()]
         if left:
-            raise NotFit(f"what the builder lent is in the image: {left[0].name}")
+            raise NotFit(f"the image keeps what the builder was lent: {left[0]}")
 
     def describe(self) -> list[str]:
         """The engine, and where the base comes from."""

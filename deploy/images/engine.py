@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -50,9 +51,11 @@ class Config:
 
 
 class Running(Protocol):
-    """A server that runs from an image; `url` is where this machine reaches it."""
+    """A server that runs from an image."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """Where this machine reaches it."""
 
     def run(self, command: Sequence[str]) -> Done:
         """Run a command beside the server, as the image's user."""
@@ -106,9 +109,9 @@ def ask(*command: str | Path, timeout_s: float | None = None) -> str:
 
 
 def carry_out(*command: str | Path, **environ: str) -> None:
-    """Run a command whose output is for whoever watches. NotFit if it fails."""
+    """Run a command whose output, on standard error, is for whoever watches. NotFit if it fails."""
     try:
-        done = subprocess.run([str(each) for each in command], cwd=ROOT, env={**os.environ, **environ})
+        done = subprocess.run([str(each) for each in command], cwd=ROOT, env={**os.environ, **environ}, stdout=sys.stderr)
     except FileNotFoundError as error:
         raise NotFit(f"{command[0]} is not installed") from error
     if done.returncode != 0:

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def test_they_follow_the_schema() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_schema_can_refuse(tmp_path: Any) -> None:
+def test_the_schema_can_refuse(tmp_path: Path) -> None:
     [workflow] = WORKFLOWS
     broken = tmp_path / "broken.yml"
     broken.write_text(workflow.read_text().replace("runs-on:", "runs_on:"))
