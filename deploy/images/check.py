@@ -9,7 +9,7 @@ from deploy.images.served import check_serving
 CODE = ("app", "converter", "models")  # whole folders of the repository
 # A builder's own settings, which an image would carry to every machine.
 BUILDERS = re.compile(r"^(PIP|SSL|REQUESTS|CURL)_|_PROXY$", re.IGNORECASE)
-WRONG_RIGHTS = r"( -perm /022 -o ! -readable -o ! -user 0 )".split()
+WRONG_RIGHTS = ("(", "-perm", "/022", "-o", "!", "-readable", "-o", "!", "-user", "0", ")")
 
 
 def check(engine: Engine, target: str) -> Iterator[str]:

@@ -111,7 +111,9 @@ def ask(*command: str | Path, timeout_s: float | None = None) -> str:
 def carry_out(*command: str | Path, **environ: str) -> None:
     """Run a command whose output, on standard error, is for whoever watches. NotFit if it fails."""
     try:
-        done = subprocess.run([str(each) for each in command], cwd=ROOT, env={**os.environ, **environ}, stdout=sys.stderr)
+        done = subprocess.run(
+            [str(each) for each in command], cwd=ROOT, env={**os.environ, **environ}, stdout=sys.stderr
+        )
     except FileNotFoundError as error:
         raise NotFit(f"{command[0]} is not installed") from error
     if done.returncode != 0:

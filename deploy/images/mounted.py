@@ -1,7 +1,7 @@
 """Runs the server from the mounted files of an image, with the namespaces and rights of a container.
 
 Needs root and util-linux, no engine. As in a container without an init the server is process 1, so a signal that it
-does not handle does not end it. The network is the machine's own.
+does not handle does not end it. The network and the names of hosts are the machine's own.
 """
 
 import os
@@ -34,6 +34,7 @@ mkdir "$root/dev/shm"
 mount -t tmpfs -o mode=1777,nosuid,nodev,size=64m,noexec tmpfs "$root/dev/shm"
 mount -t tmpfs -o mode=1777,nosuid,nodev,noexec tmpfs "$root/tmp"
 mount --bind "$cache" "$root/cache"
+mount --bind /etc/hosts "$root/etc/hosts"
 exec setpriv --no-new-privs --bounding-set=-all,+sys_chroot,+setuid,+setgid chroot --userspec="$user" "$root" "$@"
 """
 NAMESPACES = ("--mount", "--pid", "--ipc", "--uts")
@@ -88,9 +89,7 @@ class MountedServer:
         user, _, group = self.user.partition(":")
         rights = ("--root", "--wd", f"--setuid={user}", f"--setgid={group}")
         enter = ["nsenter", f"--target={self._first()}", *NAMESPACES, *rights]
-        return subprocess.run(
-            [*enter, "env", "-i", *assigned(self.environ), *command], capture_output=True, text=True
-        )
+        return subprocess.run([*enter, "env", "-i", *assigned(self.environ), *command], capture_output=True, text=True)
 
     def exit_code(self) -> int | None:
         """Of `unshare`, which ends as the server did."""
