@@ -1,6 +1,6 @@
 """Build the Dockerfile's images and check them as they run:
 
-    python -m deploy.images [--engine buildah|docker|podman] [--built] [cpu] [gpu]      (`make image-check`)
+    python -m deploy.images [--engine buildah|docker] [--built] [cpu] [gpu]      (`make image-check`)
 
 Buildah needs root, and without a registry of images debootstrap. Exit code 1, with one sentence on stderr, if an image
 should not be published.
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="images-") as work:
         try:
-            engine = Buildah.open(args.store, Path(work)) if args.engine == "buildah" else Docker(args.engine)
+            engine = Buildah.open(args.store, Path(work)) if args.engine == "buildah" else Docker()
             check_all(engine, args.targets or TARGETS, built=args.built)
         except NotFit as error:
             sys.stderr.write(f"images: {error}\n")
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     """Of the command line."""
     made = argparse.ArgumentParser(prog="python -m deploy.images", description="Build the images and check them.")
     made.add_argument("targets", nargs="*", choices=TARGETS, metavar="TARGET", help="cpu, gpu; default: both")
-    made.add_argument("--engine", choices=("buildah", "docker", "podman"), default="buildah")
+    made.add_argument("--engine", choices=("buildah", "docker"), default="buildah")
     made.add_argument("--built", action="store_true", help="check what an earlier run has built")
     made.add_argument("--store", type=Path, default=ROOT / ".images", help="where buildah keeps images (.images)")
     return made

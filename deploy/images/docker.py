@@ -1,7 +1,6 @@
-"""Docker as the engine; `podman`, which has the same commands, will do as well."""
+"""Docker as the engine, by its command line."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ CONFINED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-o
 
 @dataclass(frozen=True)
 class Docker:
-    """An engine that is reached by a command, Docker's own or one like it."""
+    """The engine that the `docker` command reaches."""
 
     program: str = "docker"
 
@@ -82,7 +81,7 @@ class DockerServer:
         """The server is the container's first process, so it gets the signal itself."""
         ask(self.program, "kill", "--signal", "TERM", self.name)
         waiting = [self.program, "wait", self.name]
-        done = subprocess.run(waiting, capture_output=True, text=True, timeout=STOP_S, check=True, env=os.environ)
+        done = subprocess.run(waiting, capture_output=True, text=True, timeout=STOP_S, check=True)
         return int(done.stdout)
 
     def log(self) -> str:

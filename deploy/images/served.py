@@ -1,6 +1,7 @@
 """Asks the server of an image what its users ask, and ends it as an engine does."""
 
 import json
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -26,13 +27,22 @@ def check_serving(engine: Engine, target: str, config: Config) -> Iterator[str]:
         health = server.run(config.health)
         if health.returncode != 0:
             raise NotFit(f"HEALTHCHECK fails beside a server that is ready: {health.stderr.strip()}")
-        wait_until(server, lambda: told(server)["active"] == "onnx", COPY_S)
+        wait_until(server, lambda: told(server).get("active") == "onnx", COPY_S)
         yield f"its copy answers `auto` after {time.monotonic() - begun:.0f} s; {answers(server, 'auto', by='onnx')}"
         begun = time.monotonic()
+        code = ended(server)
+        yield f"healthy by its HEALTHCHECK; ended with {code}, {time.monotonic() - begun:.1f} s after SIGTERM"
+
+
+def ended(server: Running) -> int:
+    """Its exit code after SIGTERM. NotFit if it is another one than it should be, or does not come in time."""
+    try:
         code = server.stop()
-        if code != ENDED_IN_ORDER:
-            raise NotFit(f"it ended with {code} after SIGTERM: {server.log()[-500:]}")
-    yield f"healthy by its HEALTHCHECK; ended with {code}, {time.monotonic() - begun:.1f} s after SIGTERM"
+    except subprocess.TimeoutExpired as error:
+        raise NotFit(f"it has not ended {error.timeout:.0f} s after SIGTERM: {server.log()[-500:]}") from error
+    if code != ENDED_IN_ORDER:
+        raise NotFit(f"it ended with {code} after SIGTERM: {server.log()[-500:]}")
+    return code
 
 
 def answers(server: Running, backend: str, *, by: str | None = None) -> str:
