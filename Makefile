@@ -12,7 +12,7 @@ PEERS := $(patsubst benchmarks/peers/requirements/%.txt,.peers/%.done,$(wildcard
 PYTHON_pytriton ?= $(wildcard /usr/bin/python3.11)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor clients test test-long lint types bench bench-peers overload hostile swaps soak fuzz chaos verify-trt bench-gpu release-check image-check lock clean
+.PHONY: help serve serve-gpu demo doctor docs pictures clients test test-long lint types bench bench-peers overload hostile swaps soak fuzz chaos verify-trt bench-gpu release-check image-check lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,13 @@ bench-gpu: $(VENV)/gpu.done $(VENV)/test.done ## Native and all copies on a GPU,
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt) && export CUDA_CACHE_PATH="$${CUDA_CACHE_PATH:-$(CURDIR)/bench-gpu/cuda}" && \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m benchmarks.gpu $(or $(ARGS),$(GPU_PARTS))
 GPU_PARTS := $(foreach model,retina bundled,$(foreach backend,native mixed frozen trt onnx,$(model)/$(backend))) retina/onnx/orders retina/agreement retina/beside
+
+docs: $(VENV)/test.done ## Write the tables of the documents anew from the code that they describe
+	$(PY) -m docs.reference
+
+pictures: $(VENV)/test.done ## Take the documents' pictures from running servers, and draw the results of benchmarks (ARGS=light: one)
+	$(PY) -m docs.pictures $(ARGS)
+	$(PY) -m benchmarks.plots
 
 swaps: $(VENV)/test.done ## Swap a copy 100 times under load: no request may fail, memory must come back
 	$(PY) -m benchmarks.swaps

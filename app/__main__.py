@@ -38,7 +38,7 @@ DECLARED = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code: 0, 1 if the model can't be served, 2 for a wrong setting or argument."""
-    args = vars(_parser().parse_args(argv))
+    args = vars(parser().parse_args(argv))
     command = args.pop("command")
     if command == "doctor":
         return _doctor(as_json=args["json"])
@@ -55,7 +55,8 @@ def _by_settings(command: str, args: dict[str, Any]) -> int:
     return _serve(settings) if command == "serve" else _inspect(settings, as_json=as_json)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
     parser = argparse.ArgumentParser(prog="python -m app", description=app.__doc__)
     parser.add_argument("--version", action="version", version=app.__version__)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -4,9 +4,10 @@
     python -m benchmarks.gpu --list
     python -m benchmarks.gpu render
 
-A part is one model and one backend, and takes at most `--minutes`. Each point is written to `--points` as soon as it
-is known; the same command again goes on with those that are missing. Models and copies are kept in `--work`, and
-what CUDA compiles in CUDA_CACHE_PATH. `render` puts the table and the plot into benchmarks/gpu.md. Needs wrk (see
+A part is one model and one backend, and takes at most `--minutes`. The models `retina` and `bundled` are made here; for
+`own/…` copy the folder of a SavedModel to WORK/own/1. Each point is written to `--points` as soon as it is known; the
+same command again goes on with those that are missing. Models and copies are kept in `--work`, and what CUDA compiles
+in CUDA_CACHE_PATH. `render` puts the table and the plot into benchmarks/gpu.md. Needs wrk (see
 `http.py`). What ends one part does not end the others; the exit code is then 1, and 3 if the time was over.
 """
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.settings import bundled_model
-from benchmarks.gpu.parts import Settings
+from benchmarks.gpu.parts import OWN, Settings
 from converter.contract import Report
 from converter.disk import places
 from converter.model import sampling
@@ -30,7 +30,7 @@ class Model:
 
 
 def model(work: Path, name: str, precision: str, settings: Settings) -> Model:
-    """The model of this name, made if it is not there."""
+    """The model of this name, made if it is not there; RuntimeError if nobody but its owner can make it."""
     largest = settings.get("DETECTOR_MAX_BATCH", "8")
     asked = settings.get("DETECTOR_BATCH_SIZES", "1").split(",")
     sizes = ",".join(map(str, sorted({int(size) for size in (*asked, largest)})))
@@ -65,6 +65,8 @@ def engine_sizes(folder: Path) -> tuple[int, ...]:
 
 
 def _make(name: str, folder: Path) -> None:
+    if name == OWN:
+        raise RuntimeError(f"there is no model at {folder}: copy the folder of your SavedModel there")
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name("partial")
     shutil.rmtree(partial, ignore_errors=True)

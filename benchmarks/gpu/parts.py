@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 Settings = Mapping[str, str]  # DETECTOR_* variables
 
-MODELS = ("retina", "bundled")
+OWN = "own"  # a model that somebody has put there
+MODELS = ("retina", "bundled", OWN)
 COPIES = ("frozen", "trt", "onnx")
 BACKENDS = ("native", "mixed", *COPIES)
 IN_FLIGHT = (2, 4, 8, 12)

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu import plot
-from benchmarks.gpu.parts import BACKENDS, MODELS
+from benchmarks.gpu.parts import BACKENDS, MODELS, OWN
 from benchmarks.gpu.points import Point, read
 
 BEGIN, END = "<!-- bench-gpu: begin -->", "<!-- bench-gpu: end -->"
 PLOT = "gpu.svg"
-TITLES = {"retina": "RetinaNet-R50-FPN 640", "bundled": "YOLOX-Nano, bundled"}
+TITLES = {"retina": "RetinaNet-R50-FPN 640", "bundled": "YOLOX-Nano, bundled", OWN: "A model of one's own"}
 Cells = Mapping[str, Callable[[Point], object]]
 _FEW_SLOW = 10  # times the median; the share that is slower is told by the 99.9th percentile
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.gpu import parts, table
+from benchmarks.gpu import models, parts, table
 from benchmarks.gpu.points import Points
 
 FIGURES = {
@@ -59,6 +59,11 @@ def test_every_part_has_a_name_of_its_model_and_backend() -> None:
     for name, part in parts.every().items():
         assert name.startswith(part.model)
         assert part.does in ("build", "load", "orders", "agreement", "beside")
+
+
+def test_a_model_of_ones_own_must_have_been_put_there(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="copy the folder of your SavedModel there"):
+        models.model(tmp_path, parts.OWN, "FP16", {})
 
 
 @pytest.mark.heavy

@@ -1,7 +1,6 @@
-"""The page for everybody: accessible, light, quiet, whole in itself; and its pictures for the README."""
+"""The page for everybody: accessible, light, quiet, whole in itself."""
 
 import io
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,12 +10,10 @@ from typing import Any
 
 import PIL.Image
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from app.api.web import POLICY
-from app.settings import bundled_model
-from benchmarks.serving import Server, copied, serving
-from benchmarks.traffic import traffic
+from benchmarks.serving import Server
 from tests.support.e2e.browsing import Visit, browser
 
 __all__ = ["browser"]  # a fixture
@@ -153,37 +150,3 @@ def test_the_policy_allows_nothing_from_elsewhere(server: Server) -> None:
     assert "http" not in POLICY
     assert "unsafe" not in POLICY
 
-
-@pytest.mark.skipif("DETECTOR_TEST_SCREENSHOTS" not in os.environ, reason="DETECTOR_TEST_SCREENSHOTS names no folder")
-def test_screenshots(browser: Browser, tmp_path: Path, photos: dict[str, bytes]) -> None:
-    """Of a server as it is started by everybody, after some traffic."""
-    folder = Path(os.environ["DETECTOR_TEST_SCREENSHOTS"])
-    model = copied(bundled_model(), tmp_path / "yolox_nano")
-    environ = {"DETECTOR_MODEL": str(model), "DETECTOR_SHADOW_SHARE": "0.3", "DETECTOR_STARTUP_CONVERSION": "blocking"}
-    with serving(environ) as server:
-        server.wait_until_ready(within_s=400)
-        ready = [name for name, backend in server.model()["backends"].items() if backend["device"]]
-        for backend in ready:
-            with traffic(server.url, list(photos.values()), connections=1, pause_s=0.02, backend=backend) as running:
-                running.wait_for(60)
-        with traffic(server.url, list(photos.values()), connections=1, pause_s=0.3) as running:
-            running.wait_for(50)
-        for look in LOOKS:
-            page = browser.new_page(**LOOKS[look])
-            visit = Visit(page, server.url).open()
-            visit.drop(photos["dog"])
-            page.wait_for_timeout(300)
-            save(page, folder / f"page-{look}.webp", first="#picture-title" if look == "phone" else "header")
-            if look != "phone":
-                visit.choose_threshold(0.05)
-                visit.drop(crowd(photos))
-                page.locator("#answer").screenshot(path=tmp_path / f"crowd-{look}.png")
-            page.close()
-
-
-def save(page: Page, path: Path, *, first: str) -> None:
-    """The page from an element to the latencies, small enough for a repository."""
-    top = page.locator(first).evaluate("element => Math.max(0, element.getBoundingClientRect().top + scrollY - 20)")
-    bottom = page.locator("#latency").evaluate("element => element.getBoundingClientRect().bottom + scrollY")
-    with PIL.Image.open(io.BytesIO(page.screenshot(full_page=True))) as picture:
-        picture.convert("RGB").crop((0, round(top), picture.width, round(bottom) + 32)).save(path, quality=78, method=6)
