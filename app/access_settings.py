@@ -11,17 +11,17 @@ class AccessSettings(BatchSettings, frozen=True, extra="forbid"):
 
     token: Token = Field(
         default=None,
-        description="If set, `/detect` needs it as `Authorization: Bearer …`, and so does every path that is neither "
-        "public nor an admin's.",
+        description="Token for detections. If it is set, `/detect` and every other path that is neither public nor an "
+        "admin route needs it as `Authorization: Bearer …`.",
     )
     token_file: TokenInFile = Field(
-        default=None, description="A file that holds that token, in place of the variable; read at start."
+        default=None, description="File that holds the token for detections, in place of the variable. It is read at start."
     )
     admin_token: Token = Field(
-        default=None, description="Token for `/convert` and `/admin`; these routes are off without it."
+        default=None, description="Token for the admin routes, `/convert` and `/admin`. Without it they are off."
     )
     admin_token_file: TokenInFile = Field(
-        default=None, description="A file that holds the admin's token, in place of the variable; read at start."
+        default=None, description="File that holds the admin's token, in place of the variable. It is read at start."
     )
 
     @field_validator("token_file", "admin_token_file")

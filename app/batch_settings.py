@@ -9,38 +9,38 @@ from app.setting_types import Sizes, Switch
 class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
     """How models are run; a part of the server's settings."""
 
-    max_batch: int = Field(default=8, ge=1, le=256, description="Most images in one call of the model.")
+    max_batch: int = Field(default=8, ge=1, le=256, description="Most pictures in one call of the model.")
     batches_in_flight: int | None = Field(
         default=None,
         ge=1,
         le=32,
-        description="Batches each worker works on at once. Default: 2 on a CPU; 4 on a GPU, with 16 cores or more 8 by "
-        "TensorFlow; of an ONNX copy on a CPU one more than there are cores.",
+        description="Batches that each worker works on at once. Default: on a CPU 2, for an ONNX copy one more than "
+        "there are cores; on a GPU 4, for TensorFlow with 16 cores or more 8.",
     )
     replicas: int | None = Field(
         default=None,
         ge=1,
         le=64,
-        description="Workers of each backend, behind one queue. Each has one of the GPUs that `CUDA_VISIBLE_DEVICES` "
-        "shows, in turn; without a GPU each has its part of the cores, and there are never more than cores. Default: "
-        "one for each GPU, 1 without.",
+        description="Workers of each backend, which share one queue. Each worker has one of the GPUs that "
+        "`CUDA_VISIBLE_DEVICES` shows, in turn. Without a GPU each has its part of the cores, and there are never more "
+        "workers than cores. Default: one for each GPU, 1 without a GPU.",
     )
     batch_sizes: Sizes | None = Field(
         default=None,
-        description="Batch sizes besides `DETECTOR_MAX_BATCH` that have a TensorRT engine and, on a GPU, a session of "
-        "an ONNX copy, separated by commas; smaller batches are filled up. Default: 1 for engines, the powers of two "
-        "for sessions.",
+        description="Batch sizes, besides `DETECTOR_MAX_BATCH`, for which there is a TensorRT engine and, on a GPU, a "
+        "session of an ONNX copy. Other batches are filled up to the next size. Default: 1 for engines, the powers of "
+        "two for sessions.",
     )
     gpu_memory_mib: int | None = Field(
         default=None,
         ge=1,
-        description="Most GPU memory for a worker's weights and tensors, in MiB; CUDA's libraries take some hundreds "
-        "more. Default: as much as it needs.",
+        description="Most GPU memory for a worker's weights and tensors, in MiB. CUDA's libraries take some hundreds "
+        "more for each worker. Default: as much as it needs.",
     )
     onnx_tensorrt: Switch = Field(
         default=False,
-        description="Whether ONNX Runtime runs ONNX copies by its TensorRT provider where TensorRT's library is. "
-        "Default: by CUDA on a GPU.",
+        description="Whether ONNX Runtime runs ONNX copies with its TensorRT provider, if TensorRT's library is there. "
+        "If not, it uses CUDA on a GPU.",
     )
 
     @field_validator("batch_sizes")

@@ -36,23 +36,23 @@ class ComparisonSeries(Series):
     def _comparisons(self) -> None:
         self.compare_pairs = self._counter(
             "compare_pairs_total",
-            "Pictures that native and a copy both answered, by result: agree, disagree, error (the copy failed).",
+            "Pictures that native and a copy have both answered, by result: agree, disagree, error (the copy failed).",
             ["copy", "source", "result"],
         )
         self.compare_ratio = self._comparing(
             "compare_latency_ratio",
-            "Native's time ÷ the copy's, of shadow pairs: one after the other, alone or in the place of a batch.",
+            "Native's time ÷ the copy's, of shadow pairs, which run one after the other.",
             RATIO_BUCKETS,
         )
         self.compare_iou = self._comparing(
             "compare_iou", "Overlap (IoU) of boxes that native and the copy both found.", IOU_BUCKETS
         )
         self.compare_score_diff = self._comparing(
-            "compare_score_abs_diff", "How far the scores of such boxes differ.", SCORE_BUCKETS
+            "compare_score_abs_diff", "Difference of the scores of boxes that native and the copy both found.", SCORE_BUCKETS
         )
         self.compare_boxes = self._counter(
             "compare_boxes_total",
-            "Boxes of pairs: matched, missing (native's alone), extra (the copy's alone), class_flip.",
+            "Boxes of pairs: matched, missing (only native's), extra (only the copy's), class_flip (another class).",
             ["copy", "kind"],
         )
 
@@ -63,25 +63,25 @@ class ComparisonSeries(Series):
             ["reason"],
         )
         self.rollbacks = self._counter(
-            "rollbacks_total", "Times a copy was taken out of `auto`, for disagreement or errors.", ["copy", "reason"]
+            "rollbacks_total", "How often a copy was taken out of `auto`, for disagreement or errors.", ["copy", "reason"]
         )
         self.speedup = self._gauge(
             "speedup",
-            "Native's time ÷ the copy's of the last live pairs, by size class or `all`: value, low and high bound of "
-            "its 95 % interval; NaN of few.",
+            "Native's time ÷ the copy's over the last live pairs, by size class or `all`: the value, and the low and the "
+            "high bound of its 95 % interval; NaN if there are too few pairs.",
             ["copy", "size", "bound"],
         )
         self.sizes_lost = self._counter(
             "sizes_lost_total",
-            "Times live pairs found a copy slower than native on pictures of a size class, which native then answers: "
-            "slower (its usual call), stalls (rare calls).",
+            "How often live pairs found a copy slower than native on pictures of a size class, which native then "
+            "answers: slower (the usual call), stalls (rare calls).",
             ["copy", "size", "kind"],
         )
         self.size_active = self._gauge(
             "size_active", "1 if the backend answers `auto` for pictures of the size class.", ["backend", "size"]
         )
         self.gate_verdict = self._gauge(
-            "gate_verdict", "1 for the present verdict on a copy; none while there is none.", ["copy", "verdict"]
+            "gate_verdict", "1 for the present verdict on a copy; `none` while there is no verdict.", ["copy", "verdict"]
         )
 
     def _comparing(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:

@@ -17,7 +17,7 @@ class BadRequest(ServiceError):
 
 
 class BadParameter(ServiceError):
-    """A parameter is out of its range or names something unknown."""
+    """A parameter is out of its range, is unknown, or names something that is unknown."""
 
     code = "bad_parameter"
 
@@ -29,55 +29,55 @@ class NotAJpeg(ServiceError):
 
 
 class InvalidImage(ServiceError):
-    """The body begins like a JPEG file but can't be decoded."""
+    """The picture begins like a JPEG file but can't be decoded."""
 
     code = "invalid_image"
 
 
 class ImageTooLarge(ServiceError):
-    """The picture has too many pixels."""
+    """The picture has more pixels than `DETECTOR_MAX_PIXELS`."""
 
     code = "image_too_large"
 
 
 class BodyTooLarge(ServiceError):
-    """The body has too many bytes."""
+    """The body has more bytes than `DETECTOR_MAX_BODY_BYTES`."""
 
     code = "body_too_large"
 
 
 class HeadersTooLarge(ServiceError):
-    """The headers have too many bytes or lines."""
+    """The headers have more than 64 KiB or 128 lines."""
 
     code = "headers_too_large"
 
 
 class RequestTooSlow(ServiceError):
-    """The request's headers did not arrive in time, or its body came too slowly."""
+    """The headers did not arrive in time, or the body came too slowly. The connection is closed."""
 
     code = "request_too_slow"
 
 
 class Unauthorized(ServiceError):
-    """A token is needed and none was sent."""
+    """A token is needed, and none was sent."""
 
     code = "unauthorized"
 
 
 class Forbidden(ServiceError):
-    """The token is wrong, or what it would open is switched off."""
+    """The token is wrong, or the route is switched off."""
 
     code = "forbidden"
 
 
 class CrossSite(ServiceError):
-    """A browser sends it on behalf of another site's page."""
+    """A browser sends the request for a page of another site."""
 
     code = "cross_site"
 
 
 class WrongHost(ServiceError):
-    """It asks for a host that is not this server."""
+    """The server does not answer to this host name, see `DETECTOR_ALLOWED_HOSTS`."""
 
     code = "wrong_host"
 
@@ -89,31 +89,31 @@ class NotFound(ServiceError):
 
 
 class ConversionRunning(ServiceError):
-    """Another conversion runs; there is one at a time."""
+    """Another conversion, with other options, runs. There is one at a time."""
 
     code = "conversion_running"
 
 
 class NotLoaded(ServiceError):
-    """A copy can't be loaded; what served before serves on."""
+    """A copy or a version can't be loaded. What served before goes on serving."""
 
     code = "not_loaded"
 
 
 class CrashedTheModel(ServiceError):
-    """The picture was in a batch each time that two workers crashed; it is not tried a third time."""
+    """Two workers crashed over this picture; it is not tried a third time."""
 
     code = "crashed_the_model"
 
 
 class NotReproducible(ServiceError):
-    """The backend can't decode the picture bit for bit as native does; native can."""
+    """The copy asked for by name can't decode this picture as native does; `auto` lets native answer."""
 
     code = "not_alike"
 
 
 class Overloaded(ServiceError):
-    """The queue is full, or too many bytes of bodies are in memory."""
+    """The queue is full, or too many bytes of bodies are in memory. `Retry-After` says when to try again."""
 
     code = "overloaded"
 
@@ -123,7 +123,7 @@ class Overloaded(ServiceError):
 
 
 class BackendUnavailable(ServiceError):
-    """The backend asked for can't answer now; the message has its state and the reason."""
+    """The backend asked for can't answer now. The sentence has its state and the reason."""
 
     code = "backend_unavailable"
 
@@ -143,6 +143,6 @@ class DeadlineExceeded(ServiceError):
 
 
 class ModelFailed(ServiceError):
-    """The model raised on a picture that is not to blame."""
+    """The model failed on a good picture."""
 
     code = "model_failed"

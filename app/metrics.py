@@ -50,12 +50,12 @@ class Metrics(ComparisonSeries):
     def _traffic(self) -> None:
         self.request_duration = self._histogram(
             "request_duration_seconds",
-            "Time from a request's headers to its answer's last byte.",
+            "Time from the headers of a request to the last byte of its answer.",
             ["route", "backend", "code"],
         )
         self.stage_duration = StageHistogram(
             "detector_stage_duration_seconds",
-            "Time an image spent in a stage; `infer` is from handing its batch to the model to the outputs.",
+            "Time that a picture spent in a stage; `infer` is from handing its batch to the model to the outputs.",
             ["stage", "backend", "role"],
             buckets=BUCKETS,
             registry=self.registry,
@@ -65,15 +65,15 @@ class Metrics(ComparisonSeries):
         )
         self.infer_per_image = Histogram(
             "detector_infer_per_image_seconds",
-            "Time of a batch, divided by its images and by the batches that ran at once: 1 ÷ it is the throughput.",
+            "Time of a batch, divided by its pictures and by the batches that ran at once: 1 ÷ throughput.",
             ["backend"],
             buckets=INFER_BUCKETS,
             registry=self.registry,
         )
         self.images = self._counter(
             "images_total",
-            "Images by result: ok, rejected (not a usable picture), overloaded (queue full; a request that is refused "
-            "before its body is read counts as one image), unavailable (no backend), expired (deadline), failed (in "
+            "Pictures by result: ok, rejected (no usable picture), overloaded (queue full; a request that is refused "
+            "before its body is read counts as one picture), unavailable (no backend), expired (deadline), failed (in "
             "the model), gone (the client left).",
             ["backend", "role", "result"],
         )
@@ -82,33 +82,34 @@ class Metrics(ComparisonSeries):
     def _images(self) -> None:
         self.image_sizes = self._counter(
             "image_sizes_total",
-            "Images that were answered, by size class: small (up to 0.5 MP), medium (to 4 MP), large.",
+            "Pictures that were answered, by size class: small (up to 0.5 MP), medium (up to 4 MP), large.",
             ["size"],
         )
-        self.failures = self._counter("failures_total", "Requests that got no detections, by error code.", ["reason"])
-        self.queue_depth = self._gauge("queue_depth", "Images waiting for a backend.", ["backend"])
-        self.in_flight = self._gauge("in_flight", "Batches the backend works on.", ["backend"])
+        self.failures = self._counter("failures_total", "Requests that got no detections, by the code of the error.", ["reason"])
+        self.queue_depth = self._gauge("queue_depth", "Pictures that wait for a backend.", ["backend"])
+        self.in_flight = self._gauge("in_flight", "Batches that the backend works on now.", ["backend"])
         self.batch_size = Histogram(
             "detector_batch_size",
-            "Images in a batch, padding left out.",
+            "Pictures in a batch, without those that fill it up.",
             ["backend"],
             buckets=BATCH_BUCKETS,
             registry=self.registry,
         )
         self.batch_repairs = self._counter(
             "batch_repairs_total",
-            "Batches the model failed on, by what was done: culprits (undecodable pictures answered, the rest run "
-            "again), split (no culprit found), halved (out of memory), given_up (a single picture).",
+            "Batches on which the model failed, by what was done: culprits (pictures that can't be decoded were answered "
+            "and the rest was run again), split (no culprit was found), halved (out of memory), given_up (a single "
+            "picture).",
             ["backend", "how"],
         )
         self.not_finite = self._counter(
-            "not_finite_total", "Detections left out because a number in them was NaN or infinite.", ["backend"]
+            "not_finite_total", "Detections that were left out because a number in them was NaN or infinite.", ["backend"]
         )
 
     def _connections(self) -> None:
         self.connections_cut = self._counter(
             "connections_cut_total",
-            "Connections that the server closed on a client, by reason: malformed (no HTTP, or almost only chunk "
+            "Connections that the server closed on a client, by reason: malformed (not HTTP, or almost only chunk "
             "framing), headers (too large), slow (request or reader), bodies (too many bytes in memory), pipelined "
             "(too many requests ahead of their answers), crowded (too many connections).",
             ["reason"],
@@ -117,7 +118,7 @@ class Metrics(ComparisonSeries):
     def _models(self) -> None:
         self.backend_ready = self._gauge("backend_ready", "1 if the backend is loaded and warm.", ["backend"])
         self.backend_active = self._gauge("backend_active", "1 if the backend answers `auto`.", ["backend"])
-        self.backend_state = self._gauge("backend_state", "1 for the backend's present state.", ["backend", "state"])
+        self.backend_state = self._gauge("backend_state", "1 for the present state of the backend.", ["backend", "state"])
         self.backend_replicas = self._gauge(
             "backend_replicas_ready",
             "Workers of the backend that are warm, of as many as DETECTOR_REPLICAS says.",
@@ -125,29 +126,29 @@ class Metrics(ComparisonSeries):
         )
         self.backend_gpu_memory = self._gauge(
             "backend_gpu_memory_bytes",
-            "GPU memory that the backend's workers held when they were warm; 0 on a CPU or where nobody knows.",
+            "GPU memory that the workers of the backend held when they were warm; 0 on a CPU or if it is not known.",
             ["backend"],
         )
         self.worker_restarts = self._counter(
-            "worker_restarts_total", "Worker processes started again after they died, by how.", ["backend", "reason"]
+            "worker_restarts_total", "Worker processes that were started again after they died, by how they died.", ["backend", "reason"]
         )
-        self.trt_engines = self._gauge("trt_engines", "TensorRT engines in the loaded TF-TRT copy.", [])
+        self.trt_engines = self._gauge("trt_engines", "TensorRT engines in the TF-TRT copy that is loaded.", [])
         self.trt_converted_ops = self._gauge(
-            "trt_converted_ops_ratio", "Share of operations inside the TF-TRT copy's engines.", []
+            "trt_converted_ops_ratio", "Share of the operations that are in the engines of the TF-TRT copy.", []
         )
         self.native_fallback = self._counter(
             "native_fallback_total",
-            "Times TensorFlow said that it ran a native segment in place of a TensorRT engine, and times an ONNX copy "
-            "was loaded that runs elsewhere than was asked for.",
+            "How often TensorFlow said that it ran a native segment in place of a TensorRT engine, and how often an "
+            "ONNX copy was loaded that runs elsewhere than was asked for.",
             ["backend", "reason"],
         )
-        self.model_info = self._gauge("model_info", "1; what is served.", ["name", "version", "server"])
+        self.model_info = self._gauge("model_info", "Always 1; the labels say what is served.", ["name", "version", "server"])
 
     def _conversions(self) -> None:
-        self.conversions = self._counter("conversions_total", "Conversions by how they ended.", ["target", "result"])
+        self.conversions = self._counter("conversions_total", "Conversions, by how they ended.", ["target", "result"])
         self.conversion_duration = Histogram(
             "detector_conversion_duration_seconds",
-            "Time a conversion's step took.",
+            "Time that a step of a conversion took.",
             ["target", "step"],
             buckets=CONVERSION_BUCKETS,
             registry=self.registry,

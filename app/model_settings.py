@@ -22,53 +22,56 @@ class ModelSettings(BaseModel, frozen=True, extra="forbid"):
 
     model: Path = Field(
         default_factory=bundled_model,
-        description="A SavedModel's folder, or a folder of versions named by digits (the newest is taken).",
+        description="The folder of a SavedModel, or a folder of versions named by digits, of which the newest is "
+        "served.",
     )
-    signature: str | None = Field(default=None, description="The signature to serve. Default: `serving_default`.")
+    signature: str | None = Field(default=None, description="Name of the signature to serve. Default: `serving_default`.")
     input_scale: Scale | None = Field(
         default=None,
-        description="What float32 pictures are made of; models that take such need it. `imagenet`: mean and deviation.",
+        description="Scale of the pictures that a model with `float32` or `float16` input takes; such models need it. "
+        "`imagenet`: less the mean, divided by the deviation.",
     )
     input_fit: Fit | None = Field(
         default=None,
-        description="How pictures become a model's fixed size: `stretch` (default); `pad`: by one factor, with grey "
-        "below and to the right (YOLOX); `pad-centre`: with grey on both sides (YOLOv5 and later).",
+        description="How pictures get the fixed size of a model's input. `stretch`: each side by its own factor. "
+        "`pad`: both sides by one factor, with grey below and at the right (YOLOX). `pad-centre`: with grey on both "
+        "sides (YOLOv5 and later). Default: `stretch`.",
     )
     boxes: Boxes | None = Field(
         default=None,
-        description="What the four numbers of a box are: `yxyx`, `xyxy` (corners), `xywh` or `cxcywh`, in pixels of "
-        "what the model was given; with `_norm` in shares of it, with `_scaled` in pixels of what its `image_info` "
-        "tells, with `@320x320` in pixels of that height and width, with `+pad` of a picture padded to it "
-        "(`yxyx@320x320+pad`, `yxyx_norm+pad`). Default: read from what it finds in photos and in changed ones.",
+        description="What the four numbers of a box mean: `yxyx`, `xyxy` (corners), `xywh` or `cxcywh`, in pixels of "
+        "what the model was given. With `_norm`: in shares of it. With `_scaled`: in pixels of what its `image_info` "
+        "tells. With `@320x320`: in pixels of that height and width. With `+pad`: of a picture that was padded to it "
+        "(`yxyx@320x320+pad`, `yxyx_norm+pad`). Default: found out by running the model on photos and changed photos.",
     )
     outputs: OutputNames | None = Field(
         default=None,
-        description="What the model's outputs are, where names and shapes don't tell: `boxes=NAME,scores=NAME,"
-        "classes=NAME`, with `count=NAME` or `names=NAME`; `rows=NAME` of rows with all of it; `head=NAME` of a "
-        "network's head before NMS.",
+        description="Which of the model's outputs is what, if names and shapes don't tell: "
+        "`boxes=NAME,scores=NAME,classes=NAME`, perhaps with `count=NAME` or `names=NAME`; `rows=NAME` for rows with "
+        "all of it; `head=NAME` for a network's head before NMS.",
     )
     nms_iou: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="Of a network's head before NMS: most overlap (IoU) of two boxes of one class. "
+        description="For a network's head before NMS: most overlap (IoU) of two boxes of one class. "
         f"Default: {OVERLAP}.",
     )
     nms_count: int | None = Field(
         default=None,
         ge=1,
         le=MOST_BOXES,
-        description=f"Of a network's head before NMS: most boxes of a picture. Default: {MOST}.",
+        description=f"For a network's head before NMS: most boxes of a picture. Default: {MOST}.",
     )
     labels: Path | None = Field(
         default=None,
-        description="A file with the names of the classes, as lines, a table, JSON, YAML or pbtxt, with ids or "
-        "without. Default: the model's `assets.extra/labels.txt`.",
+        description="File with the names of the classes, as lines, a table, JSON, YAML or pbtxt, with or without ids. "
+        "Default: `assets.extra/labels.txt` of the model.",
     )
     label_offset: int | None = Field(
         default=None,
         ge=-1,
         le=1000,
-        description="The class of the first name in that file. Default: by its ids or, of names alone, by what the "
+        description="Class of the first name in that file. Default: by the ids in it; for names alone, by what the "
         "model gives and finds in photos.",
     )

@@ -9,9 +9,8 @@ from prometheus_client.registry import Collector
 
 SERVER = "server"
 _TEXTS = {
-    "memory": "Memory that a process holds (its resident set): `server`, or a backend's worker, by `replica`. "
-    "Linux only.",
-    "cpu": "CPU time of a process, of all its threads. Linux only.",
+    "memory": "Memory that a process holds (resident set): `server`, or a worker of a backend, by `replica`. Linux only.",
+    "cpu": "CPU time of a process, over all its threads. Linux only.",
     "handles": "Open files and connections of a process. Linux only.",
 }
 _Families = tuple[GaugeMetricFamily, CounterMetricFamily, GaugeMetricFamily]

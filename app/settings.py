@@ -31,80 +31,82 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
     bind: Bind = Field(default="127.0.0.1:8000", description="Address and port to listen on.")
     allowed_hosts: HostNames | None = Field(
         default=None,
-        description="Names under which the server answers besides its addresses and `localhost`, separated by commas; "
-        "`.example.com` is it and all below, `*` is any. Default: none where it listens on loopback, else any.",
+        description="Host names that the server answers to, besides addresses and `localhost`. `.example.com` is that "
+        "name and all names below it, `*` is any name. Default: none if it listens on loopback, else any.",
     )
     allowed_origins: Origins = Field(
         default=(),
-        description="Origins whose pages may ask from a browser (CORS), separated by commas, like "
-        "`https://app.example.com`; `*` is any. The admin's routes stay closed to them. Default: none.",
+        description="Origins whose pages may ask from a browser (CORS), like `https://app.example.com`; `*` is any "
+        "origin. The admin routes stay closed to them. Default: none.",
     )
     root_path: PathPrefix = Field(
-        default="", description="Path below which a proxy serves this server, like `/detector`; it may take it off."
+        default="",
+        description="Path below which a proxy serves this server, like `/detector`. The proxy may take the path off, "
+        "or leave it on.",
     )
     grpc_bind: Bind | None = Field(
         default=None,
-        description="Address and port for the Open Inference Protocol over gRPC, like `127.0.0.1:8001`; it needs the "
+        description="Address and port for the Open Inference Protocol over gRPC, like `127.0.0.1:8001`. Needs the "
         "extra `grpc`. Default: off.",
     )
     docs: Switch = Field(default=True, description="Whether `/docs` and `/openapi.json` are served.")
     cache: Path | None = Field(
-        default=None, description="Folder for copies when the model's own folder can't be written to."
+        default=None, description="Folder for copies if the model's own folder can't be written to."
     )
     verify: Switch = Field(
         default=False,
-        description="Whether every start of a worker, and every conversion, hashes all files anew. Default: only those "
-        "whose size, times or inode have changed.",
+        description="Whether every start of a worker and every conversion hashes all files of the model. If not, only "
+        "files whose size, times or inode have changed are hashed.",
     )
     copies: Names | None = Field(
         default=None,
-        description="Copies to load or make, separated by commas; empty for none. Those that can't exist here say why. "
+        description="Copies to load or to make; empty for none. For a copy that can't exist here, `/model` says why. "
         f"Default: `{','.join(wanted_on('cpu'))}` on a machine without a GPU, `{','.join(wanted_on('gpu'))}` on one "
         "with.",
     )
     startup_conversion: Literal["background", "blocking", "off"] = Field(
         default="background",
-        description="When missing copies are made: `background` while native serves, `blocking` before the server is "
-        "ready, `off` not at start.",
+        description="When missing copies are made: while native serves (`background`), before the server is ready "
+        "(`blocking`), or not at start (`off`).",
     )
     precision: Precision = Field(
-        default="FP32", description="Precision of the TF-TRT copy made at start; with `FP16` of the ONNX copy too."
+        default="FP32", description="Precision of the TF-TRT copy that is made at start. `FP16` holds for the ONNX copy too."
     )
     calibration_images: Path | None = Field(
         default=None, validate_default=True, description="Folder of JPEG files on which an INT8 copy is calibrated."
     )
     gate_images: Path | None = Field(
         default=None,
-        description="Folder of JPEG files to compare copies with native on, of the sizes that are sent. Default: "
-        "packaged photos, variations, and the photos enlarged to 2 and 12 MP. Of a large folder 100 are taken, always "
-        "the same.",
+        description="Folder of JPEG files on which copies are compared with native. They should have the sizes that "
+        "clients send. Of a large folder 100 files are taken, always the same ones. Default: the packaged photos, "
+        "variations of them, and the photos enlarged to 2 and 12 MP.",
     )
     gate_matched: float = Field(
         default=_TOLERANCE.matched,
         gt=0,
         lt=1,
-        description="Share of boxes that native and a copy share from which down a copy is bad; a good one lacks a "
-        "fifth of the rest at most.",
+        description="A copy is bad if it shares no more than this part of the boxes with native. It is good if it "
+        "misses a fifth of the rest at most: 0.95 makes 5 % wrong boxes bad and 1 % good.",
     )
     gate_mean_iou: float = Field(
-        default=_TOLERANCE.mean_iou, ge=0.5, le=1, description="Least mean overlap (IoU) of these boxes."
+        default=_TOLERANCE.mean_iou, ge=0.5, le=1, description="Least mean overlap (IoU) of the boxes that both found."
     )
     gate_score_diff: float = Field(
-        default=_TOLERANCE.score_diff, ge=0, le=1, description="Most that their scores may differ."
+        default=_TOLERANCE.score_diff, ge=0, le=1, description="Most that the scores of such boxes may differ."
     )
     gate_speedup: float = Field(
         default=_GATE.speedup,
         gt=0,
-        description="How many times as fast as native a copy must be, at the lower bound of the interval.",
+        description="How many times as fast as native a copy must be, at the lower bound of the 95 % interval.",
     )
     gate_seconds: float = Field(
         default=_GATE.seconds,
         gt=0,
-        description="Longest that a copy is timed against native with pictures of one size class, a least number of "
-        "pairs apart.",
+        description="Longest time for which a copy is timed against native with pictures of one size class. A least "
+        "number of pairs is timed in any case.",
     )
     shadow_share: float = Field(
-        default=0.02, ge=0, le=1, description="Share of requests that are run again on native and a copy, to compare."
+        default=0.02, ge=0, le=1, description="Share of requests that are run again on native and on a copy, to compare the two."
     )
     rollback_share: float = Field(
         default=_ROLLBACK.share,
@@ -113,72 +115,73 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
         description="Share of the last compared pictures that a copy may fail on before it leaves `auto`.",
     )
     rollback_window: int = Field(
-        default=_ROLLBACK.pairs, ge=20, description="How many compared pictures count as the last ones."
+        default=_ROLLBACK.pairs, ge=20, description="How many of the compared pictures count as the last ones."
     )
     child_environment: VariableNames = Field(
         default=(),
-        description="Environment variables for workers and conversions besides what they need, separated by commas.",
+        description="Environment variables that workers and conversions get, besides those that they need.",
     )
     queue_limit: int = Field(
-        default=64, ge=1, description="Images that may wait for a backend; one more is refused with 429."
+        default=64, ge=1, description="Pictures that may wait for a backend; one more is refused with 429."
     )
     timeout_seconds: float = Field(
-        default=30, gt=0, description="Longest a request waits for its answer before it gets 504."
+        default=30, gt=0, description="Longest time that a request waits for its answer before it gets 504."
     )
-    max_body_bytes: int = Field(default=20_000_000, ge=1, description="Largest request body.")
+    max_body_bytes: int = Field(default=20_000_000, ge=1, description="Largest body of a request.")
     bodies_bytes: int = Field(
-        default=256_000_000, ge=1, description="Most bytes of bodies in memory at once; beyond it the slowest gets 429."
+        default=256_000_000, ge=1, description="Most bytes of bodies in memory at once. Beyond that the slowest request gets 429."
     )
-    max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels a picture may declare.")
+    max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels that a picture may have.")
     orientation: Orientation = Field(
         default="upright",
-        description="How the model sees a picture that a camera has stored lying or mirrored: `upright`, turned as its "
-        "EXIF orientation says, with boxes in pixels of that; or `stored`.",
+        description="How the model sees a picture that a camera has stored turned or mirrored: `upright`, as its EXIF "
+        "orientation says, or as it is `stored`. Boxes are in pixels of what the model sees.",
     )
     max_pixels_in_flight: int | None = Field(
         default=None,
         ge=1,
         description="Most pixels that a backend decodes at once; 16 times as many may wait. Default: "
-        "`DETECTOR_MAX_PIXELS` for each core, at least for two.",
+        "`DETECTOR_MAX_PIXELS` times the cores, at least times two.",
     )
     connections: int | None = Field(
         default=None,
         ge=1,
-        description="Most connections at once; one more takes the place of the idlest. Default: what the limit on open "
-        "files leaves, at most 4,096.",
+        description="Most connections at once. One more takes the place of the one that has been idle longest. "
+        "Default: what the limit on open files leaves, at most 4,096.",
     )
-    keep_alive_seconds: float = Field(default=75, gt=0, description="Longest a connection is kept between requests.")
+    keep_alive_seconds: float = Field(default=75, gt=0, description="Longest time that a connection is kept between requests.")
     request_seconds: float = Field(
         default=10,
         gt=0,
-        description="Seconds in which a request's headers must arrive; its body may fall so far behind 20,000 bytes/s.",
+        description="Time within which the headers of a request must arrive. Its body may fall behind 20,000 bytes/s "
+        "by this time.",
     )
     load_seconds: float = Field(
-        default=600, gt=0, description="Longest a model may take to load and warm up before its worker is ended."
+        default=600, gt=0, description="Longest time for a model to load and warm up. After that its worker is ended."
     )
     hang_seconds: float = Field(
-        default=60, gt=0, description="A worker that takes longer for a batch hangs: it is ended and started again."
+        default=60, gt=0, description="Longest time for a batch. A worker that takes longer is ended and started again."
     )
-    convert_seconds: float = Field(default=3600, gt=0, description="Longest a conversion may run.")
+    convert_seconds: float = Field(default=3600, gt=0, description="Longest time for a conversion.")
     convert_memory_mib: int | None = Field(
         default=None,
         ge=1,
-        description="Most memory a conversion may hold, in MiB; it is ended beyond that. "
-        "Default: what is free, less a margin.",
+        description="Most memory for a conversion, in MiB; beyond that it is ended. Default: what is free, less a "
+        "margin.",
     )
     drain_seconds: float = Field(
-        default=5, ge=0, description="After SIGTERM: not ready, but still accepting, for this long."
+        default=5, ge=0, description="Time after SIGTERM in which the server is not ready but still takes requests."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least important log lines to write."
+        default="info", description="Level from which on log lines are written."
     )
     log_format: Literal["text", "json"] = Field(
-        default="text", description="How log lines are written: `text`, or `json`: one JSON object per line."
+        default="text", description="Form of the log: `text`, or one JSON object a line (`json`)."
     )
     request_log: Literal["off", "text", "json"] = Field(
         default="off",
-        description="One line per request, as `text` or as `json`, whatever the other lines are; of probes and "
-        "`/metrics` only if they fail, or at the level `debug`.",
+        description="Whether there is a line for each request, and its form, independently of the other lines. Probes "
+        "and `/metrics` have a line only if they fail, or at the level `debug`.",
     )
 
     @field_validator("calibration_images")
