@@ -67,7 +67,7 @@ class ComparisonSeries(Series):
         )
         self.speedup = self._gauge(
             "speedup",
-            "Native's time ÷ the copy's over the last live pairs, by size class or `all`: the value, and the low and the "
+            "Native's time ÷ the copy's over the last live pairs, by size class or `all`: the value, and the low and "
             "high bound of its 95 % interval; NaN if there are too few pairs.",
             ["copy", "size", "bound"],
         )

@@ -88,7 +88,7 @@ def check(data: bytes, *, max_pixels: int) -> Image:
         raise BadRequest("the body is empty; a JPEG file is needed")
     if not data.startswith(BEGINNING):
         at = data.find(BEGINNING, 0, _PEEKED_BYTES)
-        before = f"; {at} bytes stand before them" if at > 0 else ""
+        before = f"; {at} bytes come before them" if at > 0 else ""
         raise NotAJpeg(f"the body is not a JPEG file: it does not begin with ff d8 ff{before}")
     header = _Header(data)
     if count_scans(data, limit=MAX_SCANS, header=header) > MAX_SCANS:

@@ -118,6 +118,6 @@ def _check(rows: Sequence[Row]) -> None:
 
 def _check_name(row: Row) -> None:
     if not row.name or not row.name.isprintable() or len(row.name) > MOST_CHARACTERS:
-        raise WrongLine(row.line, f"{row.name[:40]!r} is no name of 1 to {MOST_CHARACTERS} printable characters")
+        raise WrongLine(row.line, f"{row.name[:40]!r} is not a name of 1 to {MOST_CHARACTERS} printable characters")
     if row.class_id is not None and not 0 <= row.class_id <= _MOST_ID:
-        raise WrongLine(row.line, f"{row.class_id} is no class id")
+        raise WrongLine(row.line, f"{row.class_id} is not a class id")

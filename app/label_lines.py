@@ -128,7 +128,7 @@ def _of_cells(at: int, cells: Sequence[str], columns: tuple[int | None, int], *,
         raise WrongLine(at, f"it has {len(cells)} columns, and the first line has {width}")
     class_id = None if id_column is None else number(cells[id_column])
     if id_column is not None and class_id is None:
-        raise WrongLine(at, f"{cells[id_column][:40]!r} is no class id")
+        raise WrongLine(at, f"{cells[id_column][:40]!r} is not a class id")
     return Row(at, class_id, cells[name_column])
 
 

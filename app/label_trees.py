@@ -57,7 +57,7 @@ def _pair(key: Any, value: Any, *, by_id: bool) -> Row:
     name, text = (_name(value), _scalar(key)) if by_id else (_scalar(key), _scalar(value))
     class_id = number(text)
     if class_id is None:
-        raise WrongLine(_line(key), f"{_scalar(key)[:40]!r} is no pair of a class id and a name")
+        raise WrongLine(_line(key), f"{_scalar(key)[:40]!r} is not a pair of a class id and a name")
     return Row(_line(key), class_id, name)
 
 
@@ -70,7 +70,7 @@ def _entry(node: Any) -> Row:
         return Row(_line(node), None, _name(node))
     class_id = number(_scalar(fields["id"]))
     if class_id is None:
-        raise WrongLine(_line(node), f"{_scalar(fields['id'])[:40]!r} is no class id")
+        raise WrongLine(_line(node), f"{_scalar(fields['id'])[:40]!r} is not a class id")
     return Row(_line(node), class_id, _name(node))
 
 
@@ -116,7 +116,7 @@ def _item(fields: Mapping[str, str], line: int) -> Row:
     class_id = number(fields.get("id", ""))
     name = fields.get("display_name") or fields.get("name") or ""
     if class_id is None:
-        raise WrongLine(line, f"the item has the id {fields.get('id', '')[:40]!r}, which is no class id")
+        raise WrongLine(line, f"the item has the id {fields.get('id', '')[:40]!r}, which is not a class id")
     if not name:
         raise WrongLine(line, "the item has no name")
     return Row(line, class_id, name.strip())

@@ -97,8 +97,8 @@ class Metrics(ComparisonSeries):
         )
         self.batch_repairs = self._counter(
             "batch_repairs_total",
-            "Batches on which the model failed, by what was done: culprits (pictures that can't be decoded were answered "
-            "and the rest was run again), split (no culprit was found), halved (out of memory), given_up (a single "
+            "Batches on which the model failed, by what was done: culprits (pictures that can't be decoded were "
+            "answered and the rest was run again), split (no culprit was found), halved (out of memory), given_up (a single "
             "picture).",
             ["backend", "how"],
         )
@@ -130,7 +130,7 @@ class Metrics(ComparisonSeries):
             ["backend"],
         )
         self.worker_restarts = self._counter(
-            "worker_restarts_total", "Worker processes that were started again after they died, by how they died.", ["backend", "reason"]
+            "worker_restarts_total", "Workers that were started again after they died, by how they died.", ["backend", "reason"]
         )
         self.trt_engines = self._gauge("trt_engines", "TensorRT engines in the TF-TRT copy that is loaded.", [])
         self.trt_converted_ops = self._gauge(

@@ -14,4 +14,4 @@ def misspelt(environ: Mapping[str, str]) -> list[str]:
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     strange = [name for name in environ if name.startswith(PREFIX) and name not in known]
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.8) for name in strange}
-    return [f"{name} is no setting; did you mean {match[0]}?" for name, match in near.items() if match]
+    return [f"{name} is not a setting; did you mean {match[0]}?" for name, match in near.items() if match]

@@ -120,10 +120,10 @@ def _entries(path: Path) -> list[Path]:
 
 
 def _instead(path: Path) -> str:
-    """Why a file is no SavedModel, in a sentence that says what to do."""
+    """Why a file is not a SavedModel, in a sentence that says what to do."""
     beside = _with_graph(path.parent)
     hint = f"; there is one in {beside}" if beside and path.name != _GRAPH else ""
-    return f"{path} is no SavedModel: {foreign_models.of_file(path)}{hint}"
+    return f"{path} is not a SavedModel: {foreign_models.of_file(path)}{hint}"
 
 
 def _savedmodel(path: Path) -> Path | None:
@@ -155,10 +155,10 @@ def _lacking(path: Path, entries: Sequence[Path]) -> str:
     if not entries:
         return f"{path} is an empty folder: a SavedModel has {_GRAPH} and a folder of variables"
     if known := foreign_models.of_folder(entries):
-        return f"{path} is no SavedModel (no {_GRAPH}), and has no version folder with one; {known}"
+        return f"{path} is not a SavedModel (no {_GRAPH}), and has no version folder with one; {known}"
     below = next(filter(_is_original, sorted(entries)), None)
     hint = f"; there is one in {below}" if below else ""
-    return f"{path} is no SavedModel (no {_GRAPH}) and has no version folder with one, like {path}/1{hint}"
+    return f"{path} is not a SavedModel (no {_GRAPH}) and has no version folder with one, like {path}/1{hint}"
 
 
 def _is_original(path: Path) -> bool:

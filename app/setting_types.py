@@ -77,7 +77,7 @@ def _in_the_file(value: object) -> object:
         with open(value, encoding="utf-8") as file:
             text = file.read(_MOST_OF_A_FILE + 1)
     except UnicodeDecodeError:
-        raise ValueError(f"{value} is no text in UTF-8") from None
+        raise ValueError(f"{value} is not UTF-8 text") from None
     except OSError as error:
         raise ValueError(f"{value} can't be read: {error.strerror}") from None
     if len(text) > _MOST_OF_A_FILE:

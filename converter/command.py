@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", type=Path, help="the SavedModel's folder")
     _add_target(parser)
-    add_declared(parser.add_argument_group("of the model, where it can't be read"))
+    add_declared(parser.add_argument_group("what the model does not say of itself"))
     _add_limits(parser)
     _add_tftrt(parser.add_argument_group("for --target trt"))
     _add_for_servers(parser)
@@ -74,27 +74,30 @@ def _options(args: argparse.Namespace) -> Options:
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--target", choices=tuple(targets.KINDS), default=_DEFAULTS.target)
+    parser.add_argument(
+        "--target", choices=tuple(targets.KINDS), default=_DEFAULTS.target, help="the kind of copy to make"
+    )
     parser.add_argument("--output", type=Path, help="where the copy goes (default: MODEL_TARGET, beside the model)")
     parser.add_argument(
         "--batch-sizes",
         type=_sizes,
         default=_DEFAULTS.batch_sizes,
         metavar="1,8",
-        help="batch sizes that will be served",
+        help="the batch sizes that will be served",
     )
     parser.add_argument(
         "--images",
         type=Path,
         metavar="DIR",
-        help="JPEG files to build engines, calibrate INT8 and compare with (default: packaged photos, not for INT8)",
+        help="folder of JPEG files to build engines, calibrate INT8 and compare with (default: the packaged photos, but "
+        "not for INT8)",
     )
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
         type=str.upper,
         default=_DEFAULTS.precision,
-        help="of trt and onnx copies; INT8 of trt copies only",
+        help="precision of trt and onnx copies; INT8 is for trt copies only",
     )
     parser.add_argument(
         "--keep-disagreeing",
@@ -113,29 +116,29 @@ def _add_for_servers(parser: argparse.ArgumentParser) -> None:
 def add_declared(group: "argparse._ArgumentGroup") -> None:
     """What can be declared of a model (see `converter.description.Declared`)."""
     group.add_argument("--signature", metavar="NAME", help="the signature to convert (default: serving_default)")
-    group.add_argument("--input-scale", choices=tuple(SCALES), help="what its float32 pictures are made of")
-    group.add_argument("--input-fit", choices=FITS, help="how pictures become its fixed size (default: stretch)")
-    group.add_argument("--boxes", metavar="FORM", help=f"what its boxes are: {FORM}, like {', '.join(EXAMPLES)}")
-    group.add_argument("--outputs", metavar="ROLE=NAME,…", help=f"what its outputs are: {', '.join(ROLES)}")
-    before = "of a head before NMS: most"
+    group.add_argument("--input-scale", choices=tuple(SCALES), help="scale of the float32 or float16 pictures that it takes")
+    group.add_argument("--input-fit", choices=FITS, help="how pictures get the fixed size of its input (default: stretch)")
+    group.add_argument("--boxes", metavar="FORM", help=f"what the numbers of its boxes mean: {FORM}, like {', '.join(EXAMPLES)}")
+    group.add_argument("--outputs", metavar="ROLE=NAME,…", help=f"which of its outputs is what: {', '.join(ROLES)}")
+    before = "for a head before NMS: most"
     group.add_argument("--nms-iou", type=float, metavar="IOU", help=f"{before} overlap (default: {OVERLAP})")
     group.add_argument("--nms-count", type=int, metavar="N", help=f"{before} boxes of a picture (default: {MOST})")
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--time-limit-seconds", type=float, default=LONGEST_S, metavar="S", help="it is ended after this long"
+        "--time-limit-seconds", type=float, default=LONGEST_S, metavar="S", help="most seconds for the conversion"
     )
     parser.add_argument(
         "--memory-limit-mib",
         type=int,
         metavar="MIB",
-        help="it is ended when it holds more than this (default: what is free, less a margin)",
+        help="most memory for the conversion (default: what is free, less a margin)",
     )
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="hash every file of the model anew, whatever its size, times and inode say",
+        help="hash every file of the model, also those whose size, times and inode have not changed",
     )
 
 
@@ -152,21 +155,23 @@ def _add_tftrt(group: "argparse._ArgumentGroup") -> None:
         type=int,
         default=_DEFAULTS.workspace_bytes >> 20,
         metavar="MIB",
-        help="most scratch memory TensorRT may use on the GPU",
+        help="most scratch memory for TensorRT on the GPU",
     )
     group.add_argument(
-        "--cached-engines", type=int, metavar="N", help="most engines kept for a segment (default: one a batch size)"
+        "--cached-engines", type=int, metavar="N", help="most engines that are kept for a segment (default: one for each batch size)"
     )
-    group.add_argument("--profile-strategy", choices=STRATEGIES, default=_DEFAULTS.profile_strategy)
-    group.add_argument("--static-shape", action="store_true", help="implicit batch: one engine for each batch size")
     group.add_argument(
-        "--no-calibration", action="store_true", help="INT8 of a model with quantisation nodes of its own"
+        "--profile-strategy", choices=STRATEGIES, default=_DEFAULTS.profile_strategy, help="how TF-TRT makes profiles"
     )
-    group.add_argument("--build-at-run-time", action="store_true", help="engines may be built inside a request")
+    group.add_argument("--static-shape", action="store_true", help="use an implicit batch, with one engine for each batch size")
+    group.add_argument(
+        "--no-calibration", action="store_true", help="do not calibrate INT8: the model has quantisation nodes of its own"
+    )
+    group.add_argument("--build-at-run-time", action="store_true", help="allow that engines are built inside a request")
     group.add_argument(
         "--portable",
         action="store_true",
-        help="save no engines: for another GPU, which builds its own; a server never loads such a copy",
+        help="save no engines, for another GPU that builds its own; a server never loads such a copy",
     )
     group.add_argument(
         "--denylist", type=_names, default=(), metavar="OP,OP", help="types of operations to leave to TensorFlow"

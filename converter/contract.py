@@ -31,7 +31,7 @@ class BadOptions(ConverterError, ValueError):
 
 
 class UnusableModel(ConverterError):
-    """The folder is no SavedModel, or its signature is not a detector's."""
+    """The folder is not a SavedModel, or its signature is not a detector's."""
 
     code = "unusable_model"
     exit_code = 3

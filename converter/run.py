@@ -92,7 +92,7 @@ def _steps(kind: Kind) -> tuple[str, ...]:
 def _checked(source: Path, options: Options, folder: Path | None) -> tuple[Path, Path]:
     """The source and the place of its copy, resolved; BadOptions or UnusableModel if it can't come to anything."""
     if not (source / "saved_model.pb").is_file():
-        raise UnusableModel(f"{source.absolute().name} is no SavedModel: it has no saved_model.pb")
+        raise UnusableModel(f"{source.absolute().name} is not a SavedModel: it has no saved_model.pb")
     if options.images is not None:  # the packaged ones are good
         from converter.model import sampling
 
@@ -110,7 +110,7 @@ def _place(source: Path, folder: Path) -> Path:
     if place == source or place in source.parents or source in place.parents:
         raise BadOptions(f"the copy can't be put at {place.name}: it must lie outside its source and not around it")
     if place.exists() and not files.may_be_replaced(place):
-        raise BadOptions(f"{place.name} exists and is no copy of a model: it is left as it is")
+        raise BadOptions(f"{place.name} exists and is not a copy of a model: it is left as it is")
     return place
 
 

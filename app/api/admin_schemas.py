@@ -29,16 +29,16 @@ class ConvertRequest(BaseModel):
         default=None, description="INT8 is calibrated on the pictures in DETECTOR_CALIBRATION_IMAGES."
     )
     minimum_segment_size: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="Fewest operations of an engine."
+        default=None, ge=1, le=1_000_000, description="Fewest operations that become an engine."
     )
-    workspace_mib: int | None = Field(default=None, ge=1, le=1_000_000, description="Most scratch memory on the GPU.")
-    cached_engines: int | None = Field(default=None, ge=1, le=4096, description="Most engines kept for a segment.")
-    dynamic_shape: bool | None = Field(default=None, description="False: implicit batch, one engine for each size.")
+    workspace_mib: int | None = Field(default=None, ge=1, le=1_000_000, description="Most scratch memory on the GPU, in MiB.")
+    cached_engines: int | None = Field(default=None, ge=1, le=4096, description="Most engines that are kept for a segment.")
+    dynamic_shape: bool | None = Field(default=None, description="If false: implicit batch, with an engine for each batch size.")
     profile_strategy: Strategy | None = None
-    calibration: bool | None = Field(default=None, description="False: the graph has its own quantisation nodes.")
-    build_at_run_time: bool | None = Field(default=None, description="May an engine be built inside a request?")
+    calibration: bool | None = Field(default=None, description="If false: the graph has quantisation nodes of its own.")
+    build_at_run_time: bool | None = Field(default=None, description="Whether an engine may be built inside a request.")
     denylist: list[str] | None = Field(
-        default=None, max_length=100, description="Types of operations that stay TensorFlow's, like `Conv2D`."
+        default=None, max_length=100, description="Types of operations that are left to TensorFlow, like `Conv2D`."
     )
 
     def options(self, defaults: Options, calibration_images: Path | None) -> Options:
@@ -67,9 +67,10 @@ class AutoRequest(BaseModel):
 
     backend: AutoName | None = Field(
         default=None,
-        description="`auto`: the fastest that agrees; it also gives copies that were rolled back a new chance.",
+        description="`auto`: the fastest backend that agrees with native. It also gives copies that were rolled back a new "
+        "chance.",
     )
-    shadow_share: float | None = Field(default=None, ge=0, le=1, description="Share of requests run again to compare.")
+    shadow_share: float | None = Field(default=None, ge=0, le=1, description="Share of the requests that are run again to compare.")
 
 
 class AutoAnswer(BaseModel):
@@ -101,13 +102,13 @@ class JobAnswer(BaseModel):
 
     id: str
     target: str
-    options: dict[str, Any] = Field(description="All of them, as the converter got them.")
+    options: dict[str, Any] = Field(description="All options, as the converter got them.")
     state: str = Field(description="running, loading, succeeded, unavailable, refused, failed or cancelled.")
     reason: str = ""
     step: str = Field(description="What it is doing, or did last.")
-    doing: str = Field(description="The same in words.")
-    progress: float = Field(description="0 to 1: steps that are done, and the share of the present one.")
-    seconds: dict[str, float] = Field(description="By finished step.")
+    doing: str = Field(description="The step in words.")
+    progress: float = Field(description="0 to 1: the steps that are done, and the part of the present step that is done.")
+    seconds: dict[str, float] = Field(description="Seconds that each finished step took.")
     created: str
     finished: str | None
     log: list[str] = Field(description="The last lines the converter wrote.")

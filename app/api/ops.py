@@ -22,15 +22,15 @@ def routes(routing: Routing, served: Served, metrics: Metrics, health: Health, v
     router = APIRouter(tags=["operations"])
     _add_probes(router, health)
 
-    @router.get("/metrics", summary="Prometheus' text format", response_class=Response)
+    @router.get("/metrics", summary="All series in Prometheus' text format", response_class=Response)
     async def show_metrics() -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @router.get("/model", summary="What is served, and every backend's state with its reason")
+    @router.get("/model", summary="What is served, and the state of every backend with its reason")
     async def show_model() -> ModelAnswer:
         return _model_answer(routing, served)
 
-    @router.get("/model/versions", summary="Which versions of the model there are, and which one serves")
+    @router.get("/model/versions", summary="Which versions of the model there are, and which of them is served")
     async def model_versions() -> VersionsAnswer:
         known = await versions.known()
         now = served.now

@@ -74,7 +74,7 @@ class Packed:
             self._check_room(whole, limit)
             await asyncio.sleep(0)
         if unpacking.unused_data or at < len(packed):
-            raise BadRequest("something follows the end of what is compressed in the body")
+            raise BadRequest("the body has bytes after the end of its compressed data")
 
     def _check_room(self, whole: BytesIO, limit: int) -> None:
         if whole.tell() > limit:

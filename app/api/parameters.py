@@ -40,11 +40,14 @@ class Parameters(BaseModel):
         ge=0,
         le=1,
         validation_alias=AliasChoices(*_THRESHOLD),
-        description="Lowest score. Also called `confidence` or `min_confidence`.",
+        description="Lowest score of an object. Also called `confidence` or `min_confidence`.",
     )
     max_detections: int = Field(default=100, ge=1, le=1000, description="Most objects in the answer, best first.")
     classes: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
-        default=(), description="Only these classes, by name or id, separated by commas.", examples=["dog,cat"]
+        default=(),
+        description="Only these classes, by name or id, separated by commas. An unknown class is a 422 that names "
+        "similar ones.",
+        examples=["dog,cat"],
     )
     box: BoxFormat = Field(
         default="xyxy",
@@ -56,22 +59,23 @@ class Parameters(BaseModel):
         description="Who answers: `auto` is the active backend, `both` is native and the best copy, compared.",
     )
     compare_with: CopyName | None = Field(
-        default=None, description="With `backend=both`: the copy that is compared; if left out, the best one."
+        default=None, description="With `backend=both`: the copy that is compared. If left out, the best one."
     )
     annotate: bool = Field(
         default=False,
-        description="Add the picture with its boxes drawn, as a data URI. `Accept: image/jpeg` gives it bare.",
+        description="Add the picture with its boxes drawn, as a data URI. With `Accept: image/jpeg` the answer is that "
+        "picture alone.",
     )
     orientation: Orientation | None = Field(
         default=None,
-        description="How the model sees a picture that a camera has stored lying: `upright`, or as `stored`. Boxes are "
-        "in pixels of that. If left out, as the server is set.",
+        description="How the model sees a picture that a camera has stored turned: `upright`, or as it is `stored`. Boxes "
+        "are in pixels of what the model sees. If left out, `DETECTOR_ORIENTATION` says it.",
     )
     timeout_ms: int | None = Field(
         default=None,
         ge=1,
         le=_MAX_MS,
-        description="Longest to wait for the answer; what is still queued then is never run. Also as the header "
+        description="Longest time to wait for the answer. What is still queued then is never run. Also as the header "
         "`X-Request-Timeout-Ms`.",
     )
 
@@ -128,7 +132,7 @@ def _check_flat(body: Mapping[str, Any]) -> None:
     """
     for name, value in body.items():
         if (text := name.encode("utf-8", "replace").decode()) != name:
-            raise BadParameter(f"{text[:40]!r} is no parameter; there are: {', '.join(_NAMES)}")
+            raise BadParameter(f"{text[:40]!r} is not a parameter; there are: {', '.join(_NAMES)}")
         inner = value if name == "classes" and isinstance(value, list) else [value]
         if any(isinstance(each, list | dict) for each in inner):
             raise BadParameter(f"{name[:40]}: it is a list or an object where a text or a number is needed")
@@ -228,7 +232,7 @@ def _sentence(error: ValidationError) -> str:
     name = str(first["loc"][0])[:40]
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, _NAMES, n=1)
-        return f"{name!r} is no parameter" + (
+        return f"{name!r} is not a parameter" + (
             f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(_NAMES)}"
         )
     message = first["msg"].removeprefix("Value error, ")

@@ -50,11 +50,11 @@ class Picture(BaseModel):
         description="The EXIF orientation that the file declares, 1 to 8. Null if it declares none."
     )
     applied_orientation: int = Field(
-        description="The one by which the picture was turned before the model saw it; 1: it is as stored."
+        description="The orientation by which the picture was turned before the model saw it. 1: it is as stored."
     )
     encoded_quality: int | None = Field(
         default=None,
-        description="Of a turned picture for a model that takes JPEG files: with which quality it was encoded again. "
+        description="The quality with which a turned picture was encoded again, for a model that takes JPEG files. "
         "Left out otherwise.",
     )
 
@@ -102,7 +102,7 @@ class BoxPairAnswer(BaseModel):
     native: int | None
     copy_place: int | None = Field(alias="copy")
     iou: float | None = Field(description="How far the two boxes overlap, 0 to 1; null if only one has a box.")
-    score_diff: float | None = Field(description="How far their scores differ; null likewise.")
+    score_diff: float | None = Field(description="How far their scores differ; null if only one has a box.")
 
 
 class ComparisonAnswer(BaseModel):
@@ -116,14 +116,14 @@ class ComparisonAnswer(BaseModel):
     copy_ms: float
     agree: bool
     matched: int
-    missing: int = Field(description="Native's boxes that the copy has not.")
-    extra: int = Field(description="The copy's boxes that native has not.")
+    missing: int = Field(description="Boxes that only native has.")
+    extra: int = Field(description="Boxes that only the copy has.")
     class_flips: int = Field(description="Boxes in the same place with another class.")
-    mean_iou: float | None = Field(description="Of matched boxes; null without any.")
+    mean_iou: float | None = Field(description="Of the matched boxes; null if there are none.")
     largest_score_diff: float | None
-    reason: str = Field(description="Which limits are missed; empty if they agree.")
+    reason: str = Field(description="The limits that are missed; empty if the two agree.")
     pairs: list[BoxPairAnswer] = Field(
-        description="What is counted, box by box; boxes in no pair are too near the threshold to count."
+        description="What is counted, box by box. Boxes that are in no pair are too near the threshold to count."
     )
 
 
@@ -183,7 +183,7 @@ class ErrorAnswer(BaseModel):
     code: str = Field(description="A stable word for programs.")
     request_id: str
     results: list[FailedPicture] | None = Field(
-        default=None, description="Of several pictures, of which none has an answer: what happened to each."
+        default=None, description="If there were several pictures and none has an answer: what happened to each."
     )
     id: str | None = Field(default=None, description="With `results`: the request's id.")
     model: ModelName | None = Field(default=None, description="With `results`: the model that is served.")

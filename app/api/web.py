@@ -83,7 +83,7 @@ def _add_samples(router: APIRouter, samples: Samples) -> None:
 
     @router.get(
         "/samples/{name}/preview",
-        summary="The same, small",
+        summary="One sample photo, small",
         response_class=Response,
         responses={**picture, **missing},
     )

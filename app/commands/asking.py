@@ -42,7 +42,7 @@ class Asker:
         except ValueError:  # as of a port that is no number, or too large
             named = False
         if not named:
-            raise NoServer(f"{url!r} is no URL of a server, like http://127.0.0.1:8000")
+            raise NoServer(f"{url!r} is not the URL of a server, like http://127.0.0.1:8000")
         return cls(url.rstrip("/"), parameters, token, threading.local())
 
     def detect(self, picture: bytes) -> dict[str, Any]:

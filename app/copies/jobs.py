@@ -98,7 +98,7 @@ class Job:
             raw.pop("defaults", None)  # older servers kept them
             job = _FORM.validate_python(raw)
         except (AttributeError, TypeError, ValueError, RecursionError, ConverterError) as error:
-            raise ValueError(f"it is no job: {error}") from error
+            raise ValueError(f"it is not a job: {error}") from error
         job.log = deque(job.log, maxlen=LOG_LINES)
         return job
 

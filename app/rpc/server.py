@@ -37,7 +37,7 @@ async def running(make: Build, bind: str, fail: Callable[[str], None]) -> AsyncI
     try:
         bound = server.add_insecure_port(bind)
     except RuntimeError:  # grpc has said why in the log
-        fail(f"gRPC can't listen on {bind}: another program does, or it is no address of this machine")
+        fail(f"gRPC can't listen on {bind}: another program does, or it is not an address of this machine")
         yield
         return
     await server.start()

@@ -34,7 +34,7 @@ def of(truth: Truth, found: Sequence[Detections], way: str | None = None) -> Cat
     best = max(WAYS, key=fitting.__getitem__)
     told = f"{fitting[best]} of {len(pairs)} certain detections are on objects of their category"
     if len(pairs) < _FEWEST or fitting[best] < _MOST * len(pairs):
-        raise BadOptions(f"which category a class is can't be told: by {best} {told}; say it by --classes")
+        raise BadOptions(f"which category a class is can't be told: by {best} {told}; set --classes")
     return Categories(ways[best], best, told)
 
 

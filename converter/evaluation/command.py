@@ -33,20 +33,20 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("copies", type=Path, nargs="*", metavar="COPY", help="folders of copies of it")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the JPEG files")
     parser.add_argument(
-        "--annotations", type=Path, required=True, metavar="FILE", help="what is in them, in COCO's format"
+        "--annotations", type=Path, required=True, metavar="FILE", help="the objects in them, in COCO's format"
     )
     parser.add_argument("--partial", action="store_true", help="leave out pictures whose files are not there")
     parser.add_argument(
         "--classes",
         choices=WAYS,
-        help="which category a class of the model is: the one with its id, or its place among all, counted from 0 or "
-        "from 1 (default: what the model finds tells)",
+        help="which category a class of the model is: the one with its id, or the one at its place, counted from 0 or "
+        "from 1 (default: found out by what the model finds)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
     parser.add_argument(
-        "--time-limit-seconds", type=float, default=LONGEST_S, metavar="S", help="it is ended after this long"
+        "--time-limit-seconds", type=float, default=LONGEST_S, metavar="S", help="most seconds for the evaluation"
     )
-    add_declared(parser.add_argument_group("of the model, where it can't be read"))
+    add_declared(parser.add_argument_group("what the model does not say of itself"))
     return parser
 
 

@@ -87,7 +87,7 @@ def _rows(question: Question, found: Sequence[running.Found], scores: Sequence[S
 
 def _native(question: Question) -> Request:
     if not (question.model / "saved_model.pb").is_file():
-        raise UnusableModel(f"{question.model.absolute().name} is no SavedModel: it has no saved_model.pb")
+        raise UnusableModel(f"{question.model.absolute().name} is not a SavedModel: it has no saved_model.pb")
     return Request(folder=question.model.resolve(), batch_sizes=(1,), declared=question.declared)
 
 
@@ -99,7 +99,7 @@ def _copy(folder: Path) -> Request:
     if report is None and (folder / "saved_model.pb").is_file():
         return Request(folder=folder.resolve(), batch_sizes=(1,))  # made elsewhere
     if report is None:
-        raise BadOptions(f"{folder.absolute().name} is no copy: it has neither a report.json nor a saved_model.pb")
+        raise BadOptions(f"{folder.absolute().name} is not a copy: it has neither a report.json nor a saved_model.pb")
     return Request(folder=folder.resolve(), target=report.target, batch_sizes=(min(report.batch_sizes),))
 
 

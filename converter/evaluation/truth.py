@@ -84,7 +84,7 @@ def _parsed(path: Path) -> _File:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise BadOptions(f"{path.name} is no file of COCO annotations: {where}: {first['msg']}") from error
+        raise BadOptions(f"{path.name} is not a file of COCO annotations: {where}: {first['msg']}") from error
 
 
 def _checked(name: str, annotations: Path) -> str:
@@ -102,4 +102,4 @@ def _check_categories(boxes: Iterable[Box], categories: Iterable[Category], anno
 def _check_pictures(paths: Iterable[Path]) -> None:
     for path in paths:
         if not sampling.usable(path):
-            raise BadOptions(f"{path.name} is no JPEG file that can be read")
+            raise BadOptions(f"{path.name} is not a readable JPEG file")

@@ -86,8 +86,8 @@ def _scale(name: str, kind: str, declared: Declared) -> str | None:
         return None
     if declared.input_scale is None:
         raise UnusableModel(
-            f"the input {name!r} takes {kind} pictures, and on which scale can't be read: "
-            f"say it by DETECTOR_INPUT_SCALE ({', '.join(SCALES)})"
+            f"the input {name!r} takes {kind} pictures, and their scale can't be told: "
+            f"set DETECTOR_INPUT_SCALE ({', '.join(SCALES)})"
         )
     return declared.input_scale
 

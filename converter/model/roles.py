@@ -59,7 +59,7 @@ def _strange(name: str, rows: NDArray[Any], layout: Layout) -> str:
     first = ", ".join(f"{number:.4g}" for number in rows[0]) if len(rows) else "nothing"
     image = "the picture's number, " if layout.image is not None else ""
     return (
-        f"the output {name!r} has rows of {rows.shape[-1]} numbers that are no detections ({image}a box, a score from "
+        f"the output {name!r} has rows of {rows.shape[-1]} numbers that are not detections ({image}a box, a score from "
         f"0 to 1 and a whole class are needed; its first row is {first}); if they are a network's head, before NMS, "
         f"export the model with NMS inside, or say DETECTOR_OUTPUTS=head={name}"
     )

@@ -59,7 +59,7 @@ def load(folder: Path, *, may_have_engines: bool = False, declared: Declared | N
     be its own reference, and run without TensorRT where an engine is missing. A copy is read as its source was.
     """
     if not (folder / "saved_model.pb").is_file():
-        raise UnusableModel(f"{folder.name} is no SavedModel: it has no saved_model.pb")
+        raise UnusableModel(f"{folder.name} is not a SavedModel: it has no saved_model.pb")
     if not may_have_engines and (problem := engines.no_original(folder)):
         raise UnusableModel(problem)
     try:

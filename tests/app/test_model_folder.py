@@ -83,7 +83,7 @@ def test_the_newest_version_counts_in_whatever_way_it_lies(tmp_path: Path) -> No
 def test_no_savedmodel_is_told(name: str, tmp_path: Path) -> None:
     (tmp_path / "versions_without_graph" / "1").mkdir(parents=True)
     make(tmp_path / "only_copies", "1_trt")
-    with pytest.raises(NoModel, match=rf"{name} is no SavedModel .* no version folder .* like .*/{name}/1$"):
+    with pytest.raises(NoModel, match=rf"{name} is not a SavedModel .* no version folder .* like .*/{name}/1$"):
         find(tmp_path / name)
 
 
@@ -111,10 +111,10 @@ def test_models_of_other_formats_are_named_with_what_to_do(name: str, says: str,
     path = tmp_path / "model" / name
     path.parent.mkdir()
     path.touch()
-    with pytest.raises(NoModel, match=f"{name} is no SavedModel: it is an? .*{says}"):
+    with pytest.raises(NoModel, match=f"{name} is not a SavedModel: it is an? .*{says}"):
         find(path)
     if name != "saved_model.pb":
-        with pytest.raises(NoModel, match=f"model is no SavedModel .* it has {name}, and it is an? .*{says}"):
+        with pytest.raises(NoModel, match=f"model is not a SavedModel .* it has {name}, and it is an? .*{says}"):
             find(path.parent)
 
 

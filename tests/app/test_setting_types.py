@@ -55,7 +55,7 @@ def test_a_token_and_its_file_are_one_too_many(name: str) -> None:
         (None, "can't be read: No such file or directory"),
         (b"", "is empty"),
         (b"\n", "is empty"),
-        (b"\xff\xfe", "is no text in UTF-8"),
+        (b"\xff\xfe", "is not UTF-8 text"),
         (b"a" * 5000, "has more than 4,096 characters"),
         (b"two\nlines\n", "it has characters that no HTTP header can carry"),
         (b" sesame\n", "it begins or ends with a space"),

@@ -195,7 +195,7 @@ def test_the_default_model_is_the_bundled_one() -> None:
     ],
 )
 def test_a_misspelt_name_is_told(name: str, meant: str) -> None:
-    assert misspelt({name: "1", "HOME": "/root"}) == [f"{name} is no setting; did you mean {meant}?"]
+    assert misspelt({name: "1", "HOME": "/root"}) == [f"{name} is not a setting; did you mean {meant}?"]
 
 
 def test_what_kubernetes_sets_for_a_service_called_detector_is_no_misspelling() -> None:

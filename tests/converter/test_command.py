@@ -156,7 +156,7 @@ def test_a_copy_does_not_take_the_place_of_anything_else(tmp_path: Path, name: s
     precious.write_text("dear")
     done = convert(MODEL, "--target", "frozen", "--output", tmp_path / "home")
     assert done.returncode == 2
-    assert sentence(done) == "convert: home exists and is no copy of a model: it is left as it is"
+    assert sentence(done) == "convert: home exists and is not a copy of a model: it is left as it is"
     assert precious.read_text() == "dear"
 
 
@@ -164,7 +164,7 @@ def test_a_copy_does_not_take_the_place_of_anything_else(tmp_path: Path, name: s
 def test_what_is_no_savedmodel_ends_with_3_and_a_sentence(model: str) -> None:
     done = convert(model, "--target", "frozen")
     assert done.returncode == 3
-    assert sentence(done) == f"convert: {Path(model).name} is no SavedModel: it has no saved_model.pb"
+    assert sentence(done) == f"convert: {Path(model).name} is not a SavedModel: it has no saved_model.pb"
 
 
 @pytest.mark.tensorflow

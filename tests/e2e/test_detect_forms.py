@@ -134,7 +134,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"backend": "tflite"}, "backend: Input should be 'auto'"),
     ({"annotate": "perhaps"}, "annotate: Input should be a valid boolean"),
     ({"timeout_ms": "soon"}, "timeout_ms: Input should be a valid integer"),
-    ({"treshold": 0.5}, "'treshold' is no parameter; did you mean 'threshold'?"),
+    ({"treshold": 0.5}, "'treshold' is not a parameter; did you mean 'threshold'?"),
 ]
 
 

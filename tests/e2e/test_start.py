@@ -54,7 +54,7 @@ def test_a_folder_that_is_no_saved_model_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "model.keras").touch()
     done = serve(DETECTOR_MODEL=str(tmp_path))
     assert done.returncode == 2
-    assert "is no SavedModel (no saved_model.pb)" in done.stderr
+    assert "is not a SavedModel (no saved_model.pb)" in done.stderr
     assert "model.export" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 

@@ -96,7 +96,7 @@ def flag(said: Mapping[str, Any], name: str, *, default: bool) -> bool:
 def check_not_shared(said: Mapping[str, Any], whose: str) -> None:
     """BadRequest if a tensor is to lie in memory that the client shares with the server."""
     if said.get("shared_memory_region"):
-        raise BadRequest(f"{whose} is to lie in shared memory, which is not supported here")
+        raise BadRequest(f"{whose} is said to be in shared memory, which is not supported here")
 
 
 def datatype(array: NDArray[Any]) -> str:
@@ -118,7 +118,7 @@ def listed(array: NDArray[Any]) -> list[Any]:
 
 
 def objects(found: object, name: str) -> Sequence[Mapping[str, Any]]:
-    """The tensors of a list; BadRequest if it is no list of objects."""
+    """The tensors of a list; BadRequest if it is not a list of objects."""
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise BadRequest(f'"{name}" must be a list of objects, each with a name')
     return found
@@ -175,7 +175,7 @@ def elements(binary: memoryview, size: object) -> Iterator[bytes]:
         end = at + _LENGTH.size
         end += _LENGTH.unpack_from(binary, at)[0] if end <= len(binary) else 1
         if end > len(binary):
-            raise BadRequest(f"the binary data of the input is no list of {BYTES}, each behind its length in 4 bytes")
+            raise BadRequest(f"the binary data of the input is not a list of {BYTES}, each after its length in 4 bytes")
         yield bytes(binary[at + _LENGTH.size : end])
         at = end
     raise BadRequest(f"the request has more than {MAX_PICTURES} pictures")

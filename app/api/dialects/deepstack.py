@@ -45,7 +45,7 @@ class VisionError(BaseModel):
 
     success: bool
     error: str
-    code: int = Field(description="The status.")
+    code: int = Field(description="The status of the response.")
     request_id: str
 
 
@@ -79,7 +79,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
         "/v1/vision/detection",
         vision_detection,
         methods=["POST"],
-        summary="Objects with pixel boxes, as DeepStack and CodeProject.AI answer",
+        summary="Find objects as DeepStack and CodeProject.AI do",
         response_class=Response,
         responses={
             status: {**told, "model": VisionError}

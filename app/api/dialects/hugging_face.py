@@ -56,7 +56,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
     router.add_api_route(
         "/models/{name}",
         object_detection,
-        summary="Objects with pixel boxes, as its object-detection task answers",
+        summary="Find objects as Hugging Face's object detection does",
         **posted(_BODY),
     )
     return router

@@ -69,7 +69,7 @@ class Reader:
     def check_used(self) -> None:
         """BadRequest if there is a long string that `picture` was never asked for."""
         if self._used != self._long.keys():
-            raise BadRequest(f"the JSON has a string of more than {_LONG_BYTES:,} bytes that is no picture")
+            raise BadRequest(f"the JSON has a string of more than {_LONG_BYTES:,} bytes that is not a picture")
 
     async def _rest(self) -> bytes:
         """The body with a mark in the place of each long string."""

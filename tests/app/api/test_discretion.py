@@ -73,7 +73,7 @@ async def test_reasons_jobs_and_errors_tell_no_path(start: Start, programs: Prog
     answers += [await admin.api.detect(jpegs.photo(), backend="trt")]
     assert job["reason"] == "mine, x:y has no JPEG file (*.jpg, *.jpeg)"
     assert job["reason"] in shown.json()["backends"]["trt"]["reason"]
-    assert "street_signs is no SavedModel" in answers[4].json()["error"]
+    assert "street_signs is not a SavedModel" in answers[4].json()["error"]
     assert [
         answer.text for answer in answers if str(saved_model.parent) in answer.text or "secret" in answer.text
     ] == []

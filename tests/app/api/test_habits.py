@@ -95,7 +95,7 @@ async def test_a_picture_at_a_wrong_path_is_404_however_large(shared: Api) -> No
 
 async def test_bytes_before_a_picture_are_told(shared: Api) -> None:
     sentence = assert_is_error(await post(shared, b"\r\n" + PHOTO), 415, "not_a_jpeg")
-    assert sentence.endswith("it does not begin with ff d8 ff; 2 bytes stand before them")
+    assert sentence.endswith("it does not begin with ff d8 ff; 2 bytes come before them")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_so_is_json(kind: str, shared: Api) -> None:
         (PHOTO, "utf-8", 200, ""),
         (PHOTO, "", 200, ""),
         (gzip.compress(PHOTO)[:-9], "gzip", 400, "the compressed body is cut off"),
-        (gzip.compress(PHOTO[:100]) + gzip.compress(PHOTO[100:]), "gzip", 400, "something follows the end"),
+        (gzip.compress(PHOTO[:100]) + gzip.compress(PHOTO[100:]), "gzip", 400, "bytes after the end"),
         (b"no gzip", "gzip", 400, "not compressed as its Content-Encoding says: gzip"),
         (b"x", "br", 415, "send gzip, deflate or none"),
         (gzip.compress(LARGE), "gzip", 200, ""),

@@ -118,9 +118,9 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
     (
         {"inputs": [tensor()], "outputs": [{"name": "num_detections", "parameters": {"shared_memory_region": "a"}}]},
         400,
-        "the output 'num_detections' is to lie in shared memory",
+        "the output 'num_detections' is said to be in shared memory",
     ),
-    ({"inputs": [tensor(parameters={"shared_memory_region": "a"})]}, 400, "the input 'image_bytes' is to lie in"),
+    ({"inputs": [tensor(parameters={"shared_memory_region": "a"})]}, 400, "the input 'image_bytes' is said to be in"),
     (
         {"inputs": [tensor()], "outputs": [{"name": "num_detections", "parameters": {"binary_data": "false"}}]},
         400,

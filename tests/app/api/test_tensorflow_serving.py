@@ -75,7 +75,7 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
     ({"instances": [B64], "parameters": {"threshold": 2}}, 422, "threshold: "),
     ({"instances": [B64], "parameters": {"backend": "both"}}, 422, "of one backend, not of both"),
     ({"instances": [B64], "parameters": {"backend": "trt"}}, 503, "'trt' is unavailable"),
-    ({"instances": [B64], "theirs": "x" * 5000}, 400, "that is no picture"),
+    ({"instances": [B64], "theirs": "x" * 5000}, 400, "that is not a picture"),
 ]
 
 

@@ -13,7 +13,7 @@ from tests.support.app.telling import telling
     "url", ["localhost", "ftp://host", "http://", "http://[::1", "http://host:x", "http://host:70000", "http://host:0"]
 )
 def test_what_is_no_url_is_refused(url: str) -> None:
-    with pytest.raises(NoServer, match="is no URL of a server"):
+    with pytest.raises(NoServer, match="is not the URL of a server"):
         Asker.of(url, {}, None)
 
 

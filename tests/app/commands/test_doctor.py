@@ -103,7 +103,7 @@ def test_a_wrong_setting_is_told_and_the_rest_is_looked_at(saved_model: Path) ->
     text = run(environ=environ)
     problems = [row for row in text.splitlines() if row.startswith("settings ")]
     assert problems[0].startswith("settings     DETECTOR_MAX_BATCH: Input should be a valid integer")
-    assert problems[1] == "settings     DETECTOR_MODLE is no setting; did you mean DETECTOR_MODEL?"
+    assert problems[1] == "settings     DETECTOR_MODLE is not a setting; did you mean DETECTOR_MODEL?"
     assert line(text, "model").startswith("street_signs, version 1: ")
 
 

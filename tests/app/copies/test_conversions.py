@@ -22,7 +22,7 @@ OTHERS = [TRT, replace(FROZEN, batch_sizes=(1, 8)), replace(FROZEN, precision="F
 
 @pytest.fixture
 async def refusing(tmp_path: Path) -> AsyncIterator[Converting]:
-    """Conversions of a folder that is no SavedModel: each is refused in a moment."""
+    """Conversions of a folder that is not a SavedModel: each is refused in a moment."""
     made = Converting(tmp_path)
     yield made
     await made.close()
@@ -138,7 +138,7 @@ async def test_what_the_converter_writes_never_breaks_the_job(tmp_path: Path) ->
     job = refusing.convert(FROZEN)
     await refusing.finished()
     assert job.state == "refused"
-    assert any('{"step" lines is no SavedModel' in line for line in job.log)
+    assert any('{"step" lines is not a SavedModel' in line for line in job.log)
 
 
 async def test_the_same_options_are_the_same_job(refusing: Converting) -> None:

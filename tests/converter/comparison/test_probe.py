@@ -119,7 +119,7 @@ def test_what_is_no_savedmodel_is_refused_in_a_sentence(monkeypatch: pytest.Monk
     (tmp_path / "1_trt").mkdir()
     with pytest.raises(CopyRefused) as refusal:
         run(tmp_path / "1_trt", 1)
-    assert str(refusal.value) == "the copy does not run: 1_trt is no SavedModel: it has no saved_model.pb"
+    assert str(refusal.value) == "the copy does not run: 1_trt is not a SavedModel: it has no saved_model.pb"
 
 
 @pytest.mark.parametrize(

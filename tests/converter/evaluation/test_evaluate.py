@@ -89,8 +89,8 @@ def test_boxes_that_are_moved_are_right_at_the_overlaps_below_theirs(told: dict[
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["nowhere"], 3, "evaluate: nowhere is no SavedModel: it has no saved_model.pb"),
-        ([bundled_model() / "1", "nowhere"], 2, "evaluate: nowhere is no copy: it has neither a report.json nor a "),
+        (["nowhere"], 3, "evaluate: nowhere is not a SavedModel: it has no saved_model.pb"),
+        ([bundled_model() / "1", "nowhere"], 2, "evaluate: nowhere is not a copy: it has neither a report.json nor a "),
         ([bundled_model() / "1"], 2, "evaluate: coco.json can't be read: No such file or directory"),
     ],
     ids=["no model", "no copy", "no annotations"],

@@ -41,8 +41,8 @@ def test_pictures_objects_and_categories_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"annotations": []}, "coco.json is no file of COCO annotations: annotations: "),
-        ({"categories": None}, "coco.json is no file of COCO annotations: categories: "),
+        ({"annotations": []}, "coco.json is not a file of COCO annotations: annotations: "),
+        ({"categories": None}, "coco.json is not a file of COCO annotations: categories: "),
         ({"annotations": [{**BOX, "bbox": [1, 2, 3]}]}, "annotations.0.bbox.3: "),
         ({"annotations": [{**BOX, "image_id": 9}]}, "coco.json has no object in these pictures"),
         ({"annotations": [BOX, {**BOX, "category_id": 9}]}, "coco.json has objects of category 9, which is none of"),
@@ -72,7 +72,7 @@ def test_pictures_that_are_not_there_can_be_left_out(tmp_path: Path) -> None:
 def test_a_broken_picture_is_refused(tmp_path: Path) -> None:
     read(tmp_path)
     (tmp_path / "pictures" / "street.jpg").write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(BadOptions, match=r"^street.jpg is no JPEG file that can be read$"):
+    with pytest.raises(BadOptions, match=r"^street.jpg is not a readable JPEG file$"):
         truth.read(tmp_path / "coco.json", tmp_path / "pictures")
 
 
@@ -99,6 +99,6 @@ def test_what_it_finds_tells_which_category_a_class_is(first: int, way: str) -> 
 
 def test_what_tells_nothing_must_be_said() -> None:
     known, found = six(40)
-    with pytest.raises(BadOptions, match=r"can't be told: by ids 0 of 6 certain .*; say it by --classes$"):
+    with pytest.raises(BadOptions, match=r"can't be told: by ids 0 of 6 certain .*; set --classes$"):
         categories.of(known, found)
     assert categories.of(known, found, "from-1").of_class == {1: 1, 2: 18, 3: 90}

@@ -62,7 +62,7 @@ def turned(boxes: NDArray[Any], size: Size) -> NDArray[Any]:
 @pytest.mark.parametrize("convention", [API, KERAS, TPU])
 def test_boxes_that_move_along_in_no_reading_are_refused(convention: str, write: Any) -> None:
     asked = described(convention)
-    with pytest.raises(UnusableModel, match=r"its 12 boxes on 3 photos fit none: .* say it by DETECTOR_BOXES \(ORDER"):
+    with pytest.raises(UnusableModel, match=r"its 12 boxes on 3 photos fit none: .* set DETECTOR_BOXES \(ORDER"):
         read_boxes(asked, trials(asked, write))
 
 
@@ -76,7 +76,7 @@ def test_readings_that_tell_too_little_apart_are_named() -> None:
 @pytest.mark.parametrize(("rows", "why"), [(0, "it finds nothing in the probe photos"), (1, "too few")])
 def test_where_little_is_found_it_must_be_declared(convention: str, rows: int, why: str) -> None:
     asked = described(convention)
-    with pytest.raises(UnusableModel, match=rf"{why}; say it by DETECTOR_BOXES \("):
+    with pytest.raises(UnusableModel, match=rf"{why}; set DETECTOR_BOXES \("):
         read_boxes(asked, trials(asked, partial(written, "xywh"), rows=rows, sizes=SIZES[:2]))
 
 
@@ -85,7 +85,7 @@ def test_what_a_kind_of_outputs_documents_is_taken_where_little_is_found(convent
     asked = described(convention)
     found = read_boxes(asked, trials(asked, partial(written, reading), rows=1, sizes=SIZES[:2]))
     assert (found.boxes, "is what its kind of outputs documents" in found.evidence) == (reading, True)
-    with pytest.raises(UnusableModel, match="too few; say it by DETECTOR_BOXES"):
+    with pytest.raises(UnusableModel, match="too few; set DETECTOR_BOXES"):
         read_boxes(asked, trials(asked, partial(written, "xyxy@9999x9999"), rows=1, sizes=SIZES[:2]))
 
 

@@ -16,7 +16,7 @@ DETECTORS = [
     "in_base64",
 ]
 REFUSED = [
-    ("empty", "empty is no SavedModel: it has no saved_model.pb"),
+    ("empty", "empty is not a SavedModel: it has no saved_model.pb"),
     ("garbage", "TensorFlow can't load garbage: "),
     ("no_signature", "the model has no signature 'serving_default'; it has: none"),
     (

@@ -130,7 +130,7 @@ def test_pictures_are_found_among_the_inputs(takes: Specs, name: str) -> None:
             specs(image="string_N", t="_1"),
             "takes 2 inputs (image, t), not one, and no value is known for t (float32 (1,))",
         ),
-        (specs(image="float16_1_8_8_3"), "takes float16 pictures, and on which scale can't be read"),
+        (specs(image="float16_1_8_8_3"), "takes float16 pictures, and their scale can't be told"),
         (specs(image="float64_1_8_8_3"), "the input 'image' is float64"),
     ],
 )
