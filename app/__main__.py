@@ -71,7 +71,9 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="for programs")
     _add_detect(commands.add_parser("detect", help="find the objects in pictures, with a running server or without"))
     inspect = commands.add_parser("inspect", help="tell what a model takes and gives, and which copies it can have")
-    inspect.add_argument("model", nargs="?", help="the folder of the model or of its versions (default: DETECTOR_MODEL)")
+    inspect.add_argument(
+        "model", nargs="?", help="the folder of the model or of its versions (default: DETECTOR_MODEL)"
+    )
     inspect.add_argument("--json", action="store_true", help="for programs")
     for name in DECLARED:
         inspect.add_argument(
@@ -82,7 +84,9 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_detect(detect: argparse.ArgumentParser) -> None:
     detect.add_argument("pictures", nargs="+", help="JPEG files, folders of them, or patterns like 'photos/**/*.jpg'")
-    detect.add_argument("--url", help="address of a running server; without it one is started for the model of the settings")
+    detect.add_argument(
+        "--url", help="address of a running server; without it one is started for the model of the settings"
+    )
     detect.add_argument("--draw", metavar="DIR", type=Path, help="write each picture with its boxes there")
     detect.add_argument("--json", action="store_true", help="print the answers, one JSON object a line")
     detect.add_argument("--in-flight", metavar="N", type=_in_flight, default=4, help="most requests at once")

@@ -15,7 +15,8 @@ class AccessSettings(BatchSettings, frozen=True, extra="forbid"):
         "admin route needs it as `Authorization: Bearer …`.",
     )
     token_file: TokenInFile = Field(
-        default=None, description="File that holds the token for detections, in place of the variable. It is read at start."
+        default=None,
+        description="File that holds the token for detections, in place of the variable. It is read at start.",
     )
     admin_token: Token = Field(
         default=None, description="Token for the admin routes, `/convert` and `/admin`. Without it they are off."

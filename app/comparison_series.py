@@ -48,7 +48,9 @@ class ComparisonSeries(Series):
             "compare_iou", "Overlap (IoU) of boxes that native and the copy both found.", IOU_BUCKETS
         )
         self.compare_score_diff = self._comparing(
-            "compare_score_abs_diff", "Difference of the scores of boxes that native and the copy both found.", SCORE_BUCKETS
+            "compare_score_abs_diff",
+            "Difference of the scores of boxes that native and the copy both found.",
+            SCORE_BUCKETS,
         )
         self.compare_boxes = self._counter(
             "compare_boxes_total",
@@ -63,7 +65,9 @@ class ComparisonSeries(Series):
             ["reason"],
         )
         self.rollbacks = self._counter(
-            "rollbacks_total", "How often a copy was taken out of `auto`, for disagreement or errors.", ["copy", "reason"]
+            "rollbacks_total",
+            "How often a copy was taken out of `auto`, for disagreement or errors.",
+            ["copy", "reason"],
         )
         self.speedup = self._gauge(
             "speedup",
@@ -81,7 +85,9 @@ class ComparisonSeries(Series):
             "size_active", "1 if the backend answers `auto` for pictures of the size class.", ["backend", "size"]
         )
         self.gate_verdict = self._gauge(
-            "gate_verdict", "1 for the present verdict on a copy; `none` while there is no verdict.", ["copy", "verdict"]
+            "gate_verdict",
+            "1 for the present verdict on a copy; `none` while there is no verdict.",
+            ["copy", "verdict"],
         )
 
     def _comparing(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:

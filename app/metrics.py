@@ -85,7 +85,9 @@ class Metrics(ComparisonSeries):
             "Pictures that were answered, by size class: small (up to 0.5 MP), medium (up to 4 MP), large.",
             ["size"],
         )
-        self.failures = self._counter("failures_total", "Requests that got no detections, by the code of the error.", ["reason"])
+        self.failures = self._counter(
+            "failures_total", "Requests that got no detections, by the code of the error.", ["reason"]
+        )
         self.queue_depth = self._gauge("queue_depth", "Pictures that wait for a backend.", ["backend"])
         self.in_flight = self._gauge("in_flight", "Batches that the backend works on now.", ["backend"])
         self.batch_size = Histogram(
@@ -98,12 +100,14 @@ class Metrics(ComparisonSeries):
         self.batch_repairs = self._counter(
             "batch_repairs_total",
             "Batches on which the model failed, by what was done: culprits (pictures that can't be decoded were "
-            "answered and the rest was run again), split (no culprit was found), halved (out of memory), given_up (a single "
-            "picture).",
+            "answered and the rest was run again), split (no culprit was found), halved (out of memory), given_up (a "
+            "single picture).",
             ["backend", "how"],
         )
         self.not_finite = self._counter(
-            "not_finite_total", "Detections that were left out because a number in them was NaN or infinite.", ["backend"]
+            "not_finite_total",
+            "Detections that were left out because a number in them was NaN or infinite.",
+            ["backend"],
         )
 
     def _connections(self) -> None:
@@ -118,11 +122,8 @@ class Metrics(ComparisonSeries):
     def _models(self) -> None:
         self.backend_ready = self._gauge("backend_ready", "1 if the backend is loaded and warm.", ["backend"])
         self.backend_active = self._gauge("backend_active", "1 if the backend answers `auto`.", ["backend"])
-        self.backend_state = self._gauge("backend_state", "1 for the present state of the backend.", ["backend", "state"])
-        self.backend_replicas = self._gauge(
-            "backend_replicas_ready",
-            "Workers of the backend that are warm, of as many as DETECTOR_REPLICAS says.",
-            ["backend"],
+        self.backend_state = self._gauge(
+            "backend_state", "1 for the present state of the backend.", ["backend", "state"]
         )
         self.backend_gpu_memory = self._gauge(
             "backend_gpu_memory_bytes",
@@ -130,7 +131,9 @@ class Metrics(ComparisonSeries):
             ["backend"],
         )
         self.worker_restarts = self._counter(
-            "worker_restarts_total", "Workers that were started again after they died, by how they died.", ["backend", "reason"]
+            "worker_restarts_total",
+            "Workers that were started again after they died, by how they died.",
+            ["backend", "reason"],
         )
         self.trt_engines = self._gauge("trt_engines", "TensorRT engines in the TF-TRT copy that is loaded.", [])
         self.trt_converted_ops = self._gauge(
@@ -142,7 +145,9 @@ class Metrics(ComparisonSeries):
             "ONNX copy was loaded that runs elsewhere than was asked for.",
             ["backend", "reason"],
         )
-        self.model_info = self._gauge("model_info", "Always 1; the labels say what is served.", ["name", "version", "server"])
+        self.model_info = self._gauge(
+            "model_info", "Always 1; the labels say what is served.", ["name", "version", "server"]
+        )
 
     def _conversions(self) -> None:
         self.conversions = self._counter("conversions_total", "Conversions, by how they ended.", ["target", "result"])

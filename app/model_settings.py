@@ -25,7 +25,9 @@ class ModelSettings(BaseModel, frozen=True, extra="forbid"):
         description="The folder of a SavedModel, or a folder of versions named by digits, of which the newest is "
         "served.",
     )
-    signature: str | None = Field(default=None, description="Name of the signature to serve. Default: `serving_default`.")
+    signature: str | None = Field(
+        default=None, description="Name of the signature to serve. Default: `serving_default`."
+    )
     input_scale: Scale | None = Field(
         default=None,
         description="Scale of the pictures that a model with `float32` or `float16` input takes; such models need it. "

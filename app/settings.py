@@ -70,7 +70,8 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
         "(`blocking`), or not at start (`off`).",
     )
     precision: Precision = Field(
-        default="FP32", description="Precision of the TF-TRT copy that is made at start. `FP16` holds for the ONNX copy too."
+        default="FP32",
+        description="Precision of the TF-TRT copy that is made at start. `FP16` holds for the ONNX copy too.",
     )
     calibration_images: Path | None = Field(
         default=None, validate_default=True, description="Folder of JPEG files on which an INT8 copy is calibrated."
@@ -106,7 +107,10 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
         "number of pairs is timed in any case.",
     )
     shadow_share: float = Field(
-        default=0.02, ge=0, le=1, description="Share of requests that are run again on native and on a copy, to compare the two."
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Share of requests that are run again on native and on a copy, to compare the two.",
     )
     rollback_share: float = Field(
         default=_ROLLBACK.share,
@@ -129,7 +133,9 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
     )
     max_body_bytes: int = Field(default=20_000_000, ge=1, description="Largest body of a request.")
     bodies_bytes: int = Field(
-        default=256_000_000, ge=1, description="Most bytes of bodies in memory at once. Beyond that the slowest request gets 429."
+        default=256_000_000,
+        ge=1,
+        description="Most bytes of bodies in memory at once. Beyond that the slowest request gets 429.",
     )
     max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels that a picture may have.")
     orientation: Orientation = Field(
@@ -149,7 +155,9 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
         description="Most connections at once. One more takes the place of the one that has been idle longest. "
         "Default: what the limit on open files leaves, at most 4,096.",
     )
-    keep_alive_seconds: float = Field(default=75, gt=0, description="Longest time that a connection is kept between requests.")
+    keep_alive_seconds: float = Field(
+        default=75, gt=0, description="Longest time that a connection is kept between requests."
+    )
     request_seconds: float = Field(
         default=10,
         gt=0,

@@ -89,8 +89,8 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         "--images",
         type=Path,
         metavar="DIR",
-        help="folder of JPEG files to build engines, calibrate INT8 and compare with (default: the packaged photos, but "
-        "not for INT8)",
+        help="folder of JPEG files to build engines, calibrate INT8 and compare with (default: the packaged photos, "
+        "but not for INT8)",
     )
     parser.add_argument(
         "--precision",
@@ -116,9 +116,15 @@ def _add_for_servers(parser: argparse.ArgumentParser) -> None:
 def add_declared(group: "argparse._ArgumentGroup") -> None:
     """What can be declared of a model (see `converter.description.Declared`)."""
     group.add_argument("--signature", metavar="NAME", help="the signature to convert (default: serving_default)")
-    group.add_argument("--input-scale", choices=tuple(SCALES), help="scale of the float32 or float16 pictures that it takes")
-    group.add_argument("--input-fit", choices=FITS, help="how pictures get the fixed size of its input (default: stretch)")
-    group.add_argument("--boxes", metavar="FORM", help=f"what the numbers of its boxes mean: {FORM}, like {', '.join(EXAMPLES)}")
+    group.add_argument(
+        "--input-scale", choices=tuple(SCALES), help="scale of the float32 or float16 pictures that it takes"
+    )
+    group.add_argument(
+        "--input-fit", choices=FITS, help="how pictures get the fixed size of its input (default: stretch)"
+    )
+    group.add_argument(
+        "--boxes", metavar="FORM", help=f"what the numbers of its boxes mean: {FORM}, like {', '.join(EXAMPLES)}"
+    )
     group.add_argument("--outputs", metavar="ROLE=NAME,…", help=f"which of its outputs is what: {', '.join(ROLES)}")
     before = "for a head before NMS: most"
     group.add_argument("--nms-iou", type=float, metavar="IOU", help=f"{before} overlap (default: {OVERLAP})")
@@ -158,14 +164,21 @@ def _add_tftrt(group: "argparse._ArgumentGroup") -> None:
         help="most scratch memory for TensorRT on the GPU",
     )
     group.add_argument(
-        "--cached-engines", type=int, metavar="N", help="most engines that are kept for a segment (default: one for each batch size)"
+        "--cached-engines",
+        type=int,
+        metavar="N",
+        help="most engines that are kept for a segment (default: one for each batch size)",
     )
     group.add_argument(
         "--profile-strategy", choices=STRATEGIES, default=_DEFAULTS.profile_strategy, help="how TF-TRT makes profiles"
     )
-    group.add_argument("--static-shape", action="store_true", help="use an implicit batch, with one engine for each batch size")
     group.add_argument(
-        "--no-calibration", action="store_true", help="do not calibrate INT8: the model has quantisation nodes of its own"
+        "--static-shape", action="store_true", help="use an implicit batch, with one engine for each batch size"
+    )
+    group.add_argument(
+        "--no-calibration",
+        action="store_true",
+        help="do not calibrate INT8: the model has quantisation nodes of its own",
     )
     group.add_argument("--build-at-run-time", action="store_true", help="allow that engines are built inside a request")
     group.add_argument(

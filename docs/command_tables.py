@@ -7,7 +7,7 @@ from converter import command
 from converter.evaluation import command as evaluation
 from docs.markdown import code, table
 
-_HEAD = ("option", "default", "")
+_HEAD = ("option", "default", "meaning")
 
 
 def convert() -> str:
@@ -45,4 +45,6 @@ def _default(action: argparse.Action) -> str:
     if action.default in (None, False, ()):
         return ""
     default = action.default
+    if isinstance(default, float):
+        return code(f"{default:g}")
     return code(",".join(map(str, default)) if isinstance(default, tuple) else f"{default}")

@@ -22,7 +22,7 @@ SECTIONS = {
 }
 _OWN_VALUES = {"bind": "address:port", "grpc_bind": "address:port", "token_file": "path", "admin_token_file": "path"}
 _DEFAULT = " Default: "  # what follows it in a description stands in a column of its own
-_HEAD = ("variable", "default", "values", "")
+_HEAD = ("variable", "default", "values", "meaning")
 
 
 def settings() -> str:
@@ -38,9 +38,12 @@ def settings() -> str:
 
 def _row(name: str, schema: dict[str, Any]) -> tuple[str, ...]:
     meaning, _, told = schema["description"].partition(_DEFAULT)
-    return code(PREFIX + name.upper()), told.removesuffix(".") or _default(name), _OWN_VALUES.get(
-        name, values(schema)
-    ), meaning
+    return (
+        code(PREFIX + name.upper()),
+        told.removesuffix(".") or _default(name),
+        _OWN_VALUES.get(name, values(schema)),
+        meaning,
+    )
 
 
 def _default(name: str) -> str:
@@ -49,4 +52,6 @@ def _default(name: str) -> str:
     default = Settings.model_fields[name].default
     if default in (None, (), ""):
         return ""
+    if isinstance(default, float):
+        return code(f"{default:g}")
     return code(str(default).lower() if isinstance(default, bool) else str(default))

@@ -5,7 +5,7 @@ from typing import Any
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from app.api.access import ADMIN, covers
+from app.api.access import ADMIN, PUBLIC, covers
 from app.api.errors import STATUS
 from app.api.parameters import Parameters
 from app.main import create_app
@@ -40,12 +40,12 @@ def routes() -> str:
     for path, methods in paths.items():
         title = next((title for start, title in _TITLES.items() if path.startswith(start)), _OTHERS)
         groups.setdefault(title, []).extend([_route(path, method, operation) for method, operation in methods.items()])
-    head = ("route", "needs", "")
+    head = ("route", "needs", "what it does")
     return "\n\n".join(f"### {title}\n\n{table(head, rows)}" for title, rows in groups.items())
 
 
 def _route(path: str, method: str, operation: dict[str, Any]) -> tuple[str, str, str]:
-    needs = "admin" if covers(ADMIN, path) else "token" if operation.get("security") else ""
+    needs = "" if covers(PUBLIC, path) else "admin" if covers(ADMIN, path) else "token"
     return code(f"{method.upper()} {path}"), needs, operation["summary"]
 
 
@@ -53,7 +53,7 @@ def parameters() -> str:
     """The parameters of /detect."""
     schemas = Parameters.model_json_schema()["properties"]
     rows = [(code(name), values(each), _default(each), each["description"]) for name, each in schemas.items()]
-    return table(("parameter", "values", "default", ""), rows)
+    return table(("parameter", "values", "default", "meaning"), rows)
 
 
 def _default(schema: dict[str, Any]) -> str:
@@ -65,7 +65,7 @@ def errors() -> str:
     """The errors of the API by status."""
     found = sorted(STATUS.items(), key=lambda each: each[1])
     return table(
-        ("status", "code", ""), [(str(status), code(error.code), _sentence(error)) for error, status in found]
+        ("status", "code", "meaning"), [(str(status), code(error.code), _sentence(error)) for error, status in found]
     )
 
 
@@ -75,7 +75,7 @@ def _sentence(error: type[Exception]) -> str:
 
 def metrics() -> str:
     """All series, by name."""
-    head = ("series", "type", "labels", "")
+    head = ("series", "type", "labels", "meaning")
     return table(head, sorted(_families(Metrics())))
 
 

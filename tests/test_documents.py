@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import jsonschema
@@ -115,7 +116,7 @@ def check_benchmark(words: Sequence[str]) -> None:
 
 def check_curl(words: Sequence[str]) -> None:
     """It asks for a route that there is, with a body as that route takes it and files that exist."""
-    after = dict(zip(words, words[1:], strict=False))
+    after = dict(pairwise(words))
     files = [found[1] for word in words if (found := re.fullmatch(r"(?:\w+=)?@([\w/.]+)", word))]
     assert [file for file in files if not (ROOT / file).is_file()] == []
     asked = next(word for word in words if "localhost:8000" in word)

@@ -31,9 +31,15 @@ class ConvertRequest(BaseModel):
     minimum_segment_size: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Fewest operations that become an engine."
     )
-    workspace_mib: int | None = Field(default=None, ge=1, le=1_000_000, description="Most scratch memory on the GPU, in MiB.")
-    cached_engines: int | None = Field(default=None, ge=1, le=4096, description="Most engines that are kept for a segment.")
-    dynamic_shape: bool | None = Field(default=None, description="If false: implicit batch, with an engine for each batch size.")
+    workspace_mib: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Most scratch memory on the GPU, in MiB."
+    )
+    cached_engines: int | None = Field(
+        default=None, ge=1, le=4096, description="Most engines that are kept for a segment."
+    )
+    dynamic_shape: bool | None = Field(
+        default=None, description="If false: implicit batch, with an engine for each batch size."
+    )
     profile_strategy: Strategy | None = None
     calibration: bool | None = Field(default=None, description="If false: the graph has quantisation nodes of its own.")
     build_at_run_time: bool | None = Field(default=None, description="Whether an engine may be built inside a request.")
@@ -67,10 +73,12 @@ class AutoRequest(BaseModel):
 
     backend: AutoName | None = Field(
         default=None,
-        description="`auto`: the fastest backend that agrees with native. It also gives copies that were rolled back a new "
-        "chance.",
+        description="`auto`: the fastest backend that agrees with native. It also gives copies that were rolled back a "
+        "new chance.",
     )
-    shadow_share: float | None = Field(default=None, ge=0, le=1, description="Share of the requests that are run again to compare.")
+    shadow_share: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the requests that are run again to compare."
+    )
 
 
 class AutoAnswer(BaseModel):
@@ -107,7 +115,9 @@ class JobAnswer(BaseModel):
     reason: str = ""
     step: str = Field(description="What it is doing, or did last.")
     doing: str = Field(description="The step in words.")
-    progress: float = Field(description="0 to 1: the steps that are done, and the part of the present step that is done.")
+    progress: float = Field(
+        description="0 to 1: the steps that are done, and the part of the present step that is done."
+    )
     seconds: dict[str, float] = Field(description="Seconds that each finished step took.")
     created: str
     finished: str | None

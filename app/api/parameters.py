@@ -68,8 +68,8 @@ class Parameters(BaseModel):
     )
     orientation: Orientation | None = Field(
         default=None,
-        description="How the model sees a picture that a camera has stored turned: `upright`, or as it is `stored`. Boxes "
-        "are in pixels of what the model sees. If left out, `DETECTOR_ORIENTATION` says it.",
+        description="How the model sees a picture that a camera has stored turned: `upright`, or as it is `stored`. "
+        "Boxes are in pixels of what the model sees. If left out, `DETECTOR_ORIENTATION` says it.",
     )
     timeout_ms: int | None = Field(
         default=None,

@@ -149,4 +149,3 @@ def test_the_policy_allows_nothing_from_elsewhere(server: Server) -> None:
     assert response.headers["Content-Security-Policy"] == POLICY
     assert "http" not in POLICY
     assert "unsafe" not in POLICY
-
