@@ -139,6 +139,15 @@ CHECKS: dict[str, Callable[[Sequence[str]], None]] = {
 }
 
 
+def test_a_reason_that_is_explained_is_one_that_is_given() -> None:
+    page = PRESENT[ROOT / "docs" / "comparison.md"].partition("reason begins with")[2].partition("\n\n")[0]
+    cells = [line.split("|")[2] for line in page.splitlines()[2:]]
+    sources = "".join(path.read_text() for part in ("app", "converter") for path in (ROOT / part).rglob("*.py"))
+    reasons = [reason.strip("… ") for cell in cells for reason in re.findall(r"`([^`]+)`", cell)]
+    assert len(reasons) > 12
+    assert [reason for reason in reasons if reason not in sources] == []
+
+
 def is_served(method: str, path: str) -> bool:
     """Whether there is such a route; `{…}` in either path stands for anything, as does a path of another protocol's."""
     alike = [re.sub(r"\{\w+\}", "[^/]+", known) for known, told in API["paths"].items() if method.lower() in told]
