@@ -39,7 +39,7 @@ def drawn(folder: Path) -> list[Path]:
 
 def _rates(found: Mapping[str, Any]) -> list[tuple[int, float]]:
     """Pictures a second by connections: the medians of the rounds."""
-    rounds = [one["server"] for one in found["rounds"]]
+    rounds = found["rounds"]
     return [(int(count), statistics.median(one[count]["rate"] for one in rounds)) for count in rounds[0]]
 
 
