@@ -176,9 +176,7 @@ def _add_tftrt(group: "argparse._ArgumentGroup") -> None:
         "--static-shape", action="store_true", help="use an implicit batch, with one engine for each batch size"
     )
     group.add_argument(
-        "--no-calibration",
-        action="store_true",
-        help="do not calibrate INT8: the model has quantisation nodes of its own",
+        "--no-calibration", action="store_true", help="INT8 of a model with quantisation nodes of its own"
     )
     group.add_argument("--build-at-run-time", action="store_true", help="allow that engines are built inside a request")
     group.add_argument(

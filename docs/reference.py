@@ -45,7 +45,9 @@ def main() -> int:
 
 def written() -> dict[Path, str]:
     """Each page that has tables, as it is to be; KeyError if a mark names a table that is not known."""
-    pages = {page: page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+    pages = {
+        page: page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    }
     return {page: filled(text) for page, text in pages.items() if _BLOCK.search(text)}
 
 

@@ -79,14 +79,14 @@ def metrics() -> str:
     return table(head, sorted(_families(Metrics())))
 
 
-def _families(metrics: Metrics) -> Iterator[Sequence[str]]:
+def _families(metrics: Metrics) -> Iterator[tuple[str, ...]]:
     for each in vars(metrics).values():
         if isinstance(each, MetricWrapperBase):
-            yield _family(each.describe()[0], each._labelnames)
+            yield _family(next(iter(each.describe())), each._labelnames)
     for family in metrics.processes.describe():
         yield _family(family, family._labelnames)
 
 
-def _family(family: Any, labels: Sequence[str]) -> Sequence[str]:
+def _family(family: Any, labels: Sequence[str]) -> tuple[str, ...]:
     name = family.name + ("_total" if family.type == "counter" else "")
     return code(name), family.type, code(*labels), family.documentation
