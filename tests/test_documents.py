@@ -148,6 +148,15 @@ def test_a_reason_that_is_explained_is_one_that_is_given() -> None:
     assert [reason for reason in reasons if reason not in sources] == []
 
 
+def test_figures_with_a_source_stand_there() -> None:
+    page = ROOT / "docs" / "capacity.md"
+    rows = re.findall(r"^\|[^|]+\|[^|]+\| ([^|]+) \|[^|]+\| \[[^]]+\]\(([^)]+)\) \|$", PRESENT[page], re.MULTILINE)
+    assert len(rows) == 5
+    for measured, source in rows:
+        text = (page.parent / source).read_text(encoding="utf-8")
+        assert [each for each in re.findall(r"\d[\d.,]*", measured) if each.rstrip(".,") not in text] == []
+
+
 def is_served(method: str, path: str) -> bool:
     """Whether there is such a route; `{…}` in either path stands for anything, as does a path of another protocol's."""
     alike = [re.sub(r"\{\w+\}", "[^/]+", known) for known, told in API["paths"].items() if method.lower() in told]

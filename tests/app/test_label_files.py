@@ -60,7 +60,7 @@ WRONG = {
     "a name that begins with a number": ("person\n7 up\n", "line 2 of .* id can't be told"),
     "numbers behind names": ("person 0\ncar 1\n", "line 1 of .* id can't be told"),
     "an id twice": ("1 person\n\n1 car\n", "line 3 of .* class 1 again, as line 1"),
-    "an id out of range": ("99999999999 person\n", "line 1 of .* no class id"),
+    "an id out of range": ("99999999999 person\n", "line 1 of .* not a class id"),
     "commas and no ids": ("/m/1,person\n/m/2,car\n", "line 1 of .* table: no single column"),
     "columns without a heading": ("0,person,red\n1,car,blue\n", "line 1 of .* 3 columns"),
     "a torn table": ("0,person\n1,car,blue\n", "line 2 of .* 3 columns"),
@@ -74,11 +74,11 @@ WRONG = {
     "pbtxt with a negative id": ("item {\n id: -1 name: 'a' }", "line 1 of .* pbtxt: .*'-1'"),
     "broken JSON": ('["person",\n "car"\n "dog"]', "line 3 of .* JSON"),
     "JSON with a null": ('["person",\n null]', "line 2 of .* JSON: there is no name"),
-    "JSON of other things": ('{"1": "person",\n "x": "car"}', "line 2 of .* JSON: 'x' is no pair"),
+    "JSON of other things": ('{"1": "person",\n "x": "car"}', "line 2 of .* JSON: 'x' is not a pair"),
     "JSON in JSON in JSON": ("[" * 100_000, "line 1 of .* JSON: it is nested too deeply"),
     "some with ids": ('[{"id": 1, "name": "a"},\n{"name": "b"}]', "line 2 of .* 'b' is unlike"),
     "YAML with a tab": ("names:\n\t0: person\n", "line 2 of .* YAML"),
-    "YAML of other things": ("nc: 3\nnames: {a: b}\n", "line 2 of .* YAML: 'a' is no pair"),
+    "YAML of other things": ("nc: 3\nnames: {a: b}\n", "line 2 of .* YAML: 'a' is not a pair"),
 }
 
 

@@ -35,7 +35,7 @@ HOSTILE = {
     "a letter too many": (b'{"image":"/9j/4"}', "application/json", 400, "a whole group of four"),
     "lost +": (b'{"image":"/9j/ 4A"}', "application/json", 400, "perhaps where a + was"),
     "a million objects": (b'{"images":[' + b"{}," * 1_000_000, "application/json", 400, "besides its pictures"),
-    "a long name": (b'{"image":"/9j/","classes":"' + b"dog" * 9_000 + b'"}', "application/json", 400, "no picture"),
+    "a long name": (b'{"image":"/9j/","classes":"' + b"dog" * 9_000 + b'"}', "application/json", 400, "not a picture"),
     "a deep list": (b'{"image":"/9j/","box":' + b"[" * 500 + b"]" * 500 + b"}", "application/json", 422, "box: it is"),
     "a long number": (b'{"image":"/9j/","timeout_ms":1' + b"0" * 400 + b"}", "application/json", 422, "timeout_ms"),
     "half a surrogate pair": (b'{"image":"/9j/","\\ud800":1}', "application/json", 422, "'?' is not a parameter"),

@@ -142,9 +142,9 @@ async def test_what_is_wrong_is_named(body: dict[str, Any], status: int, sentenc
 @pytest.mark.parametrize(
     ("elements", "shape", "sentence"),
     [
-        (ELEMENT[:-1], [1], "no list of BYTES"),
-        (ELEMENT + b"\0\0", [1], "no list of BYTES"),
-        (b"\xff\xff\xff\xff", [1], "no list of BYTES"),
+        (ELEMENT[:-1], [1], "not a list of BYTES"),
+        (ELEMENT + b"\0\0", [1], "not a list of BYTES"),
+        (b"\xff\xff\xff\xff", [1], "not a list of BYTES"),
         (struct.pack("<I", 0) * 40, [40], "more than 32 pictures"),
     ],
 )

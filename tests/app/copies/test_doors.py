@@ -91,7 +91,7 @@ async def test_a_model_that_changed_in_its_place_is_served_when_somebody_says_so
         await versions.load()
     away = (saved_model / "1").rename(saved_model / "elsewhere")
     await server.crash("native", pause_s=20)
-    with pytest.raises(NotLoaded, match="no SavedModel"):
+    with pytest.raises(NotLoaded, match="not a SavedModel"):
         await versions.load()
     away.rename(saved_model / "1")
     await versions.load()

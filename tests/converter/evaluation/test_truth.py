@@ -59,7 +59,7 @@ def test_what_can_not_be_used_is_refused_with_a_sentence(
 
 
 def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadOptions, match="no file of COCO annotations"):
+    with pytest.raises(BadOptions, match="not a file of COCO annotations"):
         read(tmp_path, "pictures")
 
 

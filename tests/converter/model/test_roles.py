@@ -46,7 +46,7 @@ def test_what_a_row_is_shows_in_its_numbers(convention: str, answers: Any, found
     ],
 )
 def test_rows_that_are_no_detections_are_refused_with_the_first_of_them(convention: str, answers: Any) -> None:
-    with pytest.raises(UnusableModel, match=r"are no detections .* its first row is \d.*DETECTOR_OUTPUTS=head=rows"):
+    with pytest.raises(UnusableModel, match=r"are not detections .* its first row is \d.*DETECTOR_OUTPUTS=head=rows"):
         settle(of_rows(convention), answers)
 
 
