@@ -51,7 +51,7 @@ async def test_metadata_readiness_and_health(client: Client) -> None:
 
 
 def wrong() -> Iterator[tuple[Any, str, str]]:
-    yield infer(raw=[ELEMENT[:-1]]), "INVALID_ARGUMENT", "no list of BYTES"
+    yield infer(raw=[ELEMENT[:-1]]), "INVALID_ARGUMENT", "not a list of BYTES"
     yield infer(raw=[ELEMENT], contents=[PHOTO]), "INVALID_ARGUMENT", "which then has no contents"
     yield infer(contents=[PHOTO], shape=[2]), "INVALID_ARGUMENT", "its data has 1 JPEG files"
     yield infer(contents=[PHOTO], name="images"), "INVALID_ARGUMENT", "'image_bytes'; there is 'images'"
