@@ -125,6 +125,11 @@ class Metrics(ComparisonSeries):
         self.backend_state = self._gauge(
             "backend_state", "1 for the present state of the backend.", ["backend", "state"]
         )
+        self.backend_replicas = self._gauge(
+            "backend_replicas_ready",
+            "Workers of the backend that are warm, of as many as `DETECTOR_REPLICAS` says.",
+            ["backend"],
+        )
         self.backend_gpu_memory = self._gauge(
             "backend_gpu_memory_bytes",
             "GPU memory that the workers of the backend held when they were warm; 0 on a CPU or if it is not known.",

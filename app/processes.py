@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 SERVER = "server"
 _TEXTS = {
-    "memory": "Memory that a process holds (resident set): `server`, or a worker of a backend, by `replica`. Linux only.",
+    "memory": "Memory that a process holds (resident set): `server`, or a worker of a backend (`replica`). Linux only.",
     "cpu": "CPU time of a process, over all its threads. Linux only.",
     "handles": "Open files and connections of a process. Linux only.",
 }

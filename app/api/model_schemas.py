@@ -21,19 +21,20 @@ class BackendAnswer(BaseModel):
 
     state: str
     reason: str = ""
-    verdict: dict[str, Any] | None = Field(default=None, description="The gate's, with its numbers; null of native.")
+    verdict: dict[str, Any] | None = Field(default=None, description="The gate's, with its numbers; null for native.")
     rolled_back: str | None = Field(default=None, description="Why it was taken out of `auto`.")
     slower_live: dict[str, str] = Field(
-        default_factory=dict, description="Size classes that it lost to native by live pairs, and why."
+        default_factory=dict, description="Size classes at which live pairs found it slower than native, and why."
     )
     device: str | None = None
     providers: dict[str, int] | None = Field(
-        default=None, description="Of an ONNX copy: ONNX Runtime's providers, and how many operations each runs."
+        default=None,
+        description="For an ONNX copy: the providers of ONNX Runtime, and how many operations each of them runs.",
     )
     fallback: str | None = Field(default=None, description="What runs elsewhere than was asked for; null if nothing.")
     batch_sizes: list[int] | None = None
     batches_in_flight: int | None = Field(default=None, description="Batches that it works on at once.")
-    gpu_memory_bytes: int | None = Field(default=None, description="That its process held once warm, if it is known.")
+    gpu_memory_bytes: int | None = Field(default=None, description="What its workers held once warm, if it is known.")
     load_seconds: float | None = None
     warm_seconds: float | None = None
     replicas: list[ReplicaAnswer] | None = Field(default=None, description="Its workers; null while none is warm.")
@@ -47,8 +48,10 @@ class ModelAnswer(BaseModel):
     sha256: str | None = Field(description="Of the model's files. Null until they have been read.")
     signature: dict[str, Any] | None = Field(description="Null until the model is loaded.")
     labels: dict[int, str]
-    label_ids: str = Field(description="Which ids the labels have: COCO's own with gaps, contiguous ones, or others.")
-    label_evidence: str = Field(description="In which form the labels were read, and how it is known whose they are.")
+    label_ids: str = Field(description="Whether the ids of the labels are COCO's own with gaps, contiguous, or others.")
+    label_evidence: str = Field(
+        description="The form in which the labels were read, and how it is known to which class each belongs."
+    )
     active: str | None = Field(description="The backend that answers `auto`.")
     backends: dict[str, BackendAnswer]
 
@@ -58,5 +61,5 @@ class VersionsAnswer(BaseModel):
 
     name: str
     serving: str = Field(description="The version that answers now.")
-    pinned: str | None = Field(description="The version that an admin has named; null: the newest is loaded next.")
+    pinned: str | None = Field(description="The version that an admin has named; null: a reload takes the newest.")
     versions: list[str] = Field(description="The newest first.")
