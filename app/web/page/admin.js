@@ -19,7 +19,9 @@ export function admin(changed) {
   on("reload", async (token) => {
     const wanted = JSON.parse(byId("loadable").value);
     const { state } = await reload(token, wanted);
-    return `${wanted.version ? "The model" : `The ${wanted.backend} copy`} was loaded: it is ${state}.`;
+    if (wanted.version === NEWEST) return "The newest version of the model is served now.";
+    if (wanted.version) return `Version ${wanted.version} of the model is served now, until another one is asked for.`;
+    return `The ${wanted.backend} copy was loaded again: it is ${state}.`;
   }, "Loading; what serves now serves until then …");
 
   function on(id, act, meanwhile = "Asking …") {
