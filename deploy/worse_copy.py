@@ -1,7 +1,7 @@
 """Make a copy that is truly worse than its model: python deploy/worse_copy.py SOURCE TARGET [RATIO]
 
 The SavedModel in the folder SOURCE is copied to the new folder TARGET, and its graph decodes JPEG files at a part of
-their size: 1/RATIO (2, 4 or 8), which is faster and finds less. The server has to find that out: `make demo ARGS=--worse`.
+their size: 1/RATIO (2, 4 or 8). Boxes move and scores fall, which the server has to find out: `make demo ARGS=--worse`.
 """
 
 import shutil

@@ -45,7 +45,7 @@ def takes_and_gives(model: Data) -> Sequence[tuple[str, str]]:
     same = [text(name) for name, tensor in as_object(model.get("outputs")).items() if name == tensor]
     rows = {
         "Signature": model.get("signature"),
-        "Input": f"{text(given.get('name'))}: {joined([given.get("kind"), *sides])}" if given else None,
+        "Input": f"{text(given.get('name'))}: {joined([given.get('kind'), *sides])}" if given else None,
         "Outputs": joined(same if len(same) == len(outputs) else outputs) if outputs else None,
         "Boxes": model.get("boxes"),
         "Boxes known by": model.get("evidence"),

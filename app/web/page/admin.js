@@ -41,7 +41,7 @@ export function admin(changed) {
   }
 
   const showAnswerers = renderer(byId("answerer"), ({ backend, all }) => [
-    make("option", { value: "auto", selected: backend === "auto" }, "auto: the fastest that agrees"),
+    make("option", { value: "auto", selected: backend === "auto" }, "auto"),
     ...all.map(({ name, ready }) => make("option", { value: name, selected: name === backend, disabled: !ready }, ready ? name : `${name}, not ready`)),
   ]);
   const showLoadable = renderer(byId("loadable"), ({ versions, copies }) => [

@@ -1,6 +1,6 @@
 // A card for each backend, the active one first: its state, its times and whether it agrees; the rest is folded.
 
-import { asSentence, byId, make, milliseconds, number, renderer } from "./elements.js";
+import { asSentence, byId, counted, make, milliseconds, number, renderer } from "./elements.js";
 import { byLoad } from "./ratios.js";
 import { term } from "./terms.js";
 
@@ -56,6 +56,7 @@ function role({ name, state, reason, gate, rolledBack, sizes, words }) {
 
 function times({ served, state }) {
   if (!served) return ["active", "standby"].includes(state) ? make("p", { class: "quiet" }, "No image yet.") : null;
+  if (served.values) return make("p", { class: "small quiet" }, `${counted(served.count, "image")}: too few for percentiles.`);
   return make("dl", { class: "times" }, ...["p50", "p95", "p99"].map((name) => fact(name, milliseconds(served[name]))));
 }
 

@@ -11,9 +11,10 @@ const MANY_TICKS = 8; // of more, every second one has a number
 /** The element: one line for each of `rows`, {words, ratio, basis}, and the axis under them; `chosen` is the verdict's. */
 export function gauge(rows, chosen, series) {
   const scale = scaled(rows.map(({ ratio }) => ratio));
-  const lines = rows.map((row) => line(row, scale, series, rows.length > 1 && row.size === chosen.size));
+  const several = rows.length > 1; // of one the headline tells the ratio
+  const lines = rows.map((row) => line(row, scale, several, several && row.size === chosen.size));
   return make("figure", { class: "gauge", "data-series": series },
-    make("figcaption", { class: "small quiet" }, "Times as fast as native, with the ", term("95 % interval"), ", by size of the pictures"),
+    make("figcaption", { class: "small quiet" }, "Times as fast as native, ", term("95 % interval"), ", by size of the pictures"),
     ...lines, axis(scale));
 }
 
@@ -27,7 +28,7 @@ function scaled(ratios) {
   return { place, ticks: TICKS.filter((tick) => tick >= from && tick <= to) };
 }
 
-function line({ words, ratio, basis }, scale, series, chosen) {
+function line({ words, ratio, basis }, scale, several, chosen) {
   const { value, low, high, pairs } = ratio;
   const numbers = `${low.toFixed(2)} to ${high.toFixed(2)}`;
   const spoken = `Pictures ${words}: ${value.toFixed(2)} times as fast as native, 95 % interval ${numbers}, ${basis}, ${pairs} pairs`;
@@ -36,7 +37,7 @@ function line({ words, ratio, basis }, scale, series, chosen) {
     draw("svg", { role: "img", "aria-label": spoken, width: "100%", height: HIGH },
       ...scale.ticks.map((tick) => rule(tick, scale)),
       ...interval(ratio, scale)),
-    make("span", { class: "n" }, make("strong", {}, value.toFixed(2)), make("span", { class: "small quiet" }, numbers)));
+    make("span", { class: "n" }, several ? make("strong", {}, value.toFixed(2)) : null, make("span", { class: "small quiet" }, numbers)));
 }
 
 function rule(tick, { place }) {

@@ -43,7 +43,7 @@ function line({ name, counts, facts }, axis, series) {
     make("div", { class: "who" }, make("span", { class: "key", "data-series": series }, name),
       make("span", { class: "small quiet count" }, counted(facts.count, "image"))),
     bars(counts, axis, facts, series, `${name}, ${counted(facts.count, "image")}: ${spoken}`),
-    make("dl", { class: "times" }, ...values));
+    facts.values ? make("p", { class: "small quiet" }, "Too few for percentiles.") : make("dl", { class: "times" }, ...values));
 }
 
 function bars(counts, axis, facts, series, spoken) {

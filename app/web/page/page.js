@@ -43,7 +43,7 @@ const askCompare = poll(async () => {
   try {
     learn(await api.compare());
     byId("offline").hidden = true;
-    if (ready()) askAgain();
+    askAgain(ready());
     show();
   } catch {
     byId("offline").hidden = false;
@@ -72,7 +72,9 @@ function learn(compare) {
 }
 
 function ready() {
-  return READY.includes(latest.compare.native.state);
+  const { native, copies } = latest.compare;
+  const isReady = ({ state }) => READY.includes(state);
+  return { native: isReady(native), copies: Object.values(copies).some(isReady) };
 }
 
 function show() {

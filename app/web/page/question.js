@@ -9,14 +9,15 @@ import { trouble } from "./trouble.js";
 
 const NEEDS_TOKEN = [401, 403];
 
-/** Wires what is asked with; `rulesOf` gives what the gate asks of a copy. Returns a function that asks again what had no answer for want of a backend. */
+/** Wires what is asked with; `rulesOf` gives what the gate asks of a copy. Returns a function that is told what is ready, and asks again if that was missing. */
 export function questions(rulesOf, series) {
   const said = byId("said");
   const threshold = byId("threshold");
   let picture = null;
   let asking = new AbortController();
   let url = "";
-  let unanswered = false;
+  let unanswered = false; // for want of a backend
+  let alone = false; // native answered, and there was no copy
 
   pictures((chosen) => {
     if (chosen.first && picture) return; // a visitor was quicker
@@ -30,7 +31,7 @@ export function questions(rulesOf, series) {
     asking = new AbortController();
     const { signal } = asking;
     const { blob, note, name, first } = picture;
-    unanswered = false;
+    unanswered = alone = false;
     byId("answer").setAttribute("aria-busy", "true");
     say(said, `Asking about ${name.replace(/^The /, "the ")} …`);
     try {
@@ -39,6 +40,7 @@ export function questions(rulesOf, series) {
         copy: byId("copy").value, threshold: Number(threshold.value), token: byId("detect-token").value.trim(), rules, signal,
       });
       if (signal.aborted) return;
+      alone = Boolean(twin.alone);
       const before = url;
       url = URL.createObjectURL(blob);
       byId("answer").replaceChildren(shown(url, twin, series));
@@ -59,5 +61,5 @@ export function questions(rulesOf, series) {
     say(said, text, { bad: !first, more: first ? "" : more });
   }
 
-  return () => unanswered && answer();
+  return ({ native, copies }) => ((unanswered && native) || (alone && copies)) && answer();
 }

@@ -13,7 +13,7 @@ function row(size, gate, live, words) {
   if (live?.native_over_copy) return { size, words, ratio: live.native_over_copy, basis: "live pairs" };
   const ratio = highest(gate?.native_over_copy ?? {});
   if (!ratio) return null;
-  return { size, words, ratio, basis: gate.megapixels === null ? "live pairs" : `at the gate, ${gate.megapixels} MP` };
+  return { size, words, ratio, basis: gate.megapixels === null ? "live pairs" : `gate, ${gate.megapixels} MP` };
 }
 
 /** The row of the pictures that are sent most, which the headline is about. */

@@ -46,7 +46,9 @@ function progress({ target, doing, progress: done }) {
 
 function judged(best, rows, chosen, { active, answers, traffic, size_classes: words }) {
   const where = rows.length > 1 ? ` with pictures ${chosen.words}` : "";
-  return [`${best.name} ${faster(chosen?.ratio, where)} ${same(best)}`, `${who(active, answers, words)}${sent(traffic, words)}`];
+  const more = `${who(active, answers, words)}${sent(traffic, words)}`;
+  if (best.gate?.verdict === "disagrees") return [`${best.name} finds other objects than native.`, `${more} The gate found: ${best.gate.reason}.`];
+  return [`${best.name} ${faster(chosen?.ratio, where)} ${same(best)}`, more];
 }
 
 function faster(ratio, where) {
@@ -58,7 +60,6 @@ function faster(ratio, where) {
 
 function same({ gate, window, rolledBack }) {
   const bad = window ? window.disagree + window.errors : 0;
-  if (gate?.verdict === "disagrees") return "but finds other objects.";
   if (rolledBack) return "but was taken out, because it disagreed or failed.";
   if (bad > 0) return `and differs in ${bad} of the last ${counted(window.pairs, "picture")}.`;
   if (!gate || gate.verdict === "undecided") return "and whether it finds the same objects is undecided.";
@@ -84,8 +85,9 @@ function alone({ active, answers, size_classes: words }, native, copies) {
 /** Who answers, and which sizes of pictures somebody else answers. */
 function who(active, answers, words) {
   if (!active) return "Nobody answers yet.";
-  const others = Object.entries(answers).filter(([, name]) => name && name !== active);
-  return `Requests are answered by ${[active, ...others.map(([size, name]) => `pictures ${words[size]} by ${name}`)].join(", ")}.`;
+  const others = [...new Set(Object.values(answers))].filter((name) => name && name !== active);
+  const of = (name) => listed(Object.keys(answers).filter((size) => answers[size] === name).map((size) => words[size]));
+  return `Requests are answered by ${[active, ...others.map((name) => `pictures ${of(name)} by ${name}`)].join("; ")}.`;
 }
 
 /** Which sizes of pictures were really sent, beside those at which the gate looked. */
