@@ -55,8 +55,8 @@ function role({ name, state, reason, gate, rolledBack, sizes, words }) {
 }
 
 function times({ served, state }) {
-  if (!served) return ["active", "standby"].includes(state) ? make("p", { class: "quiet" }, "No image yet.") : null;
-  if (served.values) return make("p", { class: "small quiet" }, `${counted(served.count, "image")}: too few for percentiles.`);
+  if (!served) return ["active", "standby"].includes(state) ? make("p", { class: "quiet" }, "No picture yet.") : null;
+  if (served.values) return make("p", { class: "small quiet" }, `${counted(served.count, "picture")}: too few for percentiles.`);
   return make("dl", { class: "times" }, ...["p50", "p95", "p99"].map((name) => fact(name, milliseconds(served[name]))));
 }
 
@@ -68,7 +68,7 @@ function details(backend) {
   const { name, reason, device, cost } = backend;
   return make("details", { id: `more-${name}` }, make("summary", {}, "Details"),
     agreement(backend),
-    cost === null ? null : make("p", { class: "small" }, term("per image"), ` ${milliseconds(cost)}`),
+    cost === null ? null : make("p", { class: "small" }, term("per image", "per picture"), ` ${milliseconds(cost)}`),
     ratios(backend),
     reason ? make("p", { class: "reason" }, asSentence(reason)) : null,
     device ? make("p", { class: "small quiet" }, `Runs on ${device}.`) : null);

@@ -8,19 +8,19 @@ const HEIGHT = 56;
 const LEAST = 2; // pixels of a column in which there is anything
 const PERCENTILES = ["p50", "p95", "p99"];
 const NOTES = {
-  serving: () => ["From handing an image to the model to its outputs, decoding included. Counted since the server started; /metrics has the same histogram."],
+  serving: () => ["From handing a picture to the model to its outputs, decoding included. Counted since the server started; /metrics has the same histogram."],
   shadow: () => ["The same time, of ", term("shadow pairs"), ": requests that were run again on native and on a copy to compare them."],
-  "per image": () => ["What one picture costs under load: the time ", term("per image"), ", which is what tells how many pictures a second a backend can do."],
+  "per image": () => ["The time ", term("per image", "per picture"), ": what one picture costs under load. From it follows how many pictures a second a backend can answer."],
 };
 
 /** Returns a function that shows /compare with backends in this order; `series` gives a backend's colour. */
 export function latency(series) {
   const show = renderer(byId("latency"), ({ rows, upper, names }) => {
-    if (!rows.length) return [make("p", { class: "quiet" }, "No image yet: choose a picture above, or send some.")];
+    if (!rows.length) return [make("p", { class: "quiet" }, "No picture yet: choose a picture above, or send some.")];
     const axis = axisOf(upper, rows.map(({ counts }) => counts));
     const silent = names.filter((name) => !rows.some((row) => row.name === name));
     return [...rows.map((row) => line(row, axis, series(row.name))), scale(axis),
-      ...(silent.length ? [make("p", { class: "small quiet silent" }, `No image yet: ${silent.join(", ")}.`)] : [])];
+      ...(silent.length ? [make("p", { class: "small quiet silent" }, `No picture yet: ${silent.join(", ")}.`)] : [])];
   });
   const note = renderer(byId("role-note"), (role) => NOTES[role]());
   let last = null;
@@ -41,8 +41,8 @@ function line({ name, counts, facts }, axis, series) {
     : PERCENTILES.map((each) => `${each} ${milliseconds(facts[each])}`).join(", ");
   return make("div", { class: "line", "data-backend": name, "data-count": total },
     make("div", { class: "who" }, make("span", { class: "key", "data-series": series }, name),
-      make("span", { class: "small quiet count" }, counted(facts.count, "image"))),
-    bars(counts, axis, facts, series, `${name}, ${counted(facts.count, "image")}: ${spoken}`),
+      make("span", { class: "small quiet count" }, counted(facts.count, "picture"))),
+    bars(counts, axis, facts, series, `${name}, ${counted(facts.count, "picture")}: ${spoken}`),
     facts.values ? make("p", { class: "small quiet" }, "Too few for percentiles.") : make("dl", { class: "times" }, ...values));
 }
 
@@ -50,7 +50,7 @@ function bars(counts, axis, facts, series, spoken) {
   const drawn = columns(counts, axis).map(({ bin, count, left, width, height }) => {
     const high = count ? Math.max(LEAST, (HEIGHT - 8) * height) : 0;
     return draw("rect", { class: "column", x: percent(left), width: percent(width), y: HEIGHT - high, height: high },
-      draw("title", {}, `${range(bin)}: ${counted(count, "image")}`));
+      draw("title", {}, `${range(bin)}: ${counted(count, "picture")}`));
   });
   const marks = PERCENTILES.filter((each) => facts[each] !== null).map((each) => {
     const x = percent(axis.place(facts[each]));
@@ -67,7 +67,7 @@ function scale({ place, ticks }) {
   ]);
   return make("div", { class: "line axis", "aria-hidden": "true" }, make("span"),
     draw("svg", { width: "100%", height: 20 }, ...drawn),
-    make("span", { class: "small quiet legend" }, "ms, logarithmic; area: images"));
+    make("span", { class: "small quiet legend" }, "ms, logarithmic; area: pictures"));
 }
 
 function percent(share) {
