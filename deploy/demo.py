@@ -4,7 +4,7 @@
 
 DETECTOR_* variables reach the server. Ctrl-C ends all of it. So that the page moves, more requests than usual are
 compared, and the admin's token is `demo`, unless the variables say otherwise. With --worse the bundled model has a copy
-that decodes pictures coarsely and finds other objects: so the page shows what a copy looks like that disagrees.
+that decodes pictures coarsely and disagrees with it: so the page shows what a copy looks like that disagrees.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = argparse.ArgumentParser(prog="demo")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--prometheus", default="127.0.0.1:9095", metavar="ADDRESS")
-    parser.add_argument("--worse", action="store_true", help="beside a copy that finds other objects")
+    parser.add_argument("--worse", action="store_true", help="beside a copy that disagrees with native")
     options = parser.parse_args(argv)
     bind = environ.get("DETECTOR_BIND") or "127.0.0.1:8000"
     environ = {"DETECTOR_SHADOW_SHARE": "0.2", "DETECTOR_ADMIN_TOKEN": "demo", **environ, "DETECTOR_BIND": bind}
@@ -58,7 +58,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 @contextmanager
 def worse_copy() -> Iterator[dict[str, str]]:
-    """Variables for a server of the bundled model whose copy is worse; both lie in a folder that goes with the block."""
+    """Variables for a server of the bundled model with a worse copy; their folder goes with the block."""
     with tempfile.TemporaryDirectory() as folder:
         native, copy = Path(folder, "yolox_nano", "1"), Path(folder, "yolox_nano", "1_frozen")
         shutil.copytree(BUNDLED, native)

@@ -33,7 +33,16 @@ _TITLES = {name: kind.title for name, kind in KINDS.items()}
 _TONES = {"agrees": "good", "disagrees": "bad"}  # of any other verdict: "unsure"
 _LEVEL = 0.02  # a ratio this near to 1 is neither faster nor slower
 _UNSET = {"images": "the packaged photos", "cached_engines": "one for each batch size"}  # what None means there
-_SPELT = {"gpu": "GPU", "gpus": "GPUs", "iou": "IoU", "nms": "NMS", "onnx": "ONNX", "sha256": "SHA-256", "tensorflow": "TensorFlow", "tensorrt": "TensorRT"}
+_SPELT = {
+    "gpu": "GPU",
+    "gpus": "GPUs",
+    "iou": "IoU",
+    "nms": "NMS",
+    "onnx": "ONNX",
+    "sha256": "SHA-256",
+    "tensorflow": "TensorFlow",
+    "tensorrt": "TensorRT",
+}
 _FOR_ALL_TARGETS = {"target", "batch_sizes", "images"}  # options that matter to every copy
 _FACTS_IN_WORDS = ("cut", "engines", "operations", "operations_converted", "pictures", "precision", "why")
 _FACTS_IN_LISTS = ("engine_details", "converted_by_type", "operations_by_type", "operations_left", "signatures_lost")

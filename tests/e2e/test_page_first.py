@@ -22,8 +22,10 @@ DRAWN = """name => new Promise((resolve) => {
     const boxes = new MutationObserver(() => {
         if (!document.querySelector("#answer .box")) return;
         boxes.disconnect();
-        requestAnimationFrame((shown) => resolve(
-            shown - performance.getEntriesByType("resource").findLast((each) => each.name.includes("/detect?")).responseEnd));
+        requestAnimationFrame((shown) => {
+            const asked = performance.getEntriesByType("resource").filter((each) => each.name.includes("/detect?"));
+            resolve(shown - asked.at(-1).responseEnd);
+        });
     });
     boxes.observe(document.querySelector("#answer"), {childList: true, subtree: true});
     document.querySelector(`[data-name="${name}"]`).click();

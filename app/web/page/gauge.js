@@ -14,7 +14,7 @@ export function gauge(rows, chosen, series) {
   const several = rows.length > 1; // of one the headline tells the ratio
   const lines = rows.map((row) => line(row, scale, several, several && row.size === chosen.size));
   return make("figure", { class: "gauge", "data-series": series },
-    make("figcaption", { class: "small quiet" }, "Times as fast as native, ", term("95 % interval"), ", by size of the pictures"),
+    make("figcaption", { class: "small quiet" }, "Times as fast as native, ", term("95 % interval"), make("span", { class: "wider" }, ", by size of the pictures")),
     ...lines, axis(scale));
 }
 
@@ -32,7 +32,7 @@ function line({ words, ratio, basis }, scale, several, chosen) {
   const { value, low, high, pairs } = ratio;
   const numbers = `${low.toFixed(2)} to ${high.toFixed(2)}`;
   const spoken = `Pictures ${words}: ${value.toFixed(2)} times as fast as native, 95 % interval ${numbers}, ${basis}, ${pairs} pairs`;
-  return make("div", { class: "gauge-line", "data-chosen": chosen },
+  return make("div", { class: "gauge-line", "data-chosen": chosen, "data-other": several && !chosen },
     make("span", {}, words, make("span", { class: "small quiet basis" }, `${basis}, ${pairs} pairs`)),
     draw("svg", { role: "img", "aria-label": spoken, width: "100%", height: HIGH },
       ...scale.ticks.map((tick) => rule(tick, scale)),

@@ -47,7 +47,7 @@ function progress({ target, doing, progress: done }) {
 function judged(best, rows, chosen, { active, answers, traffic, size_classes: words }) {
   const where = rows.length > 1 ? ` with pictures ${chosen.words}` : "";
   const more = `${who(active, answers, words)}${sent(traffic, words)}`;
-  if (best.gate?.verdict === "disagrees") return [`${best.name} finds other objects than native.`, `${more} The gate found: ${best.gate.reason}.`];
+  if (best.gate?.verdict === "disagrees") return [`${best.name} disagrees with native.`, `${more} The gate found: ${best.gate.reason}.`];
   return [`${best.name} ${faster(chosen?.ratio, where)} ${same(best)}`, more];
 }
 

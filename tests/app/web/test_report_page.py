@@ -103,7 +103,9 @@ def test_a_fact_of_another_kind_of_copy_is_shown() -> None:
 
 def test_a_frozen_copy_reads_well() -> None:
     text = Parsed(page(FROZEN)).text
-    assert "The copy’s graph has 987 operations. Its variables became constants; nothing else of it was changed." in text
+    assert (
+        "The copy’s graph has 987 operations. Its variables became constants; nothing else of it was changed." in text
+    )
     assert "Part" not in text
 
 
