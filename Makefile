@@ -24,8 +24,8 @@ serve-gpu: $(VENV)/gpu.done ## The same with the CUDA and TensorRT libraries, on
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt) && \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app serve
 
-demo: $(VENV)/serve.done ## Serve with some traffic over the photos, and with Prometheus if it is installed: the page moves
-	@exec $(PY) deploy/demo.py
+demo: $(VENV)/serve.done ## Serve with some traffic over the photos, and with Prometheus if it is installed (ARGS=--worse: beside a copy that disagrees)
+	@exec $(PY) deploy/demo.py $(ARGS)
 
 doctor: $(VENV)/serve.done ## Tell which copies can be made and served on this machine, and why not
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt 2>/dev/null); \

@@ -133,7 +133,7 @@ def _beside(
 
 def _others(parts: Parts, settings: Settings) -> Iterator[APIRouter]:
     yield ops.routes(parts.routing, parts.served, parts.metrics, parts.health, parts.versions)
-    yield compare.routes(parts.routing, parts.live_pairs, parts.shadow, parts.metrics, parts.rules)
+    yield compare.routes(parts.routing, parts.live_pairs, parts.shadow, parts.metrics, parts.conversions)
     yield conversions.routes(parts.copies, parts.conversions, settings.calibration_images)
     yield admin.routes(parts.routing, parts.live_pairs, parts.shadow, parts.copies, parts.versions)
     yield web.routes(Samples(sampling.PHOTOS))

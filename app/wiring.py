@@ -68,7 +68,6 @@ class Parts:
     drawing: ThreadPoolExecutor
     served: Served
     routing: Routing
-    rules: GateRules
     live_pairs: LivePairs
     shadow: Shadow
     detector: Detector
@@ -105,7 +104,6 @@ def build(
         drawing=ThreadPoolExecutor(max_workers=1, thread_name_prefix="drawing"),
         served=served,
         routing=routing,
-        rules=gate.rules,
         live_pairs=live_pairs,
         shadow=Shadow(routing, live_pairs, metrics, share=settings.shadow_share, measuring=Measuring(measuring, clock)),
         detector=_detector(settings, Attempts(routing, Failures(routing, metrics, rule=rule)), executor, metrics),

@@ -1,9 +1,10 @@
 """`make demo`: the server, some traffic over the packaged photos, and Debian's Prometheus if it is installed.
 
-    python deploy/demo.py [--seconds N] [--prometheus 127.0.0.1:9095]
+    python deploy/demo.py [--seconds N] [--prometheus 127.0.0.1:9095] [--worse]
 
 DETECTOR_* variables reach the server. Ctrl-C ends all of it. So that the page moves, more requests than usual are
-compared, and the admin's token is `demo`, unless the variables say otherwise.
+compared, and the admin's token is `demo`, unless the variables say otherwise. With --worse the bundled model has a copy
+that decodes pictures coarsely and disagrees with it: so the page shows what a copy looks like that disagrees.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+BUNDLED = ROOT / "models" / "yolox_nano" / "1"
 CALM_PAUSE_S, BUSY_PAUSE_S, WAVE_S = 0.6, 0.1, 60.0
 BROKEN_ONE_IN = 40
 # A proxy set for the machine is not meant for questions to itself.
@@ -36,11 +38,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = argparse.ArgumentParser(prog="demo")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--prometheus", default="127.0.0.1:9095", metavar="ADDRESS")
+    parser.add_argument("--worse", action="store_true", help="beside a copy that disagrees with native")
     options = parser.parse_args(argv)
     bind = environ.get("DETECTOR_BIND") or "127.0.0.1:8000"
     environ = {"DETECTOR_SHADOW_SHARE": "0.2", "DETECTOR_ADMIN_TOKEN": "demo", **environ, "DETECTOR_BIND": bind}
     url = f"http://{bind}"
     with ExitStack() as stack:
+        environ = {**environ, **(stack.enter_context(worse_copy()) if options.worse else {})}
         server = stack.enter_context(running([sys.executable, "-m", "app", "serve"], environ))
         if not ready(url, server):
             return 1
@@ -50,6 +54,16 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             return traffic(url, server, time.monotonic() + options.seconds)
         except KeyboardInterrupt:
             return 0
+
+
+@contextmanager
+def worse_copy() -> Iterator[dict[str, str]]:
+    """Variables for a server of the bundled model with a worse copy; their folder goes with the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        native, copy = Path(folder, "yolox_nano", "1"), Path(folder, "yolox_nano", "1_frozen")
+        shutil.copytree(BUNDLED, native)
+        subprocess.run([sys.executable, ROOT / "deploy" / "worse_copy.py", native, copy], check=True)
+        yield {"DETECTOR_MODEL": str(native.parent), "DETECTOR_COPIES": "frozen", "DETECTOR_STARTUP_CONVERSION": "off"}
 
 
 @contextmanager
@@ -119,8 +133,8 @@ def client(url: str, photos: Sequence[bytes], stop: threading.Event) -> None:
             photo = photo[: len(photo) // 20]
         try:
             warm = [name for name, each in ask(f"{url}/model")["backends"].items() if each["batch_sizes"]]
-            backend = chance.choice(["auto", "auto", *warm, *(["both"] if len(warm) > 1 else [])])
-            ask(f"{url}/detect?backend={backend}", photo)
+            copies = [f"both&compare_with={name}" for name in warm if name != "native"]
+            ask(f"{url}/detect?backend={chance.choice(['auto', 'auto', *warm, *copies])}", photo)
         except OSError:  # a broken picture, a full queue, a server that has ended
             pass
         busy = abs(time.monotonic() % WAVE_S / WAVE_S * 2 - 1)

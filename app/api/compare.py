@@ -4,12 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.api.compare_schemas import CompareAnswer, InferHistogram
+from app.api.compare_schemas import CompareAnswer, ConversionNow, InferHistogram
 from app.api.discretion import discreet_in
 from app.buckets import INFER_BUCKETS
 from app.choices import NATIVE
+from app.copies.conversions import Conversions
 from app.metrics import PER_IMAGE, Metrics
-from app.rules import GateRules
 from app.verdicts.gate import rules_json
 from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
@@ -20,7 +20,9 @@ from converter.sizes import SIZES, WORDS
 ROLES = ("serving", "shadow", PER_IMAGE)
 
 
-def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Metrics, rules: GateRules) -> APIRouter:
+def routes(
+    routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Metrics, conversions: Conversions
+) -> APIRouter:
     """The router; it needs no token."""
     router = APIRouter(tags=["operations"])
 
@@ -34,7 +36,8 @@ def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Met
             size_classes={size: WORDS[size] for size in SIZES},
             traffic=metrics.sizes_seen(),
             shadow_share=shadow.share,
-            rules=rules_json(rules),
+            rules=rules_json(live_pairs.rules),
+            conversion=_conversion(conversions),
             native=discreet_in({"state": native.name, "reason": native.reason}),
             infer_ms={name: _latency(metrics, name) for name in routing.lanes},
             infer_histogram=_histogram(metrics, routing),
@@ -42,6 +45,13 @@ def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, metrics: Met
         )
 
     return router
+
+
+def _conversion(conversions: Conversions) -> ConversionNow | None:
+    job = conversions.running
+    if job is None:
+        return None
+    return ConversionNow(target=job.options.target, doing=job.doing, progress=job.progress, created=job.created)
 
 
 def _latency(metrics: Metrics, backend: str) -> dict[str, Any]:

@@ -12,6 +12,15 @@ class InferHistogram(BaseModel):
     counts: dict[str, dict[str, list[int]]] = Field(description="By backend and role: images in each bucket.")
 
 
+class ConversionNow(BaseModel):
+    """How far the copy is that is being made; its whole job needs the admin's token."""
+
+    target: str
+    doing: str = Field(description="What the converter does now, in words.")
+    progress: float = Field(description="0 to 1: steps that are done, and the share of the present one.")
+    created: str = Field(description="When it began.")
+
+
 class CompareAnswer(BaseModel):
     """Native against each copy, now."""
 
@@ -22,6 +31,7 @@ class CompareAnswer(BaseModel):
     traffic: dict[str, int] = Field(description="Images that were answered, by size class.")
     shadow_share: float
     rules: dict[str, Any] = Field(description="What the gate asks of a copy.")
+    conversion: ConversionNow | None = Field(description="The copy that is being made now; null if none is.")
     native: dict[str, Any] = Field(description="Its state and reason.")
     infer_ms: dict[str, dict[str, Any]] = Field(
         description="By backend and role, serving, shadow or `per image` (a batch's time divided by its images and by "

@@ -13,7 +13,7 @@ from math import nan
 from typing import Any, Literal
 
 from app.metrics import Metrics
-from app.rules import RollbackRule
+from app.rules import GateRules, RollbackRule
 from app.verdicts.gate import Gate
 from app.verdicts.routing import Routing
 from app.verdicts.slowness import Slowness
@@ -64,6 +64,7 @@ class LivePairs:
 
     def __init__(self, routing: Routing, gate: Gate, metrics: Metrics, *, rule: RollbackRule) -> None:
         self._routing, self._gate, self._metrics, self._rule = routing, gate, metrics, rule
+        self.rules: GateRules = gate.rules
         self._tolerance: Tolerance = gate.rules.tolerance
         self._windows: dict[str, Window] = {}
         self._watches: dict[str, Watch] = {}

@@ -10,12 +10,14 @@ from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, PackageLoader, Template
 
+from app.web.report_parts import parts, takes_and_gives
 from app.web.report_values import (
     Data,
     as_list,
     as_number,
     as_object,
     batch_order,
+    by_count,
     decimal,
     duration,
     in_bytes,
@@ -31,10 +33,21 @@ _TITLES = {name: kind.title for name, kind in KINDS.items()}
 _TONES = {"agrees": "good", "disagrees": "bad"}  # of any other verdict: "unsure"
 _LEVEL = 0.02  # a ratio this near to 1 is neither faster nor slower
 _UNSET = {"images": "the packaged photos", "cached_engines": "one for each batch size"}  # what None means there
-_SPELT = {"gpu": "GPU", "gpus": "GPUs", "sha256": "SHA-256", "tensorflow": "TensorFlow", "tensorrt": "TensorRT"}
+_SPELT = {
+    "gpu": "GPU",
+    "gpus": "GPUs",
+    "iou": "IoU",
+    "nms": "NMS",
+    "onnx": "ONNX",
+    "sha256": "SHA-256",
+    "tensorflow": "TensorFlow",
+    "tensorrt": "TensorRT",
+}
 _FOR_ALL_TARGETS = {"target", "batch_sizes", "images"}  # options that matter to every copy
-_FACTS_IN_WORDS = ("engines", "operations", "operations_converted", "pictures")
-_FACTS_IN_LISTS = ("engine_details", "converted_by_type", "operations_left", "signatures_lost")
+_FACTS_IN_WORDS = ("cut", "engines", "operations", "operations_converted", "pictures", "precision", "why")
+_FACTS_IN_LISTS = ("engine_details", "converted_by_type", "operations_by_type", "operations_left", "signatures_lost")
+_FACTS_ELSEWHERE = ("libraries", "model")
+_SHOWN_APART = {*_FACTS_IN_WORDS, *_FACTS_IN_LISTS, *_FACTS_ELSEWHERE}
 
 
 def page(report: Data) -> str:
@@ -73,11 +86,13 @@ def _prepared(report: Data) -> dict[str, Any]:
         "gpus": as_list(found.get("gpus")) if "gpus" in found else None,
         "batch_sizes": as_list(report.get("batch_sizes")),
         "verdict": _verdict(agreement),
+        "gate": as_object(as_object(report.get("gate")).get("verdict")),
         "latency": _latency(
             {name: as_object(each) for name, each in as_object(report.get("latency")).items()}, text(target)
         ),
         "agreement": agreement,
         "converted": _converted(as_object(report.get("facts"))),
+        "model": takes_and_gives(as_object(as_object(report.get("facts")).get("model"))),
         "probe": as_object(report.get("probe")),
         "steps": _steps(as_object(report.get("seconds"))),
         "sizes": {"source": report.get("source_bytes"), "made": report.get("size_bytes")},
@@ -144,18 +159,14 @@ def _converted(facts: Data) -> dict[str, Any]:
         "share": ratio(facts.get("operations_converted"), facts.get("operations")),
         "signatures_lost": as_list(facts.get("signatures_lost")),
         "engine_details": [as_object(each) for each in as_list(facts.get("engine_details"))],
-        "by_type": _counted(facts.get("converted_by_type")),
+        "by_type": by_count(facts.get("converted_by_type")),
         "left": sorted(
-            ({**each, "reasons": _counted(each.get("reasons"))} for each in left),
+            ({**each, "reasons": by_count(each.get("reasons"))} for each in left),
             key=lambda each: -(as_number(each.get("count")) or 0),
         ),
-        "others": _pairs(facts, without={*_FACTS_IN_WORDS, *_FACTS_IN_LISTS}),
+        "parts": parts(facts),
+        "others": _pairs({name: fact for name, fact in facts.items() if fact not in ({}, [])}, without=_SHOWN_APART),
     }
-
-
-def _counted(counts: Any) -> list[tuple[str, Any]]:
-    """Names with their numbers, the largest first."""
-    return sorted(as_object(counts).items(), key=lambda item: -(as_number(item[1]) or 0))
 
 
 def _steps(seconds: Data) -> dict[str, Any]:

@@ -35,6 +35,11 @@ def ratio(above: Any, below: Any) -> float | None:
     return found if found is not None and isfinite(found) and found >= 0 else None
 
 
+def by_count(counts: Any) -> list[tuple[str, Any]]:
+    """Names with their numbers, the largest first."""
+    return sorted(as_object(counts).items(), key=lambda item: -(as_number(item[1]) or 0))
+
+
 def batch_order(size: str) -> tuple[float, str]:
     """Orders batch sizes: as numbers, anything else after them."""
     return (int(size), "") if size.isascii() and size.isdigit() and len(size) < 9 else (1e9, size)

@@ -1,9 +1,11 @@
-"""`make demo` as it is run: traffic moves the series, and nothing is left behind."""
+"""`make demo` as it is run: traffic moves the series, a worse copy is shown to be one, and nothing is left behind."""
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,8 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.tensorflow
 def test_the_demo_moves_the_page_and_prometheus_and_ends_clean(tmp_path: Path) -> None:
     bind, prometheus, log = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", tmp_path / "log"
-    environ = clean_environ({"DETECTOR_BIND": bind, "DETECTOR_COPIES": "", "DETECTOR_DRAIN_SECONDS": "0"})
-    command = [sys.executable, "deploy/demo.py", "--seconds", "12", "--prometheus", prometheus]
+    quick = {"DETECTOR_MAX_BATCH": "1", "DETECTOR_GATE_SECONDS": "0.2", "DETECTOR_DRAIN_SECONDS": "0"}
+    environ = clean_environ({"DETECTOR_BIND": bind, **quick})
+    command = [sys.executable, "deploy/demo.py", "--worse", "--seconds", "90", "--prometheus", prometheus]
     with log.open("wb") as stderr:
         process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=stderr)
     server = Server(process, f"http://{bind}", log)
@@ -28,10 +31,18 @@ def test_the_demo_moves_the_page_and_prometheus_and_ends_clean(tmp_path: Path) -
     server.wait_until(
         lambda: httpx.get(f"http://{prometheus}/api/v1/query", params=asked, verify=TLS).json()["data"]["result"]
     )
+    server.wait_until(lambda: worst(server))
+    assert server.model()["backends"]["frozen"]["reason"].startswith("disagrees: ")
     left = descendants(process.pid)
+    process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 0
     assert_gone(left)
     assert re.search(rf"^demo: the page: http://{bind} .*demo", log.read_text(), re.MULTILINE)
+
+
+def worst(server: Server) -> Any:
+    """The requests that the page lists because the copy disagreed."""
+    return server.get("/compare").json()["copies"]["frozen"]["window"]["worst"]
 
 
 def test_make_demo_is_this_program() -> None:

@@ -189,6 +189,7 @@ def test_the_dashboard_shows_that_number(run: Run) -> None:
 @pytest.mark.tensorflow
 def test_so_does_the_page(run: Run, server: Server, browser: Browser) -> None:
     visit = Visit(browser.new_page(), server.url).open()
+    visit.page.locator("#backend-frozen summary").click()
     row = visit.page.locator("#backend-frozen .ratio").first
     assert row.locator("span").first.inner_text() == "live pairs"
     value, low, high = map(float, re.findall(r"[\d.]+", row.locator(".n").inner_text()))

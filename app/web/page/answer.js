@@ -2,18 +2,29 @@
 
 import { asSentence, counted, make, milliseconds, number, table } from "./elements.js";
 import { pictured } from "./boxes.js";
+import { term } from "./terms.js";
 
 const VIEWS = [["beside", "Side by side"], ["native", "Native"], ["copy", "Copy"], ["over", "Overlaid"]];
 let view = "beside"; // stays as chosen from picture to picture
 
 /** The sentence for the live region. */
-export function sentence({ native, copy, comparison, problem }) {
+export function sentence(twin) {
+  const { native, copy, comparison, problem } = twin;
   const ours = counted(native.count, "object");
   if (!copy) return `Native found ${ours} in ${milliseconds(native.timing_ms.infer)}. ${asSentence(problem)}`;
   const times = `native took ${milliseconds(comparison.native_ms)}, ${comparison.copy} ${milliseconds(comparison.copy_ms)}`;
-  if (comparison.agree && sameCount(comparison)) return `Both found the same: ${ours}; ${times}.`;
+  if (comparison.agree && isSame(twin)) return `Both found the same: ${ours}; ${times}. ${counts(twin)}`.trim();
   const found = `${ours} by native, ${copy.count} by ${comparison.copy}`;
-  return `${comparison.agree ? "They agree within the limits" : "They disagree"}: ${found}; ${times}.`;
+  return `${comparison.agree ? "They agree within the limits" : "They disagree"}: ${found}; ${times}. ${counts(twin)}`.trim();
+}
+
+/** Why fewer objects are compared than were found; empty if all are. */
+function counts({ native, copy, comparison, rows }) {
+  const near = rows.filter(({ kind }) => kind === "near");
+  if (!near.length) return "";
+  const left = Math.max(...["native", "copy"].map((who) => near.filter((row) => row[who]).length));
+  const found = native.count === copy.count ? `${native.count} found` : `${native.count} found by native and ${copy.count} by ${comparison.copy}`;
+  return `${found}, ${rows.length - near.length} compared: ${left === 1 ? "one is" : `${left} are`} too near the threshold.`;
 }
 
 /** The elements that show it; `series` gives a backend's colour. */
@@ -44,11 +55,12 @@ function head({ comparison }, show) {
 
 function facts({ matched, missing, extra, class_flips, mean_iou, largest_score_diff }) {
   const numbers = [
-    [matched, "matched", ""], [missing, "missing", "missing"], [extra, "extra", "extra"], [class_flips, "other class", "flip"],
-    [number(mean_iou, 3), "mean overlap", ""], [number(largest_score_diff, 3), "largest score difference", ""],
+    [matched, term("matched"), ""], [missing, term("missing"), "missing"], [extra, term("extra"), "extra"],
+    [class_flips, term("other class"), "flip"],
+    [number(mean_iou, 3), term("overlap", "mean overlap"), ""], [number(largest_score_diff, 3), term("score", "largest score difference"), ""],
   ];
   return make("ul", { class: "facts", id: "differences" }, ...numbers.map(([value, words, kind]) =>
-    make("li", { "data-kind": kind && value ? kind : null }, make("strong", {}, String(value)), ` ${words}`)));
+    make("li", { "data-kind": kind && value ? kind : null }, make("strong", {}, String(value)), " ", words)));
 }
 
 function figures(url, twin, series) {
@@ -75,7 +87,7 @@ function caption(backend, answer, series) {
 function list({ rows, native, copy }, series) {
   if (!rows.length) return make("p", { class: "quiet" }, "Nothing was found with at least this score.");
   const name = copy?.backend;
-  const headings = ["Object", "#native", ...(copy ? [`#${name}`, "#Overlap", "Difference"] : [])];
+  const headings = ["Object", "#native", ...(copy ? [`#${name}`, term("overlap", "Overlap"), "Difference"] : [])];
   return table(`Objects found by ${copy ? `native and ${name}` : native.backend}`, headings, rows.map((row, index) =>
     make("tr", { "data-row": index, "data-kind": row.kind },
       make("th", { scope: "row" }, (row.native ?? row.copy).label),
@@ -92,6 +104,6 @@ function light(whole, row) {
   whole.classList.toggle("dim", row !== undefined);
 }
 
-function sameCount({ missing, extra, class_flips }) {
-  return missing + extra + class_flips === 0;
+function isSame({ native, copy, comparison: { missing, extra, class_flips: flips } }) {
+  return missing + extra + flips === 0 && native.count === copy.count;
 }

@@ -1,22 +1,29 @@
-// The server's API. What it refuses becomes a Refused with the API's own sentence.
+// The server's API. What it refuses becomes a Refused with the API's own sentence and code.
 
 export class Refused extends Error {
-  constructor(sentence, status) {
+  constructor(sentence, status, code) {
     super(sentence);
     this.status = status;
+    this.code = code;
   }
 }
 
 export const model = () => ask("model");
+export const versions = () => ask("model/versions");
 export const compare = () => ask("compare");
 export const samples = () => ask("samples");
 export const jobs = (token) => ask("convert/jobs", { headers: bearer(token) });
-export const job = (token, id) => ask(`convert/jobs/${encodeURIComponent(id)}`, { headers: bearer(token) });
-export const cancel = (token, id) => ask(`convert/jobs/${encodeURIComponent(id)}`, { method: "DELETE", headers: bearer(token) });
+export const job = (token, id) => ask(pathOf(id), { headers: bearer(token) });
+export const cancel = (token, id) => ask(pathOf(id), { method: "DELETE", headers: bearer(token) });
+export const convert = (token, wanted) => send(token, "POST", "convert", wanted);
+export const choose = (token, wanted) => send(token, "PUT", "admin/backend", wanted);
+export const reload = (token, wanted) => send(token, "POST", "admin/reload", wanted);
 
-export function convert(token, wanted) {
-  const headers = { "Content-Type": "application/json", ...bearer(token) };
-  return ask("convert", { method: "POST", headers, body: JSON.stringify(wanted) });
+/** The report of a job as a page, in HTML. */
+export async function report(token, id) {
+  const response = await fetch(`${pathOf(id)}/report`, { ...PRIVATE, headers: { Accept: "text/html", ...bearer(token) } });
+  if (response.ok) return response.text();
+  throw await refused(response);
 }
 
 export function detect(picture, { token, signal, ...parameters }) {
@@ -24,11 +31,26 @@ export function detect(picture, { token, signal, ...parameters }) {
   return ask(`detect?${new URLSearchParams(parameters)}`, { method: "POST", headers, body: picture, signal });
 }
 
+const PRIVATE = { cache: "no-store", credentials: "omit" };
+
+function send(token, method, path, body) {
+  const headers = { "Content-Type": "application/json", ...bearer(token) };
+  return ask(path, { method, headers, body: JSON.stringify(body) });
+}
+
 async function ask(path, options = {}) {
-  const response = await fetch(path, { cache: "no-store", credentials: "omit", ...options });
+  const response = await fetch(path, { ...PRIVATE, ...options });
+  if (!response.ok) throw await refused(response);
+  return response.json();
+}
+
+async function refused(response) {
   const body = await response.json().catch(() => null);
-  if (response.ok && body !== null) return body;
-  throw new Refused(body?.error ?? `the server answered ${response.status} without a sentence`, response.status);
+  return new Refused(body?.error ?? `the server answered ${response.status} without a sentence`, response.status, body?.code);
+}
+
+function pathOf(id) {
+  return `convert/jobs/${encodeURIComponent(id)}`;
 }
 
 function bearer(token) {

@@ -3,7 +3,7 @@
 import { detect } from "./api.js";
 import { rows } from "./differences.js";
 
-/** {native, copy, rows, comparison, problem}; `problem` is a sentence if only native has an answer. */
+/** {native, copy, rows, comparison, problem, alone}; `problem` is a sentence if only native has an answer, `alone` if no copy was there. */
 export async function ask(picture, { copy, rules, ...how }) {
   const twin = await both(picture, copy ? { ...how, compare_with: copy } : how, how);
   const alone = () => twin.native.detections.map((native) => ({ native, kind: "alone", words: "" }));
@@ -17,6 +17,6 @@ async function both(picture, how, alone) {
     return { native: answer, copy, comparison: answer.comparison, problem: answer.copy?.error };
   } catch (error) {
     if (error.status !== 503) throw error; // no copy is warm, which is told beside native's answer
-    return { native: await detect(picture, { ...alone, backend: "native" }), copy: null, problem: error.message };
+    return { native: await detect(picture, { ...alone, backend: "native" }), copy: null, problem: "No copy is ready to compare it with.", alone: true };
   }
 }

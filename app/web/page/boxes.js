@@ -17,7 +17,7 @@ export function pictured(url, size, title, items) {
   const layer = draw("svg", { role: "img", "aria-label": spoken(title, items) });
   const stage = make("div", { class: "stage" }, image, layer);
   stage.style.aspectRatio = `${size.width} / ${size.height}`;
-  stage.style.maxWidth = `min(100%, ${Math.round((size.width / size.height) * 76)}vh)`;
+  stage.style.setProperty("--ratio", size.width / size.height);
   new ResizeObserver(() => paint(layer, stage, size, items)).observe(stage);
   return make("figure", {}, make("figcaption", {}, ...title), stage);
 }

@@ -8,7 +8,7 @@ export function rows({ native, copy, comparison }, rules) {
     return { ...row, ...difference(pair, row.copy, rules) };
   });
   const near = (who, { detections }) => detections.filter((_, place) => !pairs.some((pair) => pair[who] === place))
-    .map((box) => ({ [who]: box, kind: "near", words: "too low to count" }));
+    .map((box) => ({ [who]: box, kind: "near", words: "too near the threshold" }));
   return [...named, ...near("native", native), ...near("copy", copy)].sort((a, b) => score(b) - score(a));
 }
 

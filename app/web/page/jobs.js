@@ -1,8 +1,9 @@
-// Conversions: start one, follow it, end it. The token lives in its field and nowhere else.
+// Conversions: start one, follow it, end it, open its report. The token lives in its field and nowhere else.
 
 import { cancel, convert, job as askOne, jobs as askAll } from "./api.js";
 import { asSentence, byId, make, milliseconds, renderer, say } from "./elements.js";
 import { poll } from "./poll.js";
+import { openReport } from "./report.js";
 
 const RUNNING = new Set(["running", "loading"]);
 const SIGNS = { succeeded: "✓", failed: "✕", refused: "✕", unavailable: "–", cancelled: "–" };
@@ -12,13 +13,15 @@ const LIST_EVERY = 8;
 
 /** Wires the form; returns a function that is told the copies there can be. */
 export function jobs() {
-  const said = byId("job-said");
+  const said = byId("admin-said");
   const token = () => byId("token").value.trim();
   const known = new Map(); // id: state, to tell what has changed
-  const end = (id) => cancel(token(), id).catch((error) => say(said, asSentence(error.message), "bad")).then(() => again());
-  const place = byId("jobs");
-  const render = renderer(place, (shown) => shown.map((job) => item(job, end)));
-  const list = (shown) => keeping(place, () => render(shown));
+  const tellError = (error) => say(said, error.status ? asSentence(error.message) : "The server does not answer.", { bad: true });
+  const act = {
+    end: (id) => cancel(token(), id).catch(tellError).then(() => again()),
+    open: (id) => openReport(token(), id).catch(tellError),
+  };
+  const list = renderer(byId("jobs"), (shown) => shown.map((job) => item(job, act)));
   let all = [];
   let turn = 0;
 
@@ -35,7 +38,7 @@ export function jobs() {
       for (const job of all) tell(job);
       list(all.map(({ report, options: _, ...job }) => ({ ...job, facts: report && told(report) })));
     } catch (error) {
-      if (error.status) say(said, asSentence(error.message), "bad"); // else the page says that nobody answers
+      if (error.status) tellError(error); // else the page says that nobody answers
       list(all = []);
       turn = 1; // a token that is wrong now is wrong a second later
     }
@@ -45,10 +48,10 @@ export function jobs() {
     const before = known.get(job.id);
     known.set(job.id, job.state);
     if (before === undefined || before === job.state || RUNNING.has(job.state)) return;
-    say(said, `The ${job.target} copy: ${job.state}${job.reason ? `, ${job.reason}` : ""}.`, job.state === "succeeded" ? "" : "bad");
+    say(said, `The ${job.target} copy: ${job.state}${job.reason ? `, ${job.reason}` : ""}.`, { bad: job.state !== "succeeded" });
   }
 
-  const now = poll(look, LOOK_MS);
+  const now = poll(look, () => LOOK_MS);
   const again = () => {
     turn = 0;
     now();
@@ -63,37 +66,29 @@ export function jobs() {
       say(said, `The ${job.target} copy is being made.`);
       again();
     } catch (error) {
-      say(said, asSentence(error.message), "bad");
+      tellError(error);
     }
   });
   return renderer(byId("target"), (names) => names.map((name) => make("option", {}, name)));
 }
 
-/** What is open stays open, and what has the focus keeps it, although the list is made anew. */
-function keeping(place, change) {
-  const open = [...place.querySelectorAll("details[open]")].map((each) => each.closest(".job").id);
-  const focused = place.contains(document.activeElement) ? document.activeElement : null;
-  const [id, name] = [focused?.closest(".job").id, focused?.localName];
-  change();
-  for (const each of open) place.querySelector(`#${each} details`)?.setAttribute("open", "");
-  if (focused && !focused.isConnected) place.querySelector(`#${id} ${name}`)?.focus();
-}
-
-function item(job, end) {
+function item(job, act) {
   const running = RUNNING.has(job.state);
   const percent = Math.round(100 * job.progress);
+  const button = (name, words, action) => make("button", { type: "button", class: "button quiet-button", id: `${name}-${job.id}`, onclick: () => action(job.id) }, words);
   return make("li", { class: "job", "data-state": job.state, id: `job-${job.id}` },
     make("div", { class: "job-head" },
       make("strong", {}, job.target), " ",
       make("span", { class: "state", "data-state": job.state }, make("span", { "aria-hidden": "true" }, `${SIGNS[job.state] ?? "◌"} `), job.state),
       make("span", { class: "small quiet" }, ` ${new Date(job.created).toLocaleString()}, job ${job.id}`),
-      running ? make("button", { type: "button", class: "button quiet-button", onclick: () => end(job.id) }, "End it") : null),
+      running ? button("end", "End it", act.end) : null,
+      job.facts ? button("report", "Open the report", act.open) : null),
     running ? make("div", { class: "progress" },
       make("progress", { max: 100, value: percent, "aria-label": `Progress of the ${job.target} copy` }),
       make("span", { class: "n small" }, `${percent} %`), make("span", { class: "small" }, asSentence(job.doing))) : null,
     job.reason ? make("p", { class: "reason" }, asSentence(job.reason)) : null,
     job.facts ? make("p", { class: "small quiet" }, job.facts.words) : null,
-    job.log.length ? make("details", {}, make("summary", {}, "What the converter wrote"),
+    job.log.length ? make("details", { id: `log-${job.id}` }, make("summary", {}, "What the converter wrote"),
       make("pre", { tabindex: "0", role: "region", "aria-label": `Log of job ${job.id}` }, job.log.join("\n"))) : null);
 }
 

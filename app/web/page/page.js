@@ -1,24 +1,28 @@
 // The page: what is asked when, and who shows the answers.
 
+import { admin } from "./admin.js";
 import * as api from "./api.js";
-import { sentence, shown } from "./answer.js";
-import { ask } from "./ask.js";
-import { backends } from "./backends.js";
-import { asSentence, byId, make, renderer, say } from "./elements.js";
+import { backends, inOrder, toldOf } from "./backends.js";
+import { byId, make, renderer, say } from "./elements.js";
 import { jobs } from "./jobs.js";
 import { latency } from "./latency.js";
-import { pictures } from "./picture.js";
 import { poll } from "./poll.js";
+import { questions } from "./question.js";
+import { explainTerms } from "./terms.js";
+import { verdict } from "./verdict.js";
 import { worst } from "./worst.js";
 
 const COMPARE_MS = 2000;
+const CONVERTING_MS = 1000;
 const MODEL_MS = 15000;
+const READY = ["active", "standby"];
 const names = []; // of the backends, in the server's order: each has its colour
-const latest = { compare: null, model: null, picture: null };
+const latest = { compare: null, model: null, versions: null };
 
 const series = (name) => Math.max(0, names.indexOf(name)) % 5;
 const threshold = byId("threshold");
 const showThreshold = () => (byId("threshold-now").value = Number(threshold.value).toFixed(2));
+const showVerdict = verdict(series);
 const showBackends = backends(series);
 const showLatency = latency(series);
 const showWorst = worst();
@@ -28,84 +32,63 @@ const showCopies = renderer(byId("copy"), (copies) => {
   const options = copies.map((name) => make("option", { value: name, selected: name === chosen }, name));
   return [make("option", { value: "" }, "the best copy"), ...options];
 });
+const showAdmin = admin(() => {
+  askCompare();
+  askModel();
+});
+const askAgain = questions(async () => (latest.compare ?? (learn(await api.compare()))).rules, series);
+explainTerms();
 
-poll(async () => {
+const askCompare = poll(async () => {
   try {
     learn(await api.compare());
     byId("offline").hidden = true;
+    askAgain(ready());
     show();
   } catch {
     byId("offline").hidden = false;
     say(byId("offline"), "The server does not answer. What you see is what it said last; the page goes on asking.");
   }
-}, COMPARE_MS);
+}, () => (latest.compare?.conversion ? CONVERTING_MS : COMPARE_MS));
 
-poll(async () => {
-  latest.model = await api.model().catch(() => latest.model);
+const askModel = poll(async () => {
+  [latest.model, latest.versions] = await Promise.all([
+    api.model().catch(() => latest.model), api.versions().catch(() => latest.versions),
+  ]);
   show();
-}, MODEL_MS);
+}, () => MODEL_MS);
+
+threshold.addEventListener("input", () => {
+  threshold.dataset.chosen = "";
+  showThreshold();
+});
 
 function learn(compare) {
   if (!latest.compare && !threshold.dataset.chosen) {
     threshold.value = compare.rules.threshold; // one begins with the score that the gate judges by
     showThreshold();
   }
-  latest.compare = compare;
+  return (latest.compare = compare);
+}
+
+function ready() {
+  const { native, copies } = latest.compare;
+  const isReady = ({ state }) => READY.includes(state);
+  return { native: isReady(native), copies: Object.values(copies).some(isReady) };
 }
 
 function show() {
-  const { compare, model } = latest;
+  const { compare, model, versions } = latest;
   if (!compare || !model) return;
   names.splice(0, names.length, ...Object.keys(model.backends));
   say(byId("model"), `${model.name}, version ${model.version}`);
-  showBackends(compare, model);
-  showLatency(compare);
+  const told = toldOf(compare, model);
+  const ordered = inOrder(told);
+  showVerdict(compare, told);
+  showBackends(ordered);
+  showLatency(compare, ordered.map(({ name }) => name));
   showWorst(compare);
-  const copies = Object.keys(compare.copies);
-  showTargets(copies);
-  showCopies(copies.filter((name) => ["active", "standby"].includes(compare.copies[name].state)));
-}
-
-const said = byId("said");
-let asking = new AbortController();
-let url = "";
-
-pictures((blob, note, name) => {
-  latest.picture = { blob, note, name };
-  answer();
-});
-
-threshold.addEventListener("input", () => {
-  threshold.dataset.chosen = "";
-  showThreshold();
-});
-for (const id of ["threshold", "copy", "detect-token"]) byId(id).addEventListener("change", () => latest.picture && answer());
-
-async function answer() {
-  asking.abort(); // the last question is the one that counts
-  asking = new AbortController();
-  const { signal } = asking;
-  const { blob, note, name } = latest.picture;
-  byId("answer").setAttribute("aria-busy", "true");
-  say(said, `Asking about ${name} …`);
-  try {
-    if (!latest.compare) learn(await api.compare());
-    const twin = await ask(blob, {
-      copy: byId("copy").value, threshold: Number(threshold.value), token: byId("detect-token").value.trim(),
-      rules: latest.compare.rules, signal,
-    });
-    if (signal.aborted) return;
-    const before = url;
-    url = URL.createObjectURL(blob);
-    byId("answer").replaceChildren(shown(url, twin, series));
-    if (before) URL.revokeObjectURL(before);
-    say(said, `${sentence(twin)} ${note}`.trim());
-  } catch (error) {
-    if (signal.aborted) return;
-    byId("answer").replaceChildren();
-    if (error.status === 401 || error.status === 403) byId("detect-token-field").hidden = false;
-    say(said, error instanceof api.Refused ? asSentence(error.message) : "The server does not answer.", "bad");
-  } finally {
-    if (!signal.aborted) byId("answer").removeAttribute("aria-busy");
-  }
+  showAdmin(compare, versions);
+  showTargets(Object.keys(compare.copies));
+  showCopies(Object.keys(compare.copies).filter((name) => READY.includes(compare.copies[name].state)));
 }

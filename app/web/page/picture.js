@@ -3,9 +3,14 @@
 import { samples } from "./api.js";
 import { byId, make } from "./elements.js";
 
-/** Calls `take(blob, name, note)` with every picture; `note` tells what was done to it. */
+const MADE = "It is no JPEG, which is all that the server takes: your browser made one of it first.";
+
+/** Calls `take({blob, name, note, first})` with every picture; `first` is one that the page has chosen by itself. */
 export function pictures(take) {
-  const give = async (file, name) => take(...(await asJpeg(file)), name);
+  const give = async (file, name) => {
+    mark(null);
+    take({ ...(await asJpeg(file)), name });
+  };
   byId("file").addEventListener("change", (event) => {
     const [file] = event.target.files;
     event.target.value = ""; // so that the same file can be chosen again
@@ -15,9 +20,9 @@ export function pictures(take) {
   dropping(give);
   addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
-    if (file) give(file, "the pasted picture");
+    if (file) give(file, "The pasted picture");
   });
-  offerSamples(give).catch(() => byId("samples").replaceChildren("The samples can’t be had now."));
+  offerSamples(take).catch(() => byId("samples").replaceChildren("The samples can’t be had now."));
 }
 
 function dropping(give) {
@@ -38,28 +43,33 @@ function dropping(give) {
   });
 }
 
-async function offerSamples(give) {
-  const buttons = (await samples()).map((sample) => {
-    const path = `samples/${encodeURIComponent(sample.name)}`;
-    const choose = async () => {
-      mark(button);
-      const response = await fetch(path);
-      if (response.ok) give(await response.blob(), sample.name);
-    };
-    const preview = make("img", { src: `${path}/preview`, alt: "", width: sample.width, height: sample.height });
-    const button = make("button", { type: "button", onclick: choose, "aria-label": `Sample ${sample.name}` }, preview);
-    return button;
+async function offerSamples(take) {
+  const buttons = (await samples()).map(({ name, width, height }) => {
+    const path = `samples/${encodeURIComponent(name)}`;
+    const preview = make("img", { src: `${path}/preview`, alt: "", width, height });
+    return make("button", { type: "button", "aria-label": `Sample ${name}`, "aria-pressed": "false", "data-name": name,
+      onclick: (event) => choose(event.currentTarget, take, false) }, preview);
   });
   byId("samples").replaceChildren(...buttons);
+  const first = buttons.find(({ dataset }) => dataset.name === byId("samples").dataset.first) ?? buttons[0];
+  if (first) await choose(first, take, true);
+}
+
+async function choose(button, take, first) {
+  mark(button);
+  const { name } = button.dataset;
+  const response = await fetch(`samples/${encodeURIComponent(name)}`);
+  const blob = await response.blob();
+  if (response.ok && button.ariaPressed === "true") take({ blob, name: `The sample ${name}`, note: "", first });
 }
 
 function mark(chosen) {
-  for (const button of byId("samples").children) button.toggleAttribute("data-chosen", button === chosen);
+  for (const button of byId("samples").querySelectorAll("button")) button.ariaPressed = String(button === chosen);
 }
 
 async function asJpeg(file) {
   const head = new Uint8Array(await file.slice(0, 3).arrayBuffer());
-  if (head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff) return [file, ""];
+  if (head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff) return { blob: file, note: "" };
   try {
     const image = await createImageBitmap(file);
     const canvas = make("canvas", { width: image.width, height: image.height });
@@ -68,9 +78,9 @@ async function asJpeg(file) {
     context.fillRect(0, 0, image.width, image.height);
     context.drawImage(image, 0, 0);
     const jpeg = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
-    if (jpeg) return [jpeg, "It was no JPEG, so it was made one first."];
+    if (jpeg) return { blob: jpeg, note: MADE };
   } catch {
     // The server says best what is wrong with it.
   }
-  return [file, ""];
+  return { blob: file, note: "" };
 }

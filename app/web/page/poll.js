@@ -1,6 +1,6 @@
 // Asks again and again, one question at a time, and rests while nobody looks.
 
-/** Calls `ask` every `period` milliseconds, measured from answer to question. Returns a function that asks now. */
+/** Calls `ask` every `period()` milliseconds, measured from answer to question. Returns a function that asks now. */
 export function poll(ask, period) {
   let timer = 0;
   let asking = false;
@@ -13,7 +13,7 @@ export function poll(ask, period) {
       await ask();
     } finally {
       asking = false;
-      if (!document.hidden) timer = setTimeout(now, period);
+      if (!document.hidden) timer = setTimeout(now, period());
     }
   }
 

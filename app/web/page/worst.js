@@ -1,16 +1,16 @@
 // The requests in which a copy differed most from native, of all copies. Numbers only: pictures are not kept.
 
 import { byId, make, number, renderer, table } from "./elements.js";
+import { term } from "./terms.js";
 
 const SHOWN = 20;
-const HEADINGS = ["When", "Copy", "#Missing", "#Extra", "#Other class", "#Mean overlap", "#Score difference", "Why", "Request"];
 
 /** Returns a function that shows /compare. */
 export function worst() {
   const show = renderer(byId("worst"), ({ rows, pairs, share }) => {
-    if (rows.length) return [table("Requests that disagreed most", HEADINGS, rows.map(line))];
+    if (rows.length) return [table("Requests that disagreed most", headings(), rows.map(line))];
     const looked = pairs ? `None of the last ${pairs} compared pictures.` : "No picture has been compared yet.";
-    return [make("p", { class: "quiet" }, `${looked} ${Math.round(share * 1000) / 10} % of the requests are run again on native and a copy; “One picture, both answers” compares as well.`)];
+    return [make("p", { class: "quiet" }, `${looked} ${Math.round(share * 1000) / 10} % of the requests become `, term("shadow pairs"), "; a picture above is compared as well.")];
   });
   return ({ copies, shadow_share: share }) => {
     const windows = Object.entries(copies);
@@ -18,6 +18,11 @@ export function worst() {
     rows.sort((a, b) => badness(b) - badness(a) || b.at - a.at);
     show({ rows: rows.slice(0, SHOWN), pairs: windows.reduce((sum, [, { window }]) => sum + window.pairs, 0), share });
   };
+}
+
+function headings() {
+  const numbers = [term("missing", "Missing"), term("extra", "Extra"), term("other class", "Other class"), term("overlap", "Mean overlap"), term("score", "Score difference")];
+  return ["When", "Copy", ...numbers, "Why", "Request"];
 }
 
 function badness({ missing, extra, class_flips: flips, largest_score_diff: diff }) {

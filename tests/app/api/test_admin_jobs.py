@@ -25,6 +25,8 @@ async def test_a_conversion_is_a_job_that_can_be_followed_and_outlives_the_serve
     assert saving["log"][:2] == ["TensorFlow says something in load", "TensorFlow says something in convert"]
     assert [listed["id"] for listed in await admin.jobs()] == [job["id"]]
     assert await admin.api.metric("detector_conversion_in_progress") == 1
+    shown = (await admin.client.get("/compare", headers={"Authorization": ""})).json()["conversion"]
+    assert shown == {"target": "frozen", **{name: saving[name] for name in ("doing", "progress", "created")}}
     programs.go()
     *later, done = [now async for now in admin.following(job)]
     assert (done["state"], done["doing"], done["progress"], done["step"]) == ("succeeded", "", 1, "publish")
@@ -32,6 +34,7 @@ async def test_a_conversion_is_a_job_that_can_be_followed_and_outlives_the_serve
     assert seen == sorted(seen)
     assert done["created"] < done["finished"]
     assert (await admin.model("frozen"))["state"] == "standby"
+    assert (await admin.client.get("/compare")).json()["conversion"] is None
     restarted = Admin(await start(admin_token="sesame"))
     assert await restarted.jobs() == [done]
     assert (await restarted.client.get(f"/convert/jobs/{job['id']}/report")).json() == done["report"]

@@ -9,11 +9,15 @@ import pytest
 
 from app.web.report_page import page
 from converter.contract import Report
-from tests.support.app.reported import FROZEN, Parsed, trt
+from tests.support.app.reported import FROZEN, ONNX, Parsed, trt
 
 
 def test_the_samples_are_reports() -> None:
-    assert [Report.from_json(json.dumps(each)).target for each in (FROZEN, trt())] == ["frozen", "trt"]
+    assert [Report.from_json(json.dumps(each)).target for each in (FROZEN, ONNX, trt())] == [
+        "frozen",
+        "onnx",
+        "trt",
+    ]
 
 
 def test_the_most_important_is_said_first() -> None:
@@ -49,7 +53,7 @@ def test_the_worst_verdict_is_told_with_its_reason(verdict: str, said: str) -> N
     assert f"Batch size 8: {verdict}, 1 of 2 boxes matched." in text
 
 
-@pytest.mark.parametrize("report", [FROZEN, trt()], ids=["frozen", "trt"])
+@pytest.mark.parametrize("report", [FROZEN, ONNX, trt()], ids=["frozen", "onnx", "trt"])
 def test_every_number_of_the_latency_is_in_its_table(report: dict[str, Any]) -> None:
     cells = Parsed(page(report)).cells
     for name, by_size in report["latency"].items():
@@ -95,6 +99,34 @@ def test_a_fact_of_another_kind_of_copy_is_shown() -> None:
     text = Parsed(page(report)).text
     assert "ONNX copy Made" in text
     assert "Providers CPU: 12 Opset 18" in text
+
+
+def test_a_frozen_copy_reads_well() -> None:
+    text = Parsed(page(FROZEN)).text
+    assert (
+        "The copy’s graph has 987 operations. Its variables became constants; nothing else of it was changed." in text
+    )
+    assert "Part" not in text
+
+
+def test_an_onnx_copy_reads_well() -> None:
+    parsed = Parsed(page(ONNX))
+    assert "ONNX copy in FP32 Made on 29 November 2026, 15:01 UTC" in parsed.text
+    assert "Batch size 1, faster 1.87 times as fast as native" in parsed.text
+    assert "The copy’s graph has 533 operations in 2 parts. JPEG files are decoded outside of the graph" in parsed.text
+    assert parsed.cells[(at := parsed.cells.index("the network")) : at + 3] == ["the network", "ONNX Runtime", "513"]
+    assert "BiasAdd 113 Sigmoid 110" in parsed.text
+    assert "Signature serving_default Input image_bytes: jpeg Outputs detection_boxes, detection_scores" in parsed.text
+    for odd in ("yxyx_norm:", "{", "…:", "Libraries onnx:", "Batch sizes left out", "Why none"):
+        assert odd not in parsed.text
+
+
+def test_what_was_left_to_tensorflow_is_told_with_its_reason() -> None:
+    report = copy.deepcopy(ONNX)
+    report["facts"] |= {"operations": {"network": 500, "tail": 13}, "why": {"tail": "ONNX has no counterpart for Foo"}}
+    cells = Parsed(page(report)).cells
+    at = cells.index("after the network")
+    assert cells[at : at + 4] == ["after the network", "TensorFlow", "13", "ONNX has no counterpart for Foo"]
 
 
 def test_the_page_loads_nothing_and_runs_nothing() -> None:

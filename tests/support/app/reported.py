@@ -9,6 +9,7 @@ from typing import Any
 from tests.support.places import DATA
 
 FROZEN: dict[str, Any] = json.loads((DATA / "reports" / "frozen.json").read_text())
+ONNX: dict[str, Any] = json.loads((DATA / "reports" / "onnx.json").read_text())
 VOID = {"meta", "link", "br"}
 
 

@@ -1,12 +1,14 @@
 """A person with a browser: opens the server's page, drops pictures, and takes note of what should not happen."""
 
 import base64
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -36,13 +38,15 @@ class Visit:
     requests: list[Request] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)  # errors, and requests to other hosts
 
-    def open(self) -> "Visit":
-        """Open the page and wait until it shows the backends."""
+    def open(self, *, answered: bool = True) -> "Visit":
+        """Open the page, wait until it shows the backends, and until the first sample is `answered`."""
         self.page.on("request", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", lambda message: self._hear(message.type, message.text))
         self.page.goto(self.url)
         self.page.locator(".card").first.wait_for()
+        if answered:
+            self.wait_for_answer()
         return self
 
     def _note(self, request: Request) -> None:
@@ -112,3 +116,25 @@ class Visit:
             figure,
         )
         return found
+
+
+@contextmanager
+def visiting(browser: Browser, url: str, **look: Any) -> Iterator[Visit]:
+    """A tab, a wide one unless it has another look; at its end nothing went wrong in it, or was asked elsewhere."""
+    page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **look})
+    opened = Visit(page, url).open()
+    yield opened
+    page.close()
+    assert opened.complaints == []
+
+
+def changing(change: Callable[[dict[str, Any]], None]) -> Callable[[Route], None]:
+    """Lets the server answer, and changes the answer on its way."""
+
+    def handle(route: Route) -> None:
+        response = route.fetch()
+        body = response.json()
+        change(body)
+        route.fulfill(response=response, body=json.dumps(body))
+
+    return handle

@@ -7,14 +7,13 @@ towards the picture's middle, where it is not cut off; slower: each picture cost
 are decoded at half their size.
 """
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
+from deploy.worse_copy import worsen
 from tests.support.models.shifts import MOVED_BY, PERSON, SURER_BY
 
 ROUNDS, SIDE = 48, 512  # of multiplying a square of numbers with itself
@@ -59,23 +58,11 @@ def save(source: str, dest: Path, change: Any) -> None:
     tf.saved_model.save(module, str(dest), signatures={"serving_default": serve})
 
 
-def coarser(source: str, dest: Path) -> None:
-    """The same graph with another attribute of its decoder."""
-    shutil.copytree(source, dest)
-    model = saved_model_pb2.SavedModel.FromString((dest / "saved_model.pb").read_bytes())
-    functions = model.meta_graphs[0].graph_def.library.function
-    decoders = [node for function in functions for node in function.node_def if node.op == "DecodeJpeg"]
-    assert decoders
-    for node in decoders:
-        node.attr["ratio"].i = 2
-    (dest / "saved_model.pb").write_bytes(model.SerializeToString())
-
-
 def main() -> None:
     source, root = sys.argv[1], Path(sys.argv[2])
     for change in (surer, moved, slower):
         save(source, root / change.__name__, change)
-    coarser(source, root / coarser.__name__)
+    worsen(Path(source), root / "coarser", ratio=2)
 
 
 if __name__ == "__main__":

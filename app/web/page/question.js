@@ -1,0 +1,65 @@
+// The picture that is shown, and what was asked about it: one question at a time, the last one counts.
+
+import * as api from "./api.js";
+import { sentence, shown } from "./answer.js";
+import { ask } from "./ask.js";
+import { byId, say } from "./elements.js";
+import { pictures } from "./picture.js";
+import { trouble } from "./trouble.js";
+
+const NEEDS_TOKEN = [401, 403];
+
+/** Wires what is asked with; `rulesOf` gives what the gate asks of a copy. Returns a function that is told what is ready, and asks again if that was missing. */
+export function questions(rulesOf, series) {
+  const said = byId("said");
+  const threshold = byId("threshold");
+  let picture = null;
+  let asking = new AbortController();
+  let url = "";
+  let unanswered = false; // for want of a backend
+  let alone = false; // native answered, and there was no copy
+
+  pictures((chosen) => {
+    if (chosen.first && picture) return; // a visitor was quicker
+    picture = chosen;
+    answer();
+  });
+  for (const id of ["threshold", "copy", "detect-token"]) byId(id).addEventListener("change", () => picture && answer());
+
+  async function answer() {
+    asking.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    const { blob, note, name, first } = picture;
+    unanswered = alone = false;
+    byId("answer").setAttribute("aria-busy", "true");
+    say(said, `Asking about ${name.replace(/^The /, "the ")} …`);
+    try {
+      const rules = await rulesOf();
+      const twin = await ask(blob, {
+        copy: byId("copy").value, threshold: Number(threshold.value), token: byId("detect-token").value.trim(), rules, signal,
+      });
+      if (signal.aborted) return;
+      alone = Boolean(twin.alone);
+      const before = url;
+      url = URL.createObjectURL(blob);
+      byId("answer").replaceChildren(shown(url, twin, series));
+      if (before) URL.revokeObjectURL(before);
+      say(said, `${sentence(twin)} ${note}`.trim());
+    } catch (error) {
+      if (!signal.aborted) fail(error, name, first);
+    } finally {
+      if (!signal.aborted) byId("answer").removeAttribute("aria-busy");
+    }
+  }
+
+  function fail(error, name, first) {
+    byId("answer").replaceChildren();
+    if (NEEDS_TOKEN.includes(error.status)) byId("detect-token-field").hidden = false;
+    unanswered = !(error instanceof api.Refused) || error.status === 503;
+    const { text, more } = trouble(error, name);
+    say(said, text, { bad: !first, more: first ? "" : more });
+  }
+
+  return ({ native, copies }) => ((unanswered && native) || (alone && copies)) && answer();
+}
