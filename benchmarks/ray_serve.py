@@ -21,6 +21,12 @@ from benchmarks.serving import TLS, children, clean_environ, descendants, free_p
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "deploy" / "ray" / "serve.yaml"
 BIN = ROOT / ".ray" / "bin"  # made by `make ray-check` and `make bench-ray`
+# Ray's HAProxy tries what a replica that died was working on at another one, if it has the whole request in its buffer.
+HAPROXY = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "1048576",
+}
 _END_S = 60.0
 _OTHERS = 4  # ports in between that something else may have taken
 
@@ -87,9 +93,9 @@ def config_for(port: int, replicas: int, cores: int, environ: Mapping[str, str])
 
 @contextmanager
 def ray_serving(
-    environ: Mapping[str, str], *, replicas: int = 2, cores: int = 1, ray_environ: Mapping[str, str] | None = None
+    environ: Mapping[str, str], *, replicas: int = 2, cores: int = 1, haproxy: bool = False
 ) -> Iterator[RayServe]:
-    """Start it with these DETECTOR_* variables, and with those of Ray; end it and all its processes at the end."""
+    """Start it with these DETECTOR_* variables, perhaps with HAProxy in front; end it and all its processes at the end."""
     port, first_port = free_port(), free_port()
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # Ray's sockets lie in it: their paths must be short
     own = {"DETECTOR_BIND": f"127.0.0.1:{first_port}", **environ}
@@ -99,7 +105,7 @@ def ray_serving(
         process = subprocess.Popen(
             [str(BIN / "serve"), "run", str(file)],
             cwd=ROOT,
-            env=environment(folder, ray_environ or {}),
+            env=environment(folder, haproxy=haproxy),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -111,7 +117,7 @@ def ray_serving(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def environment(folder: Path, ray_environ: Mapping[str, str]) -> dict[str, str]:
+def environment(folder: Path, *, haproxy: bool) -> dict[str, str]:
     """What Ray's processes see: where the project is, and where Ray may write; Ray tells nobody of its use."""
     own = {
         "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -120,7 +126,15 @@ def environment(folder: Path, ray_environ: Mapping[str, str]) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deploy.ray.proxy.layers",
     }
-    return clean_environ({**own, **ray_environ})
+    return clean_environ(own | (haproxy_environ(folder) if haproxy else {}))
+
+
+def haproxy_environ(folder: Path) -> dict[str, str]:
+    """README.md's variables for HAProxy, and places and ports of its own."""
+    own = {"CONFIG_FILE_LOC": "haproxy.cfg", "SOCKET_PATH": "admin.sock", "SERVER_STATE_FILE": "state"}
+    places = {"SERVER_STATE_BASE": str(folder)} | {name: str(folder / file) for name, file in own.items()}
+    places |= {name: str(free_port()) for name in ("METRICS_PORT", "STATS_PORT")}
+    return HAPROXY | {f"RAY_SERVE_HAPROXY_{name}": value for name, value in places.items()}
 
 
 def end(process: "subprocess.Popen[bytes]") -> list[int]:

@@ -35,7 +35,6 @@ from converter.sizes import SIZES
 
 Groups = Mapping[str, Sequence[int]]  # process ids: in front, the servers' own processes, workers, and what Ray has besides
 FRONT, SERVERS, WORKERS, OTHERS = "front", "servers", "workers", "others"
-HAPROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1"}
 _JUDGED_S, _IDLE_S = 300.0, 5.0
 
 
@@ -98,9 +97,7 @@ def start(model: Path, stack: ExitStack) -> list[Contestant]:
     one = ready(stack, environ, cores)
     two = [ready(stack, environ, cores[:half]), ready(stack, environ, cores[half:])]
     proxy = stack.enter_context(nginx.before([server.url for server in two]))
-    rays = [
-        stack.enter_context(ray_serving(environ, cores=half, ray_environ=given)) for given in ({}, HAPROXY)
-    ]
+    rays = [stack.enter_context(ray_serving(environ, cores=half, haproxy=each)) for each in (False, True)]
     for ray in rays:
         ray.wait_until(lambda ray=ray: len(ray.own_urls()) == ray.most)  # type: ignore[misc]  # a lambda's default
     for url in [server.url for server in (one, *two)] + [url for ray in rays for url in ray.own_urls()]:

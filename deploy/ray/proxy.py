@@ -1,7 +1,7 @@
 """A layer for Ray's HTTP proxies, which they load by RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=deploy.ray.proxy.layers.
 
-When a replica dies, Ray answers 500 to what it was working on, and tells in plain text how it died. Clients try again
-after 503, and know nothing of replicas.
+When a replica dies, Ray's proxy gives no answer to what the replica was working on, and the HTTP server below it says
+500. Clients try again after 503, and know nothing of replicas.
 """
 
 import json
@@ -21,35 +21,23 @@ def layers() -> list[Middleware]:
 
 
 class LostReplica:
-    """A 500 of Ray's own becomes 503 with `Retry-After`, in the form of the server's errors.
-
-    The server's own 500 is JSON, and passes.
-    """
+    """Where no answer has begun when the proxy is done, it is 503 with `Retry-After`, in the form of our errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The layer (https://asgi.readthedocs.io)."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        lost = False
+        begun = False
 
         async def passing(message: Message) -> None:
-            nonlocal lost
-            if message["type"] == "http.response.start" and _of_ray(message):
-                lost = True
-                await _unavailable(scope)(scope, receive, send)
-            elif not lost:
-                await send(message)
+            nonlocal begun
+            begun = True
+            await send(message)
 
         await self._app(scope, receive, passing)
-
-
-def _of_ray(start: Message) -> bool:
-    kind = Headers(raw=start.get("headers", [])).get("content-type", "")
-    return bool(start["status"] == 500) and not kind.startswith("application/json")
+        if scope["type"] == "http" and not begun:
+            await _unavailable(scope)(scope, receive, send)
 
 
 def _unavailable(scope: Scope) -> Response:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from fastapi import FastAPI
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.backends.backend import ModelRefused
 from app.misspelt import misspelt
@@ -87,14 +87,15 @@ async def asked(app: ASGIApp, path: str = "/") -> httpx.Response:
         return await client.get(path, headers={"X-Request-Id": "abc"})
 
 
+async def no_answer(scope: Scope, receive: Receive, send: Send) -> None:
+    """What is left of a request in Ray's proxy when its replica has died."""
+
+
 async def test_what_a_replica_worked_on_when_it_died_can_be_tried_again() -> None:
-    """Ray's proxy answers like this: 500, with the exception as plain text."""
     [layer] = proxy.layers()
-    answer = await asked(layer.cls(PlainTextResponse("The actor died … ip: 10.0.0.7", 500)))
+    answer = await asked(layer.cls(no_answer))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert answer.json()["code"] == "backend_unavailable"
-    assert answer.json()["request_id"] == "abc"
-    assert "10.0.0.7" not in answer.text
+    assert (answer.json()["code"], answer.json()["request_id"]) == ("backend_unavailable", "abc")
 
 
 @pytest.mark.parametrize(
