@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,14 @@ from benchmarks.serving import TLS, Server, children, descendants, serving
 from benchmarks.throughput import HERE, cpu_s, lua
 from converter.sizes import SIZES
 
-Groups = Mapping[str, Sequence[int]]  # process ids: in front, the servers' own processes, workers, and what Ray has besides
+# Process ids: in front, the servers' own processes, workers, and what Ray has besides.
+Groups = Mapping[str, Sequence[int]]
 FRONT, SERVERS, WORKERS, OTHERS = "front", "servers", "workers", "others"
 _JUDGED_S, _IDLE_S = 300.0, 5.0
+_HEAD = (
+    *("backend", "connections", "", "answers/s", "of one server", "p50 ms", "p99 ms"),
+    *("CPU ms a request: in front", "servers", "others"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,37 +59,20 @@ def main() -> int:
     parser.add_argument("--connections", type=lambda text: list(map(int, text.split(","))), default=[1, 8])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--wait-for", type=Path, help="a file that is made when all are ready, and removed at the end")
+    parser.add_argument("--ask", action="store_true", help="wait for a line on standard input when all are ready")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         contestants = start(Path(folder) / "yolox_nano", stack)
         for one in contestants:
             for backend in args.backends:
                 load(one, backend, 8, 2)  # the first seconds are slower
-        with quiet(args.wait_for):
-            idle = {one.name: idle_ms(one) for one in contestants}
-            rounds = list(measure(contestants, args))
-            memory = {one.name: {name: memory_mb(pids) for name, pids in one.groups.items()} for one in contestants}
+        if args.ask:
+            print("ready", file=sys.stderr, flush=True)
+            sys.stdin.readline()
+        idle = {one.name: idle_ms(one) for one in contestants}
+        rounds = list(measure(contestants, args))
+        memory = {one.name: {name: memory_mb(pids) for name, pids in one.groups.items()} for one in contestants}
     return report(rounds, idle, memory, args)
-
-
-@contextmanager
-def quiet(file: Path | None) -> Iterator[None]:
-    """While the block runs there is such a file, which tells others to be quiet; it waits until nobody else has one."""
-    if file is None:
-        yield
-        return
-    while True:
-        try:
-            file.touch(exist_ok=False)
-            break
-        except FileExistsError:
-            time.sleep(2)
-    try:
-        time.sleep(3)
-        yield
-    finally:
-        file.unlink()
 
 
 def start(model: Path, stack: ExitStack) -> list[Contestant]:
@@ -206,8 +194,7 @@ def report(
 ) -> int:
     """The medians as tables."""
     print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores; {args.rounds} rounds of {args.seconds} s.\n")
-    print("| backend | connections | | answers/s | of one server | p50 ms | p99 ms | CPU ms a request: in front | servers | others |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(_HEAD)} |\n{'|---' * len(_HEAD)}|")
     for backend in args.backends:
         for connections in args.connections:
             some = [one for one in rounds if (one["backend"], one["connections"]) == (backend, connections)]

@@ -41,6 +41,6 @@ def take(count: int, *, folder: Path | None = None) -> Cores:
 
 
 def keep_to(cores: Cores) -> None:
-    """Run this thread, and all threads and processes that it starts from now on, on these cores; none: wherever it may."""
+    """Run this thread, and what it starts from now on, on these cores; none: wherever it may."""
     if cores:
         os.sched_setaffinity(0, cores)

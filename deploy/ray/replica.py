@@ -45,7 +45,7 @@ class Ingress:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The app (https://asgi.readthedocs.io)."""
         if scope["type"] == "http" and covers(OF_ONE_REPLICA, self._path(scope)):
-            sentence = "this is not served here, where any of several replicas may answer, but at each replica's own port"
+            sentence = "this is served at each replica's own port alone, since any of several replicas may answer here"
             refused = answer(Identity.of(scope).request_id, 404, "not_found", sentence)
             await refused(scope, receive, send)
         else:
@@ -57,7 +57,7 @@ class Ingress:
 
 
 class OwnPort(DrainingServer):
-    """The app at a port of its own, in the event loop that is there. Serve begins and ends the app, and takes signals."""
+    """The app at a port of its own, in the loop that is there. Serve begins and ends the app, and takes signals."""
 
     def __init__(self, api: FastAPI, settings: Settings) -> None:
         super().__init__(api, settings)

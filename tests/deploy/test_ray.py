@@ -23,7 +23,7 @@ from app.misspelt import misspelt
 from app.settings import Settings, bundled_model
 from benchmarks.serving import free_port
 from deploy.ray import cores, proxy, replica
-from tests.support.fakes import FakeStarter
+from tests.support.fakes import FakeStarter, until
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -87,13 +87,19 @@ async def asked(app: ASGIApp, path: str = "/") -> httpx.Response:
         return await client.get(path, headers={"X-Request-Id": "abc"})
 
 
+def layered(app: ASGIApp) -> ASGIApp:
+    """Ray's proxy with what it is told to put around itself."""
+    for layer in proxy.layers():
+        app = layer.cls(app, *layer.args, **layer.kwargs)
+    return app
+
+
 async def no_answer(scope: Scope, receive: Receive, send: Send) -> None:
     """What is left of a request in Ray's proxy when its replica has died."""
 
 
 async def test_what_a_replica_worked_on_when_it_died_can_be_tried_again() -> None:
-    [layer] = proxy.layers()
-    answer = await asked(layer.cls(no_answer))
+    answer = await asked(layered(no_answer))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert (answer.json()["code"], answer.json()["request_id"]) == ("backend_unavailable", "abc")
 
@@ -104,8 +110,7 @@ async def test_what_a_replica_worked_on_when_it_died_can_be_tried_again() -> Non
     ids=["the server's own 500", "200", "429", "304"],
 )
 async def test_all_other_answers_pass(answer: Response) -> None:
-    [layer] = proxy.layers()
-    passed = await asked(layer.cls(answer))
+    passed = await asked(layered(answer))
     assert (passed.status_code, passed.content) == (answer.status_code, answer.body)
 
 
@@ -132,9 +137,7 @@ async def test_a_replica_is_there_when_it_is_ready_and_listens_by_itself() -> No
     api = lifespan_of(built)
     starting = asyncio.create_task(api.__aenter__())
     async with httpx.AsyncClient(base_url=url) as client:
-        async with asyncio.timeout(10):
-            while not starter.asked:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(starter.asked))
         assert not starting.done(), "native is not warm yet"
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).status_code == 503

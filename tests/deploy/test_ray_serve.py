@@ -1,6 +1,7 @@
 """`make ray-check`: Ray Serve runs deploy/ray/serve.yaml with two replicas, one of which is killed under load."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -142,39 +144,61 @@ def test_what_concerns_one_replica_is_not_asked_of_any(cluster: RayServe, path: 
     assert own == [405 if path == "/admin/backend" else 200] * 2
 
 
-def test_a_killed_replica_costs_no_request_that_is_tried_again(
-    cluster: RayServe, expected: dict[str, Any], photos: dict[str, bytes]
-) -> None:
+@contextmanager
+def clients(url: str, expected: dict[str, Any], photos: dict[str, bytes]) -> Iterator["Counter[int | str]"]:
+    """Ask all the while with all photos; each must be answered rightly in the end. How often each status came."""
     seen: Counter[int | str] = Counter()
-    stop = threading.Event()
+    stop, names = threading.Event(), list(photos)
 
     def client(number: int) -> list[str]:
         """What went wrong for good."""
-        problems, names = [], list(photos)
+        problems = []
         while not stop.is_set():
             number += 1
             name = names[number % len(names)]
-            if not answered(cluster.url, photos[name], expected[name], seen):
+            if not answered(url, photos[name], expected[name], seen):
                 problems.append(name)
         return problems
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         asking = [pool.submit(client, number) for number in range(CLIENTS)]
-        time.sleep(5)
+        try:
+            time.sleep(5)
+            yield seen
+            time.sleep(5)
+        finally:
+            stop.set()
+    logging.getLogger(__name__).info("answers=%s", dict(seen))
+    assert [problem for each in asking for problem in each.result()] == []
+
+
+def test_a_killed_replica_costs_no_request_that_is_tried_again(
+    cluster: RayServe, expected: dict[str, Any], photos: dict[str, bytes]
+) -> None:
+    with clients(cluster.url, expected, photos) as seen:
         victim = cluster.replicas[0]
         its_workers = children(victim)
+        before = seen.total()
         os.kill(victim, signal.SIGKILL)
         assert_gone([victim, *its_workers])
         cluster.wait_until(lambda: len(cluster.own_urls()) == 2)
-        time.sleep(5)
-        stop.set()
-        problems = [problem for each in asking for problem in each.result()]
-    print(f"answers: {dict(seen)}")
-    assert problems == []
     assert set(seen) <= {200, 503, "broken"}
-    assert seen.total() - seen[200] > 0, "the replica had requests when it was killed"
+    assert seen[200] > before + CLIENTS, "the other one answered meanwhile"
     assert victim not in cluster.replicas
     assert len(counted(cluster)) == 2
+
+
+def test_a_replica_that_is_taken_away_ends_what_it_has(
+    cluster: RayServe, expected: dict[str, Any], photos: dict[str, bytes]
+) -> None:
+    before = [*cluster.replicas, *cluster.worker_pids()]
+    with clients(cluster.url, expected, photos) as seen:
+        cluster.scale(1)
+        cluster.wait_until(lambda: len(cluster.replicas) == 1)
+    assert set(seen) == {200}
+    left = {*cluster.replicas, *cluster.worker_pids()}
+    assert_gone([pid for pid in before if pid not in left])
+    assert len(left) < len(before)
 
 
 def answered(url: str, photo: bytes, expected: Any, seen: "Counter[int | str]") -> bool:
