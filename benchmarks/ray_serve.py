@@ -1,7 +1,6 @@
 """Runs deploy/ray/serve.yaml as its users do, on this machine alone: `serve run`, on ports of its own."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -40,7 +39,6 @@ class RayServe:
     url: str
     first_port: int
     most: int  # replicas
-    config: Path
     log: Path
 
     def own_urls(self) -> list[str]:
@@ -66,17 +64,6 @@ class RayServe:
         texts = [httpx.get(f"{url}/metrics", verify=TLS).text for url in self.own_urls()]
         return [_sum(text, name, labels) for text in texts]
 
-    def scale(self, replicas: int) -> None:
-        """Have so many replicas from now on, as whoever changes the file and deploys it again."""
-        config = yaml.safe_load(self.config.read_text())
-        config["applications"][0]["deployments"][0]["autoscaling_config"] |= _exactly(replicas)
-        self.config.write_text(yaml.safe_dump(config))
-        [dashboard] = re.findall(r"dashboard at .*?(http://[\d.]+:\d+)", self.log.read_text())
-        command = [BIN / "serve", "deploy", self.config, "--address", dashboard]
-        done = subprocess.run(command, env=clean_environ({"PYTHONPATH": str(ROOT)}), capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(done.stdout + done.stderr)
-
     def wait_until(self, condition: Callable[[], bool], *, within_s: float = 180) -> None:
         """Ask `condition` until it holds; RuntimeError with the log if it never does."""
         end = time.monotonic() + within_s
@@ -100,12 +87,8 @@ def config_for(port: int, replicas: int, cores: int, environ: Mapping[str, str])
     application["runtime_env"]["env_vars"] |= environ
     [deployment] = application["deployments"]
     deployment["ray_actor_options"]["num_cpus"] = cores
-    deployment["autoscaling_config"] |= _exactly(replicas)
+    deployment["autoscaling_config"] |= {"min_replicas": replicas, "max_replicas": replicas}
     return config
-
-
-def _exactly(replicas: int) -> dict[str, int]:
-    return {"min_replicas": replicas, "max_replicas": replicas}
 
 
 @contextmanager
@@ -128,7 +111,7 @@ def ray_serving(
             start_new_session=True,
         )
     try:
-        yield RayServe(process, f"http://127.0.0.1:{port}", first_port, replicas, file, log)
+        yield RayServe(process, f"http://127.0.0.1:{port}", first_port, replicas, log)
     finally:
         end(process)
         shutil.rmtree(folder, ignore_errors=True)

@@ -188,19 +188,6 @@ def test_a_killed_replica_costs_no_request_that_is_tried_again(
     assert len(counted(cluster)) == 2
 
 
-def test_a_replica_that_is_taken_away_ends_what_it_has(
-    cluster: RayServe, expected: dict[str, Any], photos: dict[str, bytes]
-) -> None:
-    before = [*cluster.replicas, *cluster.worker_pids()]
-    with clients(cluster.url, expected, photos) as seen:
-        cluster.scale(1)
-        cluster.wait_until(lambda: len(cluster.replicas) == 1)
-    assert set(seen) == {200}
-    left = {*cluster.replicas, *cluster.worker_pids()}
-    assert_gone([pid for pid in before if pid not in left])
-    assert len(left) < len(before)
-
-
 def answered(url: str, photo: bytes, expected: Any, seen: "Counter[int | str]") -> bool:
     """Whether a client that tries again after 503 and after a broken connection gets the right boxes."""
     for _ in range(TRIES):
