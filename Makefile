@@ -12,7 +12,7 @@ PEERS := $(patsubst benchmarks/peers/requirements/%.txt,.peers/%.done,$(wildcard
 PYTHON_pytriton ?= $(wildcard /usr/bin/python3.11)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-gpu demo doctor docs pictures clients test test-long lint types bench bench-peers overload hostile swaps soak fuzz chaos verify-trt bench-gpu release-check image-check lock clean
+.PHONY: help serve serve-gpu demo doctor docs pictures clients test test-long lint types bench bench-peers bench-ray ray-check overload hostile swaps soak fuzz chaos verify-trt bench-gpu release-check image-check lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,12 @@ bench: $(VENV)/test.done ## Compare the server with the raw call of the model, i
 bench-peers: $(VENV)/test.done $(PEERS) ## The same beside seven other servers, each in an environment of its own (ARGS=--table: only the table)
 	$(PY) -m benchmarks.peers $(ARGS)
 
+ray-check: $(VENV)/test.done .ray/done ## Have Ray Serve run two replicas, kill one under load, and find the metrics of both (three minutes)
+	DETECTOR_TEST_LONG=1 $(PYTEST) -n 0 tests/deploy/test_ray_serve.py
+
+bench-ray: $(VENV)/test.done .ray/done ## One server, two behind nginx, and two replicas of Ray Serve, in one run
+	$(PY) -m benchmarks.several_servers $(ARGS)
+
 overload: $(VENV)/test.done ## Offer three times what the server can answer, and 256 clients that ask again at once
 	$(PY) -m benchmarks.overload
 
@@ -99,6 +105,7 @@ lock: $(CLIENTS)/done ## Pin the dependencies anew, for every platform at once (
 	sed -E -i $(PLAIN) requirements.lock requirements-dev.lock
 	$(UV) $(LINUX) $(ARGS) --group clients -o requirements-clients.lock
 	$(UV) $(LINUX) $(ARGS) pyproject.toml --extra gpu --extra onnx --extra evaluate -c requirements.lock -o requirements-gpu.lock
+	$(UV) $(LINUX) $(ARGS) pyproject.toml --extra onnx --extra ray -c requirements.lock -o deploy/ray/requirements.lock
 UV := MACOSX_DEPLOYMENT_TARGET=14.0 $(CLIENTS)/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 EVERYWHERE := --universal
 LINUX := --python-platform x86_64-manylinux_2_28
@@ -106,7 +113,7 @@ PLAIN := -e "s/ ; [^\\]*'arm64'[^\\]*'aarch64'[^\\]*'x86_64'[^\\]* \\\\$$/ \\\\/
 	-e "s/ ; python_full_version < '3.12' and / ; /" -e "s/ and platform_python_implementation == 'CPython' and / and /"
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(CLIENTS) .tensorrt .peers .images dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) .tensorrt .peers .ray .images dist fuzz-faults .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=python3.11 …")'
@@ -132,6 +139,12 @@ $(VENV)/gpu.done: requirements-gpu.lock deploy/tensorrt.lock | $(PY)
 	@echo "installing requirements-gpu.lock into $(VENV) and TensorRT into .tensorrt, once …"
 	@$(PIP) $<
 	@PYTHON=$(PYTHON) sh deploy/tensorrt.sh .tensorrt
+	@touch $@
+
+.ray/done: deploy/ray/requirements.lock
+	@echo "installing $< into .ray, once …"
+	@rm -rf .ray && $(PYTHON) -m venv --without-pip .ray
+	@$(PYTHON) -m pip --disable-pip-version-check --python .ray/bin/python install --quiet --require-hashes --requirement $<
 	@touch $@
 
 # A server that can't be installed here is left out, and the table says why.

@@ -34,7 +34,7 @@ class Running:
     @property
     def memory_mb(self) -> float:
         """What its processes hold together, each page counted once."""
-        return sum(_pss_kb(pid) for pid in (self.process.pid, *descendants(self.process.pid))) / 1024
+        return sum(pss_kb(pid) for pid in (self.process.pid, *descendants(self.process.pid))) / 1024
 
 
 @contextmanager
@@ -88,7 +88,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _pss_kb(pid: int) -> int:
+def pss_kb(pid: int) -> int:
+    """What a process holds, its share of what it holds together with others; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
