@@ -1,8 +1,11 @@
 """Runs deploy/ray/serve.yaml as its users do, on this machine alone: `serve run`, on ports of its own."""
 
+import contextlib
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -16,7 +19,7 @@ import httpx
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.serving import TLS, children, clean_environ, descendants, free_port, lives
+from benchmarks.serving import TLS, children, clean_environ, descendants, lives
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "deploy" / "ray" / "serve.yaml"
@@ -96,7 +99,7 @@ def ray_serving(
     environ: Mapping[str, str], *, replicas: int = 2, cores: int = 1, haproxy: bool = False
 ) -> Iterator[RayServe]:
     """Start it with these DETECTOR_* variables, perhaps behind HAProxy; end it and all its processes at the end."""
-    port, first_port = free_port(), free_port()
+    port, first_port = steady_port(), steady_port()
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # Ray's sockets lie in it: their paths must be short
     own = {"DETECTOR_BIND": f"127.0.0.1:{first_port}", **environ}
     file, log = folder / "serve.yaml", folder / "log"
@@ -134,7 +137,7 @@ def haproxy_environ(folder: Path) -> dict[str, str]:
     """README.md's variables for HAProxy, and places and ports of its own."""
     own = {"CONFIG_FILE_LOC": "haproxy.cfg", "SOCKET_PATH": "admin.sock", "SERVER_STATE_FILE": "state"}
     places = {"SERVER_STATE_BASE": str(folder)} | {name: str(folder / file) for name, file in own.items()}
-    places |= {name: str(free_port()) for name in ("METRICS_PORT", "STATS_PORT")}
+    places |= {name: str(steady_port()) for name in ("METRICS_PORT", "STATS_PORT")}
     return HAPROXY | {f"RAY_SERVE_HAPROXY_{name}": value for name, value in places.items()}
 
 
@@ -152,6 +155,15 @@ def end(process: "subprocess.Popen[bytes]") -> list[int]:
         os.kill(pid, signal.SIGKILL)
     process.wait()
     return stayed
+
+
+def steady_port() -> int:
+    """A free port below those that the system gives to connections: Ray opens many before it listens at this one."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
 
 
 def command_line(pid: int) -> bytes:
