@@ -22,8 +22,8 @@ class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
         ge=1,
         le=64,
         description="Workers of each backend, which share one queue. Each worker has one of the GPUs that "
-        "`CUDA_VISIBLE_DEVICES` shows, in turn. Without a GPU each has its part of the cores, and there are never more "
-        "workers than cores. Default: one for each GPU, 1 without a GPU.",
+        "`CUDA_VISIBLE_DEVICES` shows, in turn. Without a GPU each has its part of the cores, and more workers than "
+        "cores are refused at the start. Default: one for each GPU, 1 without a GPU.",
     )
     batch_sizes: Sizes | None = Field(
         default=None,
