@@ -47,11 +47,11 @@ def _add_convert(router: APIRouter, copies: Copies, calibration_images: Path | N
 
 
 def _add_jobs(router: APIRouter, copies: Copies, conversions: Conversions) -> None:
-    @router.get("/convert/jobs", summary="The last conversions, newest first; those of earlier servers too")
+    @router.get("/convert/jobs", summary="The last conversions, newest first, also those of earlier servers")
     async def jobs() -> list[JobAnswer]:
         return [JobAnswer.of(job) for job in conversions.jobs]
 
-    @router.delete("/convert/jobs", summary="Forget the conversions that have ended; those that are left")
+    @router.delete("/convert/jobs", summary="Forget the conversions that have ended, and list those that are left")
     async def forget() -> list[JobAnswer]:
         conversions.forget_ended()
         return [JobAnswer.of(job) for job in conversions.jobs]
