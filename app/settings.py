@@ -79,7 +79,7 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
     gate_images: Path | None = Field(
         default=None,
         description="Folder of JPEG files on which copies are compared with native. They should have the sizes that "
-        "clients send. Of a large folder 100 files are taken, always the same ones. Default: the packaged photos, "
+        "clients send. At most 100 files of a folder are taken, always the same ones. Default: the packaged photos, "
         "variations of them, and the photos enlarged to 2 and 12 MP.",
     )
     gate_matched: float = Field(
