@@ -68,10 +68,16 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM drains first; a second one, or SIGINT, ends at once."""
         if sig != signal.SIGTERM or self._health.draining or self._loop is None:
-            super().handle_exit(sig, frame)
+            self._end(sig, frame)
             return
         self._health.draining = True
-        self._loop.call_soon_threadsafe(self._drain, partial(super().handle_exit, sig, frame))
+        self._loop.call_soon_threadsafe(self._drain, partial(self._end, sig, frame))
+
+    def _end(self, sig: int, frame: FrameType | None) -> None:
+        """Accept no more, finish what has begun, but nothing that takes minutes."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._health.ending.set)
+        super().handle_exit(sig, frame)
 
     def _drain(self, end: Callable[[], None]) -> None:
         """A server that has never been ready is sent nothing, so it ends at once."""

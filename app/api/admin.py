@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Request
 from app.api.access import TOKEN
 from app.api.admin_schemas import AutoAnswer, AutoRequest, ReloadRequest
 from app.api.conversions import ADMIN_ERRORS, BODY_ERRORS
+from app.api.ending import unless_ending
 from app.api.errors import described
 from app.api.model_schemas import BackendAnswer
 from app.api.ops import backend_answer
@@ -18,7 +19,12 @@ from app.verdicts.live_pairs import LivePairs
 from app.verdicts.routing import Routing
 from app.verdicts.shadow import Shadow
 
-_RELOAD_ERRORS = {**BODY_ERRORS, 409: "It can't be loaded; what served serves on.", 422: "There is no such copy."}
+_RELOAD_ERRORS = {
+    **BODY_ERRORS,
+    409: "It can't be loaded; what served serves on.",
+    422: "There is no such copy.",
+    503: "The server is stopping.",
+}
 _CHOICE_ERRORS = {**BODY_ERRORS, 422: "There is no such backend.", 503: "The backend is not warm."}
 
 
@@ -35,7 +41,9 @@ def routes(routing: Routing, live_pairs: LivePairs, shadow: Shadow, copies: Copi
         request.state.asked = wanted.model_dump(exclude_unset=True)
         if wanted.backend != NATIVE and wanted.version is not None:
             raise BadParameter(f"version: it goes with the backend 'native'; the backend is {wanted.backend!r}")
-        await (versions.load(wanted.version) if wanted.backend == NATIVE else copies.reload(wanted.backend))
+        native = wanted.backend == NATIVE
+        ending = request.app.state.health.ending
+        await unless_ending(ending, versions.load(wanted.version) if native else copies.reload(wanted.backend))
         return backend_answer(routing, wanted.backend)
 
     @router.put("/admin/backend", summary="Choose who answers `auto`", responses=described(_CHOICE_ERRORS))

@@ -1,5 +1,7 @@
 """What the probes ask: is the server ready, and was it ever."""
 
+import asyncio
+
 from app.verdicts.routing import Routing
 from app.verdicts.states import state_of
 
@@ -11,6 +13,7 @@ class Health:
         self._routing, self._wait_for_copies = routing, wait_for_copies
         self._native_done = self._copies_done = False
         self.draining = False
+        self.ending = asyncio.Event()  # set when what has begun is all that is still answered
 
     def native_done(self) -> None:
         """Native has become warm."""

@@ -1,5 +1,6 @@
 """A copy is loaded again from its folder on an admin's word."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -63,3 +64,15 @@ async def test_a_copy_that_can_not_be_here_is_409(admin: Admin, saved_model: Pat
 async def test_what_is_no_copy_can_not_be_loaded(backend: str, admin: Admin) -> None:
     sentence = assert_is_error(await admin.post("/admin/reload", backend=backend), 422, "bad_parameter")
     assert sentence == "backend: Input should be 'native', 'trt', 'frozen' or 'onnx'"
+
+
+async def test_the_end_of_the_server_does_not_wait_for_it(copied: Admin) -> None:
+    """Its gate may take minutes."""
+    starter, before = copied.api.starter, copied.api.starter.started[-1]
+    starter.open_gate.clear()
+    reloading = asyncio.create_task(copied.post("/admin/reload", backend="frozen"))
+    await until(lambda: starter.asked[-1].name == "frozen" and len(starter.asked) > len(starter.started))
+    copied.api.parts.health.ending.set()
+    sentence = assert_is_error(await reloading, 503, "backend_unavailable")
+    assert sentence == "the server is stopping, and has given up what was asked for"
+    assert not before.closed
