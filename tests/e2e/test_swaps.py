@@ -11,7 +11,7 @@ from tests.support.slower import SLOWER
 
 pytestmark = [pytest.mark.heavy, pytest.mark.tensorflow]
 
-RELOADS = 4  # and a conversion: five swaps
+RELOADS = 3  # and a conversion: four swaps
 PAUSE_S = 3.0  # the sixteen take a part of a small machine, and the swaps have the rest
 
 
