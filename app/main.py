@@ -32,6 +32,7 @@ from app.api.serving import Serving
 from app.api.straight import Straight
 from app.backends.backend import ModelRefused, Starter, WorkerDied
 from app.backends.spare import Spare
+from app.choices import NATIVE
 from app.detection.side_by_side import SideBySide
 from app.settings import Settings, WrongSetting
 from app.web.samples import Samples
@@ -126,7 +127,7 @@ def _beside(
     limits = Limits(
         message_bytes=settings.max_body_bytes,
         message_seconds=6 * settings.request_seconds,  # it is seen as a whole or not at all
-        calls=settings.queue_limit + 2 * settings.max_batch,
+        calls=settings.queue_limit + 2 * settings.max_batch * len(parts.routing.lanes[NATIVE].slot.replicas),
     )
     return lambda: running(build(pipeline, _keys(settings), parts.metrics, limits), str(settings.grpc_bind), fail)
 

@@ -57,9 +57,8 @@ class MicroBatcher:
         self._apart = Apart(suspects or Suspects())
         self.batches_begun, self.deadlines = 0, Alarms()  # ever; those of requests that wait here
         self._shares = Shares()
-        self._held = 0  # places of running batches
+        self._held, self._rate = 0, 0.0  # places of running batches; images per second
         self._idle, self._is_idle = asyncio.Event(), False
-        self._rate = 0.0
         metrics.queue_depth.labels(model.name).set_function(lambda: self.depth)
         metrics.in_flight.labels(model.name).set_function(lambda: self.in_flight)
 
@@ -179,6 +178,8 @@ class MicroBatcher:
         return self._waiting.take(most, pixels=left, busy=bool(self._running))
 
     async def _answer_alone(self, suspect: list[QueuedImage], alone: AbstractAsyncContextManager[Run]) -> None:
+        if self._model.max_in_flight < 1:  # one that is repaired comes back to this worker: there is no other
+            await self._running.others()
         async with alone as run:
             await self._answer(suspect, run)
         self._apart.runs = False
@@ -214,7 +215,7 @@ class MicroBatcher:
         if len(detections) != len(batch):
             raise RuntimeError(f"{len(detections)} answers came to {len(batch)} images")
         self._apart.answered(batch)
-        rate = self._model.max_in_flight * len(batch) / spent.seconds
+        rate = max(1, self._model.max_in_flight) * len(batch) / spent.seconds  # 0: this one runs alone
         self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
 
     async def _repair(self, batch: list[QueuedImage], error: BatchFailed) -> None:
@@ -245,6 +246,5 @@ class MicroBatcher:
         self._metrics.batch_repairs.labels(self._model.name, how).inc()
 
     async def _again(self, batch: list[QueuedImage]) -> None:
-        batch = [job for job in batch if not job.answer.done()]
-        if batch:
+        if batch := [job for job in batch if not job.answer.done()]:
             await self._answer(batch, self._model.run)

@@ -50,7 +50,7 @@ class Replica:
         self.starting = asyncio.Lock()  # held by whoever starts a worker for this place
         self.pause_s = FIRST_PAUSE_S
         self._team = team
-        self._turns = 0  # how often it was decided who is to serve here
+        self.turn = 0  # how often it was decided who is to serve here
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -96,7 +96,7 @@ class Replica:
     def publish(self, fresh: Lease, door: Door) -> None:
         """It serves here from now on; when it dies another one has to pass the same door."""
         self.lease = fresh
-        self._turns += 1
+        self.turn += 1
         facts = fresh.facts
         log.info(
             "backend ready backend=%s replica=%d device=%r batch_sizes=%s load_seconds=%.1f warm_seconds=%.1f",
@@ -114,13 +114,12 @@ class Replica:
     def vacate(self) -> Lease | None:
         """Nobody serves here any more, and nobody is started; who did, to be drained and closed."""
         stale, self.lease = self.lease, None
-        self._turns += 1
+        self.turn += 1
         self._team.count()
         return stale
 
-    async def fill(self, door: Door) -> None:
-        """Start a worker in the empty place; if that fails it is tried again later."""
-        turn = self._turns
+    async def fill(self, door: Door, turn: int) -> None:
+        """Start a worker in the place that is empty since this `turn`; if that fails it is tried again later."""
         pause_s = await self._try(door, turn)
         if pause_s is not None:
             self._spawn(self._again(door, turn, pause_s))
@@ -145,23 +144,25 @@ class Replica:
         if lease is not self.lease:
             return  # it was swapped out and closed
         self.vacate()
-        turn = self._turns
+        turn = self.turn
         if time.monotonic() - lease.since > STEADY_S:
             self.pause_s = FIRST_PAUSE_S
         pause_s = self._failed(death)
         await lease.backend.close()
         await self._again(door, turn, pause_s, why="hung" if death.hung else "crashed")
 
-    async def _again(self, door: Door, turn: int, pause_s: float | None, *, why: str = "crashed") -> None:
-        """Start the same model again until one serves, or something else is to."""
+    async def _again(self, door: Door, turn: int, pause_s: float | None, *, why: str | None = None) -> None:
+        """Start the same model again until one serves, or something else is to. `why`: how the one before died."""
         while pause_s is not None:
+            if why is None and self.phase.name != "unavailable":  # else there was no room for one that could die
+                why = "crashed"
             await asyncio.sleep(pause_s)
             pause_s = await self._try(door, turn, why=why)
 
     async def _try(self, door: Door, turn: int, *, why: str | None = None) -> float | None:
         """Start a worker, for the first time or since one died; the pause before it is to be tried again, if it is."""
         async with self.starting:
-            if turn != self._turns:
+            if turn != self.turn:
                 return None  # a swap put another model here meanwhile, or none is wanted
             try:
                 await self.open(door, await door.spec(), again=why)

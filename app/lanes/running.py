@@ -24,6 +24,11 @@ class Running:
         """Those that wait for a batch to end."""
         return [task for task in self._batches if task]
 
+    async def others(self) -> None:
+        """Wait until all that run now have ended, besides the batch of the task that asks."""
+        if others := {*self.tasks} - {asyncio.current_task()}:
+            await asyncio.wait(others)
+
     def add(self, task: Task, batch: Sequence[QueuedImage]) -> None:
         """A batch has begun."""
         pixels = sum([job.image.pixels for job in batch])

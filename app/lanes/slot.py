@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -127,14 +127,16 @@ class Slot(Workers):
         """Start workers in the places that are empty now, one after the other: each sees what memory is left."""
         for each in replicas:
             each.vacate()
+            each.enter("loading", "it is started after those before it")
         if replicas:
-            self._filling = self._spawn(self._fill(replicas, door, after))
+            turns = {each: each.turn for each in replicas}  # of now: a later swap may be done before it comes to some
+            self._filling = self._spawn(self._fill(turns, door, after))
 
-    async def _fill(self, replicas: Sequence[Replica], door: Door, after: "asyncio.Task[None] | None") -> None:
+    async def _fill(self, turns: Mapping[Replica, int], door: Door, after: "asyncio.Task[None] | None") -> None:
         if after is not None:
             await asyncio.wait([after])
-        for each in replicas:
-            await each.fill(door)
+        for each, turn in turns.items():
+            await each.fill(door, turn)
 
     @asynccontextmanager
     async def _undisturbed(self) -> AsyncIterator[None]:

@@ -185,6 +185,7 @@ async def test_one_without_room_says_so_and_is_tried_again(bench: Bench) -> None
         "there is not enough memory for two; it is started again after 0.01 s"
     )
     await until(lambda: bench.phases == ["ready", "ready"])
+    assert bench.restarts() == 0, "none of them has died"
 
 
 async def test_when_all_have_died_the_backend_has(bench: Bench, street: Image) -> None:

@@ -12,6 +12,7 @@ from open_inference.grpc import protocol
 from app.rpc.calls import INFERENCE, PUBLIC
 from app.rpc.health import WATCHING
 from benchmarks.serving import free_port
+from converter.machine import cores
 from converter.model.detections import Detections
 from tests.app.api.conftest import starting
 from tests.app.rpc.conftest import ELEMENT, METHODS, PHOTO, Client, error_of, infer
@@ -134,6 +135,19 @@ async def test_probes_are_answered_beside_as_many_calls_as_there_may_be(connect:
     for call in calls:
         await call.done_writing()
         assert await error_of(call) == ("INVALID_ARGUMENT", "the call has no message")
+
+
+@pytest.mark.skipif(cores.usable() < 2, reason="two workers need two cores")
+async def test_each_worker_may_have_two_batches_of_calls(connect: Any) -> None:
+    client: Client = await connect(queue_limit=1, max_batch=1, replicas=2)
+    calls = [await client.begin(INFER) for _ in range(5)]
+    over = "NOT_FOUND", ""
+    while over[0] == "NOT_FOUND":  # the five are not there yet
+        over = await client.refused("ModelReady")
+    assert over == ("RESOURCE_EXHAUSTED", "5 calls are under way already; the limit is 5")
+    for call in calls:
+        await call.done_writing()
+        assert (await error_of(call))[0] == "INVALID_ARGUMENT"
 
 
 async def test_health_is_watched_by_a_bounded_number_of_clients(connect: Any) -> None:
