@@ -26,7 +26,7 @@ NGINX = """
 daemon off; pid {folder}/pid; error_log {folder}/errors;
 events {{}}
 http {{
-  access_log {folder}/access; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  access_log {folder}/access; client_body_buffer_size 1m; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   log_format plain "$upstream_addr $upstream_status $upstream_connect_time"; access_log {folder}/plain plain;
   upstream detector {{ server {server}; keepalive 4; keepalive_timeout 74s; }}
@@ -85,7 +85,7 @@ def failures(browser: Browser, url: str) -> list[str]:
     def note(response: Response) -> None:
         # Of this server the page gets no answer for its sample until somebody enters the token.
         if response.status >= 400 and response.status != 401:
-            failed.append(response.url)
+            failed.append(f"{response.status} {response.url}")
 
     page.on("response", note)
     page.goto(url, wait_until="load")
