@@ -26,7 +26,8 @@ NGINX = """
 daemon off; pid {folder}/pid; error_log {folder}/errors;
 events {{}}
 http {{
-  access_log {folder}/access; client_body_buffer_size 1m; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  access_log {folder}/access; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  client_body_buffer_size 1m;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   log_format plain "$upstream_addr $upstream_status $upstream_connect_time"; access_log {folder}/plain plain;
   upstream detector {{ server {server}; keepalive 4; keepalive_timeout 74s; }}
