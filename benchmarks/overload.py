@@ -43,8 +43,7 @@ def main() -> int:
         shutil.copytree(bundled_model() / "1", Path(folder) / "1")
         with serving({**environ, "DETECTOR_MODEL": folder}) as server:
             server.wait_until_ready(within_s=300)
-            if args.copy:
-                server.wait_until_judged(args.copy)
+            server.wait_until_settled(*filter(None, [args.copy]))
             overloading = Overloading(server, AUTO if args.copy else NATIVE)
             overloading.load(8, 3)
             found = overloading.measure(args.seconds)

@@ -52,7 +52,7 @@ def start(folder: Path, stack: ExitStack, args: argparse.Namespace) -> dict[str,
             servers[name] = stack.enter_context(serving(environ, cwd=cwd, program=program))
             servers[name].wait_until_ready(within_s=600)
     for server in servers.values() if made else ():
-        server.wait_until_judged(args.backend)
+        server.wait_until_settled(args.backend)
     run = model / (f"1_{args.backend}" if made else "1")
     bare_environ = {"BARE_FOLDER": str(run), "BARE_BACKEND": args.backend}
     servers["bare route"] = stack.enter_context(serving(bare_environ, program=("benchmarks.bare_route",)))

@@ -22,7 +22,6 @@ from typing import Any
 from app.settings import bundled_model
 from benchmarks.serving import Server, serving
 from benchmarks.throughput import load
-from converter.sizes import SIZES
 
 Case = tuple[str, int, int]  # backend, connections, replicas
 
@@ -61,18 +60,14 @@ def start(folder: Path, stack: ExitStack, args: argparse.Namespace) -> dict[int,
         asked = {**environ, "DETECTOR_STARTUP_CONVERSION": "blocking", "DETECTOR_REPLICAS": str(replicas)}
         server = servers[replicas] = stack.enter_context(serving(asked))
         server.wait_until_ready(within_s=600)
+        server.wait_until_settled(*copies)
         for name in args.backends:
-            server.wait_until(partial(_is_settled, server, name, replicas), within_s=600)
+            server.wait_until(partial(_are_warm, server, name, replicas), within_s=600)
     return servers
 
 
-def _is_settled(server: Server, name: str, replicas: int) -> bool:
-    """Whether all of its workers are warm, and nothing is measured any more."""
-    told = server.model()["backends"][name]
-    warm = server.metric("detector_backend_replicas_ready", backend=name) == replicas
-    if name == "native":
-        return warm and len(told["batch_sizes"]) > 1
-    return warm and told["verdict"] is not None and told["verdict"]["sizes"].keys() >= set(SIZES)
+def _are_warm(server: Server, name: str, replicas: int) -> bool:
+    return server.metric("detector_backend_replicas_ready", backend=name) == replicas
 
 
 def measure(servers: dict[int, Server], args: argparse.Namespace) -> dict[Case, list[dict[str, Any]]]:

@@ -61,18 +61,19 @@ class Server:
             time.sleep(0.05)
         raise RuntimeError(f"it did not happen; the log:\n{self.log.read_text()}")
 
-    def wait_until_settled(self) -> None:
-        """Wait until native has tried its largest batch too: before that each picture is a batch of its own."""
-        self.wait_until(lambda: len(self.model()["backends"]["native"]["batch_sizes"] or ()) > 1)
+    def wait_until_settled(self, *copies: str, within_s: float = 600) -> None:
+        """Wait until nothing goes on by itself that takes cores from requests, or changes how they are answered.
 
-    def wait_until_judged(self, copy: str, *, within_s: float = 600) -> None:
-        """Wait until the gate has judged a copy on pictures of every size: its calls take cores from all others."""
+        Native has tried its largest batch too, and the gate has judged these copies on pictures of every size.
+        """
 
-        def judged() -> bool:
-            verdict = self.model()["backends"][copy]["verdict"]
-            return verdict is not None and verdict["sizes"].keys() >= set(SIZES)
+        def settled() -> bool:
+            backends = self.model()["backends"]
+            verdicts = [backends[copy]["verdict"] or {"sizes": {}} for copy in copies]
+            judged = all(verdict["sizes"].keys() >= set(SIZES) for verdict in verdicts)
+            return judged and len(backends["native"]["batch_sizes"] or ()) > 1
 
-        self.wait_until(judged, within_s=within_s)
+        self.wait_until(settled, within_s=within_s)
 
     def detect(self, photo: bytes, **parameters: Any) -> httpx.Response:
         """POST one picture."""

@@ -43,14 +43,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "yolox_nano"
         shutil.copytree(bundled_model() / "1", model / "1")
-        copies = "" if args.backend == "native" else args.backend
-        environ = {"DETECTOR_MODEL": str(model), "DETECTOR_COPIES": copies, "DETECTOR_STARTUP_CONVERSION": "blocking"}
-        environ["DETECTOR_SHADOW_SHARE"] = "0"
+        copies = [] if args.backend == "native" else [args.backend]
+        environ = {"DETECTOR_MODEL": str(model), "DETECTOR_COPIES": ",".join(copies), "DETECTOR_SHADOW_SHARE": "0"}
+        environ["DETECTOR_STARTUP_CONVERSION"] = "blocking"
         with serving(environ) as server, RawCalls(model / "1") as raw:
             server.wait_until_ready(within_s=300)
-            server.wait_until_settled()
-            if copies:
-                server.wait_until_judged(copies)
+            server.wait_until_settled(*copies)
             calls, rounds = [raw.measure(args.raw_seconds)], []
             for _ in range(args.rounds):
                 rounds.append(measure(server, args))

@@ -25,8 +25,11 @@ class Team(Protocol):
     """The workers that a replica's is one of."""
 
     name: str
-    start: Starter
     metrics: Metrics
+
+    @property
+    def start(self) -> Starter:
+        """How a worker is started."""
 
     def count(self) -> None:
         """Take note of who serves now: somebody else does, or nobody."""

@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from app.backends.backend import ModelRefused, NoRoom, Spec, Starter, WorkerDied
-from app.backends.placement import Placement
+from app.backends.backend import ModelRefused, NoRoom, Spec, WorkerDied
 from app.lanes.door import Door
 from app.lanes.lease import Lease
 from app.lanes.phase import PhaseName, Vacancy
 from app.lanes.replica import Replica
-from app.lanes.workers import Room, Workers, room_beside
-from app.metrics import Metrics
+from app.lanes.workers import Workers
 
 # For what a worker still has when it is not needed any more: as long as a request waits where nobody says otherwise.
 LONGEST_DRAIN_S = 30.0
@@ -22,16 +20,8 @@ LONGEST_DRAIN_S = 30.0
 class Slot(Workers):
     """The place of one backend's workers."""
 
-    def __init__(
-        self,
-        name: str,
-        start: Starter,
-        metrics: Metrics,
-        *,
-        placements: Sequence[Placement] = (Placement(),),
-        room: Room = room_beside,
-    ) -> None:
-        super().__init__(name, start, metrics, placements=placements, room=room)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._retiring: set[Lease] = set()  # swapped out, with batches still in them
         self._tasks: set[asyncio.Task[None]] = set()
         self._filling: asyncio.Task[None] | None = None

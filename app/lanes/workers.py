@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 from app import memory
@@ -32,6 +33,7 @@ def room_beside(backend: Backend, same_gpu: bool) -> str | None:
     return memory.lacking(backend.pid, with_gpu=same_gpu)
 
 
+@dataclass(eq=False)
 class Workers:
     """A replica for each of `placements`, which all serve the same model (see `BatchRunner`).
 
@@ -39,18 +41,15 @@ class Workers:
     `room` says why a worker can't be started beside one that serves, or None.
     """
 
-    def __init__(
-        self,
-        name: str,
-        start: Starter,
-        metrics: Metrics,
-        *,
-        placements: Sequence[Placement] = (Placement(),),
-        room: Room = room_beside,
-    ) -> None:
-        self.name, self.start, self.metrics, self._room = name, start, metrics, room
+    name: str
+    start: Starter
+    metrics: Metrics
+    placements: Sequence[Placement] = field(default=(Placement(),), kw_only=True)
+    room: Room = field(default=room_beside, kw_only=True)
+
+    def __post_init__(self) -> None:
         self.max_in_flight, self.shares = 1, False  # of those that serve, or served last
-        self.replicas = [Replica(self, each) for each in placements]
+        self.replicas = [Replica(self, each) for each in self.placements]
         self._last: list[Lease] = []  # those that serve, or served last
         self._leaving = False  # what waits is answered, and nothing new is sent here
         self._changed = asyncio.Event()  # set, and another one put in its place, whenever others serve
@@ -135,7 +134,7 @@ class Workers:
             return None
         nearest = max(serving, key=lambda each: each.placement.gpu == placement.gpu)
         same_gpu = nearest.placement.gpu == placement.gpu
-        return await asyncio.to_thread(self._room, serving[nearest].backend, same_gpu)
+        return await asyncio.to_thread(self.room, serving[nearest].backend, same_gpu)
 
 
 class Alone(AbstractAsyncContextManager[Run]):

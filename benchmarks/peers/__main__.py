@@ -17,6 +17,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def _measured(contestant: Contestant, seconds: int) -> dict[str, Any]:
 
 
 def _chosen(model: Path, only: list[str]) -> Iterator[Contestant]:
-    for backend, copies in (("native", ""), ("auto", "onnx")):
+    for backend, copies in (("native", []), ("auto", ["onnx"])):
         if backend in only or not only:
             yield _ours(model, backend, copies)
     for peer in PEERS:
@@ -127,17 +128,12 @@ def _chosen(model: Path, only: list[str]) -> Iterator[Contestant]:
             yield _theirs(model, peer)
 
 
-def _ours(model: Path, backend: str, copies: str) -> Contestant:
-    environ = {"DETECTOR_MODEL": str(model.parent), "DETECTOR_COPIES": copies, "DETECTOR_SHADOW_SHARE": "0"}
+def _ours(model: Path, backend: str, copies: list[str]) -> Contestant:
+    environ = {"DETECTOR_MODEL": str(model.parent), "DETECTOR_COPIES": ",".join(copies), "DETECTOR_SHADOW_SHARE": "0"}
     environ |= {"DETECTOR_STARTUP_CONVERSION": "blocking"}
     command = (sys.executable, "-m", "app", "serve", "--bind", "127.0.0.1:{port}")
-
-    def settle(server: Server) -> None:
-        server.wait_until_settled()
-        if copies:
-            server.wait_until_judged(copies)
-
     load = _load(f"/detect?backend={backend}")
+    settle = methodcaller("wait_until_settled", *copies)
     return Contestant(f"ours, `{backend}`", command, clean_environ(environ), load, settle)
 
 
