@@ -24,9 +24,9 @@ from converter.model.providers import CPU
 Calls = Callable[[], Iterable[Any]]  # what a copy takes, call by call, anew each time
 _DEPTHS = (0.0, 0.2)  # that are tried
 _SAFE_DEPTH = 0.4  # of a network whose results those move too far
-# Most that a last result may move. Those are logits, 0.05 of which is at most 0.0125 of a score, and places of boxes in
+# Most that a last result may move. Those are logits, 0.1 of which is at most 0.025 of a score, and places of boxes in
 # the sizes of their anchors or cells. All of RetinaNet in FP16: 0.04; all of YOLOX-Nano: 1.7.
-_MOVED = 0.05
+_MOVED = 0.1
 _CALLS = 8  # on which that is measured
 _MOST_TOLD = 10  # operations
 

@@ -5,6 +5,7 @@ TensorFlow adds to it (tensorflow/core/lib/jpeg/jpeg_mem.cc) is repeated here: i
 goes on where libjpeg only warns, but refuses a file that it has to read beyond the end of.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from converter.model.jpeg_segments import (
 from converter.model.onnx_layout import Decode
 
 Pixels = NDArray[np.uint8]
+Room = Callable[[int], Pixels | None]  # a place for so many bytes, which is filled again and again; None: there is none
 
 _START = b"\xff\xd8"
 _PROGRESSIVE = frozenset({0xC2, 0xCA})
@@ -30,6 +32,7 @@ _REFUSED = frozenset({*range(0x02, 0xD0), 0xD8, *range(0xF0, 0xFE)}) - FRAMES - 
 _ENDS_BADLY = _REFUSED | {START_OF_SCAN, END_OF_IMAGE}
 _SMOOTHED = range(1, 10)  # frequencies that libjpeg estimates from their neighbours where they are not known
 _MOST_SAMPLES = 1 << 29  # TensorFlow's limit
+_CHANNELS = {"GRAY": 1, "RGB": 3, "CMYK": 4}
 _METHODS = {"": True, "INTEGER_FAST": True, "INTEGER_ACCURATE": False}
 # How libjpeg's warnings begin (jerror.h, JWRN_…); all else that it says is an error.
 _PREMATURE = "Premature end of JPEG file"
@@ -89,51 +92,63 @@ def components(data: bytes) -> int | None:
         return None
 
 
-def decode(data: bytes, wanted: Decode) -> Pixels:
-    """The pixels (height, width, channels) of a JPEG file; Undecodable if TensorFlow would refuse it.
+def decode(data: bytes, wanted: Decode, room: Room = lambda size: None) -> Pixels:
+    """The pixels (height, width, channels) of a JPEG file, in `room` if there is some; Undecodable if TensorFlow
+    would refuse it.
 
     `wanted` must have passed `check`. NotReproducible if the file is no JPEG file, as other kinds that the operation
     takes too.
     """
     frame = _frame(data)
-    space = _space(frame, wanted.channels)
-    size = frame.scaled(wanted.ratio)
+    target = _Target(_space(frame, wanted.channels), *frame.scaled(wanted.ratio), wanted, room)
     try:
-        pixels = _decoded(data, space, size, wanted, strict=True)
+        pixels = target.decoded(data, strict=True)
     except ValueError:
         data = bare(data)  # simplejpeg stops at stray bytes in a header, which libjpeg passes over
         try:
-            pixels = _decoded(data, space, size, wanted, strict=True)
+            pixels = target.decoded(data, strict=True)
         except ValueError as error:
-            pixels = _forgiving(data, space, frame, wanted, str(error))
+            pixels = _forgiving(data, target, frame, str(error))
     if frame.progressive and not _complete(data):
         raise NotReproducible(
             "the file is progressive and lacks scans, which versions of libjpeg make up for in their own ways"
         )
-    return _without_black(pixels, inverted=frame.adobe) if space == "CMYK" else pixels
+    return _without_black(pixels, inverted=frame.adobe) if target.space == "CMYK" else pixels
 
 
-def _decoded(data: bytes, space: str, size: tuple[int, int], wanted: Decode, *, strict: bool) -> Pixels:
-    import simplejpeg  # of an extra, and only what decodes here needs it
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What libjpeg is asked for."""
 
-    pixels: Any = simplejpeg.decode_jpeg(
-        data,
-        space,
-        fastdct=_METHODS[wanted.dct_method],
-        fastupsample=not wanted.fancy_upscaling,
-        min_height=size[1],
-        min_width=size[0],
-        strict=strict,
-    )
-    return pixels  # type: ignore[no-any-return]  # simplejpeg has no types
+    space: str  # one of _CHANNELS
+    width: int
+    height: int
+    wanted: Decode
+    room: Room
+
+    def decoded(self, data: bytes, *, strict: bool) -> Pixels:
+        """The pixels; ValueError with libjpeg's complaint, of warnings too if `strict`."""
+        import simplejpeg  # of an extra, and only what decodes here needs it
+
+        pixels: Any = simplejpeg.decode_jpeg(
+            data,
+            self.space,
+            fastdct=_METHODS[self.wanted.dct_method],
+            fastupsample=not self.wanted.fancy_upscaling,
+            min_height=self.height,
+            min_width=self.width,
+            buffer=self.room(self.width * self.height * _CHANNELS[self.space]),
+            strict=strict,
+        )
+        return pixels  # type: ignore[no-any-return]  # simplejpeg has no types
 
 
-def _forgiving(data: bytes, space: str, frame: _Frame, wanted: Decode, complaint: str) -> Pixels:
+def _forgiving(data: bytes, target: _Target, frame: _Frame, complaint: str) -> Pixels:
     """The pixels in spite of libjpeg's `complaint`, where TensorFlow goes on too: it was a warning."""
     if not complaint.startswith(_WARNINGS):
         raise Undecodable(f"Invalid JPEG data: {complaint}")
     if complaint.startswith(_PREMATURE) or not _has_an_end(data):
-        if wanted.try_recover_truncated:
+        if target.wanted.try_recover_truncated:
             raise NotReproducible("the file is truncated, and the graph asks to recover what is there")
         raise Undecodable("Invalid JPEG data: the file is truncated")
     if frame.progressive:
@@ -141,7 +156,7 @@ def _forgiving(data: bytes, space: str, frame: _Frame, wanted: Decode, complaint
             f"the file is progressive and damaged, and versions of libjpeg smooth it unlike: {complaint}"
         )
     try:
-        return _decoded(data, space, frame.scaled(wanted.ratio), wanted, strict=False)
+        return target.decoded(data, strict=False)
     except ValueError as error:
         raise NotReproducible(f"the file is damaged or of a rare kind: {error}") from error
 

@@ -83,16 +83,15 @@ class Pictures:
         self._part, self._decode = part, decode
         self._session = providers.session(graph, options.for_pictures, threads=options.threads, any_size=True)
         self._pool = ThreadPoolExecutor(cores.usable(), thread_name_prefix="pictures")
-        self._pinned = Pinned() if options.device == "cuda" else None
+        self._pinned = Pinned()
 
     def write(self, jpegs: Sequence[bytes], inputs: Sequence[Rows]) -> None:
         """Put these files, prepared, into the rows of the network's inputs."""
 
         def one(number: int, data: bytes) -> None:
             binding = self._session.io_binding()
-            pixels = np.ascontiguousarray(jpeg.decode(data, self._decode))
-            held = pixels if self._pinned is None else self._pinned.put(pixels)
-            binding.bind_cpu_input(self._part.reads[0], held)
+            pixels = jpeg.decode(data, self._decode, self._pinned.room)
+            binding.bind_cpu_input(self._part.reads[0], np.ascontiguousarray(pixels))
             for rows in inputs:
                 if rows.name in self._part.writes:
                     rows.bind(binding, number)

@@ -29,7 +29,8 @@ _CAPTURING = {"enable_cuda_graph": "1"}
 # A session for one shape may try all of cuDNN's ways, once; with channels last half-precision units are used best.
 # What it needs is known after one run: an arena that grows by powers of two would take up to twice as much.
 _FIXED = {"cudnn_conv_algo_search": "EXHAUSTIVE", "prefer_nhwc": "1", "arena_extend_strategy": "kSameAsRequested"}
-_RUNS = 3  # until a graph is captured and has been replayed once
+_RUNS = 2  # until a graph is captured and has been replayed once
+_UNCAPTURED = "-1"  # the number of the graph that ONNX Runtime never captures
 _CPU: providers.Asked = [(providers.CPU, {})]
 
 
@@ -52,7 +53,7 @@ class Rows:
 
 
 class Sized:
-    """The network's front for one batch size, in one thread; it begins before it runs."""
+    """The network's front for one batch size, in one thread; it searches and begins before it runs."""
 
     def __init__(self, model: Any, batch: int, options: "Options", *, capture: bool) -> None:
         limit = providers.limited(options.share.of_session(batch, onnx_ending.weights_bytes(model)))
@@ -70,8 +71,14 @@ class Sized:
             else:
                 self._binding.bind_ortvalue_output(name, room)
 
+    def search(self) -> None:
+        """Find the fastest convolutions."""
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("gpu_graph_id", _UNCAPTURED)
+        self._session.run_with_iobinding(self._binding, options)
+
     def begin(self) -> None:
-        """Search for the fastest convolutions, and capture a graph; nothing else may use the GPU meanwhile."""
+        """Capture a graph; nothing else may use the GPU meanwhile."""
         for _ in range(_RUNS):
             self._session.run_with_iobinding(self._binding)
 
@@ -190,6 +197,7 @@ class Lanes:
     def _begun(self, batch: int, *, capture: bool) -> Sized:
         with self._lock.shared():
             sized = Sized(self._front, batch, self._options, capture=capture)
+            sized.search()  # in all lanes at once: three quarters of the time that one after the other takes
         with self._lock.alone():
             sized.begin()
         return sized

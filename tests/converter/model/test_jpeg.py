@@ -102,6 +102,19 @@ def test_channels_are_as_asked() -> None:
     assert jpeg.decode(GOOD["cmyk"], Decode()).shape == (31, 33, 3)
 
 
+@pytest.mark.parametrize("name", GOOD)
+def test_a_picture_is_the_same_in_room_that_is_filled_again_and_again(name: str) -> None:
+    place = np.full(1 << 20, 7, np.uint8)
+    for wanted in (Decode(channels=3), Decode(channels=1, ratio=2)):
+        if jpeg.components(GOOD[name]) == 4 and wanted.channels == 1:
+            continue
+        found = jpeg.decode(GOOD[name], wanted, lambda size: place if size <= place.nbytes else None)
+        np.testing.assert_array_equal(found, jpeg.decode(GOOD[name], wanted))
+        assert np.shares_memory(found, place) == (jpeg.components(GOOD[name]) != 4), (
+            "ink is turned into colours beside it"
+        )
+
+
 @pytest.mark.tensorflow
 def test_what_tensorflow_refuses_is_refused() -> None:
     cases = [(data, wanted) for data in REFUSED.values() for wanted in ATTRIBUTES]
