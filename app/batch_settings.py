@@ -28,8 +28,7 @@ class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
     batch_sizes: Sizes | None = Field(
         default=None,
         description="Batch sizes, besides `DETECTOR_MAX_BATCH`, for which there is a TensorRT engine and, on a GPU, a "
-        "session of an ONNX copy. Other batches are filled up to the next size. Default: 1 for engines, the powers of "
-        "two for sessions.",
+        "session of an ONNX copy. Other batches are filled up to the next size. Default: the powers of two below it.",
     )
     gpu_memory_mib: int | None = Field(
         default=None,

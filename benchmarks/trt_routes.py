@@ -17,14 +17,12 @@ SETTLED = ("standby", "active", "refused", "unavailable")
 
 
 def serve(model: Path, options: Options, hold: Hold) -> None:
-    """A server loads the copy that `options` made from its files, without a build, and answers with it.
-
-    Servers take copies for a single picture and for their largest batch: `options` names these two sizes, or 1 alone.
-    """
+    """A server loads the copy that `options` made from its files, without a build, and answers with it."""
     environ = {
         "DETECTOR_MODEL": str(model),
         "DETECTOR_PRECISION": options.precision,
         "DETECTOR_MAX_BATCH": str(max(options.batch_sizes)),
+        "DETECTOR_BATCH_SIZES": ",".join(map(str, options.batch_sizes)),
         "DETECTOR_COPIES": "trt,frozen",
         "DETECTOR_STARTUP_CONVERSION": "off",
     }

@@ -51,7 +51,7 @@ def limits(args: argparse.Namespace) -> Limits:
 def _options(args: argparse.Namespace) -> Options:
     return Options(
         target=args.target,
-        batch_sizes=args.batch_sizes,
+        batch_sizes=args.batch_sizes or targets.kind(args.target).sizes(),
         images=args.images,
         precision=args.precision,
         minimum_segment_size=args.minimum_segment_size,
@@ -81,9 +81,8 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-sizes",
         type=_sizes,
-        default=_DEFAULTS.batch_sizes,
         metavar="1,8",
-        help="the batch sizes that will be served",
+        help="the batch sizes that will be served (default: 1,8, for trt 1,2,4,8)",
     )
     parser.add_argument(
         "--images",

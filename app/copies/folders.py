@@ -87,8 +87,9 @@ class CopyFolders:
     def default_options(self, target: str) -> Options:
         """The options with which a copy is made at start; BadOptions if the settings contradict each other."""
         native = self._served.spec
-        return kind(target).options(
-            batch_sizes=native.gpu.batch_sizes or tuple(sorted({1, native.max_batch})),
+        wanted = kind(target)
+        return wanted.options(
+            batch_sizes=native.gpu.batch_sizes or wanted.sizes(native.max_batch),
             precision=self.plan.precision,
             images=self.plan.calibration_images,
             declared=native.declared,

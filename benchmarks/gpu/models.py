@@ -22,7 +22,7 @@ class Model:
 
     folder: Path
     precision: str
-    sizes: str  # of engines, like 1,8
+    sizes: str  # of engines, like 1,2,4,8
 
     def copy(self, backend: str) -> Path:
         """Where the copy is, or the model itself."""
@@ -31,13 +31,15 @@ class Model:
 
 def model(work: Path, name: str, precision: str, settings: Settings) -> Model:
     """The model of this name, made if it is not there; RuntimeError if nobody but its owner can make it."""
-    largest = settings.get("DETECTOR_MAX_BATCH", "8")
-    asked = settings.get("DETECTOR_BATCH_SIZES", "1").split(",")
-    sizes = ",".join(map(str, sorted({int(size) for size in (*asked, largest)})))
+    largest = int(settings.get("DETECTOR_MAX_BATCH", 8))
+    usual = KINDS["trt"].sizes(largest)
+    asked = map(int, settings["DETECTOR_BATCH_SIZES"].split(",")) if "DETECTOR_BATCH_SIZES" in settings else usual
+    wanted = tuple(sorted({*asked, largest}))
+    sizes = ",".join(map(str, wanted))
     plain = work / name / "1"
     if not plain.is_dir():
         _make(name, plain)
-    others = [precision] * (precision != "FP16") + sizes.split(",") * (sizes != "1,8")
+    others = [precision] * (precision != "FP16") + sizes.split(",") * (wanted != usual)
     folder = work / "-".join([name, *others]) / "1"
     if not folder.is_dir():
         shutil.copytree(plain, folder, copy_function=os.link)

@@ -22,7 +22,8 @@ def read(*arguments: str) -> Options:
 
 
 def test_without_options_it_is_the_default() -> None:
-    assert read() == Options()
+    assert read() == Options(batch_sizes=(1, 2, 4, 8))
+    assert read("--target", "frozen") == Options(target="frozen", batch_sizes=(1, 8))
 
 
 @pytest.mark.parametrize("arguments", [[], ["--verify"]])
@@ -47,7 +48,7 @@ def test_whether_what_is_known_of_files_counts(arguments: list[str]) -> None:
     ],
 )
 def test_each_option_is_read(arguments: str, options: dict[str, Any]) -> None:
-    assert read(*arguments.split()) == Options(**options)
+    assert read(*arguments.split()) == Options(**{"batch_sizes": (1, 2, 4, 8), **options})
 
 
 OPTIONS: dict[str, st.SearchStrategy[Any]] = {

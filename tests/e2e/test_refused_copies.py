@@ -15,6 +15,7 @@ from converter.contract import Options, Report
 from converter.disk import checks
 from converter.identity import identify
 from converter.machine.environment import Environment, as_json
+from converter.targets import KINDS
 from tests.support.converter.readonly import obeying_permissions
 
 pytestmark = pytest.mark.tensorflow
@@ -65,7 +66,7 @@ def settled(server: Server) -> bool:
 
 def forge_report(folder: Path, target: str) -> None:
     """A report such as a good copy of this model has, over the files that are there."""
-    options = Options(target=target)
+    options = Options(target=target, batch_sizes=KINDS[target].sizes())
     report = Report(
         target=target,
         options=options,
@@ -75,7 +76,7 @@ def forge_report(folder: Path, target: str) -> None:
         seconds={"build": 112.0},
         source_bytes=0,
         size_bytes=0,
-        batch_sizes=(1, 8),
+        batch_sizes=options.batch_sizes,
         facts={"engines": 1, "operations": 882, "operations_converted": 744},
         probe={},
         latency={},

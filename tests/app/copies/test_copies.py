@@ -54,7 +54,7 @@ async def test_a_tf_trt_copy_is_loaded_strictly_at_the_sizes_it_has_engines_for(
     await bench.prepare()
     assert bench.told("trt") == ("ready", "")
     (spec,) = bench.starter.asked
-    assert (spec.name, spec.batch_sizes, spec.environ) == ("trt", (1, 8), probe.STRICT)
+    assert (spec.name, spec.batch_sizes, spec.environ) == ("trt", (1, 2, 4, 8), probe.STRICT)
     assert bench.metrics.registry.get_sample_value("detector_trt_engines") == 3
     assert bench.metrics.registry.get_sample_value("detector_trt_converted_ops_ratio") == 0.75
 
@@ -180,11 +180,11 @@ async def test_a_missing_copy_is_not_made_unless_asked_for(make: Make) -> None:
     assert bench.conversions.jobs == []
 
 
-@pytest.mark.parametrize(("target", "precision"), [("trt", "FP16"), ("frozen", "FP32")])
-def test_options_at_start_fit_the_target(target: str, precision: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("target", "precision", "sizes"), [("trt", "FP16", (1, 2, 4, 8)), ("frozen", "FP32", (1, 8))])
+def test_options_at_start_fit_the_target(target: str, precision: str, sizes: tuple[int, ...], tmp_path: Path) -> None:
     bench = Copying(tmp_path, PLAIN, wanted=(), convert=False)
     options = bench.folders.default_options(target)
-    assert options == Options(target=target, precision=precision, batch_sizes=(1, 8))
+    assert options == Options(target=target, precision=precision, batch_sizes=sizes)
 
 
 async def test_the_machine_is_asked_once(make: Make) -> None:

@@ -69,7 +69,7 @@ def runs(done: Mapping[str, Done], root: Path, engineless_copy: EnginelessCopy) 
         ("int8", "precision_mode", "INT8"),
         ("default", "workspace_size_bytes", 4 << 30),
         ("small", "workspace_size_bytes", 512 << 20),
-        ("default", "max_cached_engines_count", 2),  # one for each batch size
+        ("default", "max_cached_engines_count", 4),  # one for each batch size
         ("static", "max_cached_engines_count", 3),
         ("small", "max_cached_engines_count", 5),
         ("default", "profile_strategy", "Optimal"),
