@@ -44,7 +44,6 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
     body = await whole(request)
     if body.startswith(BEGINNING):
         return Body([_without_line_ends(body, kind) or body], several=False)
-    _check_encoding(headers.get("content-encoding", "").strip().lower())
     if kind == "multipart/form-data":
         form = await forms.read(content_type, body, steps)
         return Body(form.files, several=len(form.files) > 1, fields=form.fields, names=form.names)
@@ -56,10 +55,12 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
     raise NotAJpeg(f"{kind[:60]!r} is not taken: send image/jpeg, multipart/form-data or application/json")
 
 
-def _check_encoding(encoding: str) -> None:
-    """What can be unpacked has been."""
-    if encoding not in ("", "identity"):
-        raise NotAJpeg(f"the Content-Encoding {encoding[:60]!r} is not taken: send gzip, deflate or none")
+def _unpacked(body: bytes, request: Request) -> bytes:
+    """The body; NotAJpeg if it is packed in a way that nobody could unpack, see `app.api.packed`."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity") or body.startswith(BEGINNING):
+        return body
+    raise NotAJpeg(f"the Content-Encoding {encoding[:60]!r} is not taken: send gzip, deflate or none")
 
 
 def _is_json(kind: str, body: bytes) -> bool:
@@ -88,13 +89,13 @@ async def whole(request: Request) -> bytes:
     """All of the body: as it came if that was in one piece, else without the second copy that joining would make."""
     message = await _next(request)
     if not message.get("more_body"):
-        return bytes(message.get("body", b""))
+        return _unpacked(bytes(message.get("body", b"")), request)
     body = BytesIO()
     body.write(message.get("body", b""))
     while message.get("more_body"):
         message = await _next(request)
         body.write(message.get("body", b""))
-    return body.getvalue()
+    return _unpacked(body.getvalue(), request)
 
 
 async def _next(request: Request) -> Message:

@@ -1,5 +1,6 @@
 """The Open Inference Protocol, as KServe and Triton speak it over HTTP: https://github.com/kserve/open-inference-protocol."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,10 +129,14 @@ def _infer(pipeline: Pipeline) -> Any:
 
 
 def wanted_outputs(data: Mapping[str, Any], signature: Tensors) -> Sequence[Wanted]:
-    """The outputs that are asked for, all of them if none is named; BadRequest if there is no such output."""
+    """The outputs that are asked for, all of them if none is named; BadRequest if one is not there or comes twice."""
     everywhere = binary_tensors.flag(binary_tensors.parameters_of(data), "binary_data_output", default=False)
     asked = data.get("outputs") or [{"name": name} for name in signature.outputs]
-    return [_wanted(each, signature, everywhere) for each in binary_tensors.objects(asked, "outputs")]
+    wanted = [_wanted(each, signature, everywhere) for each in binary_tensors.objects(asked, "outputs")]
+    (name, times), *_ = Counter(each.name for each in wanted).most_common(1)
+    if times > 1:  # else clients could ask for answers of any size
+        raise BadRequest(f"the output {name!r} is asked for {times:,} times")
+    return wanted
 
 
 def _wanted(asked: Mapping[str, Any], signature: Tensors, everywhere: bool) -> Wanted:
@@ -147,7 +152,7 @@ def _wanted(asked: Mapping[str, Any], signature: Tensors, everywhere: bool) -> W
 def _id(data: Mapping[str, Any]) -> dict[str, str]:
     """The request's id, if it has one, as it goes back; half of a surrogate pair, which JSON can name, is no text."""
     given = data.get("id") or ""
-    if not isinstance(given, str | int):
+    if type(given) not in (str, int):  # a bool is an int too
         raise BadRequest('"id" must be a string')
     return {"id": str(given).encode("utf-8", "replace").decode()} if given else {}
 

@@ -1,7 +1,8 @@
 """The results of a request as tensors of the served signature: all rows, in the model's own form."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,20 @@ def gathered(
     The first error among the results is raised. `threshold`: rows with a lower score are left out, and pictures with
     fewer rows than others are filled up with zeros.
     """
-    good = list(map(answers.of_one_backend, results))
+    good = [answers.of_one_backend(each) for each in _numbered(results)]
     raw = [_rows(_raw(each, wanted), tensors, threshold) for each in good]
     return good[0], {name: _typed(_stacked([each[name] for each in raw], name), tensors, name) for name in wanted}
+
+
+def _numbered(results: Sequence[Found]) -> Iterator[Found]:
+    """The results; an error says which of several pictures it is about."""
+    for number, each in enumerate(results, 1):
+        if isinstance(each, ServiceError) and len(results) > 1:
+            named = copy(each)
+            named.args = (f"picture {number} of {len(results)}: {each}",)
+            yield named
+        else:
+            yield each
 
 
 def score_output(tensors: Tensors) -> str:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from app.api.dialects import dialects
 from app.api.parameters import Parameters
 from app.api.pipeline import Asked, Pipeline, answers_in
-from tests.app.api.conftest import Api
+from tests.app.api.conftest import Api, assert_is_error
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 
@@ -74,3 +74,11 @@ async def test_no_route_needs_a_thread(shared: Api) -> None:
     (routes,) = [layer.kwargs["routes"] for layer in shared.app.user_middleware if "routes" in layer.kwargs]
     in_threads = [route.path for route in routes if not inspect.iscoroutinefunction(route.endpoint)]
     assert (len(routes) > 10, in_threads) == (True, [])
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models/street_signs:predict", "/v2/models/street_signs/infer", "/models/street_signs"]
+)
+async def test_what_can_not_be_unpacked_is_named_in_every_protocol(path: str, shared: Api) -> None:
+    response = await shared.client.post(path, content=b"x", headers={"Content-Encoding": "br"})
+    assert "the Content-Encoding 'br' is not taken" in assert_is_error(response, 415, "not_a_jpeg")
