@@ -44,9 +44,9 @@ def routes(pipeline: Pipeline) -> APIRouter:
 
     async def object_detection(request: Request) -> Response:
         pipeline.serving.model(request.path_params["name"])
-        picture, said = await _read(await bodies.whole(request), steps)
-        timeout = one_of_each(request.scope["headers"]).get(parameters.TIMEOUT_HEADER)
-        wanted = parameters.of_one_backend(said, timeout, threshold=THRESHOLD)
+        headers = one_of_each(request.scope["headers"])
+        picture, said = await _read(await bodies.whole(request), headers, steps)
+        wanted = parameters.of_one_backend(said, headers.get(parameters.TIMEOUT_HEADER), threshold=THRESHOLD)
         async with pipeline.answering(request, Asked([picture], wanted)) as answered:
             result = answers.sole(answered.results)
             rows = answers.objects(result, answered.model)
@@ -62,10 +62,12 @@ def routes(pipeline: Pipeline) -> APIRouter:
     return router
 
 
-async def _read(body: bytes, steps: Steps) -> tuple[bytes | ServiceError, Mapping[str, Any]]:
+async def _read(
+    body: bytes, headers: Mapping[str, str], steps: Steps
+) -> tuple[bytes | ServiceError, Mapping[str, Any]]:
     """The picture and its parameters; the first byte tells which form it is, since clients name no type."""
     if body[:_PEEKED_BYTES].lstrip()[:1] != b"{":
-        return body, {}
+        return bodies.picture(body, headers), {}
     reader = Reader(body, steps)
     data = await reader.parsed()
     if not isinstance(data, dict) or "inputs" not in data:
