@@ -16,6 +16,7 @@ TIMEOUT_HEADER = "x-request-timeout-ms"
 _MAX_CLASSES, _MAX_NAME = 1_000, 200  # classes in one request, characters of one
 _MAX_DIGITS = 9  # of a class' id: models count in 32 bits
 _MAX_MS = 2**31 - 1
+_SHAPING = ("annotate", "box")  # the form of an answer
 _MAX_NEAR = 60  # characters of what near names are looked for: the search takes time by the square of them
 
 
@@ -180,6 +181,8 @@ def of_tensors(given: object, timeout_header: str | None = None) -> TensorParame
 
 def of_one_backend(given: Mapping[str, Any], timeout_header: str | None, *, threshold: float) -> Parameters:
     """The parameters of a protocol whose answers have room for one backend's objects; `threshold` if none is sent."""
+    if shaping := [name for name in _SHAPING if name in given]:
+        raise BadParameter(f"{shaping[0]}: the answers of this protocol have one form")
     usual = {} if any(name in given for name in _THRESHOLD) else {"threshold": threshold}
     wanted = read({}, {**usual, **given}, timeout_header)
     if wanted.backend == BOTH:

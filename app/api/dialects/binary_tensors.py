@@ -77,10 +77,10 @@ def _json_bytes(told: str | None, most: int) -> int:
 
 def parameters_of(holder: Mapping[str, Any]) -> Mapping[str, Any]:
     """The `parameters` of a request or a tensor."""
-    found = holder.get("parameters") or {}
-    if not isinstance(found, dict):
+    found = holder.get("parameters")
+    if not isinstance(found, dict | None):
         raise BadRequest('"parameters" must be an object')
-    return found
+    return found or {}
 
 
 def flag(said: Mapping[str, Any], name: str, *, default: bool) -> bool:

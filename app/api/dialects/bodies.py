@@ -39,7 +39,7 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
 
     What begins like a JPEG file is one, whatever the headers call it.
     """
-    kind, body = _kind(headers), await whole(request)
+    kind, body = _kind(headers), await whole(request, headers)
     if body.startswith(BEGINNING):
         return Body([picture(body, headers)], several=False)
     if kind == "multipart/form-data":
@@ -53,9 +53,9 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
     raise NotAJpeg(f"{kind[:60]!r} is not taken: send image/jpeg, multipart/form-data or application/json")
 
 
-def _unpacked(body: bytes, request: Request) -> bytes:
+def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
     """The body; NotAJpeg if it is packed in a way that nobody could unpack, see `app.api.packed`."""
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity") or body.startswith(BEGINNING):
         return body
     raise NotAJpeg(f"the Content-Encoding {encoding[:60]!r} is not taken: send gzip, deflate or none")
@@ -87,17 +87,17 @@ def _kind(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def whole(request: Request) -> bytes:
+async def whole(request: Request, headers: Mapping[str, str]) -> bytes:
     """All of the body: as it came if that was in one piece, else without the second copy that joining would make."""
     message = await _next(request)
     if not message.get("more_body"):
-        return _unpacked(bytes(message.get("body", b"")), request)
+        return _unpacked(bytes(message.get("body", b"")), headers)
     body = BytesIO()
     body.write(message.get("body", b""))
     while message.get("more_body"):
         message = await _next(request)
         body.write(message.get("body", b""))
-    return _unpacked(body.getvalue(), request)
+    return _unpacked(body.getvalue(), headers)
 
 
 async def _next(request: Request) -> Message:

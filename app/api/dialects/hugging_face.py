@@ -45,7 +45,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
     async def object_detection(request: Request) -> Response:
         pipeline.serving.model(request.path_params["name"])
         headers = one_of_each(request.scope["headers"])
-        picture, said = await _read(await bodies.whole(request), headers, steps)
+        picture, said = await _read(await bodies.whole(request, headers), headers, steps)
         wanted = parameters.of_one_backend(said, headers.get(parameters.TIMEOUT_HEADER), threshold=THRESHOLD)
         async with pipeline.answering(request, Asked([picture], wanted)) as answered:
             result = answers.sole(answered.results)
@@ -74,10 +74,12 @@ async def _read(
         raise BadRequest('the JSON must be an object with "inputs": base64 of a JPEG file')
     picture = await reader.picture(data["inputs"])
     reader.check_used()
-    return picture, _given(data.get("parameters") or {})
+    return picture, _given(data.get("parameters"))
 
 
 def _given(said: object) -> Mapping[str, Any]:
+    if said is None:
+        return {}
     if not isinstance(said, dict):
         raise BadRequest('"parameters" must be an object, like {"threshold": 0.5}')
     return {name: value for name, value in said.items() if value is not None}

@@ -111,7 +111,7 @@ def _infer(pipeline: Pipeline) -> Any:
     async def infer(request: Request) -> Response:
         serving.model(**request.path_params)
         headers = one_of_each(request.scope["headers"])
-        read = await binary_tensors.read(await bodies.whole(request), headers, steps)
+        read = await binary_tensors.read(await bodies.whole(request, headers), headers, steps)
         signature = serving.tensors()
         wanted = wanted_outputs(read.data, signature)
         pictures = await read.pictures(signature)
@@ -131,7 +131,9 @@ def _infer(pipeline: Pipeline) -> Any:
 def wanted_outputs(data: Mapping[str, Any], signature: Tensors) -> Sequence[Wanted]:
     """The outputs that are asked for, all of them if none is named; BadRequest if one is not there or comes twice."""
     everywhere = binary_tensors.flag(binary_tensors.parameters_of(data), "binary_data_output", default=False)
-    asked = data.get("outputs") or [{"name": name} for name in signature.outputs]
+    asked = data.get("outputs")
+    if asked in (None, []):
+        asked = [{"name": name} for name in signature.outputs]
     wanted = [_wanted(each, signature, everywhere) for each in binary_tensors.objects(asked, "outputs")]
     (name, times), *_ = Counter(each.name for each in wanted).most_common(1)
     if times > 1:  # else clients could ask for answers of any size
@@ -151,10 +153,12 @@ def _wanted(asked: Mapping[str, Any], signature: Tensors, everywhere: bool) -> W
 
 def _id(data: Mapping[str, Any]) -> dict[str, str]:
     """The request's id, if it has one, as it goes back; half of a surrogate pair, which JSON can name, is no text."""
-    given = data.get("id") or ""
+    given = data.get("id")
+    if given in (None, ""):
+        return {}
     if type(given) not in (str, int):  # a bool is an int too
         raise BadRequest('"id" must be a string')
-    return {"id": str(given).encode("utf-8", "replace").decode()} if given else {}
+    return {"id": str(given).encode("utf-8", "replace").decode()}
 
 
 def described(tensor: Tensor) -> dict[str, Any]:

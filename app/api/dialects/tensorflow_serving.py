@@ -77,13 +77,13 @@ def _predict(pipeline: Pipeline) -> Any:
 
     async def predict(request: Request) -> Response:
         serving.model(**request.path_params)
-        reader = Reader(await bodies.whole(request), steps)
+        headers = one_of_each(request.scope["headers"])
+        reader = Reader(await bodies.whole(request, headers), steps)
         data, signature = await reader.parsed(), serving.tensors()
         wanted = list(signature.outputs)
         pictures = [await reader.picture(each) for each in _encoded(data, signature)]
         reader.check_used()
-        timeout = one_of_each(request.scope["headers"]).get(parameters.TIMEOUT_HEADER)
-        said = parameters.of_tensors(data.get("parameters", {}), timeout)
+        said = parameters.of_tensors(data.get("parameters", {}), headers.get(parameters.TIMEOUT_HEADER))
         backend = serving.backend_for(wanted, said.backend)
         asked = tensors.asked(pictures, said, backend, signature=signature)
         async with pipeline.answering(request, asked) as answered:

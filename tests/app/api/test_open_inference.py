@@ -134,7 +134,9 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
     ),
     ({"inputs": [tensor()], "parameters": {"binary_data_output": 1}}, 400, "binary_data_output must be true or false"),
     ({"inputs": [tensor()], "id": ["mine"]}, 400, '"id" must be a string'),
-    ({"inputs": [tensor()], "id": True}, 400, '"id" must be a string'),
+    ({"inputs": [tensor()], "id": False}, 400, '"id" must be a string'),
+    ({"inputs": [tensor()], "outputs": {}}, 400, '"outputs" must be a list of objects'),
+    ({"inputs": [tensor()], "parameters": []}, 400, '"parameters" must be an object'),
     ({"inputs": [tensor()], "parameters": {"threshold": "x"}}, 422, "threshold: "),
     ({"inputs": [tensor()], "parameters": {"backend": "magic"}}, 422, "backend: "),
 ]
