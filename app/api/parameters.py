@@ -82,7 +82,7 @@ class Parameters(BaseModel):
 
 
 _DEFAULTS = Parameters()
-_NAMES = tuple(dict.fromkeys((*Parameters.model_fields, *_THRESHOLD)))
+NAMES = tuple(dict.fromkeys((*Parameters.model_fields, *_THRESHOLD)))
 
 
 def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str | None = None) -> Parameters:
@@ -133,7 +133,7 @@ def _check_flat(body: Mapping[str, Any]) -> None:
     """
     for name, value in body.items():
         if (text := name.encode("utf-8", "replace").decode()) != name:
-            raise BadParameter(f"{text[:40]!r} is not a parameter; there are: {', '.join(_NAMES)}")
+            raise BadParameter(f"{text[:40]!r} is not a parameter; there are: {', '.join(NAMES)}")
         inner = value if name == "classes" and isinstance(value, list) else [value]
         if any(isinstance(each, list | dict) for each in inner):
             raise BadParameter(f"{name[:40]}: it is a list or an object where a text or a number is needed")
@@ -234,9 +234,9 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     name = str(first["loc"][0])[:40]
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, _NAMES, n=1)
+        near = difflib.get_close_matches(name, NAMES, n=1)
         return f"{name!r} is not a parameter" + (
-            f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(_NAMES)}"
+            f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(NAMES)}"
         )
     message = first["msg"].removeprefix("Value error, ")
     return f"{name}: {message}; it is {str(first['input'])[:40]!r}"

@@ -88,7 +88,10 @@ def _kind(headers: Mapping[str, str]) -> str:
 
 
 async def whole(request: Request, headers: Mapping[str, str]) -> bytes:
-    """All of the body: as it came if that was in one piece, else without the second copy that joining would make."""
+    """All of the body: as it came if that was in one piece, else without the second copy that joining would make.
+
+    NotAJpeg if it is packed in a way that is not taken.
+    """
     message = await _next(request)
     if not message.get("more_body"):
         return _unpacked(bytes(message.get("body", b"")), headers)
