@@ -31,19 +31,30 @@ def _words(value: object) -> object:
     return words
 
 
+def _number(value: object) -> object:
+    if isinstance(value, bool):  # JSON's true would pass for 1
+        raise ValueError("Input should be a number")
+    return value
+
+
+_Number = BeforeValidator(_number)
+
+
 class Parameters(BaseModel):
     """What a caller may ask for; the same in a query, in a form and in JSON."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    threshold: float = Field(
+    threshold: Annotated[float, _Number] = Field(
         default=Tolerance().threshold,
         ge=0,
         le=1,
         validation_alias=AliasChoices(*_THRESHOLD),
         description="Lowest score of an object. Also called `confidence` or `min_confidence`.",
     )
-    max_detections: int = Field(default=100, ge=1, le=1000, description="Most objects in the answer, best first.")
+    max_detections: Annotated[int, _Number] = Field(
+        default=100, ge=1, le=1000, description="Most objects in the answer, best first."
+    )
     classes: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
         default=(),
         description="Only these classes, by name or id, separated by commas. An unknown class is a 422 that names "
@@ -72,7 +83,7 @@ class Parameters(BaseModel):
         description="How the model sees a picture that a camera has stored turned: `upright`, or as it is `stored`. "
         "Boxes are in pixels of what the model sees. If left out, `DETECTOR_ORIENTATION` says it.",
     )
-    timeout_ms: int | None = Field(
+    timeout_ms: Annotated[int | None, _Number] = Field(
         default=None,
         ge=1,
         le=_MAX_MS,
@@ -162,9 +173,9 @@ class TensorParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    threshold: float | None = Field(default=None, ge=0, le=1)
+    threshold: Annotated[float | None, _Number] = Field(default=None, ge=0, le=1)
     backend: BackendName = AUTO
-    timeout_ms: int | None = Field(default=None, ge=1, le=_MAX_MS)
+    timeout_ms: Annotated[int | None, _Number] = Field(default=None, ge=1, le=_MAX_MS)
 
 
 def of_tensors(given: object, timeout_header: str | None = None) -> TensorParameters:
@@ -188,46 +199,6 @@ def of_one_backend(given: Mapping[str, Any], timeout_header: str | None, *, thre
     if wanted.backend == BOTH:
         raise BadParameter("backend: this protocol answers with one backend, not with both")
     return wanted
-
-
-def in_path(*names: str) -> list[dict[str, Any]]:
-    """Names in a path as OpenAPI has them."""
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-
-
-def properties() -> dict[str, dict[str, Any]]:
-    """The parameters as OpenAPI has them in a body.
-
-    Defaults are told in words alone: generated clients would send them, and then override what else is asked.
-    """
-    found: dict[str, dict[str, Any]] = Parameters.model_json_schema()["properties"]
-    for name, schema in found.items():
-        default = schema.pop("default", None)
-        schema.pop("title", None)
-        if default not in (None, ()) and name != "classes":
-            schema["description"] += f" Default: `{_as_json(default)}`."
-    return found
-
-
-def openapi() -> list[dict[str, Any]]:
-    """The parameters as OpenAPI has them in a query."""
-    found = properties()
-    found["classes"].update(type="string")
-    found["classes"].pop("items", None)
-    return [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "description": schema.pop("description"),
-            "schema": {key: value for key, value in schema.items() if key != "examples"},
-        }
-        for name, schema in found.items()
-    ]
-
-
-def _as_json(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _sentence(error: ValidationError) -> str:

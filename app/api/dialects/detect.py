@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from starlette.datastructures import QueryParams
 from starlette.responses import StreamingResponse
 
-from app.api import parameters
+from app.api import parameter_schemas, parameters
 from app.api.accept import wants_picture
 from app.api.access import TOKEN
 from app.api.departures import unless_gone
@@ -43,7 +43,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
         summary="Find the objects in JPEG pictures",
         response_class=Response,
         responses=detect_responses(),
-        openapi_extra={"requestBody": detect_body(), "parameters": parameters.openapi()},
+        openapi_extra={"requestBody": detect_body(), "parameters": parameter_schemas.in_query()},
         dependencies=[TOKEN],
     )
     async def detect(request: Request) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.api.dialects.pairs import collected
-from app.api.parameters import of_one_backend, read
+from app.api.parameters import TensorParameters, of_one_backend, of_tensors, read
 from app.errors import BadParameter
 from tests.app.api.conftest import Api, assert_is_error
 from tests.support.app import jpegs
@@ -27,6 +27,15 @@ def test_two_names_of_one_parameter_may_say_the_same(query: dict[str, Any], body
 def test_they_may_not_differ() -> None:
     with pytest.raises(BadParameter, match=r"^threshold: threshold says '0.5', confidence says '0.6'$"):
         read({"confidence": "0.6", "threshold": "0.5"}, {})
+
+
+@pytest.mark.parametrize("name", ["threshold", "confidence", "max_detections", "timeout_ms"])
+def test_true_is_no_number(name: str) -> None:
+    with pytest.raises(BadParameter, match=f"^{name}: Input should be a number; it is 'True'$"):
+        read({}, {name: True})
+    if name in TensorParameters.model_fields:
+        with pytest.raises(BadParameter, match=f"^{name}: Input should be a number; it is 'True'$"):
+            of_tensors({name: True})
 
 
 @pytest.mark.parametrize("name", ["threshold", "confidence", "min_confidence"])
