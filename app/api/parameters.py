@@ -1,7 +1,7 @@
 """Parameters of /detect: from the query, the form or the JSON, checked once, with near names in the errors."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -16,6 +16,7 @@ TIMEOUT_HEADER = "x-request-timeout-ms"
 _MAX_CLASSES, _MAX_NAME = 1_000, 200  # classes in one request, characters of one
 _MAX_DIGITS = 9  # of a class' id: models count in 32 bits
 _MAX_MS = 2**31 - 1
+_NONE: Mapping[str, Any] = {}
 _SHAPING = ("annotate", "box")  # the form of an answer
 _MAX_NEAR = 60  # characters of what near names are looked for: the search takes time by the square of them
 
@@ -178,24 +179,35 @@ class TensorParameters(BaseModel):
     timeout_ms: Annotated[int | None, _Number] = Field(default=None, ge=1, le=_MAX_MS)
 
 
-def of_tensors(given: object, timeout_header: str | None = None) -> TensorParameters:
-    """The parameters of a protocol of tensors; BadParameter with a sentence if one is wrong."""
+def of_tensors(
+    given: object, timeout_header: str | None = None, *, query: Mapping[str, Any] = _NONE
+) -> TensorParameters:
+    """The parameters of a protocol of tensors; BadParameter with a sentence if one is wrong, or has two values."""
     if not isinstance(given, dict):
         raise BadParameter('parameters: they must be an object, like {"threshold": 0.5}')
-    values = {**({} if timeout_header is None else {"timeout_ms": timeout_header}), **given}
-    known = {name: value for name, value in values.items() if name in TensorParameters.model_fields}
+    here, there = (_only(TensorParameters.model_fields, each) for each in (query, given))
+    if here and there:
+        _check_alike(here, there, ("the query", "the body"))
+    header = {} if timeout_header is None else {"timeout_ms": timeout_header}
     try:
-        return TensorParameters.model_validate(known)
+        return TensorParameters.model_validate({**header, **there, **here})
     except ValidationError as error:
         raise BadParameter(_sentence(error)) from None
 
 
-def of_one_backend(given: Mapping[str, Any], timeout_header: str | None, *, threshold: float) -> Parameters:
+def _only(names: Container[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name in names and value is not None}
+
+
+def of_one_backend(
+    query: Mapping[str, Any], given: Mapping[str, Any], timeout_header: str | None, *, threshold: float
+) -> Parameters:
     """The parameters of a protocol whose answers have room for one backend's objects; `threshold` if none is sent."""
-    if shaping := [name for name in _SHAPING if name in given]:
-        raise BadParameter(f"{shaping[0]}: the answers of this protocol have one form")
-    usual = {} if any(name in given for name in _THRESHOLD) else {"threshold": threshold}
-    wanted = read({}, {**usual, **given}, timeout_header)
+    names = query.keys() | given.keys()
+    if shaping := names.intersection(_SHAPING):
+        raise BadParameter(f"{min(shaping)}: the answers of this protocol have one form")
+    usual = {"threshold": threshold} if names.isdisjoint(_THRESHOLD) else {}
+    wanted = read(query, {**usual, **given}, timeout_header)
     if wanted.backend == BOTH:
         raise BadParameter("backend: this protocol answers with one backend, not with both")
     return wanted

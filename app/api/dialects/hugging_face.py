@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from app.api import parameters
 from app.api.access import TOKEN
-from app.api.dialects import answers, bodies
+from app.api.dialects import answers, bodies, pairs
 from app.api.dialects.json_bodies import Reader
 from app.api.dialects.named import posted
 from app.api.dialects.steps import Steps
@@ -46,7 +46,8 @@ def routes(pipeline: Pipeline) -> APIRouter:
         pipeline.serving.model(request.path_params["name"])
         headers = one_of_each(request.scope["headers"])
         picture, said = await _read(await bodies.whole(request, headers), headers, steps)
-        wanted = parameters.of_one_backend(said, headers.get(parameters.TIMEOUT_HEADER), threshold=THRESHOLD)
+        query, timeout = pairs.in_query(request), headers.get(parameters.TIMEOUT_HEADER)
+        wanted = parameters.of_one_backend(query, said, timeout, threshold=THRESHOLD)
         async with pipeline.answering(request, Asked([picture], wanted)) as answered:
             result = answers.sole(answered.results)
             rows = answers.objects(result, answered.model)

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 import app
 from app.api import parameters
 from app.api.access import TOKEN
-from app.api.dialects import binary_tensors, bodies, tensors
+from app.api.dialects import binary_tensors, bodies, pairs, tensors
 from app.api.dialects.binary_tensors import DATATYPES, HEADER
 from app.api.dialects.examples import protocol_errors
 from app.api.dialects.named import posted
@@ -115,7 +115,8 @@ def _infer(pipeline: Pipeline) -> Any:
         signature = serving.tensors()
         wanted = wanted_outputs(read.data, signature)
         pictures = await read.pictures(signature)
-        said = parameters.of_tensors(read.parameters, headers.get(parameters.TIMEOUT_HEADER))
+        timeout = headers.get(parameters.TIMEOUT_HEADER)
+        said = parameters.of_tensors(read.parameters, timeout, query=pairs.in_query(request))
         names, its_id = [each.name for each in wanted], _id(read.data)
         backend = serving.backend_for(names, said.backend)
         asked = tensors.asked(pictures, said, backend, signature=signature)

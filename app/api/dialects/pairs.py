@@ -2,8 +2,17 @@
 
 from collections.abc import Iterable
 
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+
 from app.api.parameters import NAMES
 from app.errors import BadParameter
+
+
+def in_query(request: Request) -> dict[str, str]:
+    """What the query says."""
+    query = request.scope["query_string"]
+    return collected(QueryParams(query).multi_items(), "the query") if query else {}
 
 
 def collected(pairs: Iterable[tuple[str, str]], place: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from app.api import parameters
 from app.api.access import TOKEN
-from app.api.dialects import bodies, tensors
+from app.api.dialects import bodies, pairs, tensors
 from app.api.dialects.examples import protocol_errors
 from app.api.dialects.json_bodies import Reader
 from app.api.dialects.named import posted
@@ -83,7 +83,8 @@ def _predict(pipeline: Pipeline) -> Any:
         wanted = list(signature.outputs)
         pictures = [await reader.picture(each) for each in _encoded(data, signature)]
         reader.check_used()
-        said = parameters.of_tensors(data.get("parameters", {}), headers.get(parameters.TIMEOUT_HEADER))
+        timeout = headers.get(parameters.TIMEOUT_HEADER)
+        said = parameters.of_tensors(data.get("parameters", {}), timeout, query=pairs.in_query(request))
         backend = serving.backend_for(wanted, said.backend)
         asked = tensors.asked(pictures, said, backend, signature=signature)
         async with pipeline.answering(request, asked) as answered:

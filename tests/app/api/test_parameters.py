@@ -40,8 +40,9 @@ def test_true_is_no_number(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["threshold", "confidence", "min_confidence"])
 def test_a_protocols_own_threshold_gives_way_to_any_name_of_it(name: str) -> None:
-    assert of_one_backend({}, None, threshold=0.4).threshold == 0.4
-    assert of_one_backend({name: "0.1"}, None, threshold=0.4).threshold == 0.1
+    assert of_one_backend({}, {}, None, threshold=0.4).threshold == 0.4
+    for query, body in (({name: "0.1"}, {}), ({}, {name: "0.1"})):
+        assert of_one_backend(query, body, None, threshold=0.4).threshold == 0.1
 
 
 def test_a_name_may_come_again_with_the_same_value_and_classes_add_up() -> None:
@@ -76,3 +77,8 @@ async def test_a_parameter_that_has_two_values_in_one_place_is_named(
 ) -> None:
     response = await shared.client.post(f"/detect{query}", **body)
     assert assert_is_error(response, status, response.json()["code"]) == sentence
+
+
+def test_tensors_are_asked_for_by_query_and_body() -> None:
+    found = of_tensors({"backend": "frozen", "threshold": None}, "7", query={"threshold": "0.5", "theirs": "x"})
+    assert (found.backend, found.threshold, found.timeout_ms) == ("frozen", 0.5, 7)
