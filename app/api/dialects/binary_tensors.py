@@ -17,6 +17,7 @@ HEADER = "Inference-Header-Content-Length"
 BYTES = "BYTES"
 # From TensorFlow's words, which are numpy's, to the protocol's.
 DATATYPES = {
+    "bfloat16": "FP32",  # numpy has no such numbers, so that is how they are given
     "bool": "BOOL",
     "float16": "FP16",
     "float32": "FP32",

@@ -89,7 +89,7 @@ def _predict(pipeline: Pipeline) -> Any:
         asked = tensors.asked(pictures, said, backend, signature=signature)
         async with pipeline.answering(request, asked) as answered:
             first, outputs = tensors.gathered(answered.results, signature, wanted, threshold=said.threshold)
-            answer = _rows(outputs, signature) if "instances" in data else _columns(outputs)
+            answer = _rows(outputs, signature, len(pictures)) if "instances" in data else _columns(outputs)
             body = to_json(answer, inf_nan_mode="null")  # JSON has no word for what is not finite
         return Response(body, headers={"X-Backend": first.backend}, media_type="application/json")
 
@@ -155,10 +155,10 @@ def _value(named: Mapping[str, object], signature: Tensors) -> object:
     return named.get(signature.picture)
 
 
-def _rows(outputs: Mapping[str, tensors.Array], signature: Tensors) -> dict[str, Any]:
+def _rows(outputs: Mapping[str, tensors.Array], signature: Tensors, count: int) -> dict[str, Any]:
     columns = {name: _listed(name, array) for name, array in outputs.items()}
-    if signature.unbatched:
-        columns = {name: [value] for name, value in columns.items()}
+    for name in columns if signature.unbatched else signature.shared:
+        columns[name] = [columns[name]] * count
     if len(columns) == 1:
         return {"predictions": next(iter(columns.values()))}
     return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
