@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app import errors
 from app.api.dialects import answers
 from app.api.parameters import Parameters, TensorParameters
 from app.api.pipeline import Asked, Found
@@ -20,6 +21,16 @@ from converter.outputs import COUNT, ROWS, SCORES
 
 Array = NDArray[Any]
 _IN_BASE64 = (b"/9j/", b"_9j_")  # how a JPEG file begins
+# Errors that are about one picture and not about the request.
+_OF_ONE = (
+    BadRequest,
+    errors.NotAJpeg,
+    errors.InvalidImage,
+    errors.ImageTooLarge,
+    errors.CrashedTheModel,
+    errors.NotReproducible,
+    errors.ModelFailed,
+)
 TEXT = "string"  # TensorFlow's word for bytes
 
 
@@ -64,7 +75,7 @@ def gathered(
 def _numbered(results: Sequence[Found]) -> Iterator[Found]:
     """The results; an error says which of several pictures it is about."""
     for number, each in enumerate(results, 1):
-        if isinstance(each, ServiceError) and len(results) > 1:
+        if isinstance(each, _OF_ONE) and len(results) > 1:
             named = copy(each)
             named.args = (f"picture {number} of {len(results)}: {each}",)
             yield named

@@ -11,8 +11,9 @@ import httpx
 import numpy as np
 import pytest
 
-from app.api.dialects.tensors import _stacked
-from app.errors import BadRequest
+from app.api.dialects.tensors import _stacked, gathered
+from app.api.serving import Tensors
+from app.errors import BadRequest, NotAJpeg, Overloaded, ServiceError
 from app.images import Image
 from app.verdicts.verdict import Verdict
 from converter.model.detections import Detections
@@ -91,6 +92,15 @@ async def test_where_size_classes_have_other_copies_all_of_them_must_give_what_i
 def test_outputs_of_other_shapes_are_refused_by_name() -> None:
     with pytest.raises(BadRequest, match="the output 'masks' has another shape for each of these pictures"):
         _stacked([np.zeros((2, 3)), np.zeros((2, 4))], "masks")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"), [(NotAJpeg("it is none"), "picture 1 of 2: it is none"), (Overloaded("full"), "full")]
+)
+def test_an_error_about_one_of_several_pictures_says_which(error: ServiceError, sentence: str) -> None:
+    with pytest.raises(type(error), match=f"^{sentence}$"):
+        gathered([error, error], Tensors.of(FACTS.tensors), ["num_detections"], threshold=None)
+    assert error.args[0] in sentence
 
 
 @pytest.fixture
