@@ -46,7 +46,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
     """Status, metadata and :predict, for the served version or by its number."""
     router = APIRouter(tags=["TensorFlow Serving"], dependencies=[TOKEN])
     for path, shown in (("/v1/models/{name}", True), ("/v1/models/{name}/versions/{version}", False)):
-        _add_model(router, pipeline.serving, path, shown=shown)
+        # Before the others, for which this too is the name of a model.
         router.add_api_route(
             f"{path}:predict",
             _predict(pipeline),
@@ -55,6 +55,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
             summary="The signature's outputs for JPEG files",
             **posted(_BODY),
         )
+        _add_model(router, pipeline.serving, path, shown=shown)
     return router
 
 
