@@ -1,7 +1,7 @@
 """Parameters of /detect: from the query, the form or the JSON, checked once, with near names in the errors."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -16,6 +16,8 @@ TIMEOUT_HEADER = "x-request-timeout-ms"
 _MAX_CLASSES, _MAX_NAME = 1_000, 200  # classes in one request, characters of one
 _MAX_DIGITS = 9  # of a class' id: models count in 32 bits
 _MAX_MS = 2**31 - 1
+_NONE: Mapping[str, Any] = {}
+_SHAPING = ("annotate", "box")  # the form of an answer
 _MAX_NEAR = 60  # characters of what near names are looked for: the search takes time by the square of them
 
 
@@ -30,19 +32,30 @@ def _words(value: object) -> object:
     return words
 
 
+def _number(value: object) -> object:
+    if isinstance(value, bool):  # JSON's true would pass for 1
+        raise ValueError("Input should be a number")
+    return value
+
+
+_Number = BeforeValidator(_number)
+
+
 class Parameters(BaseModel):
     """What a caller may ask for; the same in a query, in a form and in JSON."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    threshold: float = Field(
+    threshold: Annotated[float, _Number] = Field(
         default=Tolerance().threshold,
         ge=0,
         le=1,
         validation_alias=AliasChoices(*_THRESHOLD),
         description="Lowest score of an object. Also called `confidence` or `min_confidence`.",
     )
-    max_detections: int = Field(default=100, ge=1, le=1000, description="Most objects in the answer, best first.")
+    max_detections: Annotated[int, _Number] = Field(
+        default=100, ge=1, le=1000, description="Most objects in the answer, best first."
+    )
     classes: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
         default=(),
         description="Only these classes, by name or id, separated by commas. An unknown class is a 422 that names "
@@ -71,7 +84,7 @@ class Parameters(BaseModel):
         description="How the model sees a picture that a camera has stored turned: `upright`, or as it is `stored`. "
         "Boxes are in pixels of what the model sees. If left out, `DETECTOR_ORIENTATION` says it.",
     )
-    timeout_ms: int | None = Field(
+    timeout_ms: Annotated[int | None, _Number] = Field(
         default=None,
         ge=1,
         le=_MAX_MS,
@@ -81,7 +94,7 @@ class Parameters(BaseModel):
 
 
 _DEFAULTS = Parameters()
-_NAMES = tuple(dict.fromkeys((*Parameters.model_fields, *_THRESHOLD)))
+NAMES = tuple(dict.fromkeys((*Parameters.model_fields, *_THRESHOLD)))
 
 
 def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str | None = None) -> Parameters:
@@ -132,7 +145,7 @@ def _check_flat(body: Mapping[str, Any]) -> None:
     """
     for name, value in body.items():
         if (text := name.encode("utf-8", "replace").decode()) != name:
-            raise BadParameter(f"{text[:40]!r} is not a parameter; there are: {', '.join(_NAMES)}")
+            raise BadParameter(f"{text[:40]!r} is not a parameter; there are: {', '.join(NAMES)}")
         inner = value if name == "classes" and isinstance(value, list) else [value]
         if any(isinstance(each, list | dict) for each in inner):
             raise BadParameter(f"{name[:40]}: it is a list or an object where a text or a number is needed")
@@ -161,79 +174,52 @@ class TensorParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    threshold: float | None = Field(default=None, ge=0, le=1)
+    threshold: Annotated[float | None, _Number] = Field(default=None, ge=0, le=1)
     backend: BackendName = AUTO
-    timeout_ms: int | None = Field(default=None, ge=1, le=_MAX_MS)
+    timeout_ms: Annotated[int | None, _Number] = Field(default=None, ge=1, le=_MAX_MS)
 
 
-def of_tensors(given: object, timeout_header: str | None = None) -> TensorParameters:
-    """The parameters of a protocol of tensors; BadParameter with a sentence if one is wrong."""
+def of_tensors(
+    given: object, timeout_header: str | None = None, *, query: Mapping[str, Any] = _NONE
+) -> TensorParameters:
+    """The parameters of a protocol of tensors; BadParameter with a sentence if one is wrong, or has two values."""
     if not isinstance(given, dict):
         raise BadParameter('parameters: they must be an object, like {"threshold": 0.5}')
-    values = {**({} if timeout_header is None else {"timeout_ms": timeout_header}), **given}
-    known = {name: value for name, value in values.items() if name in TensorParameters.model_fields}
+    here, there = (_only(TensorParameters.model_fields, each) for each in (query, given))
+    if here and there:
+        _check_alike(here, there, ("the query", "the body"))
+    header = {} if timeout_header is None else {"timeout_ms": timeout_header}
     try:
-        return TensorParameters.model_validate(known)
+        return TensorParameters.model_validate({**header, **there, **here})
     except ValidationError as error:
         raise BadParameter(_sentence(error)) from None
 
 
-def of_one_backend(given: Mapping[str, Any], timeout_header: str | None, *, threshold: float) -> Parameters:
+def _only(names: Container[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name in names and value is not None}
+
+
+def of_one_backend(
+    query: Mapping[str, Any], given: Mapping[str, Any], timeout_header: str | None, *, threshold: float
+) -> Parameters:
     """The parameters of a protocol whose answers have room for one backend's objects; `threshold` if none is sent."""
-    usual = {} if any(name in given for name in _THRESHOLD) else {"threshold": threshold}
-    wanted = read({}, {**usual, **given}, timeout_header)
+    names = query.keys() | given.keys()
+    if shaping := names.intersection(_SHAPING):
+        raise BadParameter(f"{min(shaping)}: the answers of this protocol have one form")
+    usual = {"threshold": threshold} if names.isdisjoint(_THRESHOLD) else {}
+    wanted = read(query, {**usual, **given}, timeout_header)
     if wanted.backend == BOTH:
         raise BadParameter("backend: this protocol answers with one backend, not with both")
     return wanted
-
-
-def in_path(*names: str) -> list[dict[str, Any]]:
-    """Names in a path as OpenAPI has them."""
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-
-
-def properties() -> dict[str, dict[str, Any]]:
-    """The parameters as OpenAPI has them in a body.
-
-    Defaults are told in words alone: generated clients would send them, and then override what else is asked.
-    """
-    found: dict[str, dict[str, Any]] = Parameters.model_json_schema()["properties"]
-    for name, schema in found.items():
-        default = schema.pop("default", None)
-        schema.pop("title", None)
-        if default not in (None, ()) and name != "classes":
-            schema["description"] += f" Default: `{_as_json(default)}`."
-    return found
-
-
-def openapi() -> list[dict[str, Any]]:
-    """The parameters as OpenAPI has them in a query."""
-    found = properties()
-    found["classes"].update(type="string")
-    found["classes"].pop("items", None)
-    return [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "description": schema.pop("description"),
-            "schema": {key: value for key, value in schema.items() if key != "examples"},
-        }
-        for name, schema in found.items()
-    ]
-
-
-def _as_json(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     name = str(first["loc"][0])[:40]
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, _NAMES, n=1)
+        near = difflib.get_close_matches(name, NAMES, n=1)
         return f"{name!r} is not a parameter" + (
-            f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(_NAMES)}"
+            f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(NAMES)}"
         )
     message = first["msg"].removeprefix("Value error, ")
     return f"{name}: {message}; it is {str(first['input'])[:40]!r}"

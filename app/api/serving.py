@@ -32,6 +32,7 @@ class Tensors:
     roles: Mapping[str, str]  # what is read of the outputs, and their names
     convention: str
     unbatched: bool
+    shared: frozenset[str]  # outputs that are for all pictures of a call
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> "Tensors":
@@ -39,7 +40,7 @@ class Tensors:
         inputs, outputs = ({name: _tensor(name, *each) for name, each in told[key].items()} for key in _SIDES)
         words = (told[key] for key in ("signature", "picture", "roles", "convention", "unbatched"))
         signature, picture, roles, convention, unbatched = words
-        return cls(signature, inputs, outputs, picture, roles, convention, unbatched)
+        return cls(signature, inputs, outputs, picture, roles, convention, unbatched, frozenset(told["shared"]))
 
 
 _SIDES = ("inputs", "outputs")

@@ -33,7 +33,7 @@ def unpack(header: Mapping[str, Any], payload: bytes, at: int) -> list[dict[str,
     if at != len(payload):
         raise ValueError(f"the payload has {len(payload)} bytes; its header tells of {at}")
     count = len(next(iter(whole.values()))) if whole else 0
-    return [{name: array[number] for name, array in whole.items()} for number in range(count)]
+    return [{name: array[number, ...] for name, array in whole.items()} for number in range(count)]
 
 
 def _bytes(array: NDArray[Any]) -> bytes:

@@ -2,8 +2,8 @@
 
 {"signature": its name, "inputs" and "outputs": {name: [type, shape]}, "gives": names of the outputs that can be had,
 "picture": the input that takes pictures, "roles": what is read of the outputs and their names, "convention": their
-kind, "unbatched": whether they lack a side for the batch}. A type is TensorFlow's word; a shape is a list with null
-where a side may have any length, or null itself.
+kind, "unbatched": whether they lack a side for the batch, "shared": names of those that a call gives once}. A type is
+TensorFlow's word; a shape is a list with null where a side may have any length, or null itself.
 """
 
 from typing import Any
@@ -25,6 +25,7 @@ def of_signature(signature: Signature, description: Description) -> dict[str, An
         "roles": dict(description.outputs),
         "convention": description.convention,
         "unbatched": description.unbatched,
+        "shared": sorted(signature.shared),
     }
 
 

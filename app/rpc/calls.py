@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from app.api import outside
 from app.api.access import Keys
@@ -17,6 +16,7 @@ from app.api.discretion import discreet
 from app.api.errors import CLIENT_CLOSED_REQUEST, STATUS, retry_after
 from app.errors import BadRequest, Overloaded, RequestTooSlow, ServiceError
 from app.metrics import NO_BACKEND, Metrics
+from app.rpc import messages
 from app.rpc.inference import Metadata
 
 log = logging.getLogger(__name__)
@@ -62,12 +62,12 @@ class Calls:
         what can't be read is an error like any other. What is sent to a public method is never read: it has no say.
         """
 
-        async def handle(messages: AsyncIterator[bytes], context: Any) -> Any:
+        async def handle(sent: AsyncIterator[bytes], context: Any) -> Any:
             started, status, request = time.perf_counter(), CLIENT_CLOSED_REQUEST, outside.request()
             try:
                 self._check(path, context)
                 with self._counted(path):
-                    message = asked() if path in PUBLIC else _parsed(await self._read(messages), asked)
+                    message = asked() if path in PUBLIC else messages.parsed(await self._read(sent), asked)
                     answer = await method(message, Metadata(request, context.time_remaining()))
                 status = 200
                 return answer
@@ -108,24 +108,17 @@ class Calls:
         finally:
             self._now -= 1
 
-    async def _read(self, messages: AsyncIterator[bytes]) -> bytes:
+    async def _read(self, sent: AsyncIterator[bytes]) -> bytes:
         """The call's message; RequestTooSlow or BadRequest if there is none."""
         try:
             async with asyncio.timeout(self._limits.message_seconds):
-                async for message in messages:
+                async for message in sent:
                     return message
         except TimeoutError:
             sentence = f"the call's message did not arrive within {self._limits.message_seconds:g} s"
             raise RequestTooSlow(sentence) from None
         await asyncio.sleep(_CANCELLED_S)
         raise BadRequest("the call has no message")
-
-
-def _parsed(message: bytes, kind: Any) -> Any:
-    try:
-        return kind.FromString(message)
-    except DecodeError:
-        raise BadRequest(f"the message is no {kind.DESCRIPTOR.full_name}") from None
 
 
 async def _abort(context: Any, status: int, sentence: str, told: Mapping[str, str], request: outside.Request) -> None:

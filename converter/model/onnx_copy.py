@@ -42,6 +42,7 @@ class OnnxCopy:
         self, folder: Path, *, providers: Sequence[str] | None = None, threads: int = 1, share: Share | None = None
     ) -> None:
         self.layout = Layout.read(folder)
+        self.shared = frozenset[str]()  # it has only what is read
         description = Description.read(folder)
         if description is None:
             raise ValueError(f"{folder.name} has no {DESCRIPTION_NAME}")

@@ -1,6 +1,6 @@
 """From JPEG files to Detections through any loaded model or copy: its input made, called, its outputs read."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -36,6 +36,8 @@ class Predictor(Protocol):
 class Whole(Predictor, Protocol):
     """One that can give more than is read of it."""
 
+    shared: frozenset[str]  # outputs that a call gives once, and not for each picture
+
     def every(self, values: Any) -> Outputs:
         """All outputs of the signature, with those that are read."""
 
@@ -56,7 +58,10 @@ def predict_whole(
     prepared = prepare(jpegs, sizes, model.description.input, pool)
     outputs = _checked(model.every(prepared.values), model.description, len(jpegs))
     found = _detections(outputs, model.description, prepared, sizes)
-    return [replace(each, raw=_of_picture(outputs, number, len(jpegs))) for number, each in enumerate(found)]
+    arrays = {name: np.asarray(value) for name, value in outputs.items()}
+    shared = {name: arrays.pop(name) for name in model.shared & arrays.keys()}
+    own = {name: value for name, value in arrays.items() if value.shape[:1] == (len(jpegs),)}
+    return [replace(each, raw=_of_picture(own, number) | shared) for number, each in enumerate(found)]
 
 
 def _detections(outputs: Outputs, known: Description, prepared: Prepared, sizes: Sequence[Shown]) -> list[Detections]:
@@ -68,10 +73,9 @@ def _detections(outputs: Outputs, known: Description, prepared: Prepared, sizes:
     ]
 
 
-def _of_picture(outputs: Outputs, number: int, count: int) -> dict[str, NDArray[Any]]:
-    """One picture's part of all outputs that have one for each picture."""
-    arrays = {name: np.asarray(value) for name, value in outputs.items()}
-    return {name: value[number] for name, value in arrays.items() if value.ndim and len(value) == count}
+def _of_picture(outputs: Mapping[str, NDArray[Any]], number: int) -> dict[str, NDArray[Any]]:
+    """One picture's part of outputs; arrays, also where it is one text."""
+    return {name: value[number, ...] for name, value in outputs.items()}
 
 
 def sizes_for(asked: Sequence[int], into: Input) -> tuple[int, ...]:

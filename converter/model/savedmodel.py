@@ -17,6 +17,7 @@ class Loaded:
     def __init__(self, folder: Path, *, may_have_engines: bool = False, declared: Declared | None = None) -> None:
         self._model, self.signature = load(folder, may_have_engines=may_have_engines, declared=declared)
         self.description: Description = self.signature.description
+        self.shared = self.signature.shared
 
     def outputs(self, values: Any) -> Outputs:
         """Those that are read, by name (see `Predictor`); TensorFlow's errors."""

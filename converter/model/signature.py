@@ -41,6 +41,17 @@ class Signature:
         return self.description.input.name
 
     @property
+    def shared(self) -> frozenset[str]:
+        """The outputs that a call gives once, such as anchors: they have no side for its pictures."""
+        known = self.description
+        if known.unbatched:
+            return frozenset()
+        specs, of_each = self.source.structured_outputs, ([None], [known.input.batch])
+        ranked = {plain(name): spec.shape.as_list() for name, spec in specs.items() if spec.shape.rank is not None}
+        once = {name for name, sides in ranked.items() if sides[:1] not in of_each}
+        return frozenset(once.difference(known.outputs.values()))
+
+    @property
     def weights_bytes(self) -> int:
         """What its variables take: a model may have others that it does not use."""
         variables = self.source.graph.variables

@@ -34,6 +34,7 @@ FACTS = Facts(
         "roles": {name: name for name in (BOXES, CLASSES, SCORES, COUNT)},
         "convention": API,
         "unbatched": False,
+        "shared": [],
     },
 )
 

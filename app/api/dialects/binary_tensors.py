@@ -17,6 +17,7 @@ HEADER = "Inference-Header-Content-Length"
 BYTES = "BYTES"
 # From TensorFlow's words, which are numpy's, to the protocol's.
 DATATYPES = {
+    "bfloat16": "FP32",  # numpy has no such numbers, so that is how they are given
     "bool": "BOOL",
     "float16": "FP16",
     "float32": "FP32",
@@ -77,10 +78,10 @@ def _json_bytes(told: str | None, most: int) -> int:
 
 def parameters_of(holder: Mapping[str, Any]) -> Mapping[str, Any]:
     """The `parameters` of a request or a tensor."""
-    found = holder.get("parameters") or {}
-    if not isinstance(found, dict):
+    found = holder.get("parameters")
+    if not isinstance(found, dict | None):
         raise BadRequest('"parameters" must be an object')
-    return found
+    return found or {}
 
 
 def flag(said: Mapping[str, Any], name: str, *, default: bool) -> bool:

@@ -39,27 +39,26 @@ async def read(request: Request, headers: Mapping[str, str], steps: Steps) -> Bo
 
     What begins like a JPEG file is one, whatever the headers call it.
     """
-    content_type = headers.get("content-type", "")
-    kind = content_type.partition(";")[0].strip().lower()
-    body = await whole(request)
+    kind, body = _kind(headers), await whole(request, headers)
     if body.startswith(BEGINNING):
-        return Body([_without_line_ends(body, kind) or body], several=False)
-    _check_encoding(headers.get("content-encoding", "").strip().lower())
+        return Body([picture(body, headers)], several=False)
     if kind == "multipart/form-data":
-        form = await forms.read(content_type, body, steps)
+        form = await forms.read(headers["content-type"], body, steps)
         return Body(form.files, several=len(form.files) > 1, fields=form.fields, names=form.names)
     if _is_json(kind, body):
         found = await json_bodies.read(body, steps)
         return Body(found.pictures, several=found.several, fields=found.fields)
     if kind.startswith("image/") or kind in _MAYBE_JSON:
-        return Body([_not_encoded(body)], several=False)
+        return Body([picture(body, headers)], several=False)
     raise NotAJpeg(f"{kind[:60]!r} is not taken: send image/jpeg, multipart/form-data or application/json")
 
 
-def _check_encoding(encoding: str) -> None:
-    """What can be unpacked has been."""
-    if encoding not in ("", "identity"):
-        raise NotAJpeg(f"the Content-Encoding {encoding[:60]!r} is not taken: send gzip, deflate or none")
+def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body; NotAJpeg if it is packed in a way that nobody could unpack, see `app.api.packed`."""
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity") or body.startswith(BEGINNING):
+        return body
+    raise NotAJpeg(f"the Content-Encoding {encoding[:60]!r} is not taken: send gzip, deflate or none")
 
 
 def _is_json(kind: str, body: bytes) -> bool:
@@ -68,33 +67,40 @@ def _is_json(kind: str, body: bytes) -> bool:
     return kind in _JSON or kind.endswith("+json")
 
 
-def _not_encoded(body: bytes) -> bytes | NotAJpeg:
-    """The body, or the error for a file that is sent in base64 alone."""
-    if not body.startswith(_IN_BASE64):
+def picture(body: bytes, headers: Mapping[str, str]) -> bytes | ServiceError:
+    """A body that is one picture; the error for one that is in base64, or of which `curl -d @file` has left too little.
+
+    That takes out line ends, which each file has.
+    """
+    if body.startswith(_IN_BASE64):
+        return NotAJpeg("the body is a JPEG file in base64: send the file itself, or JSON with it")
+    if not body.startswith(BEGINNING) or _kind(headers) != _FORM:
         return body
-    return NotAJpeg('the body is a JPEG file in base64: send the file itself, or JSON like {"image": "/9j/…"}')
-
-
-def _without_line_ends(body: bytes, kind: str) -> InvalidImage | None:
-    """The error for what `curl -d @file` leaves of a JPEG file: it takes out line ends, which each has."""
-    if kind != _FORM or len(body) < _MARGIN_BYTES or b"\n" in body or b"\r" in body:
-        return None
+    if len(body) < _MARGIN_BYTES or b"\n" in body or b"\r" in body:
+        return body
     return InvalidImage(
         "the JPEG file has lost all line ends on its way: curl -d does that; send it by --data-binary @file"
     )
 
 
-async def whole(request: Request) -> bytes:
-    """All of the body: as it came if that was in one piece, else without the second copy that joining would make."""
+def _kind(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def whole(request: Request, headers: Mapping[str, str]) -> bytes:
+    """All of the body: as it came if that was in one piece, else without the second copy that joining would make.
+
+    NotAJpeg if it is packed in a way that is not taken.
+    """
     message = await _next(request)
     if not message.get("more_body"):
-        return bytes(message.get("body", b""))
+        return _unpacked(bytes(message.get("body", b"")), headers)
     body = BytesIO()
     body.write(message.get("body", b""))
     while message.get("more_body"):
         message = await _next(request)
         body.write(message.get("body", b""))
-    return body.getvalue()
+    return _unpacked(body.getvalue(), headers)
 
 
 async def _next(request: Request) -> Message:

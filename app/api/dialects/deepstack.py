@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from app.api import parameters
 from app.api.access import TOKEN
-from app.api.dialects import answers, bodies
+from app.api.dialects import answers, bodies, pairs
 from app.api.dialects.examples import protocol_errors
 from app.api.dialects.steps import Steps
 from app.api.headers import one_of_each
@@ -21,7 +21,7 @@ from app.errors import BadRequest
 from app.model_folder import Model
 
 MIN_CONFIDENCE = 0.4  # where none is sent
-_TAKEN = ("min_confidence", "backend")  # of the form's fields; clients send others, like api_key
+_TAKEN = ("min_confidence", "backend")  # of what is sent; clients send more, like api_key
 _BODY = {
     "required": True,
     "content": {
@@ -67,9 +67,9 @@ def routes(pipeline: Pipeline) -> APIRouter:
         body = await bodies.read(request, headers, steps)
         if body.several:
             raise BadRequest(f"the form has {len(body.pictures)} files; one picture is answered here")
-        said = {name: value for name, value in body.fields.items() if name in _TAKEN}
+        query, said = (_taken(each) for each in (pairs.in_query(request), body.fields))
         timeout = headers.get(parameters.TIMEOUT_HEADER)
-        wanted = parameters.of_one_backend(said, timeout, threshold=MIN_CONFIDENCE)
+        wanted = parameters.of_one_backend(query, said, timeout, threshold=MIN_CONFIDENCE)
         async with pipeline.answering(request, Asked(body.pictures, wanted)) as answered:
             result = answers.sole(answered.results)
             answer = _answer(result, answered.model, seconds=time.perf_counter() - started)
@@ -89,6 +89,10 @@ def routes(pipeline: Pipeline) -> APIRouter:
         route_class_override=StraightRoute,
     )
     return router
+
+
+def _taken(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name in _TAKEN}
 
 
 def _answer(result: Result, model: Model, *, seconds: float) -> dict[str, Any]:

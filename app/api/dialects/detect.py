@@ -13,11 +13,11 @@ from pydantic_core import to_json
 from starlette.datastructures import QueryParams
 from starlette.responses import StreamingResponse
 
-from app.api import parameters
+from app.api import parameter_schemas, parameters
 from app.api.accept import wants_picture
 from app.api.access import TOKEN
 from app.api.departures import unless_gone
-from app.api.dialects import answers, bodies
+from app.api.dialects import answers, bodies, pairs
 from app.api.dialects.examples import detect_body, detect_responses
 from app.api.dialects.steps import Steps
 from app.api.headers import one_of_each
@@ -43,7 +43,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
         summary="Find the objects in JPEG pictures",
         response_class=Response,
         responses=detect_responses(),
-        openapi_extra={"requestBody": detect_body(), "parameters": parameters.openapi()},
+        openapi_extra={"requestBody": detect_body(), "parameters": parameter_schemas.in_query()},
         dependencies=[TOKEN],
     )
     async def detect(request: Request) -> Response:
@@ -180,19 +180,14 @@ def _file(name: str | None) -> dict[str, str]:
 
 def _wanted(query: bytes, fields: Mapping[str, Any], timeout: str | None) -> Parameters:
     if fields or timeout is not None:
-        return parameters.read(_single_values(query), fields, timeout)
+        return parameters.read(_values(query), fields, timeout)
     return _by_query(query)
 
 
 @lru_cache(maxsize=64)  # clients that ask often ask alike
 def _by_query(query: bytes) -> Parameters:
-    return parameters.read(_single_values(query), {})
+    return parameters.read(_values(query), {})
 
 
-def _single_values(query: bytes) -> Mapping[str, str]:
-    """The query; a parameter given more than once has its last value, but classes add up."""
-    found = QueryParams(query)
-    values = dict(found)
-    if "classes" in values:
-        values["classes"] = ",".join(found.getlist("classes"))
-    return values
+def _values(query: bytes) -> Mapping[str, str]:
+    return pairs.collected(QueryParams(query).multi_items(), "the query")

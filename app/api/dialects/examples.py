@@ -8,7 +8,7 @@ from typing import Any
 
 import PIL.Image
 
-from app.api import parameters
+from app.api import parameter_schemas
 from app.api.errors import described
 from app.api.schemas import DetectAnswer, ErrorAnswer, SeveralAnswer
 
@@ -172,7 +172,7 @@ def _object(own: dict[str, Any], title: str, *, required: list[str]) -> dict[str
     return {
         "type": "object",
         "title": title,
-        "properties": {**own, **parameters.properties()},
+        "properties": {**own, **parameter_schemas.in_body()},
         "required": required,
     }
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from python_multipart.multipart import parse_options_header
 
-from app.api.dialects import base64s
+from app.api.dialects import base64s, pairs
 from app.api.dialects.steps import STEP_BYTES, Steps
 from app.api.pipeline import MAX_PICTURES
 from app.errors import BadRequest, ServiceError
@@ -35,7 +35,7 @@ class Form:
 
     files: Sequence[bytes | ServiceError]
     names: Sequence[str | None]  # of the files, where they have one
-    fields: Mapping[str, str]  # the last value of each, but classes add up
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class _Part:
 
 
 async def read(content_type: str, body: bytes, steps: Steps) -> Form:
-    """The form in `body`; BadRequest if it is none, or has more than it may."""
+    """The form in `body`; BadRequest if it is none, or has more than it may, BadParameter if one has two values."""
     files: list[bytes | ServiceError] = []
     names: list[str | None] = []
-    fields: dict[str, str] = {}
+    fields: list[tuple[str, str]] = []
     count = size = 0
     async for part in _parts(body, _delimiter(content_type), steps):
         if part.is_file or body.startswith(BEGINNING, part.start):
@@ -63,10 +63,10 @@ async def read(content_type: str, body: bytes, steps: Steps) -> Form:
             continue
         count, size = count + 1, size + part.end - part.start + len(part.name)
         _check_fields(part, count, size)
-        _add(fields, part.name, body[part.start : part.end].decode("utf-8", "replace"))
+        fields.append((part.name, body[part.start : part.end].decode("utf-8", "replace")))
     if not files:
         raise BadRequest("the form has no file: send the picture as a file, in a field called image for example")
-    return Form(files, names, fields)
+    return Form(files, names, pairs.collected(fields, "the form"))
 
 
 async def _content(body: bytes, part: _Part, steps: Steps) -> bytes | ServiceError:
@@ -84,10 +84,6 @@ async def _pieces(body: bytes, part: _Part, steps: Steps) -> AsyncIterator[bytes
     for at in range(part.start, part.end, STEP_BYTES):
         yield body[at : min(at + STEP_BYTES, part.end)]
         await steps.give_way()
-
-
-def _add(fields: dict[str, str], name: str, value: str) -> None:
-    fields[name] = f"{fields[name]},{value}" if name == "classes" and name in fields else value
 
 
 def _check_fields(part: _Part, count: int, size: int) -> None:

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from app.api import parameters
 from app.api.access import TOKEN
-from app.api.dialects import answers, bodies
+from app.api.dialects import answers, bodies, pairs
 from app.api.dialects.json_bodies import Reader
 from app.api.dialects.named import posted
 from app.api.dialects.steps import Steps
@@ -44,9 +44,10 @@ def routes(pipeline: Pipeline) -> APIRouter:
 
     async def object_detection(request: Request) -> Response:
         pipeline.serving.model(request.path_params["name"])
-        picture, said = await _read(await bodies.whole(request), steps)
-        timeout = one_of_each(request.scope["headers"]).get(parameters.TIMEOUT_HEADER)
-        wanted = parameters.of_one_backend(said, timeout, threshold=THRESHOLD)
+        headers = one_of_each(request.scope["headers"])
+        picture, said = await _read(await bodies.whole(request, headers), headers, steps)
+        query, timeout = pairs.in_query(request), headers.get(parameters.TIMEOUT_HEADER)
+        wanted = parameters.of_one_backend(query, said, timeout, threshold=THRESHOLD)
         async with pipeline.answering(request, Asked([picture], wanted)) as answered:
             result = answers.sole(answered.results)
             rows = answers.objects(result, answered.model)
@@ -62,20 +63,24 @@ def routes(pipeline: Pipeline) -> APIRouter:
     return router
 
 
-async def _read(body: bytes, steps: Steps) -> tuple[bytes | ServiceError, Mapping[str, Any]]:
+async def _read(
+    body: bytes, headers: Mapping[str, str], steps: Steps
+) -> tuple[bytes | ServiceError, Mapping[str, Any]]:
     """The picture and its parameters; the first byte tells which form it is, since clients name no type."""
     if body[:_PEEKED_BYTES].lstrip()[:1] != b"{":
-        return body, {}
+        return bodies.picture(body, headers), {}
     reader = Reader(body, steps)
     data = await reader.parsed()
     if not isinstance(data, dict) or "inputs" not in data:
         raise BadRequest('the JSON must be an object with "inputs": base64 of a JPEG file')
     picture = await reader.picture(data["inputs"])
     reader.check_used()
-    return picture, _given(data.get("parameters") or {})
+    return picture, _given(data.get("parameters"))
 
 
 def _given(said: object) -> Mapping[str, Any]:
+    if said is None:
+        return {}
     if not isinstance(said, dict):
         raise BadRequest('"parameters" must be an object, like {"threshold": 0.5}')
     return {name: value for name, value in said.items() if value is not None}

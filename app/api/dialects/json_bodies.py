@@ -5,6 +5,7 @@ A parser would build whatever the body says, for seconds and in one go: a millio
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -147,9 +148,19 @@ class Reader:
 
 def _parsed(rest: bytes) -> Any:
     try:
-        return json.loads(rest.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        text = rest.decode("utf-8-sig")
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_named_once)
     except (ValueError, RecursionError) as error:
         raise BadRequest(_INVALID) from error
+
+
+def _named_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of two values of one name nobody could say which is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise BadRequest(f"the JSON has {name[:40]!r} more than once in one object")
+    return found
 
 
 def _listed(encoded: object) -> list[object]:

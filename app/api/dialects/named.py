@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Response
 
-from app.api import parameters
+from app.api import parameter_schemas
 from app.api.dialects.examples import protocol_errors
 from app.api.straight import StraightRoute
 
@@ -15,6 +15,6 @@ def posted(body: dict[str, Any]) -> dict[str, Any]:
         "methods": ["POST"],
         "response_class": Response,
         "responses": protocol_errors(400, 404, 413, 415, 422, 429, 503, 504),
-        "openapi_extra": {"requestBody": body, "parameters": parameters.in_path("name")},
+        "openapi_extra": {"requestBody": body, "parameters": parameter_schemas.in_path("name")},
         "route_class_override": StraightRoute,
     }

@@ -1,5 +1,6 @@
 """The Open Inference Protocol, as KServe and Triton speak it over HTTP: https://github.com/kserve/open-inference-protocol."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from pydantic_core import to_json
 import app
 from app.api import parameters
 from app.api.access import TOKEN
-from app.api.dialects import binary_tensors, bodies, tensors
+from app.api.dialects import binary_tensors, bodies, pairs, tensors
 from app.api.dialects.binary_tensors import DATATYPES, HEADER
 from app.api.dialects.examples import protocol_errors
 from app.api.dialects.named import posted
@@ -110,11 +111,12 @@ def _infer(pipeline: Pipeline) -> Any:
     async def infer(request: Request) -> Response:
         serving.model(**request.path_params)
         headers = one_of_each(request.scope["headers"])
-        read = await binary_tensors.read(await bodies.whole(request), headers, steps)
+        read = await binary_tensors.read(await bodies.whole(request, headers), headers, steps)
         signature = serving.tensors()
         wanted = wanted_outputs(read.data, signature)
         pictures = await read.pictures(signature)
-        said = parameters.of_tensors(read.parameters, headers.get(parameters.TIMEOUT_HEADER))
+        timeout = headers.get(parameters.TIMEOUT_HEADER)
+        said = parameters.of_tensors(read.parameters, timeout, query=pairs.in_query(request))
         names, its_id = [each.name for each in wanted], _id(read.data)
         backend = serving.backend_for(names, said.backend)
         asked = tensors.asked(pictures, said, backend, signature=signature)
@@ -128,10 +130,16 @@ def _infer(pipeline: Pipeline) -> Any:
 
 
 def wanted_outputs(data: Mapping[str, Any], signature: Tensors) -> Sequence[Wanted]:
-    """The outputs that are asked for, all of them if none is named; BadRequest if there is no such output."""
+    """The outputs that are asked for, all of them if none is named; BadRequest if one is not there or comes twice."""
     everywhere = binary_tensors.flag(binary_tensors.parameters_of(data), "binary_data_output", default=False)
-    asked = data.get("outputs") or [{"name": name} for name in signature.outputs]
-    return [_wanted(each, signature, everywhere) for each in binary_tensors.objects(asked, "outputs")]
+    asked = data.get("outputs")
+    if asked in (None, []):
+        asked = [{"name": name} for name in signature.outputs]
+    wanted = [_wanted(each, signature, everywhere) for each in binary_tensors.objects(asked, "outputs")]
+    (name, times), *_ = Counter(each.name for each in wanted).most_common(1)
+    if times > 1:  # else clients could ask for answers of any size
+        raise BadRequest(f"the output {name!r} is asked for {times:,} times")
+    return wanted
 
 
 def _wanted(asked: Mapping[str, Any], signature: Tensors, everywhere: bool) -> Wanted:
@@ -146,10 +154,12 @@ def _wanted(asked: Mapping[str, Any], signature: Tensors, everywhere: bool) -> W
 
 def _id(data: Mapping[str, Any]) -> dict[str, str]:
     """The request's id, if it has one, as it goes back; half of a surrogate pair, which JSON can name, is no text."""
-    given = data.get("id") or ""
-    if not isinstance(given, str | int):
+    given = data.get("id")
+    if given in (None, ""):
+        return {}
+    if type(given) not in (str, int):  # a bool is an int too
         raise BadRequest('"id" must be a string')
-    return {"id": str(given).encode("utf-8", "replace").decode()} if given else {}
+    return {"id": str(given).encode("utf-8", "replace").decode()}
 
 
 def described(tensor: Tensor) -> dict[str, Any]:

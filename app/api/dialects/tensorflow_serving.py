@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from app.api import parameters
 from app.api.access import TOKEN
-from app.api.dialects import bodies, tensors
+from app.api.dialects import bodies, pairs, tensors
 from app.api.dialects.examples import protocol_errors
 from app.api.dialects.json_bodies import Reader
 from app.api.dialects.named import posted
@@ -46,7 +46,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
     """Status, metadata and :predict, for the served version or by its number."""
     router = APIRouter(tags=["TensorFlow Serving"], dependencies=[TOKEN])
     for path, shown in (("/v1/models/{name}", True), ("/v1/models/{name}/versions/{version}", False)):
-        _add_model(router, pipeline.serving, path, shown=shown)
+        # Before the others, for which this too is the name of a model.
         router.add_api_route(
             f"{path}:predict",
             _predict(pipeline),
@@ -55,6 +55,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
             summary="The signature's outputs for JPEG files",
             **posted(_BODY),
         )
+        _add_model(router, pipeline.serving, path, shown=shown)
     return router
 
 
@@ -77,18 +78,19 @@ def _predict(pipeline: Pipeline) -> Any:
 
     async def predict(request: Request) -> Response:
         serving.model(**request.path_params)
-        reader = Reader(await bodies.whole(request), steps)
+        headers = one_of_each(request.scope["headers"])
+        reader = Reader(await bodies.whole(request, headers), steps)
         data, signature = await reader.parsed(), serving.tensors()
         wanted = list(signature.outputs)
         pictures = [await reader.picture(each) for each in _encoded(data, signature)]
         reader.check_used()
-        timeout = one_of_each(request.scope["headers"]).get(parameters.TIMEOUT_HEADER)
-        said = parameters.of_tensors(data.get("parameters", {}), timeout)
+        timeout = headers.get(parameters.TIMEOUT_HEADER)
+        said = parameters.of_tensors(data.get("parameters", {}), timeout, query=pairs.in_query(request))
         backend = serving.backend_for(wanted, said.backend)
         asked = tensors.asked(pictures, said, backend, signature=signature)
         async with pipeline.answering(request, asked) as answered:
             first, outputs = tensors.gathered(answered.results, signature, wanted, threshold=said.threshold)
-            answer = _rows(outputs, signature) if "instances" in data else _columns(outputs)
+            answer = _rows(outputs, signature, len(pictures)) if "instances" in data else _columns(outputs)
             body = to_json(answer, inf_nan_mode="null")  # JSON has no word for what is not finite
         return Response(body, headers={"X-Backend": first.backend}, media_type="application/json")
 
@@ -154,10 +156,10 @@ def _value(named: Mapping[str, object], signature: Tensors) -> object:
     return named.get(signature.picture)
 
 
-def _rows(outputs: Mapping[str, tensors.Array], signature: Tensors) -> dict[str, Any]:
+def _rows(outputs: Mapping[str, tensors.Array], signature: Tensors, count: int) -> dict[str, Any]:
     columns = {name: _listed(name, array) for name, array in outputs.items()}
-    if signature.unbatched:
-        columns = {name: [value] for name, value in columns.items()}
+    for name in columns if signature.unbatched else signature.shared:
+        columns[name] = [columns[name]] * count
     if len(columns) == 1:
         return {"predictions": next(iter(columns.values()))}
     return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}

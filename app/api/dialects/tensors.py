@@ -1,16 +1,19 @@
 """The results of a request as tensors of the served signature: all rows, in the model's own form."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app import errors
 from app.api.dialects import answers
 from app.api.parameters import Parameters, TensorParameters
 from app.api.pipeline import Asked, Found
 from app.api.serving import Tensors
+from app.choices import NATIVE
 from app.detection.detector import Result
 from app.errors import BackendUnavailable, BadParameter, BadRequest, ServiceError
 from converter.description import LAYOUTS
@@ -18,6 +21,16 @@ from converter.outputs import COUNT, ROWS, SCORES
 
 Array = NDArray[Any]
 _IN_BASE64 = (b"/9j/", b"_9j_")  # how a JPEG file begins
+# Errors that are about one picture and not about the request.
+_OF_ONE = (
+    BadRequest,
+    errors.NotAJpeg,
+    errors.InvalidImage,
+    errors.ImageTooLarge,
+    errors.CrashedTheModel,
+    errors.NotReproducible,
+    errors.ModelFailed,
+)
 TEXT = "string"  # TensorFlow's word for bytes
 
 
@@ -49,14 +62,25 @@ def _file(picture: bytes | ServiceError) -> bytes | ServiceError:
 def gathered(
     results: Sequence[Found], tensors: Tensors, wanted: Sequence[str], *, threshold: float | None
 ) -> tuple[Result, dict[str, Array]]:
-    """The first result, and the outputs that are wanted, each with a row for each picture.
+    """The first result, and the outputs that are wanted, each with a row for each picture if it has any of them.
 
     The first error among the results is raised. `threshold`: rows with a lower score are left out, and pictures with
     fewer rows than others are filled up with zeros.
     """
-    good = list(map(answers.of_one_backend, results))
+    good = [answers.of_one_backend(each) for each in _numbered(results)]
     raw = [_rows(_raw(each, wanted), tensors, threshold) for each in good]
-    return good[0], {name: _typed(_stacked([each[name] for each in raw], name), tensors, name) for name in wanted}
+    return good[0], {name: _typed(_joined(raw, tensors, name), tensors, name) for name in wanted}
+
+
+def _numbered(results: Sequence[Found]) -> Iterator[Found]:
+    """The results; an error says which of several pictures it is about."""
+    for number, each in enumerate(results, 1):
+        if isinstance(each, _OF_ONE) and len(results) > 1:
+            named = copy(each)
+            named.args = (f"picture {number} of {len(results)}: {each}",)
+            yield named
+        else:
+            yield each
 
 
 def score_output(tensors: Tensors) -> str:
@@ -72,6 +96,8 @@ def score_output(tensors: Tensors) -> str:
 def _raw(result: Result, wanted: Sequence[str]) -> Mapping[str, Array]:
     raw = result.found.raw or {}
     if missing := [name for name in wanted if name not in raw]:
+        if result.backend == NATIVE:
+            raise BadRequest(f"the output {missing[0]!r} has no row for each picture: ask for others by their names")
         raise BackendUnavailable(f"the backend {result.backend!r} does not give the output {missing[0]!r}")
     return raw
 
@@ -85,7 +111,7 @@ def _rows(raw: Mapping[str, Array], tensors: Tensors, threshold: float | None) -
     count = tensors.roles.get(COUNT, "")
     number = np.ravel(raw.get(count, len(scores)))[0]  # what lies behind it fills up
     kept = (scores >= threshold) & (np.arange(len(scores)) < number)
-    rows = {key: _kept(value, kept) for key, value in raw.items()}
+    rows = {key: value if key in tensors.shared else _kept(value, kept) for key, value in raw.items()}
     if count in raw:
         rows[count] = np.full_like(raw[count], kept.sum())
     return rows
@@ -93,6 +119,18 @@ def _rows(raw: Mapping[str, Array], tensors: Tensors, threshold: float | None) -
 
 def _kept(value: Array, kept: Array) -> Array:
     return value[kept] if value.ndim and len(value) == len(kept) else value
+
+
+def _joined(raw: Sequence[Mapping[str, Array]], tensors: Tensors, name: str) -> Array:
+    arrays = [each[name] for each in raw]
+    return _only(arrays, name) if name in tensors.shared else _stacked(arrays, name)
+
+
+def _only(arrays: Sequence[Array], name: str) -> Array:
+    """What all pictures have in common. BadRequest if it is not the same."""
+    if len({tuple(each.ravel()) if each.dtype.kind == "O" else each.tobytes() for each in arrays}) > 1:
+        raise BadRequest(f"the output {name!r} is another one for each of these pictures: send them one by one")
+    return arrays[0]
 
 
 def _stacked(rows: Sequence[Array], name: str) -> Array:

@@ -161,9 +161,10 @@ async def test_what_is_unpacked_takes_no_more_memory_than_bodies_may(start: Star
     assert packed.kwargs["most_bytes"] == 2_000_000
 
 
-async def test_curl_d_gets_the_hint(shared: Api) -> None:
-    lost = LARGE.replace(b"\n", b"").replace(b"\r", b"")
-    response = await post(shared, lost, Content_Type="application/x-www-form-urlencoded")
+@pytest.mark.parametrize("path", ["/detect", "/models/street_signs"])
+async def test_curl_d_gets_the_hint(path: str, shared: Api) -> None:
+    lost, kind = LARGE.replace(b"\n", b"").replace(b"\r", b""), {"Content-Type": "application/x-www-form-urlencoded"}
+    response = await shared.client.post(path, content=lost, headers=kind)
     assert "--data-binary @file" in assert_is_error(response, 422, "invalid_image")
 
 

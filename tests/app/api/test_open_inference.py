@@ -107,6 +107,12 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
     ({"inputs": [tensor(33)]}, 400, "33 pictures; the limit is 32"),
     ({"inputs": [tensor(data="x")]}, 400, "a list of base64 strings"),
     ({"inputs": [tensor(data=["R0lGODlh"])]}, 415, "not a JPEG file"),
+    ({"inputs": [tensor(2, data=[TEXT, "R0lGODlh"])]}, 415, "picture 2 of 2: the body is not a JPEG file"),
+    (
+        {"inputs": [tensor()], "outputs": [{"name": "detection_boxes"}] * 2},
+        400,
+        "'detection_boxes' is asked for 2 times",
+    ),
     ({"inputs": [tensor(parameters=[1])]}, 400, '"parameters" must be an object'),
     ({"inputs": [tensor(parameters={"binary_data_size": 5})]}, 400, "binary_data_size is 5, and 0 bytes follow"),
     ({"inputs": [tensor()], "outputs": [{"name": "masks"}]}, 400, "no output 'masks'; there are: detection_boxes"),
@@ -128,6 +134,9 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
     ),
     ({"inputs": [tensor()], "parameters": {"binary_data_output": 1}}, 400, "binary_data_output must be true or false"),
     ({"inputs": [tensor()], "id": ["mine"]}, 400, '"id" must be a string'),
+    ({"inputs": [tensor()], "id": False}, 400, '"id" must be a string'),
+    ({"inputs": [tensor()], "outputs": {}}, 400, '"outputs" must be a list of objects'),
+    ({"inputs": [tensor()], "parameters": []}, 400, '"parameters" must be an object'),
     ({"inputs": [tensor()], "parameters": {"threshold": "x"}}, 422, "threshold: "),
     ({"inputs": [tensor()], "parameters": {"backend": "magic"}}, 422, "backend: "),
 ]

@@ -86,7 +86,8 @@ async def test_hugging_face(content: bytes, count: int, shared: Api) -> None:
     [
         (b'{"image": "x"}', 400, "bad_request"),
         (b'{"inputs": 5}', 400, "bad_request"),
-        (as_json(parameters=[1]), 400, "bad_request"),
+        *((as_json(parameters=wrong), 400, "bad_request") for wrong in ([1], [], 0, False, "")),
+        *((as_json(parameters=wrong), 422, "bad_parameter") for wrong in ({"box": "xywh"}, {"annotate": True})),
         (as_json(parameters={"threshold": 3}), 422, "bad_parameter"),
         (b"GIF89a", 415, "not_a_jpeg"),
     ],

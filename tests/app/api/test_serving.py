@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,17 @@ import httpx
 import numpy as np
 import pytest
 
-from app.api.dialects.tensors import _stacked
-from app.errors import BadRequest
+from app.api.dialects.tensors import _stacked, gathered
+from app.api.serving import Tensors
+from app.errors import BadRequest, NotAJpeg, Overloaded, ServiceError
+from app.images import Image
 from app.verdicts.verdict import Verdict
+from converter.model.detections import Detections
 from tests.app.api.conftest import Api, Start, assert_is_error
 from tests.support.app import jpegs
 from tests.support.app.compared import Compared, compared
 from tests.support.app.comparing import size_verdict
-from tests.support.fakes import FACTS, FakeStarter
+from tests.support.fakes import FACTS, FakeStarter, found
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +92,61 @@ async def test_where_size_classes_have_other_copies_all_of_them_must_give_what_i
 def test_outputs_of_other_shapes_are_refused_by_name() -> None:
     with pytest.raises(BadRequest, match="the output 'masks' has another shape for each of these pictures"):
         _stacked([np.zeros((2, 3)), np.zeros((2, 4))], "masks")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"), [(NotAJpeg("it is none"), "picture 1 of 2: it is none"), (Overloaded("full"), "full")]
+)
+def test_an_error_about_one_of_several_pictures_says_which(error: ServiceError, sentence: str) -> None:
+    with pytest.raises(type(error), match=f"^{sentence}$"):
+        gathered([error, error], Tensors.of(FACTS.tensors), ["num_detections"], threshold=None)
+    assert error.args[0] in sentence
+
+
+@pytest.fixture
+async def anchored(start: Start) -> Api:
+    """A model with an output that is for all pictures, and a text of each."""
+    outputs = {**FACTS.tensors["outputs"], "anchors": ["float32", [3, 1]], "key_bytes": ["string", [None]]}
+    told = {**FACTS.tensors, "outputs": outputs, "gives": sorted(outputs), "shared": ["anchors"]}
+    api = await start(FakeStarter(facts=replace(FACTS, tensors=told)))
+    await api.ready()
+    return api
+
+
+def with_anchors(image: Image, first: float = 1) -> Detections:
+    more = {"anchors": np.array([[first], [2], [3]], np.float32), "key_bytes": np.array(b"\0", object)}
+    return replace(found(image), raw={**(found(image).raw or {}), **more})
+
+
+async def test_what_is_for_all_pictures_is_given_once_and_in_rows_with_each(anchored: Api) -> None:
+    anchored.native.answer = with_anchors
+    b64 = [{"b64": TENSOR["data"][0]}] * 2
+    path, said = "/v1/models/street_signs:predict", {"parameters": {"threshold": 0.5}}
+    columns = (await anchored.client.post(path, json={"inputs": b64, **said})).json()["outputs"]
+    assert (columns["anchors"], columns["key_bytes"]) == ([[1], [2], [3]], [{"b64": "AA=="}] * 2)
+    for row in (await anchored.client.post(path, json={"instances": b64, **said})).json()["predictions"]:
+        assert (row["anchors"], row["key_bytes"], row["num_detections"]) == ([[1], [2], [3]], {"b64": "AA=="}, 1)
+    tensor = {**TENSOR, "shape": [2], "data": TENSOR["data"] * 2}
+    response = await anchored.client.post("/v2/models/street_signs/infer", json={"inputs": [tensor]})
+    shapes = {each["name"]: (each["datatype"], each["shape"]) for each in response.json()["outputs"]}
+    assert (shapes["anchors"], shapes["key_bytes"]) == (("FP32", [3, 1]), ("BYTES", [2]))
+
+
+NUMBERS = count()
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda image: with_anchors(image, next(NUMBERS)), "'anchors' is another one for each of these pictures"),
+        (found, "'anchors' has no row for each picture: ask for others"),
+    ],
+)
+async def test_what_can_not_be_told_by_picture_is_refused_by_name(answer: Any, sentence: str, anchored: Api) -> None:
+    anchored.native.answer = answer
+    tensor = {**TENSOR, "shape": [2], "data": TENSOR["data"] * 2}
+    response = await anchored.client.post("/v2/models/street_signs/infer", json={"inputs": [tensor]})
+    assert sentence in assert_is_error(response, 400, "bad_request")
 
 
 @pytest.fixture

@@ -60,6 +60,8 @@ async def test_status_and_metadata(path: str, shared: Api) -> None:
     assert told["outputs"]["detection_boxes"]["dtype"] == "DT_FLOAT"
     assert [side["size"] for side in told["outputs"]["detection_boxes"]["tensor_shape"]["dim"]] == ["-1", "2", "4"]
     assert (await shared.client.post(f"{path}:predict", json={"instances": [B64]})).status_code == 200
+    refused = await shared.client.put(f"{path}:predict")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
 
 
 WRONG: list[tuple[dict[str, Any], int, str]] = [

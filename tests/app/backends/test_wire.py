@@ -82,6 +82,7 @@ def test_all_outputs_come_through_with_their_types_and_texts() -> None:
         "boxes": np.array([[0, np.nan]], np.float32),
         "count": np.array(3, np.int64),
         "names": np.array([b"\xff"], object),
+        "key": np.array(b"a\0", object),
     }
     fields, rows = wire.pack([replace(detections(2), raw=raw)] * 2)
     for one in wire.unpack(json.loads(json.dumps(fields)), rows):
@@ -91,4 +92,5 @@ def test_all_outputs_come_through_with_their_types_and_texts() -> None:
         }
         np.testing.assert_array_equal(one.raw["boxes"], raw["boxes"])
         assert (one.raw["count"].tolist(), one.raw["names"].tolist()) == (3, [b"\xff"])
+        assert one.raw["key"].tolist() == b"a\0"
     assert wire.unpack(*wire.pack([detections(1)]))[0].raw is None

@@ -12,13 +12,14 @@ from grpc_health.v1 import health_pb2
 from open_inference.grpc import protocol
 
 from app.rpc.calls import HEALTH, INFERENCE
+from app.rpc.inference import Inference
 from benchmarks.serving import free_port
 from tests.app.api.conftest import Api, Start, starting
 from tests.support.app import jpegs
 
 PHOTO = jpegs.photo()
 ELEMENT = struct.pack("<I", len(PHOTO)) + PHOTO
-METHODS = ("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer")
+METHODS = Inference.METHODS
 HEALTH_CODING = health_pb2.HealthCheckRequest.SerializeToString, health_pb2.HealthCheckResponse.FromString
 KIND: dict[str, Any] = {name: value for name, value in vars(protocol).items() if name.endswith(("Request", "Response"))}
 

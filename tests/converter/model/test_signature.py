@@ -6,10 +6,9 @@ from tests.support.converter.made import OddModels
 
 pytestmark = pytest.mark.tensorflow
 
-TWO, OLD = "two_signatures", "old_with_threshold"
+TWO, OLD, MORE = "two_signatures", "old_with_threshold", "detector_with_more_outputs"
 DETECTORS = [
     "detector",
-    "detector_with_more_outputs",
     "detector_of_unknown_shape",
     "detector_of_one_picture_after_all",
     "key_beside",
@@ -53,11 +52,15 @@ def test_the_signatures_that_a_copy_does_not_have_are_told(odd_models: OddModels
     assert odd_models.said[TWO] == "jpegs, classify, tensorflow/serving/regress"
 
 
+def test_an_output_without_a_side_for_pictures_is_known(odd_models: OddModels) -> None:
+    assert odd_models.said[MORE] == "jpegs, features once"
+
+
 def test_an_input_with_a_value_of_its_own_keeps_it(odd_models: OddModels) -> None:
     assert odd_models.said[OLD] == "jpegs, 0.7 is 0"
 
 
 def test_the_tables_have_every_odd_model(odd_models: OddModels) -> None:
     taken = {name for name, said in odd_models.said.items() if said.partition(", ")[0] == "jpegs"}
-    assert taken == {*DETECTORS, TWO, OLD}
+    assert taken == {*DETECTORS, TWO, OLD, MORE}
     assert set(odd_models.said) == taken | {name for name, _ in REFUSED}

@@ -1,7 +1,8 @@
 """Saves small SavedModels below FOLDER, a detector and what is none, and tells what the converter says of each.
 
 Run in a process of its own, with FOLDER as its argument. One JSON object on standard output: by name
-the sentence of the refusal, or where there is none the name of the input and those of the signatures not served.
+the sentence of the refusal, or where there is none the name of the input and those of the signatures not served, and
+the outputs that a call gives once.
 """
 
 import json
@@ -126,7 +127,8 @@ def verdict(folder: Path) -> str:
         return str(error)
     scores = signature(tf.constant([PHOTO.read_bytes()]))["detection_scores"].numpy()
     assert scores.shape == (1, ROWS)
-    return ", ".join([signature.input_name, *others(model), *(["0.7 is 0"] if scores[0, 2] == 0 else [])])
+    once = [f"{name} once" for name in signature.shared]
+    return ", ".join([signature.input_name, *others(model), *once, *(["0.7 is 0"] if scores[0, 2] == 0 else [])])
 
 
 if __name__ == "__main__":
