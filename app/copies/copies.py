@@ -48,7 +48,7 @@ class Copies:
         wanted = await self.folders.wanted_targets()
         for target, slot in self._slots.items():
             if target not in wanted and slot.phase == STARTING:  # else an admin has asked for it meanwhile
-                slot.stay_vacant("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
+                slot.stay_vacant("unavailable", self.folders.unwanted)
         await self.folders.settle()
         if earlier := self.folders.earlier_jobs:
             await self._conversions.adopt(*earlier)

@@ -52,7 +52,8 @@ def check(folder: Path, kind: Kind, now: Identity, *, file_hash: FileHash = sha2
         raise CopyRefused("not_what_it_says", f"{folder.name} was made as {report.target!r}, not as {kind.name!r}")
     difference = report.identity.mismatch(now)
     if difference:
-        raise CopyRefused("identity", f"{folder.name} belongs to something else: {difference}")
+        owner = "something else" if report.identity.source_sha256 == now.source_sha256 else "another model"
+        raise CopyRefused("identity", f"{folder.name} belongs to {owner}: {difference}")
     changed = _changed(folder, report.files, file_hash)
     if changed:
         raise CopyRefused("damaged", f"{folder.name} is damaged: {changed} is not the file that was written")

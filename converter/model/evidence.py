@@ -175,4 +175,5 @@ def _by_document(description: Description) -> Reading | None:
 def _unreadable(description: Description, why: str, readings: Sequence[str] = ()) -> UnusableModel:
     names = ", ".join(repr(name) for role, name in description.outputs.items() if role in (BOXES, ROWS))
     choices = ", ".join(readings) or f"{FORM}, like {', '.join(EXAMPLES)}"
-    return UnusableModel(f"what the boxes in {names} mean can't be read: {why}; set DETECTOR_BOXES ({choices})")
+    what = f"what the boxes in {names} mean can't be found out from the packaged photos"
+    return UnusableModel(f"{what}: {why}; set DETECTOR_BOXES ({choices})")
