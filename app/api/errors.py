@@ -114,9 +114,11 @@ async def _http(request: Request, error: HTTPException) -> Response:
         return await _service(request, cause)
     if isinstance(cause, ClientDisconnect):
         return await _gone(request, cause)
-    code = _CODES.get(error.status_code, "bad_request")
+    code, headers = _CODES.get(error.status_code, "bad_request"), _with_head(error.headers)
     sentence = _not_served(request.scope) if code in _CODES.values() else error.detail
-    return answer(request.state.request_id, error.status_code, code, sentence, headers=_with_head(error.headers))
+    if error.status_code == 405 and headers:
+        sentence += f"; the path has {headers['Allow']}"
+    return answer(request.state.request_id, error.status_code, code, sentence, headers=headers)
 
 
 def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:

@@ -16,8 +16,7 @@ LogListener = Callable[[str, str], None]  # backend's name, line
 # 2026-11-25 09:00:00.123456: W tensorflow/core/…] text
 _TENSORFLOW_LINE = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+: ([IWEF]) (\S+?)\] (.*)")
 _LEVELS = {"I": logging.DEBUG, "W": logging.INFO, "E": logging.WARNING, "F": logging.ERROR}
-# TensorFlow 2.14 says the first as an error at every start, GPU or not (tensorflow issue 62075), and the second wherever
-# nobody asked for TensorRT.
+# TensorFlow 2.14 says the first as an error at every start, GPU or not (its issue 62075), the second on every CPU.
 _HARMLESS = ("Unable to register cu", "TF-TRT Warning: Could not find TensorRT")
 _LAST_LINES_S = 0.1  # for the lines that are still in the pipe when the worker has ended
 

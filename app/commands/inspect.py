@@ -79,7 +79,7 @@ def _named(model: model_folder.Model, probed: probe.Probed) -> tuple[model_folde
 def _ids(model: model_folder.Model) -> str:
     """Which ids its classes have, in words; their names may be known before their ids are."""
     if model.file is not None and not model.label_evidence:
-        return f"{len(model.file.names)} names; which classes they belong to is not known before the model runs"
+        return "there are names; which classes they belong to is found out once the model can be served"
     return model_folder.id_space(model.labels)
 
 
