@@ -80,8 +80,11 @@ def not_served(scope: Scope) -> Response:
     return answer(scope["state"]["request_id"], 404, _CODES[404], _not_served(scope))
 
 
-def _not_served(scope: Scope) -> str:
-    return f"{scope['method']} {scope['path'][:_SHOWN]} is not served here"
+def _not_served(scope: Scope, headers: Mapping[str, str] | None = None) -> str:
+    methods = (headers or {}).get("Allow")
+    return (
+        f"{scope['method']} {scope['path'][:_SHOWN]} is not served here{f'; the path has {methods}' if methods else ''}"
+    )
 
 
 def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -115,9 +118,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
     if isinstance(cause, ClientDisconnect):
         return await _gone(request, cause)
     code, headers = _CODES.get(error.status_code, "bad_request"), _with_head(error.headers)
-    sentence = _not_served(request.scope) if code in _CODES.values() else error.detail
-    if error.status_code == 405 and headers:
-        sentence += f"; the path has {headers['Allow']}"
+    sentence = _not_served(request.scope, headers) if code in _CODES.values() else error.detail
     return answer(request.state.request_id, error.status_code, code, sentence, headers=headers)
 
 

@@ -71,11 +71,19 @@ class WorkerLog:
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         async for text in lines(stream):
-            found = _TENSORFLOW_LINE.match(text)
-            harmless = found is not None and found[3].startswith(_HARMLESS)
-            if not harmless:
+            level, said = _told(text)
+            if said is not None:
                 self._last.append(text)
-            level = _LEVELS[found[1]] if found and not harmless else logging.DEBUG
-            log.log(level, "worker says backend=%s text=%r", self._name, f"{found[2]}: {found[3]}" if found else text)
+            log.log(level, "worker says backend=%s text=%r", self._name, said or text)
             if self._listen:
                 self._listen(self._name, text)
+
+
+def _told(text: str) -> tuple[int, str | None]:
+    """A line's level, and its words without TensorFlow's marks; None for those that every worker says."""
+    found = _TENSORFLOW_LINE.match(text)
+    if found is None:
+        return logging.DEBUG, text
+    if found[3].startswith(_HARMLESS):
+        return logging.DEBUG, None
+    return _LEVELS[found[1]], f"{found[2]}: {found[3]}"
