@@ -95,9 +95,9 @@ def read_boxes(description: Description, trials: Sequence[Trial]) -> Description
     if len(left) == 1:
         return _with_evidence(description, photos, left[0], fits)
     if left:
-        raise _unreadable(description, f"its {photos} fit several", [str(fit.reading) for fit in left])
+        raise _unreadable(description, f"several readings fit its {photos}", [str(fit.reading) for fit in left])
     if photos.moves.again >= max(FEWEST, _STABLE * photos.moves.objects):
-        raise _unreadable(description, f"its {photos} fit none: {_listed(_best(fits)[:_TOLD])}")
+        raise _unreadable(description, f"no reading fits its {photos}: {_listed(_best(fits)[:_TOLD])}")
     why = f"of {photos.moves.objects} sure objects {photos.moves.again} are found again in changed photos, too few"
     return _documented(description, photos, why)
 
