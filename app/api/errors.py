@@ -43,6 +43,8 @@ STATUS: dict[type[ServiceError], int] = {
 }
 CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
 _SHOWN = 200  # characters of a path
+_PASSING = (429, 503, 504)  # after a while the same request may be answered
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}}
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
@@ -89,7 +91,10 @@ def _not_served(scope: Scope, headers: Mapping[str, str] | None = None) -> str:
 
 def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of a route's errors, by status."""
-    return {status: {"model": ErrorAnswer, "description": text} for status, text in errors.items()}
+    return {
+        status: {"model": ErrorAnswer, "description": text} | ({"headers": _RETRY_AFTER} if status in _PASSING else {})
+        for status, text in errors.items()
+    }
 
 
 async def _service(request: Request, error: ServiceError) -> Response:
