@@ -35,7 +35,7 @@ def make(source: Path, into: Path, options: Options, progress: Progress) -> Mapp
     runs = running(flat, signature, photos)
     with progress.step("convert"):
         parts = cut(flat, runs)
-        network, facts = precision.of_copy(flat, parts, options.precision, on=runs.of_each(photos))
+        network, facts = precision.of_copy(flat, parts, options.precision, on=lambda: runs.of_each(photos))
     with progress.step("save"):
         copy_files.write(flat, parts, network, into, mixed=bool(facts.get("too_large_for_fp16")))
     runs.close()

@@ -17,6 +17,7 @@ from converter.machine import cores
 from converter.model import jpeg, providers
 from converter.model.onnx_lanes import Lanes, Options, Rows, Values
 from converter.model.onnx_layout import NETWORK, PICTURE, Decode, Layout, Part
+from converter.model.pinned import Pinned
 from converter.model.providers import Assigned
 
 
@@ -82,13 +83,16 @@ class Pictures:
         self._part, self._decode = part, decode
         self._session = providers.session(graph, options.for_pictures, threads=options.threads, any_size=True)
         self._pool = ThreadPoolExecutor(cores.usable(), thread_name_prefix="pictures")
+        self._pinned = Pinned() if options.device == "cuda" else None
 
     def write(self, jpegs: Sequence[bytes], inputs: Sequence[Rows]) -> None:
         """Put these files, prepared, into the rows of the network's inputs."""
 
         def one(number: int, data: bytes) -> None:
             binding = self._session.io_binding()
-            binding.bind_cpu_input(self._part.reads[0], np.ascontiguousarray(jpeg.decode(data, self._decode)))
+            pixels = np.ascontiguousarray(jpeg.decode(data, self._decode))
+            held = pixels if self._pinned is None else self._pinned.put(pixels)
+            binding.bind_cpu_input(self._part.reads[0], held)
             for rows in inputs:
                 if rows.name in self._part.writes:
                     rows.bind(binding, number)

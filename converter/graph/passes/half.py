@@ -1,9 +1,11 @@
-"""An ONNX model in half precision where that does no harm: in its deeper learnt operations, and between them.
+"""An ONNX model in half precision where that does no harm: in its learnt operations from a depth on, and between them.
 
 Rounding errors of the first layers pass through all others: two fifths of the depth in FP32 leave scores half as far
 from native, or less (YOLOX-Nano: 0.0008 in place of 0.016). What follows the last learnt operations stays in FP32 too:
 boxes are computed after the last convolutions, where half a pixel matters and nothing is to be won. The converter in
 onnxconverter-common rounds every result of an operation that is kept in FP32, and so the boxes: it isn't used.
+
+A depth is the share of the learnt operations, counted from the beginning on the longest way, that stay in FP32.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -17,7 +19,6 @@ from onnx import TensorProto, helper, numpy_helper
 from converter.graph.passes.nodes import light, shell
 from converter.half_precision import LARGEST
 
-KEPT = 0.4  # the share of the depth, counted in learnt operations from the beginning, that stays in FP32
 _LEARNT = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 # What may be between them: their results in half precision need no more than their inputs.
 _BETWEEN = frozenset(
@@ -61,12 +62,12 @@ _BETWEEN = frozenset(
 )
 
 
-def to_half(model: Any, kept: Collection[str] = ()) -> tuple[Any, int]:
+def to_half(model: Any, kept: Collection[str] = (), *, depth: float) -> tuple[Any, int]:
     """The model in FP16 with inputs and outputs as before, and how many of its operations are in FP16.
 
-    Those whose first outputs are `kept` stay in FP32.
+    Those up to this `depth`, and those whose first outputs are `kept`, stay in FP32.
     """
-    nodes = halved(model) - set(kept)
+    nodes = halved(model, depth) - set(kept)
     graph = _Halving(model.graph, frozenset(nodes), types(model))
     made = shell(model)
     made.graph.node.extend(graph.nodes())
@@ -74,11 +75,19 @@ def to_half(model: Any, kept: Collection[str] = ()) -> tuple[Any, int]:
     return made, len(nodes)
 
 
-def halved(model: Any) -> set[str]:
+def halved(model: Any, depth: float) -> set[str]:
     """The first outputs of the nodes that are in FP16 where all values can be."""
     depths = _depths(model.graph.node)
-    shallow = KEPT * max(depths.values(), default=0)
+    shallow = depth * max(depths.values(), default=0)
     return {name for name in _between_learnt(list(model.graph.node)) if depths[name] > shallow}
+
+
+def ends(model: Any) -> list[str]:
+    """The results of the learnt operations that no other learnt one comes after, as far as they are in FP32."""
+    nodes, known = list(model.graph.node), types(model)
+    inner = _reached(nodes, forwards=False)
+    last = [node.output[0] for node in nodes if node.op_type in _LEARNT and node.output[0] not in inner]
+    return [name for name in last if known.get(name) == TensorProto.FLOAT]
 
 
 def types(model: Any) -> dict[str, int]:

@@ -17,7 +17,7 @@ _PREFIX = "largest/"
 
 
 def observed(model: Any) -> tuple[Any, list[str]]:
-    """The model with further outputs, whose names come with it: the largest values of tensors that would be in FP16."""
+    """The model with further outputs, whose names come with it: the largest values of tensors that may be in FP16."""
     made = shell(model)
     made.graph.node.extend(model.graph.node)
     made.graph.initializer.extend(model.graph.initializer)
@@ -34,9 +34,9 @@ def largest_of(name: str) -> str:
     return name.removeprefix(_PREFIX)
 
 
-def beyond(model: Any, largest: Mapping[str, float]) -> dict[str, str]:
-    """Nodes that must stay in FP32, by their first outputs: each with its type, its place, and the value."""
-    chosen, weights = halved(model), {each.name: each for each in model.graph.initializer}
+def beyond(model: Any, largest: Mapping[str, float], depth: float) -> dict[str, str]:
+    """Nodes deeper than `depth` that must stay in FP32, by their first outputs: with type, place, and the value."""
+    chosen, weights = halved(model, depth), {each.name: each for each in model.graph.initializer}
     found = {}
     for node in _of(model, chosen):
         value = float(np.max([largest.get(name, 0.0) for name in (*node.input, *node.output)]))
@@ -47,8 +47,8 @@ def beyond(model: Any, largest: Mapping[str, float]) -> dict[str, str]:
 
 
 def _in_half(model: Any) -> Iterator[str]:
-    """The tensors that would be in FP16, but for weights."""
-    chosen, known = halved(model), types(model)
+    """The tensors that may be in FP16, but for weights."""
+    chosen, known = halved(model, 0), types(model)
     for node in _of(model, chosen):
         yield from (name for name in (*node.input, *node.output) if known.get(name) == TensorProto.FLOAT)
 

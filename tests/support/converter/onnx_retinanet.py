@@ -60,7 +60,7 @@ def main() -> None:
     reads = dict(zip(parts.begins.values(), values, strict=False))
     native = dict(zip(flat.outputs, values[len(parts.begins) :], strict=True))
     said = {
-        precision: differences(of_copy(flat, parts, precision, on=())[0], reads, native)
+        precision: differences(of_copy(flat, parts, precision, on=tuple)[0], reads, native)
         for precision in ("FP32", "FP16")
     }
     sys.stdout.write(json.dumps(said))
