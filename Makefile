@@ -21,6 +21,8 @@ serve: $(VENV)/serve.done ## Serve the bundled model (or the one that DETECTOR_M
 	@exec $(PY) -m app serve
 
 serve-gpu: $(VENV)/gpu.done ## The same with the CUDA and TensorRT libraries, on a machine with an NVIDIA driver
+	@test -e /proc/driver/nvidia/version || command -v nvidia-smi >/dev/null || \
+		echo "serve-gpu: there is no NVIDIA driver here, so the CPU serves; 'make doctor' says more" >&2
 	@libraries=$$(sh deploy/libraries.sh $(VENV) .tensorrt) && \
 	LD_LIBRARY_PATH="$$libraries$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" exec $(PY) -m app serve
 
@@ -138,7 +140,7 @@ $(CLIENTS)/done: requirements-clients.lock | $(PY)
 $(VENV)/gpu.done: requirements-gpu.lock deploy/tensorrt.lock | $(PY)
 	@echo "installing requirements-gpu.lock into $(VENV) and TensorRT into .tensorrt, once …"
 	@$(PIP) $<
-	@PYTHON=$(PYTHON) sh deploy/tensorrt.sh .tensorrt
+	@PYTHON=$(PYTHON) sh deploy/tensorrt.sh .tensorrt >/dev/null
 	@touch $@
 
 .ray/done: deploy/ray/requirements.lock

@@ -43,6 +43,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     bind = environ.get("DETECTOR_BIND") or "127.0.0.1:8000"
     environ = {"DETECTOR_SHADOW_SHARE": "0.2", "DETECTOR_ADMIN_TOKEN": "demo", **environ, "DETECTOR_BIND": bind}
     url = f"http://{bind}"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which leaves nothing running, either
     with ExitStack() as stack:
         environ = {**environ, **(stack.enter_context(worse_copy()) if options.worse else {})}
         server = stack.enter_context(running([sys.executable, "-m", "app", "serve"], environ))

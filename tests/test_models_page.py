@@ -12,7 +12,7 @@ import pytest
 from tests.support.places import ROOT
 
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
-SNIPPET = textwrap.dedent(re.findall(r"^ *```python\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)[0])
+SNIPPET, WITH_NMS = map(textwrap.dedent, re.findall(r"^ *```python\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE))
 MODEL = """
 import json
 import tensorflow as tf
@@ -25,14 +25,17 @@ model = tf.keras.Model(pictures, {"boxes": boxes, "confidence": scores, "classes
 """
 LOOK = """
 model.export("exported/1")
-for folder in ("detector/1", "exported/1"):
+model = tf.keras.Model(pictures, {"boxes": boxes, "scores": tf.stack([scores, scores / 2], -1)})
+EXPORT_WITH_NMS
+for folder in ("detector/1", "exported/1", "suppressed/1"):
     print(json.dumps(sorted(tf.saved_model.load(folder).signatures["serving_default"].structured_outputs)))
 """
 
 
 @pytest.mark.tensorflow
 def test_a_keras_model_is_exported_as_the_page_says(tmp_path: Path) -> None:
-    program = MODEL + SNIPPET + LOOK
+    with_nms = f'{WITH_NMS}\ntf.saved_model.save(model, "suppressed/1", signatures=serve)\n'
+    program = MODEL + SNIPPET + LOOK.replace("EXPORT_WITH_NMS", with_nms)
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-    assert told == [["boxes", "classes", "confidence"]] * 2
+    assert told == [["boxes", "classes", "confidence"]] * 3

@@ -43,6 +43,8 @@ STATUS: dict[type[ServiceError], int] = {
 }
 CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; nobody reads this answer, the metrics count it
 _SHOWN = 200  # characters of a path
+_PASSING = (429, 503, 504)  # after a while the same request may be answered
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}}
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
@@ -80,13 +82,19 @@ def not_served(scope: Scope) -> Response:
     return answer(scope["state"]["request_id"], 404, _CODES[404], _not_served(scope))
 
 
-def _not_served(scope: Scope) -> str:
-    return f"{scope['method']} {scope['path'][:_SHOWN]} is not served here"
+def _not_served(scope: Scope, headers: Mapping[str, str] | None = None) -> str:
+    methods = (headers or {}).get("Allow")
+    return (
+        f"{scope['method']} {scope['path'][:_SHOWN]} is not served here{f'; the path has {methods}' if methods else ''}"
+    )
 
 
 def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of a route's errors, by status."""
-    return {status: {"model": ErrorAnswer, "description": text} for status, text in errors.items()}
+    return {
+        status: {"model": ErrorAnswer, "description": text} | ({"headers": _RETRY_AFTER} if status in _PASSING else {})
+        for status, text in errors.items()
+    }
 
 
 async def _service(request: Request, error: ServiceError) -> Response:
@@ -114,9 +122,9 @@ async def _http(request: Request, error: HTTPException) -> Response:
         return await _service(request, cause)
     if isinstance(cause, ClientDisconnect):
         return await _gone(request, cause)
-    code = _CODES.get(error.status_code, "bad_request")
-    sentence = _not_served(request.scope) if code in _CODES.values() else error.detail
-    return answer(request.state.request_id, error.status_code, code, sentence, headers=_with_head(error.headers))
+    code, headers = _CODES.get(error.status_code, "bad_request"), _with_head(error.headers)
+    sentence = _not_served(request.scope, headers) if code in _CODES.values() else error.detail
+    return answer(request.state.request_id, error.status_code, code, sentence, headers=headers)
 
 
 def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:

@@ -16,8 +16,8 @@ LogListener = Callable[[str, str], None]  # backend's name, line
 # 2026-11-25 09:00:00.123456: W tensorflow/core/…] text
 _TENSORFLOW_LINE = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+: ([IWEF]) (\S+?)\] (.*)")
 _LEVELS = {"I": logging.DEBUG, "W": logging.INFO, "E": logging.WARNING, "F": logging.ERROR}
-# TensorFlow 2.14 says this as an error at every start, GPU or not (tensorflow issue 62075).
-_HARMLESS = "Unable to register cu"
+# TensorFlow 2.14 says the first as an error at every start, GPU or not (its issue 62075), the second on every CPU.
+_HARMLESS = ("Unable to register cu", "TF-TRT Warning: Could not find TensorRT")
 _LAST_LINES_S = 0.1  # for the lines that are still in the pipe when the worker has ended
 
 
@@ -40,7 +40,7 @@ class WorkerLog:
 
     @property
     def last_line(self) -> str:
-        """What it said last, at most 300 characters."""
+        """What it said last that may tell of its end, at most 300 characters."""
         return self._last[0][:300] if self._last else ""
 
     async def begin(self) -> None:
@@ -71,9 +71,19 @@ class WorkerLog:
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         async for text in lines(stream):
-            self._last.append(text)
-            found = _TENSORFLOW_LINE.match(text)
-            level = _LEVELS[found[1]] if found and not found[3].startswith(_HARMLESS) else logging.DEBUG
-            log.log(level, "worker says backend=%s text=%r", self._name, f"{found[2]}: {found[3]}" if found else text)
+            level, said = _told(text)
+            if said is not None:
+                self._last.append(text)
+            log.log(level, "worker says backend=%s text=%r", self._name, said or text)
             if self._listen:
                 self._listen(self._name, text)
+
+
+def _told(text: str) -> tuple[int, str | None]:
+    """A line's level, and its words without TensorFlow's marks; None for those that every worker says."""
+    found = _TENSORFLOW_LINE.match(text)
+    if found is None:
+        return logging.DEBUG, text
+    if found[3].startswith(_HARMLESS):
+        return logging.DEBUG, None
+    return _LEVELS[found[1]], f"{found[2]}: {found[3]}"

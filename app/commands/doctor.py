@@ -10,8 +10,9 @@ from typing import Any
 
 from app import model_folder
 from converter import targets
-from converter.contract import BadOptions, CopyRefused
+from converter.contract import BadOptions, CopyRefused, Report
 from converter.disk import checks, locks, places, trees
+from converter.identity import identify
 from converter.machine import environment, memory, system
 from converter.machine.environment import Availability, Environment
 from converter.model import sampling
@@ -37,7 +38,7 @@ class Place:
     free_bytes: int
     enough: bool  # twice the model's size is free: a copy takes about once that
     exists: bool
-    refused: str | None  # a code and a sentence, if what stands there is no such copy
+    refused: str | None  # a code and a sentence, if what stands there may not be loaded here
     unlocked: str | None  # a sentence, if its file system can't lock files
 
 
@@ -73,8 +74,8 @@ def examine(
 ) -> Diagnosis:
     """Look at everything, which takes some seconds; `problems` are sentences about the settings."""
     source = _source(model)
-    places = {} if source.problem else {target: _place(source, target, cache) for target in targets.KINDS}
     found = ask()
+    places = {} if source.problem else {target: _place(source, target, cache, found) for target in targets.KINDS}
     return Diagnosis(
         settings=tuple(problems),
         environment=found,
@@ -124,7 +125,7 @@ def _source(path: Path) -> Source:
     return Source(name=model.name, version=model.version, folder=str(model.folder), size_bytes=size)
 
 
-def _place(source: Source, target: str, cache: Path | None) -> Place:
+def _place(source: Source, target: str, cache: Path | None, found: Environment) -> Place:
     folder = places.location(Path(source.folder), target, cache=cache)
     into = next(parent for parent in folder.absolute().parents if os.path.exists(parent))  # the rest is made
     free = shutil.disk_usage(into).free
@@ -135,16 +136,22 @@ def _place(source: Source, target: str, cache: Path | None) -> Place:
         free_bytes=free,
         enough=free >= 2 * source.size_bytes,
         exists=exists,
-        refused=_refusal(folder, target) if exists else None,
+        refused=_refusal(Path(source.folder), folder, target, found) if exists else None,
         unlocked=locks.problem(folder.parent),
     )
 
 
-def _refusal(folder: Path, target: str) -> str | None:
+def _refusal(model: Path, folder: Path, target: str, found: Environment) -> str | None:
+    """Why a server would refuse this copy, whatever options its settings ask for."""
+    kind = targets.kind(target)
     try:
-        checks.check_kind(folder, targets.kind(target))
+        checks.check_kind(folder, kind)
+        if report := Report.read(folder):
+            checks.check(folder, kind, identify(model, report.options, found))
     except CopyRefused as error:
         return f"{error.reason}: {error}"
+    except (OSError, ValueError) as error:
+        return f"incomplete: {folder.name}: {error}"
     return None
 
 
@@ -174,10 +181,10 @@ def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     yield "model", model.problem or f"{model.name}, version {model.version}: {size} in {model.folder}"
     yield "calibration", _pictures(diagnosis.calibration)
     for target, answer in diagnosis.targets.items():
-        yield target, "can be made here" if answer.available else f"can not: {answer.code}: {answer.reason}"
+        yield target, "can be made here" if answer.available else f"can't be made here: {answer.code}: {answer.reason}"
         if place := diagnosis.places.get(target):
             yield "  folder", _room(place, model)
-            yield "  copy", _copy(place, target)
+            yield "  copy", _copy(place)
 
 
 def _tensorflow(found: Environment) -> str:
@@ -216,8 +223,7 @@ def _gpus(found: Environment) -> str:
         return f"{'; '.join(named)} (compute capability {found.compute_capability or 'not known'})"
     if found.crash:
         return "not known: the check of TensorFlow failed"
-    why = "; there is a driver, so CUDA's libraries are missing or the GPU is hidden" if found.driver else ""
-    return f"none: TensorFlow sees no NVIDIA GPU{why}"
+    return f"none: {environment.without_gpu(found)}"
 
 
 def _pictures(calibration: Calibration) -> str:
@@ -235,7 +241,7 @@ def _room(place: Place, model: Source) -> str:
     return f"{place.folder} can be written, {free}{f'; but {place.unlocked}' if place.unlocked else ''}"
 
 
-def _copy(place: Place, target: str) -> str:
+def _copy(place: Place) -> str:
     if not place.exists:
         return "none has been made yet"
-    return f"refused: {place.refused}" if place.refused else f"its files are those of a {target} copy"
+    return f"refused: {place.refused}" if place.refused else "nothing is wrong with its files"

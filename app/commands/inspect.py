@@ -46,7 +46,7 @@ def inspect(model: model_folder.Model, declared: Declared, sizes: tuple[int, ...
         probed = probe.run(probe.Request(folder=model.folder, batch_sizes=sizes, declared=declared), limits=limits)
         model, problem = _named(model, probed)
     except ConverterError as error:
-        problem = str(error).replace("the copy", "the model")
+        problem = str(error).removeprefix("the copy does not run: ").replace("the copy", "the model")
     copies: dict[str, str | None] = dict.fromkeys(targets.KINDS, "the model can't be served")
     if probed and problem is None:
         working = tuple(sorted(map(int, probed.latency)))
@@ -58,7 +58,7 @@ def inspect(model: model_folder.Model, declared: Declared, sizes: tuple[int, ...
         description=probed.description if probed else None,
         batch_sizes=tuple(sorted(map(int, probed.latency))) if probed else (),
         left_out=probed.left_out if probed else {},
-        label_ids=model_folder.id_space(model.labels),
+        label_ids=_ids(model),
         label_evidence=model.label_evidence,
         copies=copies,
     )
@@ -74,6 +74,13 @@ def _named(model: model_folder.Model, probed: probe.Probed) -> tuple[model_folde
     except label_ids.Undecided as error:
         return model, str(error)
     return model.with_first(first, evidence), None
+
+
+def _ids(model: model_folder.Model) -> str:
+    """Which ids its classes have, in words; their names may be known before their ids are."""
+    if model.file is not None and not model.label_evidence:
+        return "there are names; which classes they belong to is found out once the model can be served"
+    return model_folder.id_space(model.labels)
 
 
 def _scores(probed: probe.Probed) -> dict[int, float]:

@@ -11,7 +11,7 @@ from app.copies.doors import CopyDoor
 from app.copies.folders import CopyFolders, refusal
 from app.copies.jobs import Job
 from app.errors import NotLoaded
-from app.lanes.phase import STARTING, Vacancy
+from app.lanes.phase import STARTING, Phase, Vacancy
 from app.lanes.slot import Slot
 from app.metrics import Metrics
 from app.verdicts.judge import Judge
@@ -20,6 +20,8 @@ from converter.targets import kind
 
 log = logging.getLogger(__name__)
 
+NEW_VERSION = "a new version of the model has been loaded, and its copy is made again"
+_VACANT = (STARTING, Phase("unavailable", NEW_VERSION))  # nobody has asked for anything there
 _LOOKS = 3  # at a copy that another server replaces while it is loaded
 
 
@@ -47,8 +49,8 @@ class Copies:
         """At start, after native: look at each copy; load it, make it, or say why neither."""
         wanted = await self.folders.wanted_targets()
         for target, slot in self._slots.items():
-            if target not in wanted and slot.phase == STARTING:  # else an admin has asked for it meanwhile
-                slot.stay_vacant("unavailable", "it is not among the copies asked for (DETECTOR_COPIES)")
+            if target not in wanted and slot.phase in _VACANT:  # else an admin has asked for it meanwhile
+                slot.stay_vacant("unavailable", self.folders.unwanted)
         await self.folders.settle()
         if earlier := self.folders.earlier_jobs:
             await self._conversions.adopt(*earlier)

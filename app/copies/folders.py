@@ -72,6 +72,12 @@ class CopyFolders:
             return in_order(self.plan.wanted)
         return wanted_on("gpu" if (await self.environment()).gpus else "cpu")
 
+    @property
+    def unwanted(self) -> str:
+        """Why there is no copy of another kind."""
+        alone = f": by default a machine without a GPU has {', '.join(wanted_on('cpu'))} alone"
+        return f"it is not among the copies asked for{alone if self.plan.wanted is None else ''} (DETECTOR_COPIES)"
+
     async def wanted_options(self, target: str) -> Options:
         """How the copy should be made: as the one on disk was, if somebody asked for that beside the same standard.
 

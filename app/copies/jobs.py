@@ -64,7 +64,7 @@ class Job:
         """What it does now, in words: "building engines"; empty once it has ended."""
         if not self.running:
             return ""
-        return "loading the copy into the server" if self.state == LOADING else in_words(self.step)
+        return "loading the copy, and comparing it with native" if self.state == LOADING else in_words(self.step)
 
     @property
     def progress(self) -> float:

@@ -6,7 +6,7 @@ import logging
 from app.backends.backend import Backend, ModelRefused, NoRoom, Spec, WorkerDied
 from app.backends.served import Served
 from app.choices import AUTO, NATIVE
-from app.copies.copies import Copies
+from app.copies.copies import NEW_VERSION, Copies
 from app.copies.doors import NativeDoor, digest
 from app.copies.naming import named
 from app.errors import ConversionRunning, NotLoaded
@@ -20,7 +20,6 @@ from converter.disk.hashes import FileHash
 log = logging.getLogger(__name__)
 
 NEWEST = "newest"
-_LATER = "a new version of the model has been loaded, and its copy is made again"
 
 
 class Versions:
@@ -111,8 +110,8 @@ class Versions:
             self._routing.choose(AUTO)
         copies = [self._routing.lanes[name] for name in self._routing.copies]
         for lane in copies:  # first nothing new goes there: under load they would never come to rest
-            self._routing.record_verdict(lane.slot.name, None, _LATER)
-            lane.slot.leave("unavailable", _LATER)
+            self._routing.record_verdict(lane.slot.name, None, NEW_VERSION)
+            lane.slot.leave("unavailable", NEW_VERSION)
         await asyncio.gather(*(_set_aside(lane) for lane in copies))
         self._served.switch_to(model, sha256)
 
@@ -156,4 +155,4 @@ class _NewVersion(NativeDoor):
 async def _set_aside(lane: Lane) -> None:
     """What waits there is answered, or tried elsewhere if that takes too long."""
     await wait_until_idle([lane.batcher], within_s=LONGEST_DRAIN_S)
-    await lane.slot.clear("unavailable", _LATER)
+    await lane.slot.clear("unavailable", NEW_VERSION)

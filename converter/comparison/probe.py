@@ -23,6 +23,7 @@ from converter.model.detections import Detections
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+_LONGEST = 1_000  # characters of a sentence; those of models end with what helps
 STRICT = {"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "False"}
 
 
@@ -100,4 +101,4 @@ def _detections(rows: list[list[float]]) -> Detections:
 
 def _last_line(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "it said nothing"
+    return lines[-1][:_LONGEST] if lines else "it said nothing"

@@ -68,6 +68,13 @@ def library_name(found: Environment) -> str:
     return f"libnvinfer.so.{dotted(linked) if release >= (2, 15) else linked[0]}"
 
 
+def without_gpu(found: Environment) -> str:
+    """A sentence that says why TensorFlow has no GPU."""
+    if found.driver is None:
+        return "TensorFlow sees no NVIDIA GPU: there is no NVIDIA driver"
+    return "TensorFlow sees no NVIDIA GPU; there is a driver, so CUDA's libraries are missing or the GPU is hidden"
+
+
 def _parse(ended: child.Ended) -> Environment:
     known = {item.name for item in fields(Environment)}
     found = Environment(**{name: fact for name, fact in _facts(ended.stdout).items() if name in known})

@@ -95,9 +95,9 @@ def read_boxes(description: Description, trials: Sequence[Trial]) -> Description
     if len(left) == 1:
         return _with_evidence(description, photos, left[0], fits)
     if left:
-        raise _unreadable(description, f"its {photos} fit several", [str(fit.reading) for fit in left])
+        raise _unreadable(description, f"several readings fit its {photos}", [str(fit.reading) for fit in left])
     if photos.moves.again >= max(FEWEST, _STABLE * photos.moves.objects):
-        raise _unreadable(description, f"its {photos} fit none: {_listed(_best(fits)[:_TOLD])}")
+        raise _unreadable(description, f"no reading fits its {photos}: {_listed(_best(fits)[:_TOLD])}")
     why = f"of {photos.moves.objects} sure objects {photos.moves.again} are found again in changed photos, too few"
     return _documented(description, photos, why)
 
@@ -175,4 +175,5 @@ def _by_document(description: Description) -> Reading | None:
 def _unreadable(description: Description, why: str, readings: Sequence[str] = ()) -> UnusableModel:
     names = ", ".join(repr(name) for role, name in description.outputs.items() if role in (BOXES, ROWS))
     choices = ", ".join(readings) or f"{FORM}, like {', '.join(EXAMPLES)}"
-    return UnusableModel(f"what the boxes in {names} mean can't be read: {why}; set DETECTOR_BOXES ({choices})")
+    what = f"what the boxes in {names} mean can't be found out from the packaged photos"
+    return UnusableModel(f"{what}: {why}; set DETECTOR_BOXES ({choices})")

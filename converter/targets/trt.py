@@ -6,7 +6,7 @@ from typing import Any
 
 from converter.contract import PRECISIONS, Options
 from converter.kind import ONE_PROTOBUF, Kind, Memory
-from converter.machine.environment import Availability, Environment, dotted, library_name
+from converter.machine.environment import Availability, Environment, dotted, library_name, without_gpu
 from converter.model import engines
 from converter.progress import Progress
 
@@ -45,7 +45,7 @@ def _library_problem(found: Environment) -> tuple[str, str] | None:
 
 
 def _gpu_problem(found: Environment) -> tuple[str, str] | None:
-    return None if found.gpus else ("no_gpu", "TensorFlow sees no NVIDIA GPU")
+    return None if found.gpus else ("no_gpu", without_gpu(found))
 
 
 def _mistake(folder: Path) -> tuple[str, str] | None:

@@ -34,7 +34,7 @@ def test_the_demo_moves_the_page_and_prometheus_and_ends_clean(tmp_path: Path) -
     server.wait_until(lambda: worst(server))
     assert server.model()["backends"]["frozen"]["reason"].startswith("disagrees: ")
     left = descendants(process.pid)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # as Ctrl-C does it
     assert process.wait(timeout=60) == 0
     assert_gone(left)
     assert re.search(rf"^demo: the page: http://{bind} .*demo", log.read_text(), re.MULTILINE)

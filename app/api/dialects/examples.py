@@ -10,7 +10,7 @@ import PIL.Image
 
 from app.api import parameter_schemas
 from app.api.errors import described
-from app.api.schemas import DetectAnswer, ErrorAnswer, SeveralAnswer
+from app.api.schemas import DetectAnswer, SeveralAnswer
 
 _SIDE = 128  # pixels of the example's longer side: small enough for a page
 _BINARY = {"type": "string", "format": "binary"}
@@ -155,11 +155,8 @@ def detect_responses() -> dict[int | str, dict[str, Any]]:
             continue
         bodies = ({"error": sentence, "code": code, "request_id": "9f1c2a"} for code, sentence in errors)
         cases = {body["code"]: {"value": body} for body in bodies}
-        answers[status] = {
-            "model": ErrorAnswer,
-            "description": text,
-            "content": {"application/json": {"examples": cases}},
-        }
+        told = described({status: text})[status]
+        answers[status] = {**told, "content": {"application/json": {"examples": cases}}}
     return answers
 
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { sentence, shown } from "./answer.js";
 import { ask } from "./ask.js";
-import { byId, say } from "./elements.js";
+import { byId, make, say } from "./elements.js";
 import { pictures } from "./picture.js";
 import { trouble } from "./trouble.js";
 
@@ -30,7 +30,7 @@ export function questions(rulesOf, series) {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    const { blob, note, name, first } = picture;
+    const { blob, note, name } = picture;
     unanswered = alone = false;
     byId("answer").setAttribute("aria-busy", "true");
     say(said, `Asking about ${name.replace(/^The /, "the ")} …`);
@@ -41,21 +41,28 @@ export function questions(rulesOf, series) {
       });
       if (signal.aborted) return;
       alone = Boolean(twin.alone);
-      const before = url;
-      url = URL.createObjectURL(blob);
-      byId("answer").replaceChildren(shown(url, twin, series));
-      if (before) URL.revokeObjectURL(before);
+      show(blob, (here) => shown(here, twin, series));
       say(said, `${sentence(twin)} ${note}`.trim());
     } catch (error) {
-      if (!signal.aborted) fail(error, name, first);
+      if (!signal.aborted) fail(error, picture);
     } finally {
       if (!signal.aborted) byId("answer").removeAttribute("aria-busy");
     }
   }
 
-  function fail(error, name, first) {
+  function show(blob, element) {
+    const before = url;
+    url = URL.createObjectURL(blob);
+    byId("answer").replaceChildren(element(url));
+    if (before) URL.revokeObjectURL(before);
+  }
+
+  function fail(error, { blob, name, first }) {
     byId("answer").replaceChildren();
-    if (NEEDS_TOKEN.includes(error.status)) byId("detect-token-field").hidden = false;
+    if (NEEDS_TOKEN.includes(error.status)) {
+      byId("detect-token-field").hidden = false;
+      show(blob, (here) => make("img", { class: "waiting", src: here, alt: "The picture that waits for the token" }));
+    }
     unanswered = !(error instanceof api.Refused) || error.status === 503;
     const { text, more } = trouble(error, name);
     say(said, text, { bad: !first, more: first ? "" : more });

@@ -11,7 +11,7 @@ export function bySize({ gate, window, words }) {
 
 function row(size, gate, live, words) {
   if (live?.native_over_copy) return { size, words, ratio: live.native_over_copy, basis: "live pairs" };
-  const ratio = highest(gate?.native_over_copy ?? {});
+  const ratio = gate?.verdict === "slower" ? lowest(gate.native_over_copy) : highest(gate?.native_over_copy ?? {});
   if (!ratio) return null;
   return { size, words, ratio, basis: gate.megapixels === null ? "live pairs" : `gate, ${gate.megapixels} MP` };
 }
@@ -38,6 +38,11 @@ function live(window, words) {
 /** The ratio at the load where the copy gains most; null without any. */
 export function highest(ratios) {
   return Object.values(measured(ratios)).sort((a, b) => b.low - a.low)[0] ?? null;
+}
+
+/** The ratio at the load for which the copy was found to be not faster; null without any. */
+function lowest(ratios) {
+  return Object.values(measured(ratios)).sort((a, b) => a.low - b.low)[0] ?? null;
 }
 
 /** Without the batch sizes between the smallest and the largest, at which the gate only looks for slowness. */

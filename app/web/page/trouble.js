@@ -3,7 +3,7 @@
 import { Refused } from "./api.js";
 import { asSentence } from "./elements.js";
 
-const TOKEN = "This server looks at pictures only with a token. Enter the value of its setting DETECTOR_TOKEN in the field for it.";
+const TOKEN = "This server looks at pictures only with a token.";
 const LARGE = (name) => `${name} is too large for this server. Make it smaller, and try again.`;
 const BUSY = () => "The server is busy: other pictures are waiting already. Try again in a moment.";
 const WORDS = {

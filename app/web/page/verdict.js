@@ -5,6 +5,7 @@ import { gauge } from "./gauge.js";
 import { bySize, foremost } from "./ratios.js";
 
 const READY = ["active", "standby"];
+const MADE_AGAIN = ["identity", "damaged", "incomplete", "no_engine", "not_what_it_says"]; // what is on disk is the fault
 
 /** Returns a function that shows what backends are told of (see backends.js); `series` gives a backend's colour. */
 export function verdict(series) {
@@ -35,12 +36,13 @@ function foremostCopy(copies, active) {
 }
 
 function making({ conversion: { target, progress: done }, active, answers, size_classes: words }) {
-  return [`The ${target} copy is being made: ${Math.round(100 * done)} %`, `${who(active, answers, words)} The copy takes over only if it finds the same objects and is faster.`];
+  const made = done < 1 ? `The ${target} copy is being made: ${Math.round(100 * done)} %` : `The ${target} copy is made, and is compared with native now.`;
+  return [made, `${who(active, answers, words)} The copy takes over only if it finds the same objects and is faster.`];
 }
 
 function progress({ target, doing, progress: done }) {
   return make("div", { class: "making" },
-    make("progress", { max: 100, value: Math.round(100 * done), "aria-label": `Progress of the ${target} copy` }),
+    make("progress", { max: 100, value: done < 1 ? Math.round(100 * done) : null, "aria-label": `Progress of the ${target} copy` }),
     make("p", {}, asSentence(doing)));
 }
 
@@ -79,7 +81,9 @@ function alone({ active, answers, size_classes: words }, native, copies) {
   if (!refused.length) return ["Native answers alone.", "There is no copy to compare it with; each card below says why."];
   const what = refused.length === 1 ? "was refused" : "were refused";
   const reason = copies.find(({ state }) => state === "refused").reason;
-  return [`Native answers alone: ${listed(refused)} ${what}.`, asSentence(reason.replace(/^\w+: /, ""))];
+  const [, word, sentence] = reason.match(/^(?:(\w+): )?(.*)$/s);
+  const next = MADE_AGAIN.includes(word) ? " Making the copy again, under Administration below, mends that." : "";
+  return [`Native answers alone: ${listed(refused)} ${what}.`, `${asSentence(sentence)}${next}`];
 }
 
 /** Who answers, and which sizes of pictures somebody else answers. */

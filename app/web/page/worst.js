@@ -1,6 +1,6 @@
 // The requests in which a copy differed most from native, of all copies. Numbers only: pictures are not kept.
 
-import { byId, make, number, renderer, table } from "./elements.js";
+import { byId, counted, make, number, renderer, table } from "./elements.js";
 import { term } from "./terms.js";
 
 const SHOWN = 20;
@@ -9,7 +9,7 @@ const SHOWN = 20;
 export function worst() {
   const show = renderer(byId("worst"), ({ rows, pairs, share }) => {
     if (rows.length) return [table("Requests that disagreed most", headings(), rows.map(line))];
-    const looked = pairs ? `None of the last ${pairs} compared pictures.` : "No picture has been compared yet.";
+    const looked = pairs ? `${counted(pairs, "picture")} compared, and no disagreement.` : "No picture has been compared yet.";
     return [make("p", { class: "quiet" }, `${looked} ${Math.round(share * 1000) / 10} % of the requests become `, term("shadow pairs"), "; a picture above is compared as well.")];
   });
   return ({ copies, shadow_share: share }) => {

@@ -152,3 +152,10 @@ def test_routes_that_may_need_a_token_say_so(document: dict[str, Any]) -> None:
     secured = {name for name, operation in operations(document) if operation.get("security")}
     assert secured == {name for name, _ in operations(document) if name.split()[1].startswith(SECURED)}
     assert len(secured) == 20
+
+
+def test_what_may_pass_has_the_time_to_wait(document: dict[str, Any]) -> None:
+    ours = {name: each for name, each in operations(document) if "/v1/vision/" not in name}  # that is DeepStack's
+    for name, operation in ours.items():
+        for status in {"429", "504"} & operation["responses"].keys():
+            assert "Retry-After" in operation["responses"][status]["headers"], f"{name} {status}"

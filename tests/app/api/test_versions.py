@@ -8,6 +8,7 @@ import pytest
 
 from tests.app.api.conftest import Admin, assert_is_error
 from tests.support.app import jpegs
+from tests.support.fakes import until
 
 pytestmark = pytest.mark.anyio
 
@@ -65,3 +66,11 @@ async def test_what_can_not_be_loaded_is_told_and_changes_nothing(
     response = await three.post("/admin/reload", **body)
     assert sentence in assert_is_error(response, status, response.json()["code"])
     assert (await told(three))["serving"] == "1"
+
+
+async def test_a_copy_that_nobody_asked_for_is_not_promised_for_the_new_version(three: Admin) -> None:
+    slots = [three.api.parts.routing.lanes[name].slot for name in ("trt", "frozen")]
+    before = [slot.phase for slot in slots]
+    assert "not among the copies asked for" in before[0].reason
+    assert (await three.post("/admin/reload", backend="native", version="2")).status_code == 200
+    await until(lambda: [slot.phase for slot in slots] == before)

@@ -94,7 +94,7 @@ def test_text_has_the_same_in_aligned_lines(saved_model: Path) -> None:
 
 def test_a_tensorflow_that_crashes_is_told() -> None:
     text = run(loaded=[8, 5, 3], ends_by="SIGSEGV")
-    assert line(text, "trt") == "can not: probe_crashed: the check of TensorFlow failed: it ended by SIGSEGV"
+    assert line(text, "trt") == "can't be made here: probe_crashed: the check of TensorFlow failed: it ended by SIGSEGV"
     assert line(text, "GPU") == "not known: the check of TensorFlow failed"
 
 
@@ -139,7 +139,7 @@ def test_text_names_every_gpu_with_its_memory(saved_model: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "label", "words"),
     [
-        pytest.param(PLAIN, "GPU", NO_GPU, id="no GPU"),
+        pytest.param(PLAIN, "GPU", f"{NO_GPU}: there is no NVIDIA driver", id="no GPU"),
         pytest.param(PLAIN, "driver", "none: no NVIDIA driver was found", id="no driver"),
         pytest.param(
             Environment(tensorflow="2.14.1", driver="550.54.15"),
@@ -236,7 +236,7 @@ def test_a_copy_that_is_there_is_looked_at(saved_model: Path) -> None:
         (saved_model / f"1_{target}").mkdir()
         (saved_model / f"1_{target}" / "saved_model.pb").write_bytes(b"a graph")
     text, no_engine = doctor.as_text(examine(saved_model)), "its graph has no TensorRT engine: TF-TRT converted nothing"
-    assert of_target(text, "frozen", "copy") == "its files are those of a frozen copy"
+    assert of_target(text, "frozen", "copy") == "nothing is wrong with its files"
     assert of_target(text, "trt", "copy") == f"refused: no_engine: 1_trt: {no_engine}"
 
 

@@ -66,6 +66,7 @@ def test_the_command_looks_at_a_model_which_sees_the_variables_that_it_needs(tmp
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "FAKE_TENSORFLOW" in done.stdout
+    assert "labels         there are names; which classes they belong to is found out once" in done.stdout
 
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,8 @@ async def test_a_copy_of_another_identity_is_refused_by_what_differs(
     await bench.prepare()
     state, reason = bench.told(target)
     assert (state, bench.starter.asked) == ("refused", [])
-    assert reason.startswith(f"identity: 1_{target} belongs to something else: it was made with {name} ")
+    owner = "another model" if name == "source_sha256" else "something else"
+    assert reason.startswith(f"identity: 1_{target} belongs to {owner}: it was made with {name} ")
 
 
 async def test_a_copy_of_a_model_that_changed_is_refused(make: Make) -> None:

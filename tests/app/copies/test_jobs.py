@@ -85,7 +85,7 @@ def test_a_job_says_what_it_does() -> None:
     job.note(Event(step="wait", state="started"))
     assert job.doing == "waiting for another conversion to the same place"
     job.state = LOADING
-    assert (job.doing, job.progress, job.running) == ("loading the copy into the server", 1, True)
+    assert (job.doing, job.progress, job.running) == ("loading the copy, and comparing it with native", 1, True)
     job.end("succeeded")
     assert (job.step, job.doing, job.running) == ("wait", "", False)
 

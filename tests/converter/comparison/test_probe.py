@@ -102,6 +102,7 @@ def test_its_latency_is_told_by_batch_size_without_the_first_run(bundled: Probed
         ({"ends_by": "SIGABRT"}, "probe_failed", "the copy ended its process by SIGABRT"),
         ({"ends_by": "SIGSEGV"}, "probe_failed", "the copy ended its process by SIGSEGV"),
         ({"raises": "no kernel"}, "probe_failed", "the copy does not run: RuntimeError: no kernel"),
+        ({"raises": "why " * 99 + "x"}, "probe_failed", f"the copy does not run: RuntimeError: {'why ' * 99}x"),
         ({"ends_with": 7}, "probe_failed", "the copy does not run: it said nothing"),
     ],
 )

@@ -81,7 +81,7 @@ def test_a_copy_whose_engine_was_not_built_is_refused(model: Path) -> None:
 def test_a_machine_without_a_gpu_makes_none(model: Path) -> None:
     done = convert(model, gpus=[])
     assert done.returncode == 4
-    assert sentence(done) == "convert: TensorFlow sees no NVIDIA GPU"
+    assert sentence(done) == "convert: TensorFlow sees no NVIDIA GPU: there is no NVIDIA driver"
     assert_only_the_old_copy_is_there(model)
 
 

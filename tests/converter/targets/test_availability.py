@@ -10,7 +10,8 @@ from converter.machine.environment import Environment
 from tests.support.converter.machines import found
 
 LIBRARY = "TensorRT's library libnvinfer.so.8 was not found: TensorFlow 2.14.1 looks for it along LD_LIBRARY_PATH"
-NO_GPU = "TensorFlow sees no NVIDIA GPU"
+NO_GPU = "TensorFlow sees no NVIDIA GPU: there is no NVIDIA driver"
+HIDDEN = "TensorFlow sees no NVIDIA GPU; there is a driver, so CUDA's libraries are missing or the GPU is hidden"
 
 
 @pytest.mark.parametrize("target", ["trt", "frozen"])
@@ -22,6 +23,7 @@ def test_everything_can_be_made_where_everything_is(target: str) -> None:
     ("facts", "code", "reason"),
     [
         ({"gpus": ()}, "no_gpu", NO_GPU),
+        ({"gpus": (), "driver": "550.54.15"}, "no_gpu", HIDDEN),
         ({"tensorrt_loaded": None}, "library_missing", LIBRARY),
         ({"tensorrt_loaded": None, "gpus": ()}, "library_missing", f"{LIBRARY}; {NO_GPU}"),
         (

@@ -190,4 +190,4 @@ def test_on_a_terminal_it_shows_a_bar_and_at_last_the_sentence(tmp_path: Path) -
     assert (done.returncode, done.stdout) == (4, b"")
     assert "looking at this machine" in shown
     assert "{" not in shown
-    assert shown.endswith("\rconvert: TensorFlow sees no NVIDIA GPU\r\n")
+    assert shown.endswith("\rconvert: TensorFlow sees no NVIDIA GPU: there is no NVIDIA driver\r\n")

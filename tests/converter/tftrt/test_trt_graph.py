@@ -36,7 +36,7 @@ def test_tensorflow_loads_the_library_and_only_the_gpu_is_missing(standin_librar
     found = environment.probe({**os.environ, "LD_LIBRARY_PATH": str(standin_library), "CUDA_VISIBLE_DEVICES": ""})
     assert (found.tensorrt_linked, found.tensorrt_loaded, found.crash) == ((8, 4, 3), (8, 5, 3), None)
     assert targets.KINDS["trt"].availability(found) == environment.Availability(
-        False, "no_gpu", "TensorFlow sees no NVIDIA GPU"
+        False, "no_gpu", "TensorFlow sees no NVIDIA GPU: there is no NVIDIA driver"
     )
 
 
