@@ -12,6 +12,7 @@ PLANNED = 0.7  # of the measured rate
 LOADS = (100, 1000)  # pictures a second
 _MILLION, _HOUR_S = 1_000_000, 3600
 _CPU_PRICE, _GPU_PRICE = 0.10, 4.00  # of a machine for an hour: an assumption
+_PEERS = "<!-- written by make bench-peers"  # where the table of ours and other servers begins
 _NANO, _RETINA = "YOLOX-Nano", "RetinaNet-R50 640"
 _GPU, _CONNECTIONS = "one NVIDIA H200, 16 cores", {_NANO: 32, _RETINA: 128}
 _HEAD = ("machine", "model", "backend", "pictures/s measured", "planned")
@@ -57,7 +58,7 @@ def speed() -> str:
 def measured() -> list[Measured]:
     """What the benchmarks' pages say; LookupError if a figure is no longer where it was."""
     cpu, gpu = ((_BENCHMARKS / name).read_text(encoding="utf-8") for name in ("cpu.md", "gpu.md"))
-    processor, cores = _find(cpu, "<!-- written by make bench-peers", r"\n(.+), (\d+) cores, wrk on them").groups()
+    processor, cores = _find(cpu, _PEERS, r"\n(.+), (\d+) cores, wrk on them").groups()
     on_cpu = {"native": "`native`", "onnx": "`auto`"}
     return [
         *(
@@ -70,7 +71,7 @@ def measured() -> list[Measured]:
 
 def _among_peers(text: str, called: str) -> float:
     """At 32 connections, from the table of ours and other servers."""
-    return float(_find(text, "| server |", rf"\| ours, {called} \|(?:[^|\n]*\|){{5}} ([\d.]+) \|")[1])
+    return float(_find(text, _PEERS, rf"\| ours, {called} \|(?:[^|\n]*\|){{5}} ([\d.]+) \|")[1])
 
 
 def _over_http(text: str, backend: str) -> float:
