@@ -53,8 +53,9 @@ def _largest(flat: Flat, parts: Cut, on: Iterable[Any]) -> dict[str, float]:
     found: dict[str, float] = {}
     if not names:  # as where all learnt operations are inside a loop
         return found
-    with _opened(flat, parts, model, names) as copy:
-        del model
+    opened = _opened(flat, parts, model, names)
+    del model  # it has the weights once more, until they are in a file
+    with opened as copy:
         for values in on:
             for name, value in copy.outputs(values).items():
                 found[largest_of(name)] = float(np.maximum(found.get(largest_of(name), 0.0), value))  # keeps a NaN
@@ -66,12 +67,22 @@ def _moved(flat: Flat, parts: Cut, largest: Mapping[str, float], depth: float, o
     model = parts.network_model
     if not (names := ends(model)):
         return np.inf
-    with (
-        _giving(model, names),
-        _opened(flat, parts, _rounded(model, largest, depth), names) as other,
-        _opened(flat, parts, model, names) as one,
-    ):
-        return max((_apart(one.outputs(values), other.outputs(values)) for values in on), default=np.inf)
+    calls = list(on)
+    with tempfile.TemporaryDirectory(prefix="results-") as root, _giving(model, names):
+        # One after the other, since each holds the weights.
+        with _opened(flat, parts, model, names) as copy:
+            for number, values in enumerate(calls):
+                np.savez(Path(root, f"{number}.npz"), *map(copy.outputs(values).__getitem__, names))
+        with _opened(flat, parts, _rounded(model, largest, depth), names) as copy:
+            return max(
+                (_apart(_kept(root, n, names), copy.outputs(values)) for n, values in enumerate(calls)), default=np.inf
+            )
+
+
+def _kept(root: str, number: int, names: Sequence[str]) -> dict[str, Any]:
+    """What a call gave, by name."""
+    with np.load(Path(root, f"{number}.npz")) as found:
+        return dict(zip(names, (found[each] for each in found.files), strict=True))
 
 
 def _rounded(model: Any, largest: Mapping[str, float], depth: float) -> Any:
