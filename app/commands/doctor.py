@@ -142,11 +142,11 @@ def _place(source: Source, target: str, cache: Path | None, found: Environment) 
 
 
 def _refusal(model: Path, folder: Path, target: str, found: Environment) -> str | None:
-    """Why a server would refuse this copy, whatever options its settings ask for."""
+    """Why a server would refuse this copy, whatever options its settings ask for, as far as this machine is known."""
     kind = targets.kind(target)
     try:
         checks.check_kind(folder, kind)
-        if report := Report.read(folder):
+        if (report := Report.read(folder)) and not found.crash:
             checks.check(folder, kind, identify(model, report.options, found))
     except CopyRefused as error:
         return f"{error.reason}: {error}"

@@ -52,15 +52,19 @@ def check(folder: Path, kind: Kind, now: Identity, *, file_hash: FileHash = sha2
         raise CopyRefused("not_what_it_says", f"{folder.name} was made as {report.target!r}, not as {kind.name!r}")
     difference = report.identity.mismatch(now)
     if difference:
-        raise CopyRefused("identity", f"{folder.name} belongs to {_owner(report.identity, now)}: {difference}")
+        raise CopyRefused("identity", f"{folder.name} {_in_words(report.identity, now)}: {difference}")
     changed = _changed(folder, report.files, file_hash)
     if changed:
         raise CopyRefused("damaged", f"{folder.name} is damaged: {changed} is not the file that was written")
     return report
 
 
-def _owner(made_with: Identity, now: Identity) -> str:
-    return "something else" if made_with.source_sha256 == now.source_sha256 else "another model"
+def _in_words(made_with: Identity, now: Identity) -> str:
+    """What kind of difference it is: an option is changed back more easily than a model or a machine."""
+    if made_with.source_sha256 != now.source_sha256:
+        return "belongs to another model"
+    only_options = replace(made_with, options=now.options) == now
+    return "has other options than are asked for" if only_options else "belongs to something else"
 
 
 def _changed(folder: Path, files: Mapping[str, str], file_hash: FileHash) -> str | None:

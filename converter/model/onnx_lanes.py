@@ -60,7 +60,7 @@ class Sized:
         wanted = providers.changed(options.asked, {**_FIXED, **limit, **(_CAPTURING if capture else {})})
         self._session = _session(onnx_ending.fixed(model, batch, count=COUNT), options, wanted)
         device = options.device
-        self.inputs = [Rows(each.name, each.shape, _kind(each), device) for each in self._session.get_inputs()]
+        self.inputs = [Rows(each.name, each.shape, _KINDS[each.type], device) for each in self._session.get_inputs()]
         self._binding = self._session.io_binding()
         for rows in self.inputs:
             self._binding.bind_ortvalue_input(rows.name, rows.value)
@@ -122,8 +122,7 @@ class Lanes:
         self._lanes = [_Lane() for _ in range(options.share.lanes)]
         for lane in self._lanes:
             self._free.put(lane)
-        self._lock, self._warming = SharedLock(), False
-        self._capture = options.device == "cuda"
+        self._lock, self._warming, self._capture = SharedLock(), False, options.device == "cuda"
         self.notes: list[str] = []  # what it could not do, in sentences
 
     @contextmanager
@@ -139,10 +138,9 @@ class Lanes:
         """The network's outputs for a batch of this size; `more` are values that its ending may read besides."""
         found = self._on_all(batch, write) if self._warming else self._on_one(batch, write)
         if self._ending is not None:
-            takes = [each.name for each in self._ending.get_inputs()]
             gives = [each.name for each in self._ending.get_outputs()]
             given = ChainMap(found, *map(dict, more))
-            found |= zip(gives, self._ending.run(gives, {name: given[name] for name in takes}), strict=True)
+            found |= zip(gives, self._ending.run(gives, {name: given[name] for name in self.ending_reads}), strict=True)
         return found
 
     @property
@@ -215,8 +213,7 @@ def _session(model: Any, options: Options, asked: providers.Asked) -> onnxruntim
 
 def _check_sides(front: Any) -> None:
     for each in front.graph.input:
-        sides = each.type.tensor_type.shape.dim[1:]
-        if not all(side.HasField("dim_value") for side in sides):
+        if not all(side.HasField("dim_value") for side in each.type.tensor_type.shape.dim[1:]):
             raise ValueError(f"the value {each.name!r} has no fixed size")
 
 
@@ -229,10 +226,6 @@ def _assigned(parts: onnx_ending.Halves, options: Options) -> providers.Assigned
     ending = len(parts.ending.graph.node) if parts.ending is not None else 0
     nodes = {**found.nodes, "CPU": found.nodes.get("CPU", 0) + ending}
     return replace(found, nodes={name: count for name, count in nodes.items() if count})
-
-
-def _kind(tensor: Any) -> Any:
-    return _KINDS[tensor.type]
 
 
 _KINDS = {
@@ -253,5 +246,5 @@ _KINDS = {
 def _room(tensor: Any, device: str) -> Any | None:
     """Where an output is written each time, or None if its size is known only afterwards."""
     if tensor.type in _KINDS and all(isinstance(side, int) for side in tensor.shape):
-        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(tensor.shape, _kind(tensor), device, 0)
+        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(tensor.shape, _KINDS[tensor.type], device, 0)
     return None

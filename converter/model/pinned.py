@@ -6,6 +6,7 @@ From other memory CUDA's driver copies each picture once more first, one after t
 
 import ctypes
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ _LARGEST = 16 << 20  # bytes of a picture; such memory can't be swapped out, and
 
 
 class Pinned(threading.local):
-    """A place for one picture in each thread that asks."""
+    """A place for one picture in each thread that asks; it goes back to the driver once nobody holds a part of it."""
 
     def __init__(self, runtime: Any = None) -> None:
         self._runtime = runtime or _cuda()
@@ -34,11 +35,13 @@ class Pinned(threading.local):
             return
         place = ctypes.c_void_p()
         if self._runtime.cudaMallocHost(ctypes.byref(place), ctypes.c_size_t(size)) or place.value is None:
+            self._runtime.cudaGetLastError()  # forgets it: ONNX Runtime would take it for an error of its next kernel
             self._runtime = None
             return
-        if self._place.nbytes:
-            self._runtime.cudaFreeHost(ctypes.c_void_p(self._place.ctypes.data))
-        self._place = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(place.value))
+        memory = (ctypes.c_uint8 * size).from_address(place.value)
+        freed = weakref.finalize(memory, self._runtime.cudaFreeHost, place)
+        freed.atexit = False  # then all of it goes back
+        self._place = np.ctypeslib.as_array(memory)
 
 
 def _cuda() -> Any:

@@ -60,3 +60,8 @@ def test_a_copy_for_other_libraries_is_told(saved_model: Path) -> None:
 def test_a_report_that_says_nothing_is_told(report: str, saved_model: Path) -> None:
     (put(saved_model) / REPORT_NAME).write_text(report)
     assert told(saved_model).startswith("refused: incomplete: 1_frozen: report.json can't be")
+
+
+def test_of_a_machine_that_is_not_known_nothing_is_said(saved_model: Path) -> None:
+    put(saved_model)
+    assert told(saved_model, Environment(crash="it ended by SIGSEGV")) == "nothing is wrong with its files"

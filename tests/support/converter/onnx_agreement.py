@@ -86,6 +86,7 @@ def copied(source: Path, root: Path, photos: Sequence[bytes]) -> dict[str, Any]:
     said: dict[str, Any] = {"why": dict(parts.why)}
     for precision in PRECISIONS if source.name in HALVED else PRECISIONS[:1]:
         network, facts = of_copy(flat, parts, precision, on=lambda: [photos[:1]])
+        assert {each.name for each in network.graph.output} == set(parts.network.fetches), "no others are left"
         copy_files.write(flat, parts, network, root / precision)
         sizes = (1,) if source.name in ONE_AT_A_TIME else (1, 4)
         said[precision] = {**facts, **described(root / precision, original, photos, sizes)}
