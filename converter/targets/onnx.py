@@ -57,7 +57,7 @@ KIND = Kind(
     steps=("load", "convert", "save"),
     format=2,  # large weights lie beside the network
     made_by=("onnxruntime", "tf2onnx"),
-    memory=Memory(times=3.6, plus_bytes=450 << 20),
+    memory=Memory(times=4.3, plus_bytes=450 << 20),
     shaped_by=("precision",),
     precisions=("FP32", "FP16"),
     wanted_on=frozenset({"cpu", "gpu"}),
