@@ -15,7 +15,7 @@ PHOTOS = Path("/photos/streets")
 DECLARED = ("signature", "input_scale", "input_fit", "boxes", "outputs", "nms_iou", "nms_count")
 AS_AT_START = {
     "target": "trt",
-    "batch_sizes": [1, 4],
+    "batch_sizes": [1, 2, 4],
     "images": None,
     "precision": "FP32",
     "minimum_segment_size": 20,
@@ -32,7 +32,7 @@ AS_AT_START = {
 # What is sent, and what of it is an option then.
 OPTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
-    ({"target": "frozen"}, {"target": "frozen"}),
+    ({"target": "frozen"}, {"target": "frozen", "batch_sizes": [1, 4]}),
     ({"batch_sizes": [8, 2, 8]}, {"batch_sizes": [2, 8]}),
     ({"precision": "FP16"}, {"precision": "FP16"}),
     ({"precision": "INT8"}, {"precision": "INT8", "images": PHOTOS.name}),
@@ -82,7 +82,7 @@ async def test_all_options_reach_the_report(start: Start, programs: Programs, tm
 async def test_what_is_left_out_is_as_the_settings_have_it(start: Start) -> None:
     settings = {"precision": "INT8", "max_batch": 16, "calibration_images": PHOTOS}
     job = await Admin(await start(admin_token="sesame", **settings)).convert()
-    assert job["options"] == AS_AT_START | {"batch_sizes": [1, 16], "precision": "INT8", "images": PHOTOS.name}
+    assert job["options"] == AS_AT_START | {"batch_sizes": [1, 2, 4, 8, 16], "precision": "INT8", "images": PHOTOS.name}
 
 
 async def test_a_frozen_copy_has_the_precision_of_its_model_whatever_the_settings_say(start: Start) -> None:
