@@ -21,6 +21,11 @@ def too_large(weights_bytes: int) -> str:
     return f"the model has {weights}, and such a copy is one protobuf message, which ends at 2 GB"
 
 
+def powers_of_two(largest: int) -> tuple[int, ...]:
+    """The batch sizes for what is made or tuned for each: the powers of two below the largest, and that."""
+    return (*(1 << power for power in range(largest.bit_length()) if 1 << power < largest), largest)
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What a conversion holds at its peak: so many times the weights, and more (benchmarks/conversion_memory.py)."""
@@ -75,8 +80,7 @@ class Kind:
         on an H200 answers 1.4 times as much at 32 connections with them, and is built in 1.5 times the time). What runs
         any size is compared with the least and the largest.
         """
-        between = (1 << power for power in range(1, largest.bit_length())) if self.has_engines else ()
-        return tuple(sorted({1, *(size for size in between if size < largest), largest}))
+        return powers_of_two(largest) if self.has_engines else tuple(sorted({1, largest}))
 
     def options(
         self,

@@ -6,8 +6,9 @@ from typing import Any
 
 from app.backends import child
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.backends.warming import padded, powers_of_two, rehearse, twice, warm_up
+from app.backends.warming import padded, rehearse, twice, warm_up
 from converter.description import in_words
+from converter.kind import powers_of_two
 from converter.machine import cores, nvidia
 from converter.machine.error_text import first_line
 from converter.machine.memory import return_large_pictures

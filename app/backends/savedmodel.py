@@ -14,10 +14,11 @@ with none_looked_for():
 
 from app.backends import child, findings, tensors
 from app.backends.backend import BatchFailed, Facts, ModelRefused
-from app.backends.warming import failure_at, padded, powers_of_two, rehearse, twice, warm_up
+from app.backends.warming import failure_at, padded, rehearse, twice, warm_up
 from app.choices import NATIVE
 from converter.contract import UnusableModel
 from converter.description import Description, in_words
+from converter.kind import powers_of_two
 from converter.machine import cores, nvidia
 from converter.machine.error_text import first_line
 from converter.model.detections import Detections

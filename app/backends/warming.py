@@ -90,11 +90,6 @@ def _check_scores(answers: Sequence[Detections]) -> None:
         raise ModelRefused(f"its scores go up to {highest:.4g}; scores from 0 to 1 are needed")
 
 
-def powers_of_two(max_batch: int) -> tuple[int, ...]:
-    """For a GPU, which is tuned at each size's first call: the powers of two below the largest size, and that."""
-    return (*(1 << power for power in range(max_batch.bit_length()) if 1 << power < max_batch), max_batch)
-
-
 def padded(jpegs: Sequence[bytes], sizes: Sequence[int]) -> list[bytes]:
     """A batch filled up with its first file to the next of these sizes, if there is one."""
     size = next((size for size in sizes if size >= len(jpegs)), len(jpegs))
