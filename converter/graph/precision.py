@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,10 @@ def of_copy(flat: Flat, parts: Cut, precision: str, *, on: Calls) -> tuple[Any, 
     network = parts.network_model
     if precision == "FP32":
         return network, {"precision": precision}
-    largest = _largest(flat, parts, on())
-    depths = (each for each in _DEPTHS if _moved(flat, parts, largest, each, islice(on(), _CALLS)) <= _MOVED)
-    depth = next(depths, _SAFE_DEPTH)
+    with tempfile.TemporaryDirectory(prefix="results-") as root:
+        trials = _Trials(flat, parts, on, Path(root))
+        largest = trials.largest()
+        depth = next((each for each in _DEPTHS if trials.moved(largest, each) <= _MOVED), _SAFE_DEPTH)
     kept = beyond(network, largest, depth)
     network, operations = to_half(network, kept, depth=depth)
     told = [kept[name] for name in kept][:_MOST_TOLD]
@@ -47,42 +48,84 @@ def of_copy(flat: Flat, parts: Cut, precision: str, *, on: Calls) -> tuple[Any, 
     return network, {"precision": precision, **facts, "too_large_for_fp16": len(kept), "kept_in_fp32": told}
 
 
-def _largest(flat: Flat, parts: Cut, on: Iterable[Any]) -> dict[str, float]:
-    """The largest values of the tensors that may be in FP16, found by running the copy in FP32."""
-    model, names = observed(parts.network_model)
-    found: dict[str, float] = {}
-    if not names:  # as where all learnt operations are inside a loop
+@dataclass(frozen=True, slots=True)
+class _Trials:
+    """A copy that is run on the CPU: in FP32 first, and then with the errors of FP16 from some depth on.
+
+    One network is opened after the other, since each holds the weights.
+    """
+
+    flat: Flat
+    parts: Cut
+    on: Calls
+    results: Path  # an empty folder, for what the last learnt operations give in FP32
+
+    def largest(self) -> dict[str, float]:
+        """The largest values of the tensors that may be in FP16; the last results of the first calls are kept."""
+        model, names = observed(self.parts.network_model)
+        last = ends(model)
+        wanted, found = [*names, *last], dict[str, float]()
+        if not wanted:  # as where all learnt operations are inside a loop
+            return found
+        _give(model, last)
+        opened = self._opened(model, wanted)
+        del model  # it has the weights once more, until they are in a file
+        with opened as copy:
+            for number, values in enumerate(self.on()):
+                outputs = copy.outputs(values)
+                for name in names:
+                    found[largest_of(name)] = float(np.maximum(found.get(largest_of(name), 0.0), outputs[name]))
+                if number < _CALLS:
+                    np.savez(self._kept(number), *map(outputs.__getitem__, last))
         return found
-    opened = _opened(flat, parts, model, names)
-    del model  # it has the weights once more, until they are in a file
-    with opened as copy:
-        for values in on:
-            for name, value in copy.outputs(values).items():
-                found[largest_of(name)] = float(np.maximum(found.get(largest_of(name), 0.0), value))  # keeps a NaN
-    return found
+
+    def moved(self, largest: Mapping[str, float], depth: float) -> float:
+        """The most that FP16 from this depth on moves a last result; infinite if none is known."""
+        model = self.parts.network_model
+        if not (names := ends(model)):
+            return np.inf
+        given = len(model.graph.output)
+        _give(model, names)  # a copy of it would hold its weights again
+        half = _rounded(model, largest, depth)
+        del model.graph.output[given:]
+        opened = self._opened(half, names)
+        del half
+        with opened as copy:
+            calls = enumerate(islice(self.on(), _CALLS))
+            return max((self._apart(number, copy.outputs(values)) for number, values in calls), default=np.inf)
+
+    def _kept(self, number: int) -> Path:
+        return self.results / f"{number}.npz"
+
+    def _apart(self, number: int, moved: Mapping[str, Any]) -> float:
+        """The most that a call's results differ from those in FP32; infinite if they are no numbers."""
+        with np.load(self._kept(number)) as found:
+            pairs = zip((found[each] for each in found.files), moved.values(), strict=True)
+            most = max(float(np.abs(exact - values).max(initial=0.0)) for exact, values in pairs)
+        return most if np.isfinite(most) else np.inf
+
+    @contextmanager
+    def _opened(self, network: Any, names: Sequence[str]) -> Iterator[OnnxCopy]:
+        """A copy with this network that gives values of these names alone, for as long as the block runs."""
+        parts = replace(self.parts, tail=None)
+        with tempfile.TemporaryDirectory(prefix="precision-") as root:
+            folder = Path(root)
+            copy_files.write(self.flat, parts, network, folder)
+            del network  # its weights are in the file
+            memory.give_back()
+            layout = copy_files.layout(self.flat, parts)
+            replace(layout, outputs=tuple(names), network=replace(layout.network, writes=tuple(names))).write(folder)
+            # What its boxes mean isn't known yet, and nothing here asks for it.
+            Description(input=Input(name=self.flat.input_name), outputs={}, boxes="yxyx_norm").write(folder)
+            with closing(OnnxCopy(folder, providers=[CPU])) as copy:
+                yield copy
 
 
-def _moved(flat: Flat, parts: Cut, largest: Mapping[str, float], depth: float, on: Iterable[Any]) -> float:
-    """The most that FP16 from this depth on moves a value of the last learnt operations; infinite if none is known."""
-    model = parts.network_model
-    if not (names := ends(model)):
-        return np.inf
-    calls = list(on)
-    with tempfile.TemporaryDirectory(prefix="results-") as root, _giving(model, names):
-        # One after the other, since each holds the weights.
-        with _opened(flat, parts, model, names) as copy:
-            for number, values in enumerate(calls):
-                np.savez(Path(root, f"{number}.npz"), *map(copy.outputs(values).__getitem__, names))
-        with _opened(flat, parts, _rounded(model, largest, depth), names) as copy:
-            return max(
-                (_apart(_kept(root, n, names), copy.outputs(values)) for n, values in enumerate(calls)), default=np.inf
-            )
-
-
-def _kept(root: str, number: int, names: Sequence[str]) -> dict[str, Any]:
-    """What a call gave, by name."""
-    with np.load(Path(root, f"{number}.npz")) as found:
-        return dict(zip(names, (found[each] for each in found.files), strict=True))
+def _give(model: Any, names: Iterable[str]) -> None:
+    """Have a model give these tensors too."""
+    given = {each.name for each in model.graph.output}
+    more = (helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names if name not in given)
+    model.graph.output.extend(more)
 
 
 def _rounded(model: Any, largest: Mapping[str, float], depth: float) -> Any:
@@ -90,37 +133,3 @@ def _rounded(model: Any, largest: Mapping[str, float], depth: float) -> Any:
     half, _ = to_half(model, beyond(model, largest, depth), depth=depth)
     round_in_fp32(half)
     return half
-
-
-def _apart(found: Mapping[str, Any], moved: Mapping[str, Any]) -> float:
-    """The most that two values of one name differ; infinite if they are no numbers."""
-    most = max(float(np.abs(values - moved[name]).max(initial=0.0)) for name, values in found.items())
-    return most if np.isfinite(most) else np.inf
-
-
-@contextmanager
-def _giving(model: Any, names: Sequence[str]) -> Iterator[None]:
-    """Have a model give these tensors too, for as long as the block runs: a copy of it would hold its weights again."""
-    given = [each.name for each in model.graph.output]
-    more = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names if name not in given]
-    model.graph.output.extend(more)
-    try:
-        yield
-    finally:
-        del model.graph.output[len(given) :]
-
-
-@contextmanager
-def _opened(flat: Flat, parts: Cut, network: Any, names: Sequence[str]) -> Iterator[OnnxCopy]:
-    """A copy with this network on the CPU that gives values of these names alone, for as long as the block runs."""
-    with tempfile.TemporaryDirectory(prefix="precision-") as root:
-        folder = Path(root)
-        copy_files.write(flat, replace(parts, tail=None), network, folder)
-        del network  # its weights are in the file
-        memory.give_back()
-        layout = copy_files.layout(flat, replace(parts, tail=None))
-        replace(layout, outputs=tuple(names), network=replace(layout.network, writes=tuple(names))).write(folder)
-        # What its boxes mean isn't known yet, and nothing here asks for it.
-        Description(input=Input(name=flat.input_name), outputs={}, boxes="yxyx_norm").write(folder)
-        with closing(OnnxCopy(folder, providers=[CPU])) as copy:
-            yield copy
