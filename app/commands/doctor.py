@@ -1,5 +1,6 @@
 """What serving and conversion need and what of it is missing here, as facts for a program and lines for a person."""
 
+import functools
 import os
 import platform
 import shutil
@@ -12,6 +13,7 @@ from app import model_folder
 from converter import targets
 from converter.contract import BadOptions, CopyRefused, Report
 from converter.disk import checks, locks, places, trees
+from converter.disk.hashes import FileHash, sha256
 from converter.identity import identify
 from converter.machine import environment, memory, system
 from converter.machine.environment import Availability, Environment
@@ -75,7 +77,8 @@ def examine(
     """Look at everything, which takes some seconds; `problems` are sentences about the settings."""
     source = _source(model)
     found = ask()
-    places = {} if source.problem else {target: _place(source, target, cache, found) for target in targets.KINDS}
+    refusal = functools.partial(_refusal, Path(source.folder), found=found, file_hash=functools.cache(sha256))
+    places = {} if source.problem else {target: _place(source, target, cache, refusal) for target in targets.KINDS}
     return Diagnosis(
         settings=tuple(problems),
         environment=found,
@@ -125,7 +128,7 @@ def _source(path: Path) -> Source:
     return Source(name=model.name, version=model.version, folder=str(model.folder), size_bytes=size)
 
 
-def _place(source: Source, target: str, cache: Path | None, found: Environment) -> Place:
+def _place(source: Source, target: str, cache: Path | None, refusal: Callable[[Path, str], str | None]) -> Place:
     folder = places.location(Path(source.folder), target, cache=cache)
     into = next(parent for parent in folder.absolute().parents if os.path.exists(parent))  # the rest is made
     free = shutil.disk_usage(into).free
@@ -136,18 +139,18 @@ def _place(source: Source, target: str, cache: Path | None, found: Environment) 
         free_bytes=free,
         enough=free >= 2 * source.size_bytes,
         exists=exists,
-        refused=_refusal(Path(source.folder), folder, target, found) if exists else None,
+        refused=refusal(folder, target) if exists else None,
         unlocked=locks.problem(folder.parent),
     )
 
 
-def _refusal(model: Path, folder: Path, target: str, found: Environment) -> str | None:
+def _refusal(model: Path, folder: Path, target: str, *, found: Environment, file_hash: FileHash) -> str | None:
     """Why a server would refuse this copy, whatever options its settings ask for, as far as this machine is known."""
     kind = targets.kind(target)
     try:
         checks.check_kind(folder, kind)
         if (report := Report.read(folder)) and not found.crash:
-            checks.check(folder, kind, identify(model, report.options, found))
+            checks.check(folder, kind, identify(model, report.options, found, file_hash=file_hash))
     except CopyRefused as error:
         return f"{error.reason}: {error}"
     except (OSError, ValueError) as error:
