@@ -1,14 +1,12 @@
 """The page about the API is under test: its answer to several pictures, and the names of a box' numbers."""
 
-import json
 import re
-import shlex
-import subprocess
 from typing import Any
 
 import pytest
 
 from benchmarks.serving import Server
+from tests.support.documents import answer_and_example
 from tests.support.places import ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -20,13 +18,9 @@ VARYING = {"id", "timing_ms"}
 
 @pytest.mark.tensorflow
 def test_several_pictures_get_the_answer_that_is_shown(server: Server) -> None:
-    command = re.search(r"^\$ (curl .*-F image=@LICENSE.*)$", PAGE, re.MULTILINE)
-    shown = re.search(r'```json\n({\n  "id".*?"results".*?)```', PAGE, re.DOTALL)
-    assert command
-    assert shown
-    words = shlex.split(command[1].replace("localhost:8000", server.url))
-    done = subprocess.run([*words, "--silent", "--show-error"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert rounded(json.loads(done.stdout)) == rounded(json.loads(shown[1]))
+    command, example = r"^\$ (curl .*-F image=@LICENSE.*)$", r'```json\n({\n  "id".*?"results".*?)```'
+    found, shown = answer_and_example(PAGE, command, example, server.url)
+    assert rounded(found) == rounded(shown)
 
 
 def rounded(answer: Any) -> Any:

@@ -1,14 +1,13 @@
 """The README is under test: it is short, and what it shows is what happens."""
 
-import json
 import re
-import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from benchmarks.serving import Server
+from tests.support.documents import answer_and_example
 from tests.support.places import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,13 +32,7 @@ def test_its_pictures_are_there() -> None:
 
 @pytest.mark.tensorflow
 def test_the_first_request_gets_the_answer_that_is_shown(server: Server) -> None:
-    command = re.search(r"^\$ (curl .*)$", README, re.MULTILINE)
-    shown = re.search(r"```json\n(.*?)```", README, re.DOTALL)
-    assert command
-    assert shown
-    words = shlex.split(command[1].replace("localhost:8000", server.url))
-    done = subprocess.run([*words, "--silent", "--show-error"], cwd=ROOT, capture_output=True, text=True, check=True)
-    answer, example = json.loads(done.stdout), json.loads(shown[1])
+    answer, example = answer_and_example(README, r"^\$ (curl .*)$", r"```json\n(.*?)```", server.url)
     assert answer.keys() == example.keys()
     for found, wanted in zip(answer.pop("detections"), example.pop("detections"), strict=True):
         assert found["label"] == wanted["label"]

@@ -1,8 +1,12 @@
 """The documents: their text, their links, and the commands that they show."""
 
+import json
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.support.places import ROOT
 
@@ -64,3 +68,16 @@ def commands() -> Iterator[tuple[str, str]]:
             if language in ("sh", "console"):
                 lines = block.replace("\\\n", " ").splitlines()
                 yield from ((name_of(page), line.strip().removeprefix("$ ")) for line in lines if line.strip())
+
+
+def answer_and_example(page: str, command: str, example: str, url: str) -> tuple[Any, Any]:
+    """What the server at `url` answers to the first curl `command` of a page, and the JSON that stands there for it.
+
+    Both are found by regular expressions with one group.
+    """
+    shown, said = re.search(command, page, re.MULTILINE), re.search(example, page, re.DOTALL)
+    assert shown
+    assert said
+    words = shlex.split(shown[1].replace("localhost:8000", url))
+    done = subprocess.run([*words, "--silent", "--show-error"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout), json.loads(said[1])
