@@ -83,10 +83,8 @@ def not_served(scope: Scope) -> Response:
 
 
 def _not_served(scope: Scope, headers: Mapping[str, str] | None = None) -> str:
-    methods = (headers or {}).get("Allow")
-    return (
-        f"{scope['method']} {scope['path'][:_SHOWN]} is not served here{f'; the path has {methods}' if methods else ''}"
-    )
+    sentence, methods = f"{scope['method']} {scope['path'][:_SHOWN]} is not served here", (headers or {}).get("Allow")
+    return f"{sentence}; the path has {methods}" if methods else sentence
 
 
 def described(errors: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:

@@ -93,11 +93,10 @@ def components(data: bytes) -> int | None:
 
 
 def decode(data: bytes, wanted: Decode, room: Room = lambda size: None) -> Pixels:
-    """The pixels (height, width, channels) of a JPEG file, in `room` if there is some; Undecodable if TensorFlow
-    would refuse it.
+    """The pixels (height, width, channels) of a JPEG file; Undecodable if TensorFlow would refuse it.
 
-    `wanted` must have passed `check`. NotReproducible if the file is no JPEG file, as other kinds that the operation
-    takes too.
+    `wanted` must have passed `check`. They are in the `room`, if it gives a place. NotReproducible if the file is no
+    JPEG file, as other kinds that the operation takes too.
     """
     frame = _frame(data)
     target = _Target(_space(frame, wanted.channels), *frame.scaled(wanted.ratio), wanted, room)
