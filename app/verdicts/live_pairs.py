@@ -149,9 +149,9 @@ class LivePairs:
     def _decided(self, copy: str, size: SizeName, left: SizeVerdict, compared: Comparison) -> SizeVerdict:
         agreement = {batch: _with(each, compared) for batch, each in left.agreement.items()}
         decided = self._gate.decide(copy, agreement, left.ratios, left.over_frozen)
-        if decided.word == "slower" and not left.ratios:  # it agrees, and the gate has not timed it
+        if decided.word == "slower" and (not left.ratios or self._gate.unsure(decided)):  # live pairs time it instead
             live = self.slowness.ratio(copy, size)
-            decided = self._gate.decide(copy, agreement, {"1": live}, {}) if live else decided.untimed()
+            decided = self._gate.decide(copy, agreement, {"1": live}, left.over_frozen) if live else decided.untimed()
         return replace(decided, megapixels=left.megapixels)
 
     def _roll_back_if_bad(self, copy: str, compared: Comparison, window: Window) -> None:
