@@ -10,7 +10,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from app.api.web import POLICY
 from benchmarks.serving import Server
@@ -20,6 +20,7 @@ __all__ = ["browser"]  # a fixture
 
 pytestmark = [pytest.mark.system, pytest.mark.tensorflow]
 
+TIMES_A_BARE_ANSWER = 20  # that the browser needs for a line of text from the same server
 AXE = Path(__file__).parent / "axe"
 LOOKS: dict[str, Any] = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
@@ -125,10 +126,21 @@ def test_the_keyboard_is_enough(browser: Browser, server: Server) -> None:
     assert visit.complaints == []
 
 
+def seconds_to(page: Page, url: str) -> float:
+    """Of the fastest of three visits."""
+    took = []
+    for _ in range(3):
+        started = time.monotonic()
+        page.goto(url)
+        took.append(time.monotonic() - started)
+    return min(took)
+
+
 def test_the_first_load_is_small_and_fast_and_little_is_asked(
     browser: Browser, server: Server, photos: dict[str, bytes]
 ) -> None:
     page = browser.new_page(**LOOKS["light"])
+    bare_s = seconds_to(page, f"{server.url}/healthz")
     sizes: list[float] = []
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
@@ -140,7 +152,7 @@ def test_the_first_load_is_small_and_fast_and_little_is_asked(
     page.wait_for_load_state("networkidle")
     loaded = sum(sizes) - len(photos["coffee"])  # the first sample is a photo, whatever the page weighs
     assert loaded < 100_000
-    assert usable_s < 1
+    assert usable_s < max(1, TIMES_A_BARE_ANSWER * bare_s), "seconds say little on a busy machine"
     page.get_by_label("Admin token").fill("secret")
     page.get_by_label("Admin token").blur()
     visit.requests.clear()

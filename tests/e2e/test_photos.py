@@ -26,7 +26,7 @@ def test_auto_answers_with_native_and_says_so(server: Server, photos: dict[str, 
 
 def test_each_backend_fills_its_own_histogram(server: Server, photos: dict[str, bytes]) -> None:
     def observed(backend: str) -> float:
-        return server.metric("detector_stage_duration_seconds_count", stage="infer", backend=backend)
+        return server.metric("detector_stage_duration_seconds_count", stage="infer", backend=backend, role="serving")
 
     before = observed("native"), observed("frozen")
     for backend in ("native", "frozen", "frozen"):
