@@ -28,6 +28,7 @@ from benchmarks.witnesses import Seen, Witnesses, boxes, witnesses
 PHOTOS = sorted((Path(__file__).parent.parent / "converter" / "photos").glob("*.jpg"))
 WARM_S, PATIENCE_S = 2.0, 300.0
 DISK_BYTES = 600_000_000
+ENDING_S = 30.0  # for processes that end, after which those that are there stay
 ON_COPIES = ("convert", "version", "fill")  # which take the copies away, or make them, and leave native alone
 
 
@@ -78,9 +79,7 @@ def run(victim: Victim, faults: Sequence[str], connections: int, seconds: float)
             print(f"{name} {victim.backend}, {len(seen.seen)} answers", file=sys.stderr)
             FAULTS[name](victim)
         until_others_are_warm(server, "native", "frozen")
-    time.sleep(1)  # connections that have been closed are gone
-    left = leftovers(victim, handles, workers)
-    return report(seen, struck, left)
+    return report(seen, struck, left_for_good(victim, handles, workers))
 
 
 def rounds(faults: Sequence[str], chance: random.Random) -> Iterator[str]:
@@ -114,6 +113,14 @@ def agrees(name: str, told: dict[str, object]) -> bool:
 def opened(server: Server) -> int:
     """How many handles the server has."""
     return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def left_for_good(victim: Victim, handles: int, workers: int) -> list[str]:
+    """What is left over and does not go away: closed connections and ended processes take a moment."""
+    end = time.monotonic() + ENDING_S
+    while (found := leftovers(victim, handles, workers)) and time.monotonic() < end:
+        time.sleep(1)
+    return found
 
 
 def leftovers(victim: Victim, handles: int, workers: int) -> list[str]:

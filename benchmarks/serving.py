@@ -43,11 +43,11 @@ class Server:
         with self.client as client:
             return client.get(path)
 
-    def wait_until_ready(self, *, within_s: float = 120) -> None:
+    def wait_until_ready(self, *, within_s: float = 240) -> None:
         """Return when /readyz says so; RuntimeError with the log if the process ends or the time runs out."""
         self.wait_until(lambda: self.get("/readyz").status_code == 200, within_s=within_s)
 
-    def wait_until(self, condition: Any, *, within_s: float = 120) -> None:
+    def wait_until(self, condition: Any, *, within_s: float = 240) -> None:
         """Ask `condition` until it holds."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:

@@ -4,6 +4,9 @@ It never delays an answer: it has a small queue of its own that drops what does 
 idle. On a busy server a pair runs now and then, while nothing waits, or else in the place of a batch, for a hundredth
 of the time. Both calls of a pair are then disturbed alike, which draws its ratio towards 1, if anywhere. Where every
 request is to be compared, pairs run in the place of a batch at once.
+
+A pair that a request disturbs is not timed, unless its copy is undecided. Behind one client that asks without a pause
+no pair is ever alone, though nothing waits: after some of them one runs in the place of a batch.
 """
 
 import asyncio
@@ -37,6 +40,7 @@ PATIENCE_S = 0.5  # so many times as long as tries a moment is waited for before
 MOST_TRIES = 5
 # After a pair for which requests had to wait: a hundredth of the time, or a pair a minute for each size class.
 REST, LONGEST_REST_S = 99.0, 20.0
+MOST_UNTIMED = 8  # pairs of a size class in a row, before the next one has the place of a batch
 UNDECIDED_SHARE = 0.25  # of requests while a copy is undecided for pictures of their size, so that traffic decides it
 
 
@@ -69,6 +73,7 @@ class Shadow:
         self._waiting_pictures: dict[SizeName, deque[ShadowPicture]] = {size: deque() for size in SIZES}
         self._arrived = asyncio.Event()
         self._pairs_of: Counter[tuple[str, SizeName]] = Counter()  # by copy and size class
+        self._untimed: Counter[SizeName] = Counter()  # pairs in a row
 
     def offer(self, image: Image, request_id: str) -> None:
         """Take note of a picture that has been answered."""
@@ -114,7 +119,7 @@ class Shadow:
 
     async def _work(self, answered: ShadowPicture) -> None:
         """Run the picture in a moment in which no request has to wait; in the place of a batch if none comes."""
-        for _ in range(1 if self._all else MOST_TRIES):
+        for _ in range(self._tries(size_class(answered.image.pixels))):
             within_s = 0.0 if self._all else self.patience_s
             if await wait_until_idle(self._batchers(), within_s=within_s) or not self._waiting():
                 async with self.measuring.alone:
@@ -122,6 +127,11 @@ class Shadow:
                         await self._compare(answered)
                         return
         await self._work_beside_the_load(answered)
+
+    def _tries(self, size: SizeName) -> int:
+        if self._untimed[size] >= MOST_UNTIMED:
+            return 0
+        return 1 if self._all else MOST_TRIES
 
     async def _work_beside_the_load(self, answered: ShadowPicture) -> None:
         try:
@@ -136,7 +146,8 @@ class Shadow:
 
     async def _compare(self, answered: ShadowPicture, *, beside: bool = False) -> None:
         size = size_class(answered.image.pixels)
-        copies = self._undecided(size) or self._copies()
+        undecided = self._undecided(size)
+        copies = undecided or self._copies()
         if not copies:
             self._metrics.compare_dropped.labels("no_copy").inc()
             return
@@ -147,8 +158,9 @@ class Shadow:
             self._metrics.compare_dropped.labels("no_copy").inc()
             return
         standing = self._routing.standing(name)
-        pair = await self._pair(answered, native, copy, beside=beside)
+        pair = await self._pair(answered, native, copy, beside=beside or bool(undecided))
         self._pairs_of[name, size] += 1
+        self._untimed[size] = 0 if pair and pair.seconds else self._untimed[size] + 1
         if pair is None:
             self._metrics.compare_dropped.labels("native_failed").inc()
         elif self._routing.standing(name) is not standing or self._routing.lanes[name].slot.backend not in (copy, None):
@@ -158,7 +170,7 @@ class Shadow:
             self._live_pairs.add(pair)
 
     async def _pair(self, answered: ShadowPicture, native: Backend, copy: Backend, *, beside: bool) -> Pair | None:
-        """Both answers; None if native has none. Timed if they ran alone, or both in the place of a batch."""
+        """Both answers; None if native has none. Timed if they ran alone, or if times `beside` requests count too."""
         backends: Mapping[Role, Backend] = {"native": native, "copy": copy}
         quiet, begun = not self._running(), self._begun()
         runs: dict[Role, _Run] = {}

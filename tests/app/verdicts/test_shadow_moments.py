@@ -1,4 +1,4 @@
-"""When pictures are run again: after those that wait for an answer, and timed only if nothing else ran."""
+"""When pictures are run again: after those that wait for an answer, and when they are timed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ import pytest
 
 from app.images import Image
 from app.lanes.queued import Answer
-from app.verdicts.shadow import MOST_TRIES
+from app.verdicts.shadow import MOST_TRIES, MOST_UNTIMED
 from tests.support.app.comparing import ServerSetup, numbered, verdict
 from tests.support.app.pairing import window
 from tests.support.app.queueing import submit
@@ -119,7 +119,7 @@ async def test_where_requests_always_wait_it_has_the_place_of_a_batch(bench: Bus
     await until(lambda: batcher.depth > 0)
     await bench.begin(patience_s=SOON_S)
     await bench.ended()
-    assert (window(bench)["pairs"], batcher.depth > 0) == (1, True)
+    assert window(bench)["pairs"] == 1
     assert shadowed(native)
     assert bench.counted("compare_latency_ratio_count") <= 1, "if in the place of a batch, and not between two"
     assert bench.counted("stage_duration_seconds_count", role="shadow") == 0
@@ -151,6 +151,35 @@ async def test_a_pair_that_a_request_disturbs_tells_of_agreement_only(name: str,
     assert window(bench)["pairs"] == 1
     assert bench.counted("compare_latency_ratio_count") == 0
     assert bench.counted("stage_duration_seconds_count", role="shadow") == 0
+
+
+async def test_a_pair_that_a_request_disturbs_is_timed_for_a_copy_that_is_undecided(bench: Busy) -> None:
+    """One client that asks without a pause leaves no moment in which a pair is alone."""
+    bench.routing.record_verdict("frozen", verdict("undecided"))
+    frozen = bench.backend("frozen")
+    frozen.open_gate.clear()
+    await bench.begin()
+    await until(lambda: shadowed(frozen))
+    (asked,) = bench.ask("native")
+    await asked
+    frozen.open_gate.set()
+    await bench.ended()
+    assert bench.counted("compare_latency_ratio_count") == 1
+    assert bench.counted("stage_duration_seconds_count", role="shadow") == 0
+
+
+async def test_behind_a_client_that_never_pauses_one_has_the_place_of_a_batch_now_and_then(bench: Busy) -> None:
+    batcher = bench.routing.lanes["native"].batcher
+
+    async def ask_for_ever() -> None:
+        while True:
+            await asyncio.gather(*batcher.submit([bench.street]))
+            bench.shadow.offer(numbered(1)[0], "abc")
+
+    await bench.begin(patience_s=SOON_S)
+    bench.tasks.append(asyncio.create_task(ask_for_ever()))
+    await until(lambda: bench.counted("compare_pairs_total") > 2 * MOST_UNTIMED + 2)
+    assert 2 <= bench.counted("compare_latency_ratio_count") <= bench.counted("compare_pairs_total") / MOST_UNTIMED
 
 
 async def test_it_does_not_run_beside_the_gate(bench: Busy) -> None:
