@@ -5,6 +5,7 @@ The order and the limits answer known attacks: decoding is not bounded by the fi
 TensorFlow's `decode_jpeg` would hand a PNG or GIF to its own, unpatched decoders.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -38,6 +39,20 @@ _METADATA, _EXIF = 0xE1, b"Exif\0\0"
 _ORIENTATION = 0x0112  # the tag
 _WHOLE_NUMBERS = {1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4}  # TIFF's types, and the bytes of each
 _MAX_ENTRIES = 1_000  # of a directory; cameras write a dozen
+_A_FORM = re.compile(rb"(\r\n)?--[^\r\n]{1,200}\r?\ncontent-disposition:\s*form-data", re.IGNORECASE)
+# How bodies begin that come in a picture's place, and what they are.
+_OTHERS = {
+    b"/9j/": "it is one in base64: send the file itself, or JSON with it",
+    b"data:": "it is a data: URI: send the file itself, or JSON with it",
+    b"http://": "it is a URL, and pictures are not fetched",
+    b"https://": "it is a URL, and pictures are not fetched",
+    b'{"': "it is JSON, which Content-Type has to say",
+    b"\x1f\x8b": "it is in gzip, which Content-Encoding has to say",
+    b"\x89PNG": "it is a PNG file",
+    b"GIF8": "it is a GIF file",
+    b"RIFF": "it is a WebP file, or another RIFF file",
+    b"BM": "it is a BMP file",
+}
 _UNREADABLE = "the JPEG file's header can't be read"
 
 
@@ -87,9 +102,7 @@ def check(data: bytes, *, max_pixels: int) -> Image:
     if not data:
         raise BadRequest("the body is empty; a JPEG file is needed")
     if not data.startswith(BEGINNING):
-        at = data.find(BEGINNING, 0, _PEEKED_BYTES)
-        before = f"; {at} bytes come before them" if at > 0 else ""
-        raise NotAJpeg(f"the body is not a JPEG file: it does not begin with ff d8 ff{before}")
+        raise NotAJpeg(f"the body is not a JPEG file: it does not begin with ff d8 ff{_seen(data)}")
     header = _Header(data)
     if count_scans(data, limit=MAX_SCANS, header=header) > MAX_SCANS:
         raise InvalidImage(f"the JPEG file has more than {MAX_SCANS} scans")
@@ -98,6 +111,15 @@ def check(data: bytes, *, max_pixels: int) -> Image:
     if width * height > most:
         raise ImageTooLarge(f"the picture has {width} x {height} pixels; the limit is {most:,} pixels")
     return Image(data, width, height, header.orientation)
+
+
+def _seen(data: bytes) -> str:
+    """What the bytes are, as far as their beginning says it and the sender may not know it."""
+    at = data.find(BEGINNING, 0, _PEEKED_BYTES)
+    before = f"; {at} bytes come before them" if at > 0 else ""
+    if _A_FORM.match(data, 0, _PEEKED_BYTES):
+        return "; it is a form, which Content-Type has to say with its boundary: multipart/form-data; boundary=…"
+    return next((f"; {words}" for beginning, words in _OTHERS.items() if data.startswith(beginning)), before)
 
 
 def count_scans(data: bytes, *, limit: int, header: "_Header | None" = None) -> int:

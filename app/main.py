@@ -173,6 +173,11 @@ def _routes(routers: Sequence[APIRouter]) -> list[APIRoute]:
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
+def _reading(routes: Sequence[APIRoute]) -> list[APIRoute]:
+    """Those that have a body to read."""
+    return [route for route in routes if route.methods and not route.methods <= {"GET", "HEAD"}]
+
+
 def _plain_paths(routes: Sequence[APIRoute]) -> frozenset[str]:
     """The documented ones that have no name in them."""
     documented = {route.path for route in routes if route.include_in_schema}
@@ -186,7 +191,7 @@ def _add_layers(
     paths, allowed = Paths(detecting), Allowed(settings.host_names, settings.allowed_origins)
     api.add_middleware(Straight, routes=detecting)
     api.add_middleware(Packed, most_bytes=max(settings.bodies_bytes, settings.max_body_bytes))
-    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=paths, served=Paths(routes))
+    api.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=paths, reading=Paths(_reading(routes)))
     api.add_middleware(Admission, routing=parts.routing, detector=parts.detector, paths=paths)
     api.add_middleware(Access, keys=_keys(settings))
     api.add_middleware(Hosts, allowed=allowed)

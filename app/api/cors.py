@@ -10,6 +10,7 @@ from app.api.exchange import BEGINNINGS
 from app.api.hosts import Allowed
 
 _METHODS = b"GET, HEAD, POST"
+_PRIVATE = b"access-control-request-private-network"  # of a page on the internet that asks a server in a local network
 _NAMES = re.compile(rb"[A-Za-z0-9, -]{1,1000}")  # of headers
 _EXPOSED = b"access-control-expose-headers"
 _SHOWN = b"X-Request-Id, X-Backend, Server-Timing, Retry-After, Inference-Header-Content-Length"
@@ -64,6 +65,7 @@ def _preflight(origin: bytes, headers: dict[bytes, bytes]) -> list[tuple[bytes, 
         (b"access-control-allow-origin", origin),
         (b"access-control-allow-methods", _METHODS),
         *([(b"access-control-allow-headers", asked)] if _NAMES.fullmatch(asked) else []),
+        *([(b"access-control-allow-private-network", b"true")] if headers.get(_PRIVATE) == b"true" else []),
         (b"access-control-max-age", _KEPT_S),
         (b"vary", b"Origin, Access-Control-Request-Headers"),
     ]

@@ -77,11 +77,6 @@ def retry_after(error: ServiceError) -> str | None:
     return None if seconds is None else str(min(60, max(1, math.ceil(seconds))))
 
 
-def not_served(scope: Scope) -> Response:
-    """The response to a request for what is not there."""
-    return answer(scope["state"]["request_id"], 404, _CODES[404], _not_served(scope))
-
-
 def _not_served(scope: Scope, headers: Mapping[str, str] | None = None) -> str:
     sentence, methods = f"{scope['method']} {scope['path'][:_SHOWN]} is not served here", (headers or {}).get("Allow")
     return f"{sentence}; the path has {methods}" if methods else sentence

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Container, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import error_response, not_served
+from app.api.errors import error_response
 from app.api.packed import LIMIT
 from app.errors import BadParameter, BodyTooLarge, ServiceError
 
@@ -34,11 +34,11 @@ class BodyLimit:
     A query over its limit is a bad parameter, whatever the route.
 
     Pictures are sent to `paths`, where the limit is `max_bytes`. Elsewhere a body is a few options, parsed in one go.
-    Where nothing is `served`, its size does not matter.
+    Where no route is `reading` bodies, its size does not matter: what is wrong is the path, or the method.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, paths: Container[str], served: Container[str]) -> None:
-        self._app, self._paths, self._served = app, paths, served
+    def __init__(self, app: ASGIApp, max_bytes: int, paths: Container[str], reading: Container[str]) -> None:
+        self._app, self._paths, self._reading = app, paths, reading
         self._max_bytes, self._max_option_bytes = max_bytes, min(max_bytes, _OPTIONS_BYTES)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -46,10 +46,8 @@ class BodyLimit:
         if scope["type"] != "http":
             return self._app(scope, receive, send)
         limit = self._max_bytes if scope["path"] in self._paths else self._max_option_bytes
-        if error := _error_by_head(scope, limit):
-            known = scope["path"] in self._served or not isinstance(error, BodyTooLarge)
-            refuse = error_response(scope["state"]["request_id"], error) if known else not_served(scope)
-            return refuse(scope, receive, send)
+        if error := self._error_by_head(scope, limit):
+            return error_response(scope["state"]["request_id"], error)(scope, receive, send)
         scope["state"][LIMIT] = limit
         read = 0
 
@@ -63,14 +61,19 @@ class BodyLimit:
 
         return self._app(scope, receive_counted, send)
 
-
-def _error_by_head(scope: Scope, limit: int) -> ServiceError | None:
-    query: bytes = scope["query_string"]
-    if len(query) > MAX_QUERY_BYTES:
-        return BadParameter(f"the query has more than {MAX_QUERY_BYTES:,} bytes")
-    if query.count(b"&") >= _MAX_PARAMETERS:
-        return BadParameter(f"the query has more than {_MAX_PARAMETERS:,} parameters")
-    return _error(limit) if (content_length(scope["headers"]) or 0) > limit else None
+    def _error_by_head(self, scope: Scope, limit: int) -> ServiceError | None:
+        query: bytes = scope["query_string"]
+        if len(query) > MAX_QUERY_BYTES:
+            return BadParameter(f"the query has more than {MAX_QUERY_BYTES:,} bytes")
+        if query.count(b"&") >= _MAX_PARAMETERS:
+            return BadParameter(f"the query has more than {_MAX_PARAMETERS:,} parameters")
+        if (content_length(scope["headers"]) or 0) <= limit:
+            return None
+        if scope["path"] in self._reading:
+            return _error(limit)
+        # Nobody will read it, so it need not be unpacked either.
+        scope["headers"] = [each for each in scope["headers"] if each[0] != b"content-encoding"]
+        return None
 
 
 def _error(limit: int) -> BodyTooLarge:

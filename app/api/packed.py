@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from io import BytesIO
 from typing import Protocol
 
@@ -16,6 +16,9 @@ from converter.model.jpeg_segments import BEGINNING
 LIMIT = "body_limit"  # in `scope["state"]`: the most bytes that this request's body may have, packed or not
 _STEP_BYTES = 256 << 10  # that are taken, or unpacked, before others go on
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_MEMBER, _MOST_MEMBERS = b"\x1f\x8b", 1_000  # a gzip file may be several in a row (RFC 1952, 2.2), as bgzip makes it
+# What clients call bodies that are not compressed.
+_NOTHING = frozenset(("", "identity", "none", "binary", "7bit", "8bit", "utf-8", "utf8", "us-ascii", "iso-8859-1"))
 _TAKEN_OFF = (b"content-encoding", b"content-length")  # of what is inside neither is true
 
 
@@ -31,7 +34,7 @@ class Packed:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The layer (https://asgi.readthedocs.io)."""
-        named = _encoding(scope) if scope["type"] == "http" else ""
+        named = encoding(scope["headers"]) if scope["type"] == "http" else ""
         if named in _WINDOWS:
             return self._unpacked(named, scope, receive, send)
         return self._app(scope, receive, send)
@@ -62,10 +65,21 @@ class Packed:
         return None
 
     async def _inflate(self, packed: bytes, named: str, whole: BytesIO, *, limit: int) -> None:
-        unpacking, at, rest = _unpacking(packed, named), 0, b""
+        at = 0
+        for _ in range(_MOST_MEMBERS):
+            at = await self._inflate_member(packed, at, named, whole, limit=limit)
+            if at == len(packed):
+                return
+            if not packed.startswith(_MEMBER, at) or named == "deflate":
+                raise BadRequest("the body has bytes after the end of its compressed data")
+        raise BadRequest(f"the compressed body has more than {_MOST_MEMBERS:,} members")
+
+    async def _inflate_member(self, packed: bytes, at: int, named: str, whole: BytesIO, *, limit: int) -> int:
+        """Unpack what begins at `at`; where it ends."""
+        unpacking, rest = _unpacking(packed, named), b""
         while not unpacking.eof:
             if not rest:
-                rest, at = packed[at : at + _STEP_BYTES], at + _STEP_BYTES
+                rest, at = packed[at : at + _STEP_BYTES], min(at + _STEP_BYTES, len(packed))
             piece = unpacking.decompress(rest, _STEP_BYTES)
             if not (piece or rest):
                 raise BadRequest("the compressed body is cut off")
@@ -73,8 +87,7 @@ class Packed:
             rest = unpacking.unconsumed_tail
             self._check_room(whole, limit)
             await asyncio.sleep(0)
-        if unpacking.unused_data or at < len(packed):
-            raise BadRequest("the body has bytes after the end of its compressed data")
+        return at - len(unpacking.unused_data)
 
     def _check_room(self, whole: BytesIO, limit: int) -> None:
         if whole.tell() > limit:
@@ -87,9 +100,11 @@ class Packed:
         self._held_bytes += len(piece)
 
 
-def _encoding(scope: Scope) -> str:
-    given = [value for name, value in scope["headers"] if name == b"content-encoding"]
-    return given[0].decode("latin-1").strip().lower() if len(given) == 1 else ""
+def encoding(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """How a body is packed; empty if it is not. Several of them in a row stand with commas between them."""
+    given = [value.decode("latin-1").lower() for name, value in headers if name == b"content-encoding"]
+    words = [word.strip() for value in given for word in value.split(",")] if given else []
+    return ", ".join(word for word in words if word not in _NOTHING)
 
 
 async def _whole(receive: Receive) -> bytes:

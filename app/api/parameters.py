@@ -98,9 +98,12 @@ NAMES = tuple(dict.fromkeys((*Parameters.model_fields, *_THRESHOLD)))
 
 
 def read(query: Mapping[str, Any], body: Mapping[str, Any], timeout_header: str | None = None) -> Parameters:
-    """The parameters of a request; BadParameter with a sentence if one is wrong, or has two values."""
+    """The parameters of a request; BadParameter with a sentence if one is wrong, or has two values.
+
+    What is null in JSON is not given: generated clients send it for what nobody has set.
+    """
     _check_flat(body)
-    query, body = _once(query), _once(body)
+    query, body = _once(query), _once(_given(body))
     if query and body:
         _check_alike(query, body, ("the query", "the body"))
     given = _once({**body, **query})
@@ -119,6 +122,10 @@ def _checked(given: Mapping[str, Any]) -> Parameters:
         return Parameters.model_validate(given)
     except ValidationError as error:
         raise BadParameter(_sentence(error)) from None
+
+
+def _given(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if value is not None or name not in NAMES}
 
 
 def _once(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,6 +190,7 @@ def of_tensors(
     given: object, timeout_header: str | None = None, *, query: Mapping[str, Any] = _NONE
 ) -> TensorParameters:
     """The parameters of a protocol of tensors; BadParameter with a sentence if one is wrong, or has two values."""
+    given = {} if given is None else given
     if not isinstance(given, dict):
         raise BadParameter('parameters: they must be an object, like {"threshold": 0.5}')
     here, there = (_only(TensorParameters.model_fields, each) for each in (query, given))
@@ -203,6 +211,7 @@ def of_one_backend(
     query: Mapping[str, Any], given: Mapping[str, Any], timeout_header: str | None, *, threshold: float
 ) -> Parameters:
     """The parameters of a protocol whose answers have room for one backend's objects; `threshold` if none is sent."""
+    given = _given(given)
     names = query.keys() | given.keys()
     if shaping := names.intersection(_SHAPING):
         raise BadParameter(f"{min(shaping)}: the answers of this protocol have one form")
@@ -217,7 +226,7 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     name = str(first["loc"][0])[:40]
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, NAMES, n=1)
+        near = difflib.get_close_matches(name.lower(), NAMES, n=1)
         return f"{name!r} is not a parameter" + (
             f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(NAMES)}"
         )

@@ -7,7 +7,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from app.api.errors import error_response
 from app.api.exchange import REFUSED, Identity
 from app.connections.limits import Limits
-from app.errors import HeadersTooLarge, RequestTooSlow, ServiceError
+from app.errors import BadRequest, HeadersTooLarge, RequestTooSlow, ServiceError
+
+_TLS, _HTTP2 = b"\x16\x03", b"PRI * HTTP/2"  # how connections of other kinds begin
+_MOST_LETTERS = 200
 
 
 def written(error: ServiceError, scope: dict[str, Any], default_headers: list[tuple[bytes, bytes]]) -> bytes:
@@ -22,6 +25,18 @@ def written(error: ServiceError, scope: dict[str, Any], default_headers: list[tu
     scope["state"][REFUSED] = response.status_code, len(body)
     headers = [*default_headers, *response.raw_headers, *identity.headers]
     return b"".join([STATUS_LINE[response.status_code], *(b"%b: %b\r\n" % pair for pair in headers), b"\r\n", body])
+
+
+def not_http(error: Exception, data: bytes) -> BadRequest:
+    """For what can't be read; `error` is the parser's, over `data`."""
+    if data.startswith(_TLS):
+        return BadRequest("the request is not valid HTTP: it looks like TLS, and this port speaks plain http")
+    if data.startswith(_HTTP2):
+        return BadRequest("the request is not valid HTTP/1.1: HTTP/2 is not spoken here")
+    reason = str(error)
+    if "url" in reason and not data.partition(b"\r\n")[0].isascii():
+        reason += "; what is not ASCII must be percent-encoded"
+    return BadRequest(f"the request is not valid HTTP: {reason[:1].lower()}{reason[1:_MOST_LETTERS]}")
 
 
 def head_too_slow(limits: Limits) -> RequestTooSlow:

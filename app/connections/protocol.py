@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import httptools
 
-from app.connections.answers import body_too_slow, head_too_large, head_too_slow, written
+from app.connections.answers import body_too_slow, head_too_large, head_too_slow, not_http, written
 from app.connections.connections import Connections, Stage
 from app.connections.offers import without_offer
 from app.connections.reading import Reading
@@ -75,7 +75,7 @@ class BoundedProtocol(WholeProtocol):
         except httptools.HttpParserError as error:
             self._settle_if_moved()
             cause = error.__context__
-            refusal = cause if isinstance(cause, ServiceError) else BadRequest("the request is not valid HTTP")
+            refusal = cause if isinstance(cause, ServiceError) else not_http(error, data)
             self.refuse(refusal, _REASONS.get(type(refusal), "malformed"))
         else:
             self._settle_if_moved()

@@ -36,6 +36,7 @@ class Read:
     data: Mapping[str, Any]
     reader: Reader
     binary: memoryview
+    is_raw: bool = False  # Triton's raw binary request: no JSON, and all of the body is the element of the only input
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -44,6 +45,8 @@ class Read:
 
     async def pictures(self, signature: Tensors) -> list[bytes | ServiceError]:
         """The JPEG files in the one input that takes pictures; BadRequest if there are none, or others are given."""
+        if self.is_raw:
+            return [bytes(self.binary)]
         tensor = only_input(self.data, signature)
         size = parameters_of(tensor).get("binary_data_size")
         if size is None:
@@ -52,7 +55,7 @@ class Read:
             found = list(elements(self.binary, size))
         if size is None and len(self.binary):
             raise BadRequest("bytes follow the JSON, and no input names them by its binary_data_size")
-        self.reader.check_used()
+        self.reader.check_used(found)
         check_shape(tensor, len(found))
         return found
 
@@ -60,6 +63,8 @@ class Read:
 async def read(body: bytes, headers: Mapping[str, str], steps: Steps) -> Read:
     """The request in `body`; BadRequest if it is none."""
     end = _json_bytes(headers.get(HEADER.lower()), len(body))
+    if body and not end:
+        return Read({}, Reader(b"", steps), memoryview(body), is_raw=True)
     reader = Reader(body if end == len(body) else body[:end], steps)
     data = await reader.parsed()
     if not isinstance(data, dict):

@@ -24,9 +24,13 @@ _MAX_SPLITS = 20  # lines of a part's header, options of one line
 _MAX_BOUNDARY_BYTES = 200  # RFC 2046 has 70
 _MAX_FALSE_BOUNDARIES = 1_000  # that only begin like it
 _BEHIND, _LAST = re.compile(rb"--|[ \t]{0,100}\r\n"), b"--"  # what follows a boundary; the last one's
+_LF = re.compile(rb"[ \t]{0,100}\n")
+_FOLDED = re.compile(rb"\r\n[ \t]+")  # a line of a header that goes on in the next one (RFC 5322, 2.2.3)
 _MAX_FILENAME = 255  # characters that are told
-_EXTENDED = re.compile(r"filename\*\s*=\s*\"?utf-8'[\w-]*'([^;\"]*)", re.IGNORECASE)  # RFC 5987
+_EXTENDED = re.compile(r"filename\*\s*=\s*\"?([\w-]*)'[\w-]*'([^;\"]*)")  # RFC 8187
+_LATIN = ("iso-8859-1", "latin1", "windows-1252")
 _UNREADABLE = "the form can't be read: "
+_LF_ALONE = "its lines end with LF alone; CRLF is needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,16 @@ class Form:
 @dataclass(frozen=True, slots=True)
 class _Part:
     name: str
-    filename: str | None
+    filename: str | None  # empty if it has none, None if it is not said to be a file
     is_file: bool
     is_base64: bool
     start: int  # of its content
     end: int
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether it is what browsers send where nobody has chosen a file (HTML, multipart/form-data encoding)."""
+        return self.filename == "" and self.start == self.end
 
 
 async def read(content_type: str, body: bytes, steps: Steps) -> Form:
@@ -59,7 +68,7 @@ async def read(content_type: str, body: bytes, steps: Steps) -> Form:
             if len(files) == MAX_PICTURES:
                 raise BadRequest(f"the form has more than {MAX_PICTURES} files")
             files.append(await _content(body, part, steps))
-            names.append(part.filename)
+            names.append(part.filename or None)
             continue
         count, size = count + 1, size + part.end - part.start + len(part.name)
         _check_fields(part, count, size)
@@ -110,18 +119,35 @@ def _delimiter(content_type: str) -> bytes:
 
 async def _parts(body: bytes, delimiter: bytes, steps: Steps) -> AsyncIterator[_Part]:
     """Each part; what stands before the first boundary and behind the last is passed over (RFC 2046, 5.1.1)."""
-    opening = _BEHIND.match(body, len(delimiter) - 2) if body.startswith(delimiter[2:]) else None
+    opening = _behind(body, len(delimiter) - 2) if body.startswith(delimiter[2:]) else None
     behind = opening or (await _boundary(body, delimiter, 0, steps))[1]
     while behind[0] != _LAST:
         at = behind.end()
         if at == len(body):
             raise BadRequest(f"{_UNREADABLE}its last boundary is missing: the one at its end lacks the -- behind it")
-        header_end = body.find(b"\r\n\r\n", at - 2, at + _MAX_HEADER_BYTES)
-        if header_end < 0:
-            raise BadRequest(f"{_UNREADABLE}a part's header does not end within {_MAX_HEADER_BYTES:,} bytes")
+        header_end = _header_end(body, at)
         end, behind = await _boundary(body, delimiter, header_end + 2, steps)
-        yield _part(body[at:header_end], header_end + 4, max(header_end + 4, end))
+        part = _part(body[at:header_end], header_end + 4, max(header_end + 4, end))
+        if not part.is_left_out:
+            yield part
         await steps.give_way()
+
+
+def _header_end(body: bytes, at: int) -> int:
+    """Where the header ends that begins here."""
+    end = body.find(b"\r\n\r\n", at - 2, at + _MAX_HEADER_BYTES)
+    if end < 0:
+        lines = body[at : at + _MAX_HEADER_BYTES]
+        endless = f"a part's header does not end within {_MAX_HEADER_BYTES:,} bytes"
+        raise BadRequest(_UNREADABLE + (_LF_ALONE if b"\n\n" in lines else endless))
+    return end
+
+
+def _behind(body: bytes, at: int) -> re.Match[bytes] | None:
+    """What ends the line of a boundary; None if something else follows, so that it is none."""
+    if _LF.match(body, at):
+        raise BadRequest(f"{_UNREADABLE}{_LF_ALONE}")
+    return _BEHIND.match(body, at)
 
 
 async def _boundary(body: bytes, delimiter: bytes, start: int, steps: Steps) -> tuple[int, re.Match[bytes]]:
@@ -130,7 +156,7 @@ async def _boundary(body: bytes, delimiter: bytes, start: int, steps: Steps) -> 
         at = await steps.find(body, delimiter, start)
         if at < 0:
             raise BadRequest(f"{_UNREADABLE}{_why_none(body, delimiter)}")
-        if behind := _BEHIND.match(body, at + len(delimiter)):
+        if behind := _behind(body, at + len(delimiter)):
             return at, behind
         start = at + len(delimiter)
     raise BadRequest(f"{_UNREADABLE}more than {_MAX_FALSE_BOUNDARIES:,} lines begin like its boundary and are none")
@@ -138,8 +164,6 @@ async def _boundary(body: bytes, delimiter: bytes, start: int, steps: Steps) -> 
 
 def _why_none(body: bytes, delimiter: bytes) -> str:
     """Why there is no further boundary."""
-    if body.startswith(delimiter[2:] + b"\n"):
-        return "its lines end with LF alone; CRLF is needed"
     if not body.startswith(delimiter[2:]) and delimiter not in body:
         return "the boundary that its Content-Type names is nowhere in it"
     return "its last boundary is missing"
@@ -148,7 +172,7 @@ def _why_none(body: bytes, delimiter: bytes) -> str:
 def _part(header: bytes, start: int, end: int) -> _Part:
     if header.count(b"\r\n") >= _MAX_SPLITS:
         raise BadRequest(f"{_UNREADABLE}a part's header has more than {_MAX_SPLITS} lines")
-    lines = (line.partition(b":") for line in header.split(b"\r\n"))
+    lines = (line.partition(b":") for line in _FOLDED.sub(b" ", header).split(b"\r\n"))
     headers = {name.strip().lower(): value.strip().decode("latin-1") for name, _, value in lines}
     disposition = headers.get(b"content-disposition", "")
     options = _options(disposition)
@@ -157,7 +181,7 @@ def _part(header: bytes, start: int, end: int) -> _Part:
     filename = _filename(disposition, options)
     return _Part(
         name=options[b"name"].decode("utf-8", "replace"),
-        filename=filename or None,
+        filename=filename,
         is_file=filename is not None or headers.get(b"content-type", "").lower().startswith("image/"),
         is_base64=headers.get(b"content-transfer-encoding", "").lower() == "base64",
         start=start,
@@ -168,7 +192,7 @@ def _part(header: bytes, start: int, end: int) -> _Part:
 def _filename(disposition: str, options: Mapping[bytes, bytes]) -> str | None:
     """The file's name, empty if it has none; None if the part is not said to be a file."""
     if extended := _EXTENDED.search(disposition):
-        name = unquote(extended[1], errors="replace")
+        name = unquote(extended[2], "latin-1" if extended[1].lower() in _LATIN else "utf-8", "replace")
     elif b"filename" in options:
         name = options[b"filename"].decode("utf-8", "replace")
     else:

@@ -16,7 +16,6 @@ from app.api.headers import one_of_each
 from app.api.pipeline import Asked, Pipeline
 from app.errors import BadRequest, ServiceError
 
-_PEEKED_BYTES = 100
 THRESHOLD = 0.5  # that of its own pipeline where none is sent
 _BODY = {
     "required": True,
@@ -45,7 +44,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
     async def object_detection(request: Request) -> Response:
         pipeline.serving.model(request.path_params["name"])
         headers = one_of_each(request.scope["headers"])
-        picture, said = await _read(await bodies.whole(request, headers), headers, steps)
+        picture, said = await _read(await bodies.whole(request), headers, steps)
         query, timeout = pairs.in_query(request), headers.get(parameters.TIMEOUT_HEADER)
         wanted = parameters.of_one_backend(query, said, timeout, threshold=THRESHOLD)
         async with pipeline.answering(request, Asked([picture], wanted)) as answered:
@@ -67,14 +66,14 @@ async def _read(
     body: bytes, headers: Mapping[str, str], steps: Steps
 ) -> tuple[bytes | ServiceError, Mapping[str, Any]]:
     """The picture and its parameters; the first byte tells which form it is, since clients name no type."""
-    if body[:_PEEKED_BYTES].lstrip()[:1] != b"{":
+    if not bodies.begins_as_object(body):
         return bodies.picture(body, headers), {}
     reader = Reader(body, steps)
     data = await reader.parsed()
     if not isinstance(data, dict) or "inputs" not in data:
         raise BadRequest('the JSON must be an object with "inputs": base64 of a JPEG file')
     picture = await reader.picture(data["inputs"])
-    reader.check_used()
+    reader.check_used([picture])
     return picture, _given(data.get("parameters"))
 
 

@@ -4,6 +4,7 @@ A parser would build whatever the body says, for seconds and in one go: a millio
 """
 
 import json
+import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from app.api.dialects import base64s
 from app.api.dialects.steps import STEP_BYTES, Steps
 from app.api.pipeline import MAX_PICTURES
 from app.errors import BadRequest, ServiceError
+from converter.model.jpeg_segments import BEGINNING
 
 _MAX_REST_BYTES = 64 << 10  # of all but the long strings
 _LONG_BYTES = 4_096  # a string of more must be a picture
@@ -21,6 +23,10 @@ _STRINGS = 500  # that are passed over in one step
 _ESCAPED_BYTES = 32 << 10  # of a string with escapes: unescaping takes ten times as long as copying
 _ESCAPE_BYTES = 6  # of the longest escape, like \u002f
 _INVALID = "the body is not valid JSON"
+_BEGINNING = re.compile(rb"(\xef\xbb\xbf)?\s*(\[|\{\s*[\"}])")  # of an object or a list
+_PEEKED_BYTES = 1_000
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_PICTURES = ("image", "images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +42,22 @@ async def read(body: bytes, steps: Steps) -> JsonBody:
     """The JSON in `body`; BadRequest if it is none, or has more than it may."""
     reader = Reader(body, steps)
     data = await reader.parsed()
-    if not isinstance(data, dict) or ("image" in data) == ("images" in data):
-        raise BadRequest(_other_form(data))
-    several = "images" in data
-    encoded = _listed(data.pop("images")) if several else [data.pop("image")]
+    several = _named(data) == "images"
+    image, images = data.pop("image", None), data.pop("images", None)
+    encoded = _listed(images) if several else [image]
     pictures = [await reader.picture(item) for item in encoded]
     if not several and isinstance(pictures[0], ServiceError):
         raise pictures[0]
-    reader.check_used()
+    reader.check_used(pictures)
     return JsonBody(pictures, several, data)
+
+
+def _named(data: object) -> str:
+    """The name that the pictures have; null is what generated clients send for what nobody has set."""
+    names = [name for name in _PICTURES if data.get(name) is not None] if isinstance(data, dict) else []
+    if len(names) != 1:
+        raise BadRequest(_other_form(data))
+    return names[0]
 
 
 def _other_form(data: object) -> str:
@@ -65,11 +78,20 @@ class Reader:
 
     async def parsed(self) -> Any:
         """What the JSON says, with marks in the place of long strings: `picture` knows them."""
-        return _parsed(await self._rest())
+        try:
+            return _parsed(await self._rest())
+        except (ValueError, RecursionError) as error:
+            raise BadRequest(_why_invalid(self._body)) from error
 
-    def check_used(self) -> None:
-        """BadRequest if there is a long string that `picture` was never asked for."""
+    def check_used(self, pictures: Sequence[bytes | ServiceError]) -> None:
+        """BadRequest if there is a long string that `picture` was never asked for; the error of a picture tells more.
+
+        It may be in an object or a list where a picture should be.
+        """
         if self._used != self._long.keys():
+            for each in pictures:
+                if isinstance(each, ServiceError):
+                    raise each
             raise BadRequest(f"the JSON has a string of more than {_LONG_BYTES:,} bytes that is not a picture")
 
     async def _rest(self) -> bytes:
@@ -78,7 +100,7 @@ class Reader:
         while (quote := body.find(b'"', at, at + _MAX_REST_BYTES + 1)) >= 0:
             end = await self._end_of_string(quote + 1)
             if end < 0:
-                raise BadRequest(_INVALID)
+                raise BadRequest(_why_invalid(body))
             rest += body[at:quote] + self._kept(quote, end)
             if len(rest) > _MAX_REST_BYTES:
                 break
@@ -87,7 +109,8 @@ class Reader:
                 await self._steps.give_way()
         rest += body[at : at + _MAX_REST_BYTES + 1]
         if len(rest) > _MAX_REST_BYTES:
-            raise BadRequest(f"the JSON has more than {_MAX_REST_BYTES:,} bytes besides its pictures")
+            too_much = f"the JSON has more than {_MAX_REST_BYTES:,} bytes besides its pictures"
+            raise BadRequest(too_much if _BEGINNING.match(body, 0, _PEEKED_BYTES) else _why_invalid(body))
         return bytes(rest)
 
     def _kept(self, quote: int, end: int) -> bytes:
@@ -147,11 +170,19 @@ class Reader:
 
 
 def _parsed(rest: bytes) -> Any:
-    try:
-        text = rest.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_named_once)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(_INVALID) from error
+    text = rest.decode("utf-8-sig")
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_named_once)
+
+
+def _why_invalid(body: bytes) -> str:
+    """What is wrong with JSON that is none."""
+    if not body:
+        return f"{_INVALID}: it is empty"
+    if body.startswith(BEGINNING):
+        return f"{_INVALID}: it is a JPEG file, which goes into the JSON as base64"
+    if body.startswith(_UTF16) or b"\0" in body[:4]:
+        return f"{_INVALID} in UTF-8: it is in UTF-16 or UTF-32"
+    return _INVALID
 
 
 def _named_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

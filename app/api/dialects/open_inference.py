@@ -111,7 +111,7 @@ def _infer(pipeline: Pipeline) -> Any:
     async def infer(request: Request) -> Response:
         serving.model(**request.path_params)
         headers = one_of_each(request.scope["headers"])
-        read = await binary_tensors.read(await bodies.whole(request, headers), headers, steps)
+        read = await binary_tensors.read(await bodies.whole(request), headers, steps)
         signature = serving.tensors()
         wanted = wanted_outputs(read.data, signature)
         pictures = await read.pictures(signature)

@@ -18,10 +18,12 @@ from app.api.discretion import discreet
 from app.api.headers import one_of_each
 from app.api.pipeline import MAX_PICTURES, Pipeline
 from app.api.serving import Serving, Tensor, Tensors
-from app.errors import BadRequest
+from app.errors import BadRequest, NotFound
 from converter.description import SERVING
 
 _B64 = "b64"
+_FORMS = ("instances", "inputs")
+_PREDICT, _OTHER_VERBS = ":predict", ("classify", "regress")
 _FORM = 'the JSON must be an object with "instances" (row form) or "inputs" (column form), and not with both'
 _TYPES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}
 _BODY = {
@@ -48,15 +50,21 @@ def routes(pipeline: Pipeline) -> APIRouter:
     for path, shown in (("/v1/models/{name}", True), ("/v1/models/{name}/versions/{version}", False)):
         # Before the others, for which this too is the name of a model.
         router.add_api_route(
-            f"{path}:predict",
+            f"{path}{_PREDICT}",
             _predict(pipeline),
             name="serving_predict",
             include_in_schema=shown,
             summary="The signature's outputs for JPEG files",
             **posted(_BODY),
         )
+        for verb in _OTHER_VERBS:
+            router.add_api_route(f"{path}:{verb}", _refuse, methods=["POST"], name=verb, include_in_schema=False)
         _add_model(router, pipeline.serving, path, shown=shown)
     return router
+
+
+async def _refuse(request: Request) -> Response:
+    raise NotFound(f"of the signature's methods only {_PREDICT} is served here")
 
 
 def _add_model(router: APIRouter, serving: Serving, path: str, *, shown: bool) -> None:
@@ -64,6 +72,8 @@ def _add_model(router: APIRouter, serving: Serving, path: str, *, shown: bool) -
 
     @router.get(path, summary="Is the model served?", include_in_schema=shown, responses=errors)
     async def serving_status(name: str, version: str | None = None) -> dict[str, Any]:
+        if (version or name).endswith(_PREDICT):  # the path of a route that has POST
+            raise NotFound(f"{_PREDICT} is asked for by POST")
         return _status(serving, serving.model(name, version).version)
 
     @router.get(f"{path}/metadata", summary="The signature's tensors", include_in_schema=shown, responses=errors)
@@ -79,18 +89,18 @@ def _predict(pipeline: Pipeline) -> Any:
     async def predict(request: Request) -> Response:
         serving.model(**request.path_params)
         headers = one_of_each(request.scope["headers"])
-        reader = Reader(await bodies.whole(request, headers), steps)
+        reader = Reader(await bodies.whole(request), steps)
         data, signature = await reader.parsed(), serving.tensors()
         wanted = list(signature.outputs)
         pictures = [await reader.picture(each) for each in _encoded(data, signature)]
-        reader.check_used()
+        reader.check_used(pictures)
         timeout = headers.get(parameters.TIMEOUT_HEADER)
         said = parameters.of_tensors(data.get("parameters", {}), timeout, query=pairs.in_query(request))
         backend = serving.backend_for(wanted, said.backend)
         asked = tensors.asked(pictures, said, backend, signature=signature)
         async with pipeline.answering(request, asked) as answered:
             first, outputs = tensors.gathered(answered.results, signature, wanted, threshold=said.threshold)
-            answer = _rows(outputs, signature, len(pictures)) if "instances" in data else _columns(outputs)
+            answer = _rows(outputs, signature, len(pictures)) if _is_row(data) else _columns(outputs)
             body = to_json(answer, inf_nan_mode="null")  # JSON has no word for what is not finite
         return Response(body, headers={"X-Backend": first.backend}, media_type="application/json")
 
@@ -119,13 +129,20 @@ def _info(tensor: Tensor) -> dict[str, Any]:
     return {"dtype": f"DT_{_TYPES.get(tensor.dtype, tensor.dtype.upper())}", "tensor_shape": shape, "name": tensor.name}
 
 
-def _encoded(data: object, signature: Tensors) -> Sequence[object]:
-    """What stands for each picture; BadRequest if the JSON is no request for this signature."""
-    if not isinstance(data, dict) or ("instances" in data) == ("inputs" in data):
+def _is_row(data: object) -> bool:
+    """Whether pictures are given in rows and not in columns."""
+    names = [name for name in _FORMS if data.get(name) is not None] if isinstance(data, dict) else []
+    if len(names) != 1:
         raise BadRequest(_FORM)
-    if (named := data.get("signature_name", "")) not in ("", SERVING, signature.signature):
+    return names == ["instances"]
+
+
+def _encoded(data: Mapping[str, Any], signature: Tensors) -> Sequence[object]:
+    """What stands for each picture; BadRequest if the JSON is no request for this signature."""
+    is_row = _is_row(data)
+    if (named := data.get("signature_name")) not in (None, "", SERVING, signature.signature):
         raise BadRequest(f"there is no signature {str(named)[:60]!r}; {signature.signature!r} is served")
-    found = data["instances"] if "instances" in data else _column(data["inputs"], signature)
+    found = data["instances"] if is_row else _column(data["inputs"], signature)
     if not isinstance(found, list) or not found:
         raise BadRequest(f'{_FORM}: each is a list with a {{"b64": …}} for each picture')
     if len(found) > MAX_PICTURES:
@@ -134,14 +151,14 @@ def _encoded(data: object, signature: Tensors) -> Sequence[object]:
 
 
 def _column(inputs: object, signature: Tensors) -> object:
-    """The values of the one input, which may be named."""
-    return _value(inputs, signature) if isinstance(inputs, dict) else inputs
+    """The values of the one input, which may be named; one that stands alone is a column of one."""
+    inputs = _unnamed(inputs, signature)
+    return [inputs] if isinstance(inputs, str | dict) else inputs
 
 
 def _text(item: object, signature: Tensors) -> object:
     """The base64 of one picture: `{"b64": …}`, bare, or either of them by the input's name."""
-    if isinstance(item, dict) and set(item) != {_B64}:
-        item = _value(item, signature)
+    item = _only(_unnamed(item, signature))
     if isinstance(item, dict) and set(item) == {_B64}:
         item = item[_B64]
     if isinstance(item, list | int | float):
@@ -149,11 +166,19 @@ def _text(item: object, signature: Tensors) -> object:
     return item
 
 
-def _value(named: Mapping[str, object], signature: Tensors) -> object:
-    unknown = sorted(set(named) - {signature.picture})
+def _only(item: object) -> object:
+    """What a list of one picture has, as of the shape [N, 1]."""
+    return item[0] if isinstance(item, list) and len(item) == 1 and isinstance(item[0], str | dict) else item
+
+
+def _unnamed(given: object, signature: Tensors) -> object:
+    """What stands under the input's name, if it is named."""
+    if not isinstance(given, dict) or set(given) == {_B64}:
+        return given
+    unknown = sorted(set(given) - {signature.picture})
     if unknown:
         raise BadRequest(f"there is no input {unknown[0][:60]!r} to be given; pictures go to {signature.picture!r}")
-    return named.get(signature.picture)
+    return given.get(signature.picture)
 
 
 def _rows(outputs: Mapping[str, tensors.Array], signature: Tensors, count: int) -> dict[str, Any]:

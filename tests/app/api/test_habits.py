@@ -137,7 +137,9 @@ async def test_so_is_json(kind: str, shared: Api) -> None:
         (PHOTO, "utf-8", 200, ""),
         (PHOTO, "", 200, ""),
         (gzip.compress(PHOTO)[:-9], "gzip", 400, "the compressed body is cut off"),
-        (gzip.compress(PHOTO[:100]) + gzip.compress(PHOTO[100:]), "gzip", 400, "bytes after the end"),
+        (gzip.compress(PHOTO[:100]) + gzip.compress(PHOTO[100:]), "gzip", 200, ""),
+        (gzip.compress(PHOTO) + b"more", "gzip", 400, "bytes after the end"),
+        (zlib.compress(PHOTO) + zlib.compress(PHOTO), "deflate", 400, "bytes after the end"),
         (b"no gzip", "gzip", 400, "not compressed as its Content-Encoding says: gzip"),
         (b"x", "br", 415, "send gzip, deflate or none"),
         (gzip.compress(LARGE), "gzip", 200, ""),
@@ -210,6 +212,10 @@ async def test_a_page_of_an_allowed_origin_may_ask_and_read(open_to_pages: Api) 
     before = await open_to_pages.client.options("/detect", headers={"Origin": HERE, **PREFLIGHT})
     assert (before.status_code, before.headers["Access-Control-Allow-Origin"]) == (204, HERE)
     assert before.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
+    assert "Access-Control-Allow-Private-Network" not in before.headers
+    local = {"Origin": HERE, "Access-Control-Request-Private-Network": "true", **PREFLIGHT}
+    before = await open_to_pages.client.options("/detect", headers=local)
+    assert before.headers["Access-Control-Allow-Private-Network"] == "true"
     response = await open_to_pages.client.post("/detect", content=PHOTO, headers=asked)
     assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (200, HERE)
     assert "X-Request-Id" in response.headers["Access-Control-Expose-Headers"]

@@ -17,6 +17,21 @@ BIG = b"a" * 100_000
 
 
 @pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        (b"POST /detect?classes=caf\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n", "what is not ASCII must be percent-encoded"),
+        (b"\x16\x03\x01\x02\x00\x01", "it looks like TLS"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2 is not spoken here"),
+        (POST + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\na", "duplicate Content-Length"),
+        (GET.replace(b"GET", b"get"), "invalid method"),
+    ],
+)
+async def test_why_a_request_is_no_http_is_told(sent: bytes, says: str, serve: Serve) -> None:
+    status, body = await (await (await serve()).client()).ask(sent)
+    assert (status, says in json.loads(body)["error"]) == (400, True), body
+
+
+@pytest.mark.parametrize(
     ("pieces", "status", "code"),
     [
         pytest.param([POST + b"X: " + BIG + b"\r\n\r\n"], 431, "headers_too_large", id="a header"),
