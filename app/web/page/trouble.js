@@ -10,7 +10,7 @@ const WORDS = {
   not_a_jpeg: (name) => `${name} is not a picture that can be read here. Choose a JPEG, a PNG, or another picture that your browser can show.`,
   invalid_image: (name) => `${name} is damaged, or only a part of it was saved. Save it again, or choose another picture.`,
   bad_request: (name) => `${name} is empty. Choose another picture.`,
-  crashed_the_model: (name) => `The model could not bear ${name}. Choose another picture.`,
+  crashed_the_model: (name) => `${name} crashed the model twice. Choose another picture.`,
   image_too_large: LARGE,
   body_too_large: LARGE,
   overloaded: BUSY,
