@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
 def order(args: argparse.Namespace) -> Order:
     """The conversion asked for; BadOptions if the options contradict each other."""
     if args.order is None:
+        targets.kind(args.target).check_precision(args.precision)
         found = Order(options=_options(args), verify=args.verify, keep_disagreeing=args.keep_disagreeing)
     else:
         found = Order.from_json(args.order)

@@ -57,7 +57,9 @@ class ConvertRequest(BaseModel):
             given["batch_sizes"] = tuple(sorted(set(given["batch_sizes"])))
         if "denylist" in given:
             given["denylist"] = tuple(sorted(set(given["denylist"])))
-        int8 = given.get("precision", defaults.precision) == "INT8"
+        precision = given.get("precision", defaults.precision)
+        kind(given.get("target", defaults.target)).check_precision(precision)
+        int8 = precision == "INT8"
         if int8 and given.get("calibration", defaults.calibration) and calibration_images is None:
             raise BadOptions("precision: INT8 is calibrated on pictures, and DETECTOR_CALIBRATION_IMAGES has no folder")
         options = replace(defaults, **given, images=calibration_images if int8 else None)

@@ -42,5 +42,5 @@ def test_each_size_has_its_line_and_one_that_only_live_pairs_judged_is_named(bro
         "faster",
         "slower",
     ]
-    expect(page.locator("#verdict-more")).to_contain_text("by frozen; pictures 0.5 to 4 MP and over 4 MP by native.")
+    expect(page.locator("#verdict-more")).to_contain_text("by frozen, pictures 0.5 to 4 MP and over 4 MP by native.")
     page.close()

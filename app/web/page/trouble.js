@@ -1,4 +1,4 @@
-// Why a picture has no answer, in words for people; the API's own sentence stands behind them.
+// Why a picture has no answer, or an admin's wish was not granted, in words for people.
 
 import { Refused } from "./api.js";
 import { asSentence } from "./elements.js";
@@ -19,6 +19,12 @@ const WORDS = {
   unauthorized: () => TOKEN,
   forbidden: () => "That is not the token of this server’s setting DETECTOR_TOKEN.",
 };
+
+/** Why an admin's wish was not granted. */
+export function refusal(error) {
+  if (!(error instanceof Refused)) return "The server does not answer.";
+  return error.code === "unauthorized" ? "This needs the admin token: type it above." : asSentence(error.message);
+}
 
 /** {text, more}: what went wrong with the picture called `name`, and what the server said of it. */
 export function trouble(error, name) {

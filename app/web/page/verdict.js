@@ -86,12 +86,14 @@ function alone({ active, answers, size_classes: words }, native, copies) {
   return [`Native answers alone: ${listed(refused)} ${what}.`, `${asSentence(sentence)}${next}`];
 }
 
-/** Who answers, and which sizes of pictures somebody else answers. */
+/** Who answers: all pictures, or those of which sizes. */
 function who(active, answers, words) {
   if (!active) return "Nobody answers yet.";
-  const others = [...new Set(Object.values(answers))].filter((name) => name && name !== active);
+  const names = [...new Set(Object.values(answers))].filter(Boolean);
+  if (names.length < 2) return `Requests are answered by ${active}.`;
   const of = (name) => listed(Object.keys(answers).filter((size) => answers[size] === name).map((size) => words[size]));
-  return `Requests are answered by ${[active, ...others.map((name) => `pictures ${of(name)} by ${name}`)].join("; ")}.`;
+  const [first, ...others] = names;
+  return `Pictures ${of(first)} are answered by ${[first, ...others.map((name) => `pictures ${of(name)} by ${name}`)].join(", ")}.`;
 }
 
 /** Which sizes of pictures were really sent, beside those at which the gate looked. */
