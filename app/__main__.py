@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import app
+from app import options
 from app.misspelt import misspelt
 from app.model_folder import NoModel
 from app.settings import PREFIX, Settings, WrongSetting
@@ -60,38 +61,43 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description=app.__doc__)
     parser.add_argument("--version", action="version", version=app.__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser(
-        "serve", help="run the server", description="Run the server. Options win over variables."
+    options.add_all(
+        commands.add_parser(
+            "serve",
+            help="run the server",
+            description="Run the server. Each setting is an option and, as named in brackets, an environment variable; "
+            f"options win. Tokens are read from variables or files alone: {PREFIX}TOKEN, {PREFIX}ADMIN_TOKEN, "
+            f"{PREFIX}TOKEN_FILE, {PREFIX}ADMIN_TOKEN_FILE.",
+        )
     )
-    for name, field in Settings.model_fields.items():
-        text = f"{field.description} [{PREFIX}{name.upper()}]"
-        if "token" not in name:  # command lines are public on a machine
-            serve.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text.replace("%", "%%"))
     doctor = commands.add_parser("doctor", help="tell what can be made and served on this machine, and why not")
-    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor.add_argument("--json", action="store_true", help="print JSON, for programs")
     _add_detect(commands.add_parser("detect", help="find the objects in pictures, with a running server or without"))
     inspect = commands.add_parser("inspect", help="tell what a model takes and gives, and which copies it can have")
     inspect.add_argument(
         "model", nargs="?", help="the folder of the model or of its versions (default: DETECTOR_MODEL)"
     )
-    inspect.add_argument("--json", action="store_true", help="for programs")
-    for name in DECLARED:
-        inspect.add_argument(
-            f"--{name.replace('_', '-')}", metavar="VALUE", help=Settings.model_fields[name].description
-        )
+    inspect.add_argument("--json", action="store_true", help="print JSON, for programs")
+    options.add(inspect, DECLARED)
     return parser
 
 
 def _add_detect(detect: argparse.ArgumentParser) -> None:
     detect.add_argument("pictures", nargs="+", help="JPEG files, folders of them, or patterns like 'photos/**/*.jpg'")
     detect.add_argument(
-        "--url", help="address of a running server; without it one is started for the model of the settings"
+        "--url",
+        help="address of a running server (default: none; one is started for the model that DETECTOR_MODEL names)",
     )
-    detect.add_argument("--draw", metavar="DIR", type=Path, help="write each picture with its boxes there")
+    detect.add_argument("--draw", metavar="DIR", type=Path, help="write each picture with its boxes drawn into DIR")
     detect.add_argument("--json", action="store_true", help="print the answers, one JSON object a line")
-    detect.add_argument("--in-flight", metavar="N", type=_in_flight, default=4, help="most requests at once")
-    for name in ("backend", "threshold", "classes"):
-        detect.add_argument(f"--{name}", metavar="VALUE", help=f"the parameter {name} of /detect")
+    detect.add_argument(
+        "--in-flight", metavar="N", type=_in_flight, default=4, help="maximum number of requests at once (default: 4)"
+    )
+    detect.add_argument(
+        "--backend", metavar="NAME", help="who answers: auto, both, or a backend's name such as native (default: auto)"
+    )
+    detect.add_argument("--threshold", metavar="SCORE", help="lowest score of an object, from 0 to 1 (default: 0.25)")
+    detect.add_argument("--classes", metavar="NAMES", help="only these classes, by name or id, separated by commas")
 
 
 def _in_flight(text: str) -> int:

@@ -9,7 +9,7 @@ from app.setting_types import Sizes, Switch
 class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
     """How models are run; a part of the server's settings."""
 
-    max_batch: int = Field(default=8, ge=1, le=256, description="Most pictures in one call of the model.")
+    max_batch: int = Field(default=8, ge=1, le=256, description="Maximum number of pictures in one call of the model.")
     batches_in_flight: int | None = Field(
         default=None,
         ge=1,
@@ -33,8 +33,8 @@ class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
     gpu_memory_mib: int | None = Field(
         default=None,
         ge=1,
-        description="Most GPU memory for a worker's weights and tensors, in MiB. CUDA's libraries take some hundreds "
-        "more for each worker. Default: as much as it needs.",
+        description="Maximum GPU memory for a worker's weights and tensors, in MiB. CUDA's libraries take some "
+        "hundreds more for each worker. Default: as much as it needs.",
     )
     onnx_tensorrt: Switch = Field(
         default=False,

@@ -23,7 +23,7 @@ class ModelSettings(BaseModel, frozen=True, extra="forbid"):
     model: Path = Field(
         default_factory=bundled_model,
         description="The folder of a SavedModel, or a folder of versions named by digits, of which the newest is "
-        "served.",
+        "served. Default: the bundled model.",
     )
     signature: str | None = Field(
         default=None, description="Name of the signature to serve. Default: `serving_default`."
@@ -31,7 +31,7 @@ class ModelSettings(BaseModel, frozen=True, extra="forbid"):
     input_scale: Scale | None = Field(
         default=None,
         description="Scale of the pictures that a model with `float32` or `float16` input takes; such models need it. "
-        "`imagenet`: less the mean, divided by the deviation.",
+        "`imagenet`: minus ImageNet's mean, divided by its standard deviation.",
     )
     input_fit: Fit | None = Field(
         default=None,
@@ -42,9 +42,10 @@ class ModelSettings(BaseModel, frozen=True, extra="forbid"):
     boxes: Boxes | None = Field(
         default=None,
         description="What the four numbers of a box mean: `yxyx`, `xyxy` (corners), `xywh` or `cxcywh`, in pixels of "
-        "what the model was given. With `_norm`: in shares of it. With `_scaled`: in pixels of what its `image_info` "
-        "tells. With `@320x320`: in pixels of that height and width. With `+pad`: of a picture that was padded to it "
-        "(`yxyx@320x320+pad`, `yxyx_norm+pad`). Default: found out by running the model on photos and changed photos.",
+        "what the model was given. With `_norm`: in fractions of it. With `_scaled`: in pixels of what its "
+        "`image_info` tells. With `@320x320`: in pixels of that height and width. With `+pad`: of a picture that was "
+        "padded to it (`yxyx@320x320+pad`, `yxyx_norm+pad`). Default: found out by running the model on photos and "
+        "changed photos.",
     )
     outputs: OutputNames | None = Field(
         default=None,
@@ -56,14 +57,14 @@ class ModelSettings(BaseModel, frozen=True, extra="forbid"):
         default=None,
         gt=0,
         le=1,
-        description="For a network's head before NMS: most overlap (IoU) of two boxes of one class. "
+        description="For a network's head before NMS: maximum overlap (IoU) of two boxes of one class. "
         f"Default: {OVERLAP}.",
     )
     nms_count: int | None = Field(
         default=None,
         ge=1,
         le=MOST_BOXES,
-        description=f"For a network's head before NMS: most boxes of a picture. Default: {MOST}.",
+        description=f"For a network's head before NMS: maximum number of boxes in a picture. Default: {MOST}.",
     )
     labels: Path | None = Field(
         default=None,

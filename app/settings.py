@@ -86,14 +86,20 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
         default=_TOLERANCE.matched,
         gt=0,
         lt=1,
-        description="A copy is bad if it shares no more than this part of the boxes with native. It is good if it "
-        "misses a fifth of the rest at most: 0.95 makes 5 % wrong boxes bad and 1 % good.",
+        description="A copy is bad if it has no more than this share of its boxes in common with native. It is good "
+        "if at most a fifth as many boxes are wrong: with 0.95, 5 % wrong boxes are bad and 1 % are good.",
     )
     gate_mean_iou: float = Field(
-        default=_TOLERANCE.mean_iou, ge=0.5, le=1, description="Least mean overlap (IoU) of the boxes that both found."
+        default=_TOLERANCE.mean_iou,
+        ge=0.5,
+        le=1,
+        description="Minimum mean overlap (IoU) of the boxes that both found.",
     )
     gate_score_diff: float = Field(
-        default=_TOLERANCE.score_diff, ge=0, le=1, description="Most that the scores of such boxes may differ."
+        default=_TOLERANCE.score_diff,
+        ge=0,
+        le=1,
+        description="Maximum difference of the scores of such a pair of boxes.",
     )
     gate_speedup: float = Field(
         default=_GATE.speedup,
@@ -135,9 +141,9 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
     bodies_bytes: int = Field(
         default=256_000_000,
         ge=1,
-        description="Most bytes of bodies in memory at once. Beyond that the slowest request gets 429.",
+        description="Maximum bytes of bodies in memory at once. Beyond that the slowest request gets 429.",
     )
-    max_pixels: int = Field(default=25_000_000, ge=1, description="Most pixels that a picture may have.")
+    max_pixels: int = Field(default=25_000_000, ge=1, description="Maximum number of pixels of a picture.")
     orientation: Orientation = Field(
         default="upright",
         description="How the model sees a picture that a camera has stored turned or mirrored: `upright`, as its EXIF "
@@ -146,14 +152,14 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
     max_pixels_in_flight: int | None = Field(
         default=None,
         ge=1,
-        description="Most pixels that a backend decodes at once; 16 times as many may wait. Default: "
+        description="Maximum number of pixels that a backend decodes at once; 16 times as many may wait. Default: "
         "`DETECTOR_MAX_PIXELS` times the cores, at least times two.",
     )
     connections: int | None = Field(
         default=None,
         ge=1,
-        description="Most connections at once. One more takes the place of the one that has been idle longest. "
-        "Default: what the limit on open files leaves, at most 4,096.",
+        description="Maximum number of connections at once. One more takes the place of the one that has been idle "
+        "longest. Default: what the limit on open files leaves, at most 4,096.",
     )
     keep_alive_seconds: float = Field(
         default=75, gt=0, description="Longest time that a connection is kept between requests."
@@ -174,7 +180,7 @@ class Settings(AccessSettings, frozen=True, extra="forbid"):
     convert_memory_mib: int | None = Field(
         default=None,
         ge=1,
-        description="Most memory for a conversion, in MiB; beyond that it is ended. Default: what is free, less a "
+        description="Maximum memory for a conversion, in MiB. Beyond that it is ended. Default: what is free, less a "
         "margin.",
     )
     drain_seconds: float = Field(

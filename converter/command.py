@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
 def order(args: argparse.Namespace) -> Order:
     """The conversion asked for; BadOptions if the options contradict each other."""
     if args.order is None:
+        targets.kind(args.target).check_precision(args.precision)
         found = Order(options=_options(args), verify=args.verify, keep_disagreeing=args.keep_disagreeing)
     else:
         found = Order.from_json(args.order)
@@ -125,20 +126,22 @@ def add_declared(group: "argparse._ArgumentGroup") -> None:
         "--boxes", metavar="FORM", help=f"what the numbers of its boxes mean: {FORM}, like {', '.join(EXAMPLES)}"
     )
     group.add_argument("--outputs", metavar="ROLE=NAME,…", help=f"which of its outputs is what: {', '.join(ROLES)}")
-    before = "for a head before NMS: most"
+    before = "for a head before NMS: maximum"
     group.add_argument("--nms-iou", type=float, metavar="IOU", help=f"{before} overlap (default: {OVERLAP})")
-    group.add_argument("--nms-count", type=int, metavar="N", help=f"{before} boxes of a picture (default: {MOST})")
+    group.add_argument(
+        "--nms-count", type=int, metavar="N", help=f"{before} number of boxes in a picture (default: {MOST})"
+    )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--time-limit-seconds", type=float, default=LONGEST_S, metavar="S", help="most seconds for the conversion"
+        "--time-limit-seconds", type=float, default=LONGEST_S, metavar="S", help="maximum seconds for the conversion"
     )
     parser.add_argument(
         "--memory-limit-mib",
         type=int,
         metavar="MIB",
-        help="most memory for the conversion (default: what is free, less a margin)",
+        help="maximum memory for the conversion (default: what is free, less a margin)",
     )
     parser.add_argument(
         "--verify",
@@ -153,20 +156,20 @@ def _add_tftrt(group: "argparse._ArgumentGroup") -> None:
         type=int,
         default=_DEFAULTS.minimum_segment_size,
         metavar="N",
-        help="fewest operations that become an engine",
+        help="minimum number of operations in an engine",
     )
     group.add_argument(
         "--workspace-mib",
         type=int,
         default=_DEFAULTS.workspace_bytes >> 20,
         metavar="MIB",
-        help="most scratch memory for TensorRT on the GPU",
+        help="maximum scratch memory for TensorRT on the GPU",
     )
     group.add_argument(
         "--cached-engines",
         type=int,
         metavar="N",
-        help="most engines that are kept for a segment (default: one for each batch size)",
+        help="maximum number of engines that are kept for a segment (default: one for each batch size)",
     )
     group.add_argument(
         "--profile-strategy", choices=STRATEGIES, default=_DEFAULTS.profile_strategy, help="how TF-TRT makes profiles"

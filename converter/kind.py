@@ -102,7 +102,11 @@ class Kind:
 
     def check_options(self, options: Options) -> None:
         """BadOptions if no copy of this kind can be made so."""
-        if self.precisions and options.precision not in self.precisions:
+        self.check_precision(options.precision)
+
+    def check_precision(self, precision: str) -> None:
+        """BadOptions if no copy of this kind has it: to be said before anything else that the precision needs."""
+        if self.precisions and precision not in self.precisions:
             article = "an" if self.title[0] in "AEIOU" else "a"
             known = " or ".join(self.precisions)
-            raise BadOptions(f"{article} {self.title} is in {known}, not in {options.precision}")
+            raise BadOptions(f"{article} {self.title} is in {known}, not in {precision}")

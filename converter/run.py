@@ -91,8 +91,8 @@ def _steps(kind: Kind) -> tuple[str, ...]:
 
 def _checked(source: Path, options: Options, folder: Path | None) -> tuple[Path, Path]:
     """The source and the place of its copy, resolved; BadOptions or UnusableModel if it can't come to anything."""
-    if not (source / "saved_model.pb").is_file():
-        raise UnusableModel(f"{source.absolute().name} is not a SavedModel: it has no saved_model.pb")
+    if problem := files.no_savedmodel(source):
+        raise UnusableModel(problem)
     if options.images is not None:  # the packaged ones are good
         from converter.model import sampling
 

@@ -12,7 +12,7 @@ fi
 path=
 for library in "$2"/libnvinfer.so.* "$1"/lib/python3.11/site-packages/nvidia/*/lib/*.so*; do
     if [ ! -e "$library" ]; then
-        echo "libraries: nothing matches $library" >&2
+        echo "libraries: nothing matches $library: 'make .venv/gpu.done' installs it" >&2
         exit 1
     fi
     folder=$(CDPATH='' cd -- "$(dirname -- "$library")" && pwd)

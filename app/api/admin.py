@@ -21,7 +21,7 @@ from app.verdicts.shadow import Shadow
 
 _RELOAD_ERRORS = {
     **BODY_ERRORS,
-    409: "It can't be loaded; what served serves on.",
+    409: "It can't be loaded. What served before goes on serving.",
     422: "There is no such copy.",
     503: "The server is stopping.",
 }

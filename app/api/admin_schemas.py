@@ -14,9 +14,10 @@ from converter.targets import kind
 
 
 class ConvertRequest(BaseModel):
-    """A conversion to start; what is left out is as at start-up.
+    """A conversion to start. What is left out is as in the conversions that the server starts by itself.
 
-    `precision` is TF-TRT's and an ONNX copy's; all but that, `target` and `batch_sizes` is TF-TRT's.
+    `precision` is for `trt` and `onnx` copies. All options but `target`, `batch_sizes` and `precision` are for `trt`
+    copies only.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"target": "frozen"}]})
@@ -29,13 +30,13 @@ class ConvertRequest(BaseModel):
         default=None, description="INT8 is calibrated on the pictures in DETECTOR_CALIBRATION_IMAGES."
     )
     minimum_segment_size: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="Fewest operations that become an engine."
+        default=None, ge=1, le=1_000_000, description="Minimum number of operations in an engine."
     )
     workspace_mib: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="Most scratch memory on the GPU, in MiB."
+        default=None, ge=1, le=1_000_000, description="Maximum scratch memory on the GPU, in MiB."
     )
     cached_engines: int | None = Field(
-        default=None, ge=1, le=4096, description="Most engines that are kept for a segment."
+        default=None, ge=1, le=4096, description="Maximum number of engines that are kept for a segment."
     )
     dynamic_shape: bool | None = Field(
         default=None, description="If false: implicit batch, with an engine for each batch size."
@@ -56,7 +57,9 @@ class ConvertRequest(BaseModel):
             given["batch_sizes"] = tuple(sorted(set(given["batch_sizes"])))
         if "denylist" in given:
             given["denylist"] = tuple(sorted(set(given["denylist"])))
-        int8 = given.get("precision", defaults.precision) == "INT8"
+        precision = given.get("precision", defaults.precision)
+        kind(given.get("target", defaults.target)).check_precision(precision)
+        int8 = precision == "INT8"
         if int8 and given.get("calibration", defaults.calibration) and calibration_images is None:
             raise BadOptions("precision: INT8 is calibrated on pictures, and DETECTOR_CALIBRATION_IMAGES has no folder")
         options = replace(defaults, **given, images=calibration_images if int8 else None)

@@ -34,7 +34,9 @@ class BackendAnswer(BaseModel):
     fallback: str | None = Field(default=None, description="What runs elsewhere than was asked for; null if nothing.")
     batch_sizes: list[int] | None = None
     batches_in_flight: int | None = Field(default=None, description="Batches that it works on at once.")
-    gpu_memory_bytes: int | None = Field(default=None, description="What its workers held once warm, if it is known.")
+    gpu_memory_bytes: int | None = Field(
+        default=None, description="GPU memory that its workers held when they were warm; null if it is not known."
+    )
     load_seconds: float | None = None
     warm_seconds: float | None = None
     replicas: list[ReplicaAnswer] | None = Field(default=None, description="Its workers; null while none is warm.")

@@ -54,7 +54,7 @@ class Parameters(BaseModel):
         description="Lowest score of an object. Also called `confidence` or `min_confidence`.",
     )
     max_detections: Annotated[int, _Number] = Field(
-        default=100, ge=1, le=1000, description="Most objects in the answer, best first."
+        default=100, ge=1, le=1000, description="Maximum number of objects in the answer, best first."
     )
     classes: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
         default=(),
@@ -82,7 +82,7 @@ class Parameters(BaseModel):
     orientation: Orientation | None = Field(
         default=None,
         description="How the model sees a picture that a camera has stored turned: `upright`, or as it is `stored`. "
-        "Boxes are in pixels of what the model sees. If left out, `DETECTOR_ORIENTATION` says it.",
+        "Boxes are in pixels of what the model sees. If left out, `DETECTOR_ORIENTATION` decides.",
     )
     timeout_ms: Annotated[int | None, _Number] = Field(
         default=None,

@@ -36,7 +36,7 @@ class Detection(BaseModel):
     """One object."""
 
     class_id: int = Field(description="The model's own id of the class.")
-    label: str = Field(description="The class' name, or `class <id>` where the model has none.")
+    label: str = Field(description="The name of the class, or `class <id>` where the model has none.")
     score: float = Field(description="0 to 1.")
     box: Corners | CornerAndSize | CentreAndSize
 
@@ -165,7 +165,7 @@ class FailedPicture(BaseModel):
 
 
 class SeveralAnswer(BaseModel):
-    """The answer to several pictures, in their order. One of them has an answer; else it is an `ErrorAnswer`."""
+    """The answer to several pictures, in their order. At least one has detections, else it is an `ErrorAnswer`."""
 
     id: str
     model: ModelName

@@ -108,7 +108,9 @@ class Copies:
                 raise NotLoaded(f"there is no {target} copy at {self.folders.location(target).name}")
             await self.load(await self.folders.wanted_options(target))
         except (BadOptions, CopyRefused, ModelRefused, WorkerDied, NoRoom) as error:
-            before = "what served before serves on" if self._slots[target].ready else "nothing serves in its place"
+            before = (
+                "what served before goes on serving" if self._slots[target].ready else "nothing serves in its place"
+            )
             raise NotLoaded(f"the {target} copy can't be loaded: {error}; {before}") from error
 
     async def load(self, options: Options) -> dict[str, Any]:

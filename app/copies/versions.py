@@ -71,7 +71,7 @@ class Versions:
                 raise NotLoaded(self._named(str(error))) from error
             except (ModelRefused, WorkerDied, NoRoom) as error:
                 ready = self._native.ready
-                before = f"{self._served.now.version} serves on" if ready else "nothing serves in its place"
+                before = f"{self._served.now.version} goes on serving" if ready else "nothing serves in its place"
                 raise NotLoaded(f"version {model.version} can't be loaded: {error}; {before}") from error
 
     def _named(self, sentence: str) -> str:

@@ -189,7 +189,9 @@ class Routing:
         warm = [name for name in self.copies if self._ready(name)]
         if not warm:
             phases = "; ".join(f"{name} is {self.lanes[name].slot.phase.name}" for name in self.copies)
-            raise BackendUnavailable(f"there is no copy to compare native with: {phases}", retry_after_s=30)
+            waits = [self.lanes[name].slot.unavailable().retry_after_s for name in self.copies]
+            soonest = min((wait for wait in waits if wait is not None), default=None)  # None: no copy will come
+            raise BackendUnavailable(f"there is no copy to compare native with: {phases}", retry_after_s=soonest)
         active = self.active
         return self.lanes[max(warm, key=lambda name: (name == active, self.agrees(name), self._speedup(name)))]
 

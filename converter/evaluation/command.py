@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
     parser.add_argument(
-        "--time-limit-seconds", type=float, default=LONGEST_S, metavar="S", help="most seconds for the evaluation"
+        "--time-limit-seconds", type=float, default=LONGEST_S, metavar="S", help="maximum seconds for the evaluation"
     )
     add_declared(parser.add_argument_group("what the model does not say of itself"))
     return parser

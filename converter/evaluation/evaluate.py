@@ -12,6 +12,7 @@ from converter.evaluation import categories, running, scoring, truth
 from converter.evaluation.difference import RESAMPLES, Difference, difference
 from converter.evaluation.scoring import Score
 from converter.machine.child import Limits
+from converter.model import files
 from converter.progress import DETECT, Progress
 
 NATIVE = "native"
@@ -86,8 +87,8 @@ def _rows(question: Question, found: Sequence[running.Found], scores: Sequence[S
 
 
 def _native(question: Question) -> Request:
-    if not (question.model / "saved_model.pb").is_file():
-        raise UnusableModel(f"{question.model.absolute().name} is not a SavedModel: it has no saved_model.pb")
+    if problem := files.no_savedmodel(question.model):
+        raise UnusableModel(problem)
     return Request(folder=question.model.resolve(), batch_sizes=(1,), declared=question.declared)
 
 

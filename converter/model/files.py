@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from converter.contract import Report
+from converter.disk.places import is_version
 from converter.model.onnx_layout import LAYOUT_NAME
 
 SAVED_MODEL = "saved_model.pb"
@@ -11,6 +12,15 @@ SAVED_MODEL = "saved_model.pb"
 def is_model(folder: Path) -> bool:
     """Whether `folder` has a SavedModel, or a copy of any kind, complete or not."""
     return (folder / SAVED_MODEL).is_file() or (folder / LAYOUT_NAME).is_file() or _has_report(folder)
+
+
+def no_savedmodel(folder: Path) -> str | None:
+    """The sentence about a folder that is no SavedModel, which names its newest version if it has any."""
+    if (folder / SAVED_MODEL).is_file():
+        return None
+    sentence, name = f"{folder.absolute().name} is not a SavedModel: it has no {SAVED_MODEL}", folder.absolute().name
+    versions = [each.parent.name for each in folder.glob(f"*/{SAVED_MODEL}") if is_version(each.parent.name)]
+    return f"{sentence}; name one of its versions, such as {name}/{max(versions, key=int)}" if versions else sentence
 
 
 def may_be_replaced(folder: Path) -> bool:

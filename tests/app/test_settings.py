@@ -221,4 +221,17 @@ def test_the_help_has_every_setting_and_no_option_for_a_token(name: str, capsys:
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
     text = capsys.readouterr().out
-    assert (f"--{name.replace('_', '-')} VALUE" in text) == ("token" not in name)
+    assert (f"--{name.replace('_', '-')} " in text) == ("token" not in name)
+    assert PREFIX + name.upper() in text
+
+
+def test_the_help_has_the_values_and_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--max-batch N Maximum number of pictures in one call" in text
+    assert "Default: `8`. [DETECTOR_MAX_BATCH]" in text
+    assert "--startup-conversion background|blocking|off " in text
+    assert "Default: the bundled model. [DETECTOR_MODEL]" in text
+    assert "--docs true|false " in text
+    assert "Copies: --cache PATH " in text

@@ -167,6 +167,15 @@ def test_what_is_no_savedmodel_ends_with_3_and_a_sentence(model: str) -> None:
     assert sentence(done) == f"convert: {Path(model).name} is not a SavedModel: it has no saved_model.pb"
 
 
+def test_of_a_folder_of_versions_the_newest_is_named() -> None:
+    done = convert(MODEL.parent, "--target", "frozen")
+    assert done.returncode == 3
+    assert sentence(done) == (
+        "convert: yolox_nano is not a SavedModel: it has no saved_model.pb; name one of its versions, such as "
+        "yolox_nano/1"
+    )
+
+
 @pytest.mark.tensorflow
 def test_a_target_that_this_machine_can_not_make_ends_with_4_and_a_sentence(tmp_path: Path) -> None:
     done = convert(MODEL, "--target", "trt", "--output", tmp_path / "copy")

@@ -110,6 +110,11 @@ def test_an_order_that_makes_no_sense_is_refused(text: str, says: str) -> None:
         command.order(command.parser().parse_args(["model", "--order", text]))
 
 
+def test_a_precision_that_a_kind_never_has_is_told_before_what_it_needs() -> None:
+    with pytest.raises(BadOptions, match="an ONNX copy is in FP32 or FP16, not in INT8"):
+        command.order(command.parser().parse_args(["model", "--target", "onnx", "--precision", "INT8"]))
+
+
 def test_that_table_has_every_option() -> None:
     assert set(OPTIONS) == {item.name for item in fields(Options)}
 

@@ -160,6 +160,7 @@ def test_libraries_says_what_is_missing(tmp_path: Path) -> None:
     done = run(["sh", DEPLOY / "libraries.sh", tmp_path / "venv", tmp_path / "tensorrt"])
     assert done.returncode == 1
     assert done.stderr.startswith(f"libraries: nothing matches {tmp_path}/tensorrt/libnvinfer")
+    assert done.stderr.endswith(": 'make .venv/gpu.done' installs it\n")
 
 
 def test_check_names_the_libraries_that_are_missing() -> None:

@@ -120,5 +120,5 @@ def test_where_two_have_no_room_the_old_copy_serves_on(
     assert response.status_code == 409
     assert response.json()["error"] == (
         "the frozen copy can't be loaded: there is not enough GPU memory for two: the worker that serves now holds "
-        "7000 MiB and 900 MiB are free; what served before serves on"
+        "7000 MiB and 900 MiB are free; what served before goes on serving"
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from benchmarks.serving import Server
 from tests.support.e2e.browsing import Visit, browser, changing, visiting
@@ -81,8 +81,34 @@ def test_a_sample_and_a_pasted_picture_are_answered(visit: Visit, photos: dict[s
     PIL.Image.open(io.BytesIO(photos["dog"])).save(pasted, "PNG")
     visit.paste(pasted.getvalue(), "image/png")
     expect(visit.page.locator("#answer table")).to_contain_text("dog")
-    assert visit.said.endswith("your browser made one of it first.")
+    assert visit.said.endswith("so your browser has converted this picture to one.")
     expect(visit.page.locator("#samples [aria-pressed=true]")).to_have_count(0)
+
+
+def test_a_sample_that_can_not_be_loaded_is_told_and_asked_for_again(visit: Visit) -> None:
+    page = visit.page
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Sample coffee").click()
+    expect(page.locator("#said")).to_have_text("The server does not answer. Is it running?")
+    expect(page.locator("#answer table")).to_have_count(0)
+    page.context.set_offline(False)
+    expect(page.locator("#answer table")).to_contain_text("cup")
+
+
+def test_a_visitor_who_is_quicker_than_the_samples_keeps_the_picture(
+    browser: Browser, server: Server, photos: dict[str, bytes]
+) -> None:
+    page = browser.new_page()
+    held: list[Route] = []
+    page.route("**/samples", lambda route: held.append(route))
+    visit = Visit(page, server.url).open(answered=False)
+    visit.drop(photos["dog"])
+    held[0].continue_()
+    expect(page.locator("#samples button").first).to_be_visible()
+    expect(page.locator("#samples [aria-pressed=true]")).to_have_count(0)
+    expect(page.locator("#answer table")).to_contain_text("dog")
+    assert visit.complaints == []
+    page.close()
 
 
 def test_a_picture_without_an_answer_is_told_in_words(visit: Visit, server: Server, photos: dict[str, bytes]) -> None:

@@ -149,7 +149,7 @@ def test_an_admin_switches_who_answers_sets_the_share_and_loads_a_version(admin:
 
 def test_a_wrong_token_is_told_and_changes_nothing(visit: Visit, server: Server) -> None:
     before = server.get("/compare").json()["backend"]
-    for token, words in (("", "This needs a token"), ("wrong", "The token is wrong")):
+    for token, words in (("", "This needs the admin token"), ("wrong", "The token is wrong")):
         visit.page.get_by_label("Admin token").fill(token)
         visit.page.get_by_role("button", name="Switch").click()
         expect(visit.page.locator("#admin-said")).to_contain_text(words)
@@ -160,7 +160,7 @@ def test_a_conversion_needs_a_token_and_runs_to_its_report_with_progress(visit: 
     page = visit.page
     page.locator("#target").select_option("frozen")
     page.get_by_role("button", name="Make the copy").click()
-    expect(page.locator("#admin-said")).to_contain_text("This needs a token")
+    expect(page.locator("#admin-said")).to_contain_text("This needs the admin token")
     page.get_by_label("Admin token").fill("secret")
     page.get_by_role("button", name="Make the copy").click()
     expect(page.locator("#admin-said")).to_contain_text("The frozen copy is being made.")

@@ -33,7 +33,7 @@ def test_each_size_has_its_line_and_one_that_only_live_pairs_judged_is_named(bro
     page = browser.new_page()
     page.route("**/compare", changing(change))
     Visit(page, server.url).open()
-    expect(page.locator("h1")).to_contain_text("frozen is 1.20 times as fast as native with pictures up to 0.5 MP and")
+    expect(page.locator("h1")).to_contain_text("frozen is 1.20 times as fast as native for pictures up to 0.5 MP, and")
     lines = page.locator(".gauge-line:not(.gauge-axis)")
     expect(lines).to_have_count(2)
     for line, words in zip(lines.all(), ("gate, 0.3 MP, 24 pairs", "live pairs, 24 pairs"), strict=True):
@@ -42,5 +42,5 @@ def test_each_size_has_its_line_and_one_that_only_live_pairs_judged_is_named(bro
         "faster",
         "slower",
     ]
-    expect(page.locator("#verdict-more")).to_contain_text("by frozen; pictures 0.5 to 4 MP and over 4 MP by native.")
+    expect(page.locator("#verdict-more")).to_contain_text("by frozen, pictures 0.5 to 4 MP and over 4 MP by native.")
     page.close()

@@ -94,7 +94,7 @@ _ERRORS: dict[int, tuple[str, list[tuple[str, str]]]] = {
         "The queue is full; `Retry-After` says when to come back.",
         [("overloaded", "64 pictures are waiting already")],
     ),
-    500: ("The model raised on a picture that decodes well.", [("model_failed", "the model failed on this picture")]),
+    500: ("The model failed on a good picture.", [("model_failed", "the model failed on this picture")]),
     503: ("The backend can't answer.", [("backend_unavailable", "the backend 'trt' is unavailable: no_gpu: …")]),
     504: ("The answer did not come in time.", [("deadline_exceeded", "there was no answer within 0.2 s")]),
 }

@@ -1,7 +1,8 @@
 // For admins: who answers, how many requests are compared, and what is loaded again. The token lives in its field and nowhere else.
 
 import { choose, reload } from "./api.js";
-import { asSentence, byId, make, renderer, say } from "./elements.js";
+import { byId, make, renderer, say } from "./elements.js";
+import { refusal } from "./trouble.js";
 
 const READY = ["active", "standby"];
 const NEWEST = "newest";
@@ -34,7 +35,7 @@ export function admin(changed) {
         say(byId("admin-said"), await act(byId("token").value.trim()));
         changed();
       } catch (error) {
-        say(byId("admin-said"), error.status ? asSentence(error.message) : "The server does not answer.", { bad: true });
+        say(byId("admin-said"), refusal(error), { bad: true });
       }
       button?.removeAttribute("aria-disabled");
     });

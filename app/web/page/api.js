@@ -19,6 +19,13 @@ export const convert = (token, wanted) => send(token, "POST", "convert", wanted)
 export const choose = (token, wanted) => send(token, "PUT", "admin/backend", wanted);
 export const reload = (token, wanted) => send(token, "POST", "admin/reload", wanted);
 
+/** The file of a sample photo. */
+export async function sample(name) {
+  const response = await fetch(`samples/${encodeURIComponent(name)}`);
+  if (response.ok) return response.blob();
+  throw await refused(response);
+}
+
 /** The report of a job as a page, in HTML. */
 export async function report(token, id) {
   const response = await fetch(`${pathOf(id)}/report`, { ...PRIVATE, headers: { Accept: "text/html", ...bearer(token) } });

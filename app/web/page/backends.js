@@ -50,7 +50,7 @@ function role({ name, state, reason, gate, rolledBack, sizes, words }) {
   if (state !== "standby") return asSentence(reason.replace(/^\w+: /, "")) || "No reason is known.";
   if (gate?.verdict === "disagrees") return "Disagrees with native on objects, places or scores.";
   if (gate?.verdict === "slower") return "Finds the same objects, but is not faster.";
-  if (gate?.verdict === "undecided") return "Not judged yet: it takes more pictures.";
+  if (gate?.verdict === "undecided") return "Not judged yet: it needs more pictures.";
   return sizes.length ? `Answers pictures ${sizes.map((size) => words[size]).join(" and ")}.` : asSentence(reason) || `${name} is ready.`;
 }
 

@@ -4,6 +4,7 @@ import { cancel, convert, job as askOne, jobs as askAll } from "./api.js";
 import { asSentence, byId, make, milliseconds, renderer, say } from "./elements.js";
 import { poll } from "./poll.js";
 import { openReport } from "./report.js";
+import { refusal } from "./trouble.js";
 
 const RUNNING = new Set(["running", "loading"]);
 const SIGNS = { succeeded: "✓", failed: "✕", refused: "✕", unavailable: "–", cancelled: "–" };
@@ -16,7 +17,7 @@ export function jobs() {
   const said = byId("admin-said");
   const token = () => byId("token").value.trim();
   const known = new Map(); // id: state, to tell what has changed
-  const tellError = (error) => say(said, error.status ? asSentence(error.message) : "The server does not answer.", { bad: true });
+  const tellError = (error) => say(said, refusal(error), { bad: true });
   const act = {
     end: (id) => cancel(token(), id).catch(tellError).then(() => again()),
     open: (id) => openReport(token(), id).catch(tellError),

@@ -1,15 +1,18 @@
-// Where a picture comes from: chosen, dropped, pasted, or a sample. What is no JPEG is made one, if the browser can.
+// Where a picture comes from: chosen, dropped, pasted, or a sample. Other formats are converted to JPEG, if the browser can.
 
-import { samples } from "./api.js";
+import { sample, samples } from "./api.js";
 import { byId, make } from "./elements.js";
 
-const MADE = "It is no JPEG, which is all that the server takes: your browser made one of it first.";
+const MADE = "The server takes JPEG files only, so your browser has converted this picture to one.";
 
-/** Calls `take({blob, name, note, first})` with every picture; `first` is one that the page has chosen by itself. */
+/**
+ * Calls `take({load, name, first})` with every picture. `load` gives {blob, note}, or fails as the API does; `first` is
+ * the one that the page has chosen by itself.
+ */
 export function pictures(take) {
-  const give = async (file, name) => {
+  const give = (file, name) => {
     mark(null);
-    take({ ...(await asJpeg(file)), name });
+    take({ load: () => asJpeg(file), name, first: false });
   };
   byId("file").addEventListener("change", (event) => {
     const [file] = event.target.files;
@@ -22,7 +25,7 @@ export function pictures(take) {
     const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
     if (file) give(file, "The pasted picture");
   });
-  offerSamples(take).catch(() => byId("samples").replaceChildren("The samples can’t be had now."));
+  offerSamples(take).catch(() => byId("samples").replaceChildren("The samples can’t be loaded now."));
 }
 
 function dropping(give) {
@@ -48,19 +51,18 @@ async function offerSamples(take) {
     const path = `samples/${encodeURIComponent(name)}`;
     const preview = make("img", { src: `${path}/preview`, alt: "", width, height });
     return make("button", { type: "button", "aria-label": `Sample ${name}`, "aria-pressed": "false", "data-name": name,
-      onclick: (event) => choose(event.currentTarget, take, false) }, preview);
+      onclick: (event) => choose(event.currentTarget, take) }, preview);
   });
   byId("samples").replaceChildren(...buttons);
   const first = buttons.find(({ dataset }) => dataset.name === byId("samples").dataset.first) ?? buttons[0];
-  if (first) await choose(first, take, true);
+  if (first) choose(first, take, { first: true });
 }
 
-async function choose(button, take, first) {
-  mark(button);
+/** Takes the sample and marks its button, unless it is not taken. */
+function choose(button, take, { first = false } = {}) {
   const { name } = button.dataset;
-  const response = await fetch(`samples/${encodeURIComponent(name)}`);
-  const blob = await response.blob();
-  if (response.ok && button.ariaPressed === "true") take({ blob, name: `The sample ${name}`, note: "", first });
+  const load = async () => ({ blob: await sample(name), note: "" });
+  if (take({ load, name: `The sample ${name}`, first })) mark(button);
 }
 
 function mark(chosen) {

@@ -20,9 +20,10 @@ export function questions(rulesOf, series) {
   let alone = false; // native answered, and there was no copy
 
   pictures((chosen) => {
-    if (chosen.first && picture) return; // a visitor was quicker
+    if (chosen.first && picture) return false; // a visitor was quicker
     picture = chosen;
     answer();
+    return true;
   });
   for (const id of ["threshold", "copy", "detect-token"]) byId(id).addEventListener("change", () => picture && answer());
 
@@ -30,11 +31,13 @@ export function questions(rulesOf, series) {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    const { blob, note, name } = picture;
+    const chosen = picture;
     unanswered = alone = false;
     byId("answer").setAttribute("aria-busy", "true");
-    say(said, `Asking about ${name.replace(/^The /, "the ")} …`);
+    say(said, `Asking about ${chosen.name.replace(/^The /, "the ")} …`);
     try {
+      chosen.loaded ??= await chosen.load();
+      const { blob, note } = chosen.loaded;
       const rules = await rulesOf();
       const twin = await ask(blob, {
         copy: byId("copy").value, threshold: Number(threshold.value), token: byId("detect-token").value.trim(), rules, signal,
@@ -44,7 +47,7 @@ export function questions(rulesOf, series) {
       show(blob, (here) => shown(here, twin, series));
       say(said, `${sentence(twin)} ${note}`.trim());
     } catch (error) {
-      if (!signal.aborted) fail(error, picture);
+      if (!signal.aborted) fail(error, chosen);
     } finally {
       if (!signal.aborted) byId("answer").removeAttribute("aria-busy");
     }
@@ -57,11 +60,11 @@ export function questions(rulesOf, series) {
     if (before) URL.revokeObjectURL(before);
   }
 
-  function fail(error, { blob, name, first }) {
+  function fail(error, { loaded, name, first }) {
     byId("answer").replaceChildren();
-    if (NEEDS_TOKEN.includes(error.status)) {
+    if (loaded && NEEDS_TOKEN.includes(error.status)) {
       byId("detect-token-field").hidden = false;
-      show(blob, (here) => make("img", { class: "waiting", src: here, alt: "The picture that waits for the token" }));
+      show(loaded.blob, (here) => make("img", { class: "waiting", src: here, alt: "The picture that waits for the token" }));
     }
     unanswered = !(error instanceof api.Refused) || error.status === 503;
     const { text, more } = trouble(error, name);

@@ -1,4 +1,4 @@
-// Why a picture has no answer, in words for people; the API's own sentence stands behind them.
+// Why a picture has no answer, or an admin's wish was not granted, in words for people.
 
 import { Refused } from "./api.js";
 import { asSentence } from "./elements.js";
@@ -10,7 +10,7 @@ const WORDS = {
   not_a_jpeg: (name) => `${name} is not a picture that can be read here. Choose a JPEG, a PNG, or another picture that your browser can show.`,
   invalid_image: (name) => `${name} is damaged, or only a part of it was saved. Save it again, or choose another picture.`,
   bad_request: (name) => `${name} is empty. Choose another picture.`,
-  crashed_the_model: (name) => `The model could not bear ${name}. Choose another picture.`,
+  crashed_the_model: (name) => `${name} crashed the model twice. Choose another picture.`,
   image_too_large: LARGE,
   body_too_large: LARGE,
   overloaded: BUSY,
@@ -19,6 +19,12 @@ const WORDS = {
   unauthorized: () => TOKEN,
   forbidden: () => "That is not the token of this server’s setting DETECTOR_TOKEN.",
 };
+
+/** Why an admin's wish was not granted. */
+export function refusal(error) {
+  if (!(error instanceof Refused)) return "The server does not answer.";
+  return error.code === "unauthorized" ? "This needs the admin token: type it above." : asSentence(error.message);
+}
 
 /** {text, more}: what went wrong with the picture called `name`, and what the server said of it. */
 export function trouble(error, name) {

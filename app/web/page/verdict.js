@@ -47,25 +47,25 @@ function progress({ target, doing, progress: done }) {
 }
 
 function judged(best, rows, chosen, { active, answers, traffic, size_classes: words }) {
-  const where = rows.length > 1 ? ` with pictures ${chosen.words}` : "";
+  const where = rows.length > 1 ? ` for pictures ${chosen.words}` : "";
   const more = `${who(active, answers, words)}${sent(traffic, words)}`;
   if (best.gate?.verdict === "disagrees") return [`${best.name} disagrees with native.`, `${more} The gate found: ${best.gate.reason}.`];
-  return [`${best.name} ${faster(chosen?.ratio, where)} ${same(best)}`, more];
+  return [`${best.name} ${faster(chosen?.ratio, where)}, ${same(best, chosen?.ratio)}`, more];
 }
 
 function faster(ratio, where) {
-  if (!ratio) return "has not been timed against native yet,";
+  if (!ratio) return "has not been timed against native yet";
   if (ratio.low > 1) return `is ${ratio.value.toFixed(2)} times as fast as native${where}`;
   if (ratio.high < 1) return `is slower than native${where}`;
   return `is about as fast as native${where}`;
 }
 
-function same({ gate, window, rolledBack }) {
+function same({ gate, window, rolledBack }, ratio) {
   const bad = window ? window.disagree + window.errors : 0;
   if (rolledBack) return "but was taken out, because it disagreed or failed.";
   if (bad > 0) return `and differs in ${bad} of the last ${counted(window.pairs, "picture")}.`;
   if (!gate || gate.verdict === "undecided") return "and whether it finds the same objects is undecided.";
-  return "and finds the same objects.";
+  return `${ratio?.high < 1 ? "but" : "and"} finds the same objects.`;
 }
 
 function toneOf(best) {
@@ -86,12 +86,14 @@ function alone({ active, answers, size_classes: words }, native, copies) {
   return [`Native answers alone: ${listed(refused)} ${what}.`, `${asSentence(sentence)}${next}`];
 }
 
-/** Who answers, and which sizes of pictures somebody else answers. */
+/** Who answers: all pictures, or those of which sizes. */
 function who(active, answers, words) {
   if (!active) return "Nobody answers yet.";
-  const others = [...new Set(Object.values(answers))].filter((name) => name && name !== active);
+  const names = [...new Set(Object.values(answers))].filter(Boolean);
+  if (names.length < 2) return `Requests are answered by ${active}.`;
   const of = (name) => listed(Object.keys(answers).filter((size) => answers[size] === name).map((size) => words[size]));
-  return `Requests are answered by ${[active, ...others.map((name) => `pictures ${of(name)} by ${name}`)].join("; ")}.`;
+  const [first, ...others] = names;
+  return `Pictures ${of(first)} are answered by ${[first, ...others.map((name) => `pictures ${of(name)} by ${name}`)].join(", ")}.`;
 }
 
 /** Which sizes of pictures were really sent, beside those at which the gate looked. */

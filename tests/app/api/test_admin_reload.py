@@ -37,7 +37,7 @@ async def test_a_damaged_copy_is_409_and_the_old_one_serves_on(copied: Admin, sa
     sentence = assert_is_error(await copied.post("/admin/reload", backend="frozen"), 409, "not_loaded")
     assert sentence == (
         "the frozen copy can't be loaded: 1_frozen is damaged: saved_model.pb is not the file that was written; "
-        "what served before serves on"
+        "what served before goes on serving"
     )
     assert await copied.model("frozen") == before
     assert not copied.api.starter.started[-1].closed

@@ -101,6 +101,12 @@ async def test_int8_needs_pictures_unless_the_graph_has_its_own_nodes(target: st
     assert job["options"]["images"] is None
 
 
+async def test_a_precision_that_a_kind_never_has_is_told_before_what_it_needs(start: Start) -> None:
+    response = await Admin(await start(admin_token="sesame")).post("/convert", target="onnx", precision="INT8")
+    sentence = assert_is_error(response, 422, "bad_parameter")
+    assert sentence == "an ONNX copy is in FP32 or FP16, not in INT8"
+
+
 async def test_the_same_options_are_202_with_the_running_job(admin: Admin) -> None:
     first = await admin.convert(target="frozen", batch_sizes=[8, 1, 8])
     assert (await admin.convert(target="frozen"))["id"] == first["id"]

@@ -176,7 +176,14 @@ async def test_without_a_warm_copy_it_is_503_with_the_reason(server: Compared) -
         sentence
         == "there is no copy to compare native with: frozen is crashed; trt is unavailable; onnx is unavailable"
     )
-    assert "Retry-After" in response.headers
+    assert response.headers["Retry-After"] == "2", "when the worker that crashed may be back"
+
+
+async def test_where_no_copy_will_come_nobody_is_told_to_ask_again(server: Compared) -> None:
+    await server.routing.lanes["frozen"].slot.clear("unavailable", "it is not among the copies asked for")
+    response = await send(server, "raw", [PHOTO])
+    assert_is_error(response, 503, "backend_unavailable")
+    assert "Retry-After" not in response.headers
 
 
 async def test_it_is_counted_for_each_backend_and_in_the_window(server: Compared) -> None:
