@@ -13,7 +13,7 @@ import asyncio
 import logging
 import random
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import cast
@@ -147,27 +147,31 @@ class Shadow:
     async def _compare(self, answered: ShadowPicture, *, beside: bool = False) -> None:
         size = size_class(answered.image.pixels)
         undecided = self._undecided(size)
-        copies = undecided or self._copies()
-        if not copies:
+        chosen = self._chosen(undecided or self._copies(), size)
+        if chosen is None:
             self._metrics.compare_dropped.labels("no_copy").inc()
             return
-        name = copies[sum(self._pairs_of[each, size] for each in copies) % len(copies)]
-        native = self._routing.lanes[NATIVE].slot.backend
-        copy = self._routing.lanes[name].slot.backend
-        if native is None or copy is None:
-            self._metrics.compare_dropped.labels("no_copy").inc()
-            return
+        name, native, copy = chosen
         standing = self._routing.standing(name)
         pair = await self._pair(answered, native, copy, beside=beside or bool(undecided))
         self._pairs_of[name, size] += 1
-        self._untimed[size] = 0 if pair and pair.seconds else self._untimed[size] + 1
         if pair is None:
             self._metrics.compare_dropped.labels("native_failed").inc()
-        elif self._routing.standing(name) is not standing or self._routing.lanes[name].slot.backend not in (copy, None):
+            return
+        self._untimed[size] = 0 if pair.seconds else self._untimed[size] + 1
+        if self._routing.standing(name) is not standing or self._routing.lanes[name].slot.backend not in (copy, None):
             # It was judged anew, cleared or swapped out, and perhaps closed over the pair.
             self._metrics.compare_dropped.labels("no_copy").inc()
         else:
             self._live_pairs.add(pair)
+
+    def _chosen(self, copies: Sequence[str], size: SizeName) -> tuple[str, Backend, Backend] | None:
+        """The copy whose turn it is, native's worker and its own; None if one of them is missing."""
+        if not copies:
+            return None
+        name = copies[sum(self._pairs_of[each, size] for each in copies) % len(copies)]
+        native, copy = (self._routing.lanes[each].slot.backend for each in (NATIVE, name))
+        return (name, native, copy) if native and copy else None
 
     async def _pair(self, answered: ShadowPicture, native: Backend, copy: Backend, *, beside: bool) -> Pair | None:
         """Both answers; None if native has none. Timed if they ran alone, or if times `beside` requests count too."""

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from app.verdicts.live_pairs import FEWEST_FOR_ROLLBACK
-from app.verdicts.slowness import FEWEST_PAIRS
-from app.verdicts.verdict import IN_FLIGHT, Word
+from app.verdicts.verdict import Word
 from app.verdicts.window import FEWEST_FOR_RATIO
-from converter.comparison.timing import Ratio
 from converter.model.detections import Detections
 from tests.app.verdicts.conftest import WINDOW
 from tests.support.app.comparing import CAT, DOG, ServerSetup, verdict
@@ -182,21 +180,6 @@ async def test_live_pairs_finish_a_verdict_that_was_left_open(
     assert told.first.agreement["8"].native_boxes == 10 + 2 * pairs
     assert answering.told("frozen") == ("active" if word == "passed" else "standby", f"{word}: {told.reason}")
     assert answering.counted("gate_verdict", copy="frozen", verdict=word) == 1
-
-
-@pytest.mark.parametrize(("copy_s", "word"), [(0.01, "passed"), (0.019, "passed"), (0.02, "slower"), (0.03, "slower")])
-async def test_what_the_gate_timed_badly_live_pairs_time_anew(
-    copy_s: float, word: Word, answering: ServerSetup
-) -> None:
-    """It was disturbed: the interval with calls in flight says nothing."""
-    left = verdict("undecided", boxes=30)
-    sizes = replace(left.first, ratios={"1": Ratio(2.8, 2.6, 3.1, 12), IN_FLIGHT: Ratio(3.3, 0.19, 58, 10)})
-    answering.routing.record_verdict("frozen", left.with_size("small", sizes))
-    for _ in range(FEWEST_PAIRS - 1):
-        answering.live_pairs.add(pair(native_s=0.02, copy_s=copy_s))
-    assert answering.told("frozen")[1].startswith("undecided: it agrees, and was not timed often enough yet")
-    answering.live_pairs.add(pair(native_s=0.02, copy_s=copy_s))
-    assert answering.told("frozen")[1].startswith(f"{word}: ")
 
 
 async def test_copies_that_are_not_equal_to_rounding_pass_by_the_test(answering: ServerSetup) -> None:

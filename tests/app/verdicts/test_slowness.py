@@ -1,10 +1,13 @@
 """Live pairs that were timed: who is slower on a size of pictures leaves it, and comes back when mended."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.choices import AUTO
 from app.verdicts.slowness import FEWEST_FOR_GATE, FEWEST_PAIRS, NO_STALLS
-from app.verdicts.verdict import Word
+from app.verdicts.verdict import IN_FLIGHT, Word
+from converter.comparison.timing import Ratio
 from converter.model.detections import Detections
 from converter.sizes import SizeName
 from tests.support.app.comparing import ServerSetup, verdict
@@ -114,3 +117,18 @@ async def test_a_lost_size_comes_back_though_the_copy_was_rolled_back_meanwhile(
     assert serving.routing.answers["large"] == "native"
     time(serving, FEWEST_PAIRS, FAST, size="large")
     assert serving.routing.answers["large"] == "frozen"
+
+
+@pytest.mark.parametrize(("copy_s", "word"), [(0.01, "passed"), (0.019, "passed"), (0.02, "slower"), (0.03, "slower")])
+async def test_what_the_gate_timed_badly_live_pairs_time_anew(
+    copy_s: float, word: Word, answering: ServerSetup
+) -> None:
+    """It was disturbed: the interval with calls in flight says nothing."""
+    left = verdict("undecided", boxes=30)
+    sizes = replace(left.first, ratios={"1": Ratio(2.8, 2.6, 3.1, 12), IN_FLIGHT: Ratio(3.3, 0.19, 58, 10)})
+    answering.routing.record_verdict("frozen", left.with_size("small", sizes))
+    for _ in range(FEWEST_PAIRS - 1):
+        answering.live_pairs.add(pair(native_s=0.02, copy_s=copy_s))
+    assert answering.told("frozen")[1].startswith("undecided: it agrees, and was not timed often enough yet")
+    answering.live_pairs.add(pair(native_s=0.02, copy_s=copy_s))
+    assert answering.told("frozen")[1].startswith(f"{word}: ")
