@@ -77,7 +77,7 @@ function alone({ active, answers, size_classes: words }, native, copies) {
   if (!active) return ["No backend is ready yet.", asSentence(native.reason)];
   const refused = copies.filter(({ state }) => state === "refused").map(({ name }) => name);
   const coming = copies.filter(({ state }) => ["loading", "converting", "crashed"].includes(state));
-  if (coming.length) return [`${coming[0].name} is being prepared.`, `${who(active, answers, words)} ${asSentence(coming[0].reason)}`];
+  if (coming.length) return [`${coming[0].name} is being prepared.`, `${who(active, answers, words)} ${coming[0].name}: ${coming[0].reason}.`];
   if (!refused.length) return ["Native answers alone.", "There is no copy to compare it with; each card below says why."];
   const what = refused.length === 1 ? "was refused" : "were refused";
   const reason = copies.find(({ state }) => state === "refused").reason;
