@@ -54,7 +54,9 @@ class Asker:
             except (OSError, http.client.HTTPException) as error:
                 self._forget()
                 if broken is not None:
-                    raise NoServer(f"{self.url} does not answer: {error}") from error
+                    # What is no HTTP may be any bytes, which no terminal should be shown.
+                    reason = str(error) if isinstance(error, OSError) else "what is there does not speak HTTP"
+                    raise NoServer(f"{self.url} does not answer: {reason}") from error
                 broken = error  # a connection that was kept may have been closed meanwhile
                 continue
             broken = None

@@ -9,7 +9,7 @@ import httptools
 
 from app.connections.answers import body_too_slow, head_too_large, head_too_slow, not_http, written
 from app.connections.connections import Connections, Stage
-from app.connections.offers import without_offer
+from app.connections.offers import Offers
 from app.connections.reading import Reading
 from app.connections.transport import PoliteTransport
 from app.connections.whole import WholeProtocol
@@ -39,7 +39,7 @@ class BoundedProtocol(WholeProtocol):
         super().__init__(**given)
         self._connections, self._limits = connections, connections.limits
         self.stage, self.deadline, self.held = Stage.FRESH, math.inf, 0
-        self._part = Part.NONE
+        self._part, self._offers = Part.NONE, Offers()
         self._begun = self._moved = False  # in what is being fed a head began; a request began or ended
         self._deaf = False  # nothing more is wanted
         self._head_bytes = self._head_lines = self._fed_bytes = 0  # delivered; of them; fed since the head began
@@ -69,9 +69,9 @@ class BoundedProtocol(WholeProtocol):
         if part is Part.NONE:  # so that empty lines before a request take none of its time
             self.deadline = min(self.deadline, self.loop.time() + self._limits.seconds)
         try:
-            self.parser.feed_data(data if part is Part.BODY else without_offer(data))
+            self.parser.feed_data(data if part is Part.BODY else self._offers.hidden(data))
         except httptools.HttpParserUpgrade:
-            pass  # CONNECT, or an offer in pieces: the request is answered as it is
+            pass  # CONNECT: the request is answered as it is
         except httptools.HttpParserError as error:
             self._settle_if_moved()
             cause = error.__context__

@@ -6,9 +6,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.departures import DEPARTURE, Departure
 from app.api.exchange import ANSWER, UNREAD
-from app.api.limits import content_length
+from app.api.limits import KEPT_BYTES, content_length
 
 _EXTENSIONS: dict[str, dict[object, object]] = {ANSWER: {}}
+_CLOSE = (b"connection", b"close")
 _AHEAD_BYTES = 1 << 20  # of a body that come before its reader is woken, unless it is complete
 
 
@@ -39,7 +40,7 @@ class Cycle(RequestResponseCycle):
     async def send(self, message: Any) -> None:
         """ASGI's `send`."""
         if message["type"] != ANSWER:
-            await super().send(message)
+            await super().send(self._closing(message) if self.more_body else message)
         elif self._needs_steps():
             await super().send(
                 {"type": "http.response.start", "status": message["status"], "headers": message["headers"]}
@@ -52,6 +53,16 @@ class Cycle(RequestResponseCycle):
             self.transport.write(b"".join([STATUS_LINE[message["status"]], *lines, b"\r\n"]))
             self.transport.write(message["body"])
             self.on_response()
+
+    def _closing(self, message: Any) -> Any:
+        """An answer that comes before its request's body: it says so if the connection ends, as too much is to come.
+
+        Who is told asks the next time on another one.
+        """
+        headers = message.get("headers", ())
+        if "status" not in message or _CLOSE in headers or (content_length(self.scope["headers"]) or 0) <= KEPT_BYTES:
+            return message
+        return {**message, "headers": [*headers, _CLOSE]}
 
     def _needs_steps(self) -> bool:
         """Whether uvicorn knows better: how a connection is closed, waits for its client, or may not have a body."""

@@ -83,7 +83,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
         response_class=Response,
         responses={
             status: {**told, "model": VisionError}
-            for status, told in protocol_errors(400, 413, 415, 422, 429, 503, 504).items()
+            for status, told in protocol_errors(400, 413, 415, 422, 429, 500, 503, 504).items()
         },
         openapi_extra={"requestBody": _BODY},
         route_class_override=StraightRoute,

@@ -160,9 +160,9 @@ def detect_responses() -> dict[int | str, dict[str, Any]]:
     return answers
 
 
-def protocol_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of the errors of another protocol's route."""
-    return described({status: _ERRORS[status][0] for status in (401, 403, *statuses)})
+def protocol_errors(*statuses: int, token: bool = True) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of the errors of another protocol's route, and whether it needs the token."""
+    return described({status: _ERRORS[status][0] for status in (*((401, 403) if token else ()), *statuses)})
 
 
 def _object(own: dict[str, Any], title: str, *, required: list[str]) -> dict[str, Any]:

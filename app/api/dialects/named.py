@@ -14,7 +14,7 @@ def posted(body: dict[str, Any]) -> dict[str, Any]:
     return {
         "methods": ["POST"],
         "response_class": Response,
-        "responses": protocol_errors(400, 404, 413, 415, 422, 429, 503, 504),
+        "responses": protocol_errors(400, 404, 413, 415, 422, 429, 500, 503, 504),
         "openapi_extra": {"requestBody": body, "parameters": parameter_schemas.in_path("name")},
         "route_class_override": StraightRoute,
     }

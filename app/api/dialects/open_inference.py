@@ -68,7 +68,7 @@ def routes(pipeline: Pipeline) -> APIRouter:
 
 
 def _add_server(router: APIRouter, serving: Serving) -> None:
-    @router.get("/v2", summary="Which server this is, and which extensions it has")
+    @router.get("/v2", summary="Which server this is, and which extensions it has", responses=protocol_errors())
     @router.get("/v2/", include_in_schema=False)
     async def server_metadata() -> dict[str, Any]:
         return {"name": SERVER, "version": app.__version__, "extensions": EXTENSIONS}
@@ -77,7 +77,7 @@ def _add_server(router: APIRouter, serving: Serving) -> None:
     async def server_live() -> dict[str, bool]:
         return {"live": True}
 
-    @router.get("/v2/health/ready", summary="Is a backend warm?", responses=protocol_errors(503))
+    @router.get("/v2/health/ready", summary="Is a backend warm?", responses=protocol_errors(503, token=False))
     async def server_ready() -> dict[str, bool]:
         serving.check_ready()
         return {"ready": True}

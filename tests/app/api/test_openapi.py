@@ -159,3 +159,9 @@ def test_what_may_pass_has_the_time_to_wait(document: dict[str, Any]) -> None:
     for name, operation in ours.items():
         for status in {"429", "504"} & operation["responses"].keys():
             assert "Retry-After" in operation["responses"][status]["headers"], f"{name} {status}"
+
+
+def test_what_finds_objects_may_fail_in_the_same_ways_in_every_protocol(document: dict[str, Any]) -> None:
+    own = set(document["paths"]["/detect"]["post"]["responses"])
+    for path in ("/v1/models/{name}:predict", "/v2/models/{name}/infer", "/v1/vision/detection", "/models/{name}"):
+        assert set(document["paths"][path]["post"]["responses"]) - {"404"} == own

@@ -1,6 +1,9 @@
 """What a server may say to the command line, and what it is asked at."""
 
 import json
+import re
+import socket
+import threading
 
 import pytest
 
@@ -32,6 +35,23 @@ def test_what_every_picture_would_get_ends_it(status: int, body: object, sentenc
     told = body if isinstance(body, str) else json.dumps(body)
     with telling((status, told)) as url, pytest.raises(NoServer, match=sentence):
         Asker.of(url, {}, None).detect(b"a picture")
+
+
+def test_bytes_of_another_protocol_are_not_shown_to_a_terminal() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for _ in range(2):  # the second time in case the first connection was an old one
+                with server.accept()[0] as connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(b"\0\0\x12\x04\x1b[31m\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(NoServer, match=re.escape(f"{url} does not answer: what is there does not speak HTTP")):
+            Asker.of(url, {}, None).detect(b"a picture")
+        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The protocol over a tiny app: what clients may send, how slowly, and how many."""
 
+import asyncio
 import json
 import logging
 
@@ -114,6 +115,20 @@ async def test_a_client_that_is_answered_early_can_send_all_and_is_never_reset(s
     assert await client.rest() == b""
 
 
+@pytest.mark.parametrize(("size", "ends"), [(200_000, False), (300_000, True), (20_000_000, True)])
+async def test_an_answer_before_a_large_body_says_that_the_connection_ends(size: int, ends: bool, serve: Serve) -> None:
+    client = await (await serve()).client()
+    client.writer.write(EARLY % size)
+    head = await client.reader.readuntil(b"\r\n\r\n")
+    assert (b"connection: close" in head) == ends
+    assert await client.reader.readexactly(1) == b"0"
+    client.writer.write(bytes(size))
+    if ends:
+        assert await client.rest() == b""
+    else:
+        assert await client.ask(GET) == (200, b"0")
+
+
 @pytest.mark.parametrize("name", [b"Upgrade", b"UPGRADE"])
 async def test_an_offer_of_another_protocol_is_passed_over_and_the_body_read(name: bytes, serve: Serve) -> None:
     """As Java's client makes it."""
@@ -121,6 +136,17 @@ async def test_an_offer_of_another_protocol_is_passed_over_and_the_body_read(nam
     offer = b"Connection: Upgrade, HTTP2-Settings\r\n%b: h2c\r\nHTTP2-Settings: AAEA\r\n" % name
     for _ in range(2):  # the connection is kept
         assert await client.ask(POST + offer + b"Content-Length: 9\r\n\r\nUpgrade:\n") == (200, b"9")
+
+
+@pytest.mark.parametrize("lines", [b"", b"\r\n\r\n"], ids=["", "empty lines"])
+async def test_nor_does_one_in_pieces_cost_the_body(lines: bytes, serve: Serve) -> None:
+    client = await (await serve()).client()
+    head = lines + POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 9\r\n\r\n"
+    for at in range(1, len(head)):
+        client.writer.write(head[:at])
+        await client.writer.drain()
+        await asyncio.sleep(0.001)  # so that it comes in two
+        assert await client.ask(head[at:] + b"Upgrade:\n") == (200, b"9"), at
 
 
 async def test_a_body_is_handed_over_when_it_is_complete_and_an_answer_is_sent_in_one_go(serve: Serve) -> None:
