@@ -138,7 +138,7 @@ def send(server: Server, photos: dict[str, bytes]) -> dict[str, list[float]]:
         before = server.metric("detector_compare_latency_ratio_count")
         assert server.detect(photo, backend="native").status_code == 200
         answered["native"].append(time.time())
-        server.wait_until(partial(more_pairs, server, before), within_s=20)
+        server.wait_until(partial(more_pairs, server, before))
     time.sleep(2 * SCRAPE_S)
     return answered
 
@@ -200,8 +200,9 @@ def test_so_does_the_page(run: Run, server: Server, browser: Browser) -> None:
 
 
 @pytest.mark.tensorflow
-def test_the_rules_are_recorded_and_no_alert_fires(run: Run) -> None:
-    assert 0.2 < run.value("detector:infer_per_image_seconds:mean2m{backend='native'}") / 0.03 < 5
+def test_the_rules_are_recorded_and_no_alert_fires(run: Run, server: Server) -> None:
+    told_ms = server.get("/compare").json()["infer_ms"]["native"]["per image"]["mean"]
+    assert 0.2 < 1000 * run.value("detector:infer_per_image_seconds:mean2m{backend='native'}") / told_ms < 5
     assert run.value("detector:speedup_pairs:increase10m") > 1
     assert run.value("detector:disagreement:ratio10m") == 0
     took = run.query("detector:infer_seconds:p95_2m")

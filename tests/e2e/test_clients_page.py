@@ -79,4 +79,4 @@ def test_a_copy_gives_the_same_tensors(copy: str, server: Server) -> None:
 
 def test_every_protocol_has_a_request_and_its_answer() -> None:
     assert len(SHOWN) == 4
-    assert len(SNIPPETS) == 5
+    assert len(SNIPPETS) == 6
