@@ -87,12 +87,13 @@ class Run:
 
     prometheus: Prometheus
     end: float  # of time.time, just after the traffic
+    settled: float  # the same, when all pairs have been run, and two scrapes have seen it
     images_a_second: dict[str, float]  # by backend, in the window before that
-    speedup: dict[str, float]  # as /compare tells it, when all pairs have been run
+    speedup: dict[str, float]  # as /compare tells it at `settled`
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series at the end."""
-        return self.prometheus.query(expression, at=self.end)
+    def query(self, expression: str, *, at: float = 0.0) -> list[dict[str, Any]]:
+        """The series at the end, or then."""
+        return self.prometheus.query(expression, at=at or self.end)
 
     def value(self, expression: str) -> float:
         """The value at the end."""
@@ -110,15 +111,23 @@ def run(server: Server, photos: dict[str, bytes], tmp_path_factory: pytest.TempP
     with scraping(server.url.removeprefix("http://"), tmp_path_factory.mktemp("prometheus")) as prometheus:
         sent = send(server, photos)
         end = time.time()
-        time.sleep(1.2)  # two scrapes more
+        server.wait_until(partial(no_more_pairs, server))
+        settled = time.time()
         counted = {name: sum(at > end - WINDOW_S for at in times) / WINDOW_S for name, times in sent.items()}
         window = server.get("/compare").json()["copies"]["frozen"]["window"]
-        yield Run(prometheus, end, counted, window["native_over_copy"])
+        yield Run(prometheus, end, settled, counted, window["native_over_copy"])
     server.admin("PUT", "/admin/backend", json={"shadow_share": 0.02}).raise_for_status()
 
 
 def more_pairs(server: Server, before: float) -> bool:
     return server.metric("detector_compare_latency_ratio_count") > before
+
+
+def no_more_pairs(server: Server) -> bool:
+    """Whether none has come during two scrapes."""
+    before = server.metric("detector_compare_pairs_total")
+    time.sleep(2 * SCRAPE_S + 0.2)
+    return server.metric("detector_compare_pairs_total") == before
 
 
 def send(server: Server, photos: dict[str, bytes]) -> dict[str, list[float]]:
@@ -173,16 +182,15 @@ def test_the_rates_agree_with_what_was_sent(run: Run, backend: str) -> None:
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("bound", ["value", "low", "high"])
 def test_prometheus_has_the_number_that_the_server_tells(run: Run, bound: str) -> None:
-    """A pair or two may have come between the scrape and the answer."""
     asked = f'detector_speedup{{copy="frozen", size="all", bound="{bound}"}}'
-    assert run.value(asked) == pytest.approx(run.speedup[bound], rel=0.03)
+    assert run.prometheus.value(asked, at=run.settled) == pytest.approx(run.speedup[bound], rel=0.03)
 
 
 @pytest.mark.tensorflow
 def test_the_dashboard_shows_that_number(run: Run) -> None:
     (panel,) = (panel for panel in panels() if panel["title"] == "Native ÷ copy")
     asked = panel["targets"][0]["expr"].replace("$instance", ".*")
-    shown = {each["metric"]["copy"]: float(each["value"][1]) for each in run.query(asked)}
+    shown = {each["metric"]["copy"]: float(each["value"][1]) for each in run.query(asked, at=run.settled)}
     assert shown["frozen"] == pytest.approx(run.speedup["value"], rel=0.03)
 
 
