@@ -91,7 +91,11 @@ def _add_detect(detect: argparse.ArgumentParser) -> None:
     detect.add_argument("--draw", metavar="DIR", type=Path, help="write each picture with its boxes drawn into DIR")
     detect.add_argument("--json", action="store_true", help="print the answers, one JSON object a line")
     detect.add_argument(
-        "--in-flight", metavar="N", type=_in_flight, default=4, help="maximum number of requests at once (default: 4)"
+        "--in-flight",
+        metavar="N",
+        type=_in_flight,
+        default=4,
+        help="maximum number of requests at once (default: %(default)s)",
     )
     detect.add_argument(
         "--backend", metavar="NAME", help="who answers: auto, both, or a backend's name such as native (default: auto)"

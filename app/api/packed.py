@@ -103,7 +103,7 @@ class Packed:
 def encoding(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """How a body is packed; empty if it is not. Several of them in a row stand with commas between them."""
     given = [value.decode("latin-1").lower() for name, value in headers if name == b"content-encoding"]
-    words = [word.strip() for value in given for word in value.split(",")] if given else []
+    words = [word.strip() for value in given for word in value.split(",")]
     return ", ".join(word for word in words if word not in _NOTHING)
 
 

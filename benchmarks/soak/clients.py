@@ -20,7 +20,7 @@ from benchmarks.fuzz.expectation import Answer, Fault, check
 from benchmarks.soak.requests import Request
 from benchmarks.soak.right import Expected
 
-PATIENCE_S = 300.0  # a swap judges the copy first, which takes minutes beside load
+_PATIENCE_S = 300.0  # a swap judges the copy first, which takes minutes beside load
 _LINGER_OFF = struct.pack("ii", 1, 0)  # closing resets the connection
 
 
@@ -54,7 +54,7 @@ class Client:
         parts = urlsplit(url)
         self._address = (parts.hostname or "", parts.port or 80)
         self._tally, self._expected = tally, expected
-        self._connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE_S)
+        self._connection = http.client.HTTPConnection(*self._address, timeout=_PATIENCE_S)
 
     def send(self, request: Request) -> bool:
         """Send it and judge the answer; whether there was one."""

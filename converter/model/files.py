@@ -18,7 +18,8 @@ def no_savedmodel(folder: Path) -> str | None:
     """The sentence about a folder that is no SavedModel, which names its newest version if it has any."""
     if (folder / SAVED_MODEL).is_file():
         return None
-    sentence, name = f"{folder.absolute().name} is not a SavedModel: it has no {SAVED_MODEL}", folder.absolute().name
+    name = folder.absolute().name
+    sentence = f"{name} is not a SavedModel: it has no {SAVED_MODEL}"
     versions = [each.parent.name for each in folder.glob(f"*/{SAVED_MODEL}") if is_version(each.parent.name)]
     return f"{sentence}; name one of its versions, such as {name}/{max(versions, key=int)}" if versions else sentence
 

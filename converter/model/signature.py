@@ -10,7 +10,7 @@ import tensorflow as tf
 from converter.contract import UnusableModel
 from converter.description import JPEG, SERVING, Declared, Description
 from converter.machine.error_text import first_line
-from converter.model import direct, engines, graph_facts
+from converter.model import direct, engines, files, graph_facts
 from converter.model.adapting import Needs, adapt
 from converter.model.input_specs import picture_name
 from converter.model.own_words import with_own_words
@@ -69,8 +69,8 @@ def load(folder: Path, *, may_have_engines: bool = False, declared: Declared | N
     A graph with TensorRT engines is a TF-TRT copy, and taken only where one is meant: served as an original it would
     be its own reference, and run without TensorRT where an engine is missing. A copy is read as its source was.
     """
-    if not (folder / "saved_model.pb").is_file():
-        raise UnusableModel(f"{folder.name} is not a SavedModel: it has no saved_model.pb")
+    if problem := files.no_savedmodel(folder):
+        raise UnusableModel(problem)
     if not may_have_engines and (problem := engines.no_original(folder)):
         raise UnusableModel(problem)
     try:

@@ -5,6 +5,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from app.__main__ import main
+from app.api.parameters import Parameters
 from app.misspelt import misspelt
 from app.model_folder import find
 from app.settings import PREFIX, Settings, WrongSetting, bundled_model
@@ -223,6 +224,14 @@ def test_the_help_has_every_setting_and_no_option_for_a_token(name: str, capsys:
     text = capsys.readouterr().out
     assert (f"--{name.replace('_', '-')} " in text) == ("token" not in name)
     assert PREFIX + name.upper() in text
+
+
+def test_the_help_of_detect_has_the_defaults_of_the_api(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["detect", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"from 0 to 1 (default: {Parameters.model_fields['threshold'].default})" in text
+    assert f"(default: {Parameters.model_fields['backend'].default})" in text
 
 
 def test_the_help_has_the_values_and_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ _STRINGS = 500  # that are passed over in one step
 _ESCAPED_BYTES = 32 << 10  # of a string with escapes: unescaping takes ten times as long as copying
 _ESCAPE_BYTES = 6  # of the longest escape, like \u002f
 _INVALID = "the body is not valid JSON"
-_BEGINNING = re.compile(rb"(\xef\xbb\xbf)?\s*(\[|\{\s*[\"}])")  # of an object or a list
+_OPENING = re.compile(rb"(\xef\xbb\xbf)?\s*(\[|\{\s*[\"}])")  # of an object or a list
 _PEEKED_BYTES = 1_000
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _PICTURES = ("image", "images")
@@ -42,7 +42,9 @@ async def read(body: bytes, steps: Steps) -> JsonBody:
     """The JSON in `body`; BadRequest if it is none, or has more than it may."""
     reader = Reader(body, steps)
     data = await reader.parsed()
-    several = _named(data) == "images"
+    if (named := the_one(data, _PICTURES)) is None:
+        raise BadRequest(_other_form(data))
+    several = named == "images"
     image, images = data.pop("image", None), data.pop("images", None)
     encoded = _listed(images) if several else [image]
     pictures = [await reader.picture(item) for item in encoded]
@@ -52,12 +54,13 @@ async def read(body: bytes, steps: Steps) -> JsonBody:
     return JsonBody(pictures, several, data)
 
 
-def _named(data: object) -> str:
-    """The name that the pictures have; null is what generated clients send for what nobody has set."""
-    names = [name for name in _PICTURES if data.get(name) is not None] if isinstance(data, dict) else []
-    if len(names) != 1:
-        raise BadRequest(_other_form(data))
-    return names[0]
+def the_one(data: object, names: Sequence[str]) -> str | None:
+    """The one of these names that an object has; None if it has another number of them, or is no object.
+
+    Generated clients send null for what nobody has set.
+    """
+    given = [name for name in names if data.get(name) is not None] if isinstance(data, dict) else []
+    return given[0] if len(given) == 1 else None
 
 
 def _other_form(data: object) -> str:
@@ -110,7 +113,7 @@ class Reader:
         rest += body[at : at + _MAX_REST_BYTES + 1]
         if len(rest) > _MAX_REST_BYTES:
             too_much = f"the JSON has more than {_MAX_REST_BYTES:,} bytes besides its pictures"
-            raise BadRequest(too_much if _BEGINNING.match(body, 0, _PEEKED_BYTES) else _why_invalid(body))
+            raise BadRequest(too_much if _OPENING.match(body, 0, _PEEKED_BYTES) else _why_invalid(body))
         return bytes(rest)
 
     def _kept(self, quote: int, end: int) -> bytes:

@@ -11,7 +11,7 @@ from app.api import parameters
 from app.api.access import TOKEN
 from app.api.dialects import bodies, pairs, tensors
 from app.api.dialects.examples import protocol_errors
-from app.api.dialects.json_bodies import Reader
+from app.api.dialects.json_bodies import Reader, the_one
 from app.api.dialects.named import posted
 from app.api.dialects.steps import Steps
 from app.api.discretion import discreet
@@ -131,10 +131,9 @@ def _info(tensor: Tensor) -> dict[str, Any]:
 
 def _is_row(data: object) -> bool:
     """Whether pictures are given in rows and not in columns."""
-    names = [name for name in _FORMS if data.get(name) is not None] if isinstance(data, dict) else []
-    if len(names) != 1:
+    if (named := the_one(data, _FORMS)) is None:
         raise BadRequest(_FORM)
-    return names == ["instances"]
+    return named == "instances"
 
 
 def _encoded(data: Mapping[str, Any], signature: Tensors) -> Sequence[object]:

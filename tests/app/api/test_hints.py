@@ -120,7 +120,7 @@ async def test_a_picture_at_a_path_that_takes_none_is_told_the_method(path: str,
         assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}
 
 
-async def test_options_of_an_admin_have_their_limit_still(shared: Api) -> None:
+async def test_where_pictures_are_taken_one_that_is_too_large_is_told_so(shared: Api) -> None:
     assert (await shared.client.post("/v1/models/street_signs:predict", content=bytes(21_000_000))).status_code == 413
 
 
