@@ -14,8 +14,9 @@ class BatchSettings(ModelSettings, frozen=True, extra="forbid"):
         default=None,
         ge=1,
         le=32,
-        description="Batches that each worker works on at once. Default: on a CPU 2, for an ONNX copy one more than "
-        "there are cores; on a GPU 4, for TensorFlow with 16 cores or more 8.",
+        description="Batches that each worker works on at once; of those of an ONNX copy half are on the GPU. Default: "
+        "on a CPU 2, for an ONNX copy one more than there are cores; on a GPU 8, for TensorFlow with fewer than 16 "
+        "cores 4.",
     )
     replicas: int | None = Field(
         default=None,

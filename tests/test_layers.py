@@ -20,7 +20,8 @@ API_PROCESS = ("app.__main__", "app.main", "app.server")
 MAY_BE_IMPORTED_IN = {
     "tensorflow": {"app.backends.", "converter.comparison.", "converter.graph.", "converter.machine.environment"}
     | {"converter.model.", "converter.tftrt."},
-    "onnxruntime": {"converter.graph.", "converter.model.onnx_lanes", "converter.model.providers"},
+    "onnxruntime": {"converter.graph.", "converter.model.onnx_lanes", "converter.model.onnx_rows"}
+    | {"converter.model.providers"},
     "simplejpeg": {"converter.model.jpeg"},
     "jinja2": {"app.web."},
     "grpc": {"app.rpc."},

@@ -31,7 +31,8 @@ class OnnxModel:
         on_gpu = names != [providers.CPU]
         in_flight = options.batches_in_flight or _in_flight(on_gpu=on_gpu)
         wanted = _wanted(options, on_gpu=on_gpu)
-        self._copy = _load(options, names, Share(in_flight, wanted, _bytes(options.gpu.memory_mib)))
+        share = Share(_lanes(in_flight), wanted, _bytes(options.gpu.memory_mib))
+        self._copy = _load(options, names, share)
         loaded = time.monotonic()
         with self._copy.warming():
             sizes = warm_up(twice(self._call), wanted, self._copy.description.input, name="the copy")
@@ -108,8 +109,13 @@ def _device(nodes: Mapping[str, int]) -> str:
 
 
 def _in_flight(*, on_gpu: bool) -> int:
-    """One thread computes one picture: as many as there are cores, and one more that is there when one waits."""
-    return 4 if on_gpu else cores.usable() + 1
+    """On a CPU one thread computes one picture: as many as cores, and one more that is there when one waits."""
+    return 8 if on_gpu else cores.usable() + 1
+
+
+def _lanes(in_flight: int) -> int:
+    """How many batches a GPU runs at once: the others are being decoded meanwhile, or end on the CPU."""
+    return (in_flight + 1) // 2
 
 
 def _described(copy: OnnxCopy) -> dict[str, Any]:

@@ -6,15 +6,13 @@ they are; ONNX Runtime ties such a graph to the thread that captured it, and not
 """
 
 import queue
-from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -22,63 +20,41 @@ from converter.machine.error_text import first_line
 from converter.model import onnx_ending, providers
 from converter.model.exclusive import SharedLock
 from converter.model.onnx_layout import COUNT
+from converter.model.onnx_rows import KINDS, Rows, room
 
 Values = Mapping[str, NDArray[Any]]
-Write = Callable[[Sequence["Rows"]], None]  # puts a batch into a session's inputs
+Batch = Mapping[str, Rows | NDArray[Any]]  # a session's inputs by name, on the device or not
 _CAPTURING = {"enable_cuda_graph": "1"}
 # A session for one shape may try all of cuDNN's ways, once; with channels last half-precision units are used best.
 # What it needs is known after one run: an arena that grows by powers of two would take up to twice as much.
 _FIXED = {"cudnn_conv_algo_search": "EXHAUSTIVE", "prefer_nhwc": "1", "arena_extend_strategy": "kSameAsRequested"}
 _RUNS = 2  # until a graph is captured and has been replayed once
-_UNCAPTURED = "-1"  # the number of the graph that ONNX Runtime never captures
 _CPU: providers.Asked = [(providers.CPU, {})]
 
 
-class Rows:
-    """A batch of one input on the device, written picture by picture or as a whole."""
-
-    def __init__(self, name: str, shape: Sequence[int], kind: Any, device: str) -> None:
-        self.name, self.shape, self.kind = name, tuple(shape), np.dtype(kind)
-        self.value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), kind, device, 0)
-        self._device, self._row_bytes = device, int(np.prod(shape[1:], dtype=np.int64)) * self.kind.itemsize
-
-    def fill(self, values: NDArray[Any]) -> None:
-        """Write all of it."""
-        self.value.update_inplace(np.ascontiguousarray(values, self.kind))
-
-    def bind(self, binding: Any, row: int) -> None:
-        """Have a session write its output of this name into one row."""
-        place = self.value.data_ptr() + row * self._row_bytes
-        binding.bind_output(self.name, self._device, 0, self.kind.type, self.shape[1:], place)
-
-
 class Sized:
-    """The network's front for one batch size, in one thread; it searches and begins before it runs."""
+    """The network's front for one batch size, in one thread; it begins before it runs. RuntimeError without its GPU."""
 
     def __init__(self, model: Any, batch: int, options: "Options", *, capture: bool) -> None:
         limit = providers.limited(options.share.of_session(batch, onnx_ending.weights_bytes(model)))
         wanted = providers.changed(options.asked, {**_FIXED, **limit, **(_CAPTURING if capture else {})})
         self._session = _session(onnx_ending.fixed(model, batch, count=COUNT), options, wanted)
+        if (first := self._session.get_providers()[0]) != wanted[0][0]:
+            raise RuntimeError(f"ONNX Runtime took {first} in place of {wanted[0][0]}")
         device = options.device
-        self.inputs = [Rows(each.name, each.shape, _KINDS[each.type], device) for each in self._session.get_inputs()]
+        self.inputs = [Rows(each.name, each.shape, KINDS[each.type], device) for each in self._session.get_inputs()]
         self._binding = self._session.io_binding()
         for rows in self.inputs:
             self._binding.bind_ortvalue_input(rows.name, rows.value)
-        self._fixed = {each.name: _room(each, device) for each in self._session.get_outputs()}
-        for name, room in self._fixed.items():
-            if room is None:
+        self._fixed = {each.name: room(each, device) for each in self._session.get_outputs()}
+        for name, place in self._fixed.items():
+            if place is None:
                 self._binding.bind_output(name, "cpu")
             else:
-                self._binding.bind_ortvalue_output(name, room)
-
-    def search(self) -> None:
-        """Find the fastest convolutions."""
-        options = onnxruntime.RunOptions()
-        options.add_run_config_entry("gpu_graph_id", _UNCAPTURED)
-        self._session.run_with_iobinding(self._binding, options)
+                self._binding.bind_ortvalue_output(name, place)
 
     def begin(self) -> None:
-        """Capture a graph; nothing else may use the GPU meanwhile."""
+        """Find the fastest convolutions and capture a graph; nothing else may use the GPU meanwhile."""
         for _ in range(_RUNS):
             self._session.run_with_iobinding(self._binding)
 
@@ -99,16 +75,21 @@ class Options:
     share: providers.Share = field(default_factory=providers.Share)
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether the device is a GPU, which captures graphs."""
+        return self.device == "cuda"
+
+    @property
     def for_pictures(self) -> providers.Asked:
-        """The providers of the session that prepares pictures, which has a quarter of the memory."""
+        """The providers of the session that prepares pictures; what it and the prepared batches take is a quarter."""
         memory = self.share.memory_bytes
-        return self.asked if memory is None else providers.changed(self.asked, providers.limited(memory // 4))
+        return self.asked if memory is None else providers.changed(self.asked, providers.limited(memory // 8))
 
 
 class Lanes:
-    """The network; `run` may be called from as many threads as there are lanes, more wait.
+    """The network; `run` may be called from any number of threads, and runs as many batches at once as there are lanes.
 
-    `write` puts a batch into the inputs of the session for its size. ValueError if the network can't be run so.
+    ValueError if the network can't be run so.
     """
 
     def __init__(self, network: Path, options: Options) -> None:
@@ -116,13 +97,15 @@ class Lanes:
         self._front, self._options = parts.front, options
         options.share.of_session(1, onnx_ending.weights_bytes(parts.front))  # ValueError here, not at the first batch
         _check_sides(self._front)
-        self.assigned = _assigned(parts, options)
+        whole = _session(parts.front, options, options.asked)
+        self._inputs = _inputs(whole)
+        self.assigned = _assigned(whole, parts, options)
         self._ending = None if parts.ending is None else _session(parts.ending, options, _CPU)
         self._free = queue.SimpleQueue[_Lane]()
         self._lanes = [_Lane() for _ in range(options.share.lanes)]
         for lane in self._lanes:
             self._free.put(lane)
-        self._lock, self._warming, self._capture = SharedLock(), False, options.device == "cuda"
+        self._lock, self._warming, self._capture = SharedLock(), False, options.on_gpu
         self.notes: list[str] = []  # what it could not do, in sentences
 
     @contextmanager
@@ -134,12 +117,21 @@ class Lanes:
         finally:
             self._warming = False
 
-    def run(self, batch: int, write: Write, *more: Values) -> dict[str, NDArray[Any]]:
-        """The network's outputs for a batch of this size; `more` are values that its ending may read besides."""
-        found = self._on_all(batch, write) if self._warming else self._on_one(batch, write)
+    def inputs(self, batch: int) -> list[Rows]:
+        """Memory of the device from which `run` takes a batch of this size; ask for it, and write to it, `beside`."""
+        return [Rows(name, (batch, *sides), kind, self._options.device) for name, sides, kind in self._inputs]
+
+    def beside(self) -> AbstractContextManager[None]:
+        """Within the block others may use the GPU too."""
+        return self._lock.shared()
+
+    def run(self, inputs: Batch, values: Values) -> dict[str, NDArray[Any]]:
+        """The network's outputs for a batch; `values` are what its ending may read besides, and the batch's size."""
+        batch = int(values[COUNT])
+        found = self._on_all(batch, inputs) if self._warming else self._on_one(batch, inputs)
         if self._ending is not None:
             gives = [each.name for each in self._ending.get_outputs()]
-            given = ChainMap(found, *map(dict, more))
+            given = {**values, **found}
             found |= zip(gives, self._ending.run(gives, {name: given[name] for name in self.ending_reads}), strict=True)
         return found
 
@@ -154,30 +146,32 @@ class Lanes:
             lane.thread.shutdown()
             lane.sized.clear()
 
-    def _on_one(self, batch: int, write: Write) -> dict[str, NDArray[Any]]:
+    def _on_one(self, batch: int, inputs: Batch) -> dict[str, NDArray[Any]]:
         lane = self._free.get()
         try:
-            return lane.thread.submit(self._in_thread, lane, batch, write).result()
+            return lane.thread.submit(self._in_thread, lane, batch, inputs).result()
         finally:
             self._free.put(lane)
 
-    def _on_all(self, batch: int, write: Write) -> dict[str, NDArray[Any]]:
+    def _on_all(self, batch: int, inputs: Batch) -> dict[str, NDArray[Any]]:
         """Beside each other: sessions are opened so, which is half of what a lane needs before its first batch."""
         lanes = [self._free.get() for _ in self._lanes]
         try:
-            begun = [lane.thread.submit(self._in_thread, lane, batch, write) for lane in lanes]
+            begun = [lane.thread.submit(self._in_thread, lane, batch, inputs) for lane in lanes]
+            wait(begun)
             found, *_ = [each.result() for each in begun]
             return found
         finally:
             for lane in lanes:
                 self._free.put(lane)
 
-    def _in_thread(self, lane: "_Lane", batch: int, write: Write) -> dict[str, NDArray[Any]]:
+    def _in_thread(self, lane: "_Lane", batch: int, inputs: Batch) -> dict[str, NDArray[Any]]:
         if batch not in lane.sized:
             lane.sized[batch] = self._sized(batch)
         with self._lock.shared():
             sized = lane.sized[batch]
-            write(sized.inputs)
+            for rows in sized.inputs:
+                rows.fill(inputs[rows.name])
             return sized.run()
 
     def _sized(self, batch: int) -> Sized:
@@ -195,7 +189,8 @@ class Lanes:
     def _begun(self, batch: int, *, capture: bool) -> Sized:
         with self._lock.shared():
             sized = Sized(self._front, batch, self._options, capture=capture)
-            sized.search()  # in all lanes at once: three quarters of the time that one after the other takes
+        # Where lanes searched beside each other, which takes a quarter less, CUDA now and then told one of them that
+        # another was capturing.
         with self._lock.alone():
             sized.begin()
         return sized
@@ -217,34 +212,17 @@ def _check_sides(front: Any) -> None:
             raise ValueError(f"the value {each.name!r} has no fixed size")
 
 
-def _assigned(parts: onnx_ending.Halves, options: Options) -> providers.Assigned:
-    """What runs where; the ending is on the CPU because it was put there. ValueError for a type that can't be fed."""
-    session = _session(parts.front, options, options.asked)
-    if other := [each.name for each in session.get_inputs() if each.type not in _KINDS]:
+def _inputs(session: onnxruntime.InferenceSession) -> list[tuple[str, Sequence[int], Any]]:
+    """Name, sides of one row and type of each input that is a batch. ValueError for a type that can't be fed."""
+    found = [each for each in session.get_inputs() if each.name != COUNT]
+    if other := [each.name for each in found if each.type not in KINDS]:
         raise ValueError(f"the value {other[0]!r} has a type that is not written to a GPU")
+    return [(each.name, each.shape[1:], KINDS[each.type]) for each in found]
+
+
+def _assigned(session: onnxruntime.InferenceSession, parts: onnx_ending.Halves, options: Options) -> providers.Assigned:
+    """What runs where; the ending is on the CPU because it was put there."""
     found = providers.assigned(session, [name for name, _ in options.asked])
     ending = len(parts.ending.graph.node) if parts.ending is not None else 0
     nodes = {**found.nodes, "CPU": found.nodes.get("CPU", 0) + ending}
     return replace(found, nodes={name: count for name, count in nodes.items() if count})
-
-
-_KINDS = {
-    f"tensor({name})": kind
-    for name, kind in {
-        "float": np.float32,
-        "float16": np.float16,
-        "double": np.float64,
-        "uint8": np.uint8,
-        "int8": np.int8,
-        "int32": np.int32,
-        "int64": np.int64,
-        "bool": np.bool_,
-    }.items()
-}
-
-
-def _room(tensor: Any, device: str) -> Any | None:
-    """Where an output is written each time, or None if its size is known only afterwards."""
-    if tensor.type in _KINDS and all(isinstance(side, int) for side in tensor.shape):
-        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(tensor.shape, _KINDS[tensor.type], device, 0)
-    return None

@@ -125,9 +125,14 @@ def session(
     if weights is not None:
         settings.add_session_config_entry(_WEIGHTS, str(weights))
     if any(name != CPU for name, _ in wanted):
-        onnxruntime.preload_dlls()  # CUDA and cuDNN as pip installs them
+        preload()
     given = graph if isinstance(graph, bytes) else str(graph)
     return onnxruntime.InferenceSession(given, settings, providers=[(name, dict(each)) for name, each in wanted])
+
+
+def preload() -> None:
+    """Load CUDA and cuDNN as pip installs them."""
+    onnxruntime.preload_dlls()
 
 
 def assigned(opened: onnxruntime.InferenceSession, names: Sequence[str]) -> Assigned:

@@ -13,6 +13,7 @@ from onnx import ModelProto
 
 from converter.model.detections import SCORES
 from converter.model.exclusive import SharedLock
+from converter.model.jpeg import Undecodable
 from converter.model.onnx_copy import OnnxCopy
 from converter.model.onnx_ending import halves
 from converter.model.onnx_gpu import OnGpu
@@ -64,6 +65,24 @@ def test_what_was_decoded_by_others_is_written_as_it_is(folder: Path) -> None:
     assert not copy.takes_jpegs
     assert copy.run(FILES[:2], values)[SCORES].tolist() == [[0.25], [0.75]]
     copy.close()
+
+
+def test_a_file_that_can_not_be_decoded_disturbs_no_other_batch(copy: OnGpu, folder: Path) -> None:
+    usual = OnnxCopy(folder, providers=[CPU])
+    expected = usual.outputs(FILES)[SCORES]
+    broken = [FILES[0], pictures.jpeg()[:40], *FILES]
+
+    def spoilt(_: int) -> None:
+        with pytest.raises(Undecodable):
+            copy.run(broken, counted(broken))
+
+    with ThreadPoolExecutor(4) as pool:
+        failing = [pool.submit(spoilt, number) for number in range(20)]
+        found = [pool.submit(copy.run, FILES, counted(FILES)) for _ in range(40)]
+        for each in failing:
+            each.result()
+        for answer in found:
+            np.testing.assert_array_equal(answer.result()[SCORES], expected)
 
 
 def test_every_lane_is_warmed(copy: OnGpu) -> None:
