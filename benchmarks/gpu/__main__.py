@@ -73,6 +73,7 @@ def how(args: argparse.Namespace) -> How:
         orders_seconds=args.orders_seconds,
         settings=settings(args.set),
         precision=args.precision,
+        run=args.run,
         photo=args.photo,
         images=args.images,
         end=time.monotonic() + 60 * args.minutes,
@@ -106,6 +107,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--orders-seconds", type=float, default=60, help="of batch sizes in random order")
     parser.add_argument("--minutes", type=float, default=8, help="most for a part; what is under way then is finished")
     parser.add_argument("--precision", choices=PRECISIONS, default="FP16", help="of the copies")
+    parser.add_argument(
+        "--run", default="", help="what to call this run in the page, like its date; ratios are of one run"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
     parser.add_argument("--photo", type=Path, default=PHOTO)
     parser.add_argument("--images", type=Path, default=sampling.PHOTOS, help="backends are compared on those in here")

@@ -101,8 +101,9 @@ def memory(worker: int | None = None) -> dict[str, int]:
 
 
 def _settled(server: Server, backends: tuple[str, ...]) -> bool:
-    states = server.model()["backends"]
-    return all(states[name]["state"] in _SETTLED for name in backends)
+    told = [server.model()["backends"][name] for name in backends]
+    replicas = [each["state"] for one in told for each in one.get("replicas", ())]
+    return all(one["state"] in _SETTLED for one in told) and "loading" not in replicas
 
 
 def _cpu(pids: Mapping[str, int]) -> dict[str, float]:

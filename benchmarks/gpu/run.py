@@ -48,6 +48,7 @@ class How:
     orders_seconds: float
     settings: Settings
     precision: str
+    run: str  # points of several runs may be in one file
     photo: Path
     images: Path  # a folder of small ones, on which backends are compared
     end: float  # by time.monotonic()
@@ -145,7 +146,7 @@ _DOES: Mapping[str, Callable[[Part, How, Model], None]] = {
 
 def _key(part: Part, how: How, **more: Any) -> dict[str, Any]:
     key = {"model": part.model, "backend": part.backend, "precision": how.precision, **more}
-    return {**key, "settings": dict(sorted(how.settings.items()))}
+    return {**key, "settings": dict(sorted(how.settings.items())), **({"run": how.run} if how.run else {})}
 
 
 def _environ(how: How) -> Settings:

@@ -28,19 +28,28 @@ def render(points: Path, page: Path) -> None:
 
 
 def tables(points: Sequence[Point]) -> str:
-    """All of it, under a heading for each model."""
+    """All of it, under a heading for each model and run, the newest run first: ratios are of one run."""
     parts = []
     for model in MODELS:
-        if own := [each for each in points if each["key"]["model"] == model]:
-            devices = {each["device"] for each in own if each.get("device", "CPU") != "CPU"} or {"CPU"}
-            precisions = {each["key"]["precision"] for each in own}
-            parts.append(f"### {TITLES[model]}: {', '.join(sorted(devices))}, {'/'.join(sorted(precisions))} copies")
-            parts += [text for text in _of_model(own) if text]
+        for run in sorted({_run(each) for each in points}, reverse=True):
+            own = [each for each in points if each["key"]["model"] == model and _run(each) == run]
+            parts += [_heading(model, run, own), *filter(None, _of_one(own))] if own else []
     picture = f"![Pictures a second by connections]({PLOT})"
     return "\n\n".join(["", picture, *parts, ""])
 
 
-def _of_model(points: Sequence[Point]) -> Iterable[str]:
+def _heading(model: str, run: str, points: Sequence[Point]) -> str:
+    devices = {each["device"] for each in points if each.get("device", "CPU") != "CPU"} or {"CPU"}
+    precisions = {each["key"]["precision"] for each in points}
+    when = f", {run}" if run else ""
+    return f"### {TITLES[model]}: {', '.join(sorted(devices))}, {'/'.join(sorted(precisions))} copies{when}"
+
+
+def _run(one: Point) -> str:
+    return str(one["key"].get("run", ""))
+
+
+def _of_one(points: Sequence[Point]) -> Iterable[str]:
     usual = [each for each in _taken(points, "http") if not each["key"]["settings"]]
     natives = {_connections(each): each["per_s"] for each in usual if each["key"]["backend"] == "native"}
     raw = [each for each in points if "x" in each["key"]["step"]]
@@ -163,12 +172,18 @@ _BUILD: Cells = {"batch sizes": lambda one: one["key"]["sizes"], "seconds": _fig
 
 
 def _lines(points: Sequence[Point]) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """For the plot, by model and backend: connections and pictures a second, with the settings as they are."""
+    """For the plot, by model and backend: connections and pictures a second of its newest run without settings."""
+    usual = [one for one in _taken(points, "http") if not _settings(one)]
+    newest: dict[tuple[str, str], str] = {}
+    for one in usual:
+        newest[_line(one)] = max(_run(one), newest.get(_line(one), ""))
     lines: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for one in _taken(points, "http"):
-        if not _settings(one):
-            key = one["key"]
-            lines.setdefault(TITLES[key["model"]], {}).setdefault(key["backend"], []).append(
-                (key["connections"], one["per_s"])
-            )
+    for one in usual:
+        if _run(one) == newest[_line(one)]:
+            model, backend = _line(one)
+            lines.setdefault(TITLES[model], {}).setdefault(backend, []).append((_connections(one), one["per_s"]))
     return lines
+
+
+def _line(one: Point) -> tuple[str, str]:
+    return one["key"]["model"], one["key"]["backend"]

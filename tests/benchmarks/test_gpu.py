@@ -55,6 +55,23 @@ def test_points_become_tables_and_a_plot(tmp_path: Path) -> None:
     assert picture.count("<polyline") == 2
 
 
+def test_ratios_are_of_one_run_and_the_newest_one_is_drawn(tmp_path: Path) -> None:
+    points = Points(tmp_path / "points.jsonl")
+    for run, backend, rate in (
+        ("2026-01-01", "native", 100.0),
+        ("2026-01-01", "trt", 300.0),
+        ("2026-01-02", "native", 200.0),
+    ):
+        points.add(key(backend, "http", connections=8, seconds=2.0, run=run), {**FIGURES, "per_s": rate})
+    table.render(points.file, page(tmp_path))
+    text, picture = (tmp_path / "gpu.md").read_text(), (tmp_path / table.PLOT).read_text()
+    newest, oldest = text.index("copies, 2026-01-02"), text.index("copies, 2026-01-01")
+    assert newest < text.index("| native |  | 1.00 |  | 8 | 2.0 | 200.0 |") < oldest < text.index("| trt |  | 3.00 |")
+    assert picture.count("<polyline") == 2
+    assert ">300</text>" in picture
+    assert ">100</text>" not in picture, "native of the older run"
+
+
 def test_every_part_has_a_name_of_its_model_and_backend() -> None:
     for name, part in parts.every().items():
         assert name.startswith(part.model)
