@@ -75,7 +75,8 @@ def how(args: argparse.Namespace) -> How:
         precision=args.precision,
         run=args.run,
         photo=args.photo,
-        images=args.images,
+        images=args.images or sampling.PHOTOS,
+        compared=args.images,
         end=time.monotonic() + 60 * args.minutes,
     )
 
@@ -104,7 +105,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=10, help="of each point over HTTP")
     parser.add_argument("--layouts", default="1x1,1x8,4x8,8x8", help="callers x batch of the raw call; empty: none")
     parser.add_argument("--raw-seconds", type=float, default=4, help="of each layout")
-    parser.add_argument("--orders-seconds", type=float, default=60, help="of batch sizes in random order")
+    parser.add_argument("--orders-seconds", type=float, default=60, help="of `orders` and `mixed`")
     parser.add_argument("--minutes", type=float, default=8, help="most for a part; what is under way then is finished")
     parser.add_argument("--precision", choices=PRECISIONS, default="FP16", help="of the copies")
     parser.add_argument(
@@ -112,7 +113,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
     parser.add_argument("--photo", type=Path, default=PHOTO)
-    parser.add_argument("--images", type=Path, default=sampling.PHOTOS, help="backends are compared on those in here")
+    parser.add_argument(
+        "--images", type=Path, help="a folder on which backends are compared, in place of crops made here"
+    )
     return parser.parse_args()
 
 

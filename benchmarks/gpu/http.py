@@ -102,7 +102,7 @@ def memory(worker: int | None = None) -> dict[str, int]:
 
 def _settled(server: Server, backends: tuple[str, ...]) -> bool:
     told = [server.model()["backends"][name] for name in backends]
-    replicas = [each["state"] for one in told for each in one.get("replicas", ())]
+    replicas = [each["state"] for one in told for each in one["replicas"] or ()]
     return all(one["state"] in _SETTLED for one in told) and "loading" not in replicas
 
 

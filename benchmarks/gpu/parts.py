@@ -19,7 +19,7 @@ class Part:
 
     model: str
     backend: str  # one of BACKENDS; or what is done with several
-    does: str  # build, load, orders, agreement or beside
+    does: str  # build, load, orders, mixed, agreement or beside
     variants: tuple[Settings, ...] = field(default=({},))
 
 
@@ -32,6 +32,7 @@ def _of(model: str) -> Iterator[tuple[str, Part]]:
     for backend in BACKENDS:
         yield f"{model}/{backend}", Part(model, backend, "load")
         yield f"{model}/{backend}/orders", Part(model, backend, "orders")
+        yield f"{model}/{backend}/mixed", Part(model, backend, "mixed")
         yield f"{model}/{backend}/flight", Part(model, backend, "load", tuple(map(_in_flight, IN_FLIGHT)))
     for backend in COPIES:
         yield f"{model}/{backend}/build", Part(model, backend, "build")

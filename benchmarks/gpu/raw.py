@@ -1,7 +1,8 @@
 """A backend called as its worker calls it, without a server: `python -m benchmarks.gpu.raw '{"backend": …}'`.
 
 Prints a line of JSON for each step as soon as it is done: how ready it was, then `4x8` (four callers with batches of
-eight), `orders` (batch sizes in random and in falling order), or writes what it finds in photos at each batch size.
+eight), `orders` (batch sizes in random and in falling order), `mixed` (callers at once, with any photos), or writes
+what it finds in photos at each batch size.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import random
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,12 @@ from app.backends.backend import Facts, GpuUse
 from app.backends.child import Runner, WorkerOptions
 from benchmarks.copy_rates import PHOTO, rate, slowest
 from converter import stored
+from converter.comparison import agreement
+from converter.comparison.matching import compare
 from converter.model import sampling
+from converter.model.detections import Detections
 from converter.targets import KINDS
+from converter.tolerance import Tolerance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,7 @@ class Request:
     photo: Path = PHOTO
     images: Path = sampling.PHOTOS  # a folder
     orders_s: float = 0.0
+    mixed_s: float = 0.0
     detections: Path | None = None  # the file for what is found, by batch size
 
 
@@ -61,6 +68,8 @@ def main() -> int:
         tell({"step": layout, "batch": batch, **rate(call, threads, batch, request.seconds)})
     if request.orders_s:
         tell({"step": "orders", **orders(call, facts.batch_sizes[-1], request.orders_s)})
+    if request.mixed_s:
+        tell({"step": "mixed", **mixed(runner, request.images, request.mixed_s)})
     if request.detections:
         found = {batch: detected(runner, request.images, batch) for batch in range(1, facts.batch_sizes[-1] + 1)}
         request.detections.write_text(json.dumps(found))
@@ -108,6 +117,33 @@ def orders(call: Any, largest: int, seconds: float) -> dict[str, Any]:
         "falling_p50_ms": falling["p50_ms"],
         "ratio": round(by_time[-1] / falling["slowest_ms"], 2),
     }
+
+
+def mixed(runner: Runner, images: Path, seconds: float) -> dict[str, Any]:
+    """As many callers as batches in flight, whose batches are of any size and of any photos, by the rule of a gate.
+
+    What a photo gets in company is compared with what it gets alone.
+    """
+    photos, largest = sampling.pictures(images), runner.facts.batch_sizes[-1]
+    sizes = list(map(sampling.size_of, photos))
+    alone = [runner.run([photo], [size])[0] for photo, size in zip(photos, sizes, strict=True)]
+    end = time.monotonic() + seconds
+
+    def caller(seed: int) -> list[tuple[int, Detections]]:
+        draw, found = random.Random(seed), list[tuple[int, Detections]]()
+        while time.monotonic() < end:
+            chosen = draw.sample(range(len(photos)), draw.randint(1, largest))
+            answers = runner.run([photos[each] for each in chosen], [sizes[each] for each in chosen])
+            found += zip(chosen, answers, strict=True)
+        return found
+
+    callers = runner.facts.batches_in_flight
+    with ThreadPoolExecutor(callers) as pool:
+        answered = [each for found in pool.map(caller, range(callers)) for each in found]
+    limits = Tolerance()
+    compared = (compare(alone[number], found, limits, photo=str(number)) for number, found in answered)
+    verdict = agreement.total(compared).verdict(limits)
+    return {"callers": callers, "pictures": len(answered), "verdict": verdict.word, "reason": verdict.reason}
 
 
 def detected(runner: Runner, images: Path, batch: int) -> list[Any]:

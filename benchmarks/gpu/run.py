@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu import http, models
+from benchmarks.gpu import crops, http, models
 from benchmarks.gpu.models import Model
 from benchmarks.gpu.parts import COPIES, Part, Settings
 from benchmarks.gpu.points import Points
@@ -50,7 +50,8 @@ class How:
     precision: str
     run: str  # points of several runs may be in one file
     photo: Path
-    images: Path  # a folder of small ones, on which backends are compared
+    images: Path  # a folder of small ones, on which servers judge copies
+    compared: Path | None  # the same for `agreement` and `mixed`; None: crops that are made
     end: float  # by time.monotonic()
 
     def check_time(self) -> None:
@@ -98,10 +99,17 @@ def load(part: Part, how: How, model: Model) -> None:
 
 
 def orders(part: Part, how: How, model: Model) -> None:
-    """Batch sizes in random order and in falling order."""
+    """Batch sizes in random order and in falling order, of one caller."""
     if part.backend in COPIES:
         build(part, how, model)
     _raw(part, how, model, [_key(part, how, step="orders")], orders_s=how.orders_seconds)
+
+
+def mix(part: Part, how: How, model: Model) -> None:
+    """Callers at once, each with batches of any size, against what each photo gets alone."""
+    if part.backend in COPIES:
+        build(part, how, model)
+    _raw(part, how, model, [_key(part, how, step="mixed")], mixed_s=how.orders_seconds, images=_crops(how))
 
 
 def agree(part: Part, how: How, model: Model) -> None:
@@ -110,7 +118,8 @@ def agree(part: Part, how: How, model: Model) -> None:
     files = {name: how.work / f"{part.model}-{name}.detections.json" for name in backends}
     for name, file in files.items():
         how.check_time()
-        _raw(replace(part, backend=name), how, model, [_key(part, how, step="detections", of=name)], detections=file)
+        key = _key(part, how, step="detections", of=name)
+        _raw(replace(part, backend=name), how, model, [key], detections=file, images=_crops(how))
     native = _read(files["native"])
     for name in backends[1:]:
         for size, found in _read(files[name]).items():
@@ -139,6 +148,7 @@ _DOES: Mapping[str, Callable[[Part, How, Model], None]] = {
     "build": build,
     "load": load,
     "orders": orders,
+    "mixed": mix,
     "agreement": agree,
     "beside": beside,
 }
@@ -147,6 +157,10 @@ _DOES: Mapping[str, Callable[[Part, How, Model], None]] = {
 def _key(part: Part, how: How, **more: Any) -> dict[str, Any]:
     key = {"model": part.model, "backend": part.backend, "precision": how.precision, **more}
     return {**key, "settings": dict(sorted(how.settings.items())), **({"run": how.run} if how.run else {})}
+
+
+def _crops(how: How) -> Path:
+    return how.compared or crops.written(how.work / "crops")
 
 
 def _environ(how: How) -> Settings:
@@ -183,7 +197,6 @@ def _request(part: Part, how: How, model: Model, **more: Any) -> Request:
         in_flight=int(in_flight) if in_flight else None,
         memory_mib=int(memory) if memory else None,
         photo=how.photo,
-        images=how.images,
         **more,
     )
 

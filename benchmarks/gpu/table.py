@@ -63,6 +63,7 @@ def _of_one(points: Sequence[Point]) -> Iterable[str]:
     yield _table(_taken(points, "http"), {**_WHO, **ratios, **_HTTP})
     yield _titled("Called directly, callers × batch:", _table(raw, {**_WHO, **_RAW}))
     yield _titled("Batch sizes of one caller:", _table(_taken(points, "orders"), {**_WHO, **_ORDERS}))
+    yield _titled("Callers at once, against each photo alone:", _table(_taken(points, "mixed"), {**_WHO, **_MIXED}))
     yield _titled("Against native, photos of several sizes:", _table(_taken(points, "agreement"), _AGREEMENT))
     ready = [each for step in ("served", "raw ready", "beside") for each in _taken(points, step)]
     yield _titled("Workers once warm:", _table(ready, {**_WHO, **_READY}))
@@ -153,6 +154,12 @@ _ORDERS: Cells = {
     "p50 ms": _figure("random_p50_ms"),
     "falling: slowest ms": _figure("falling_slowest_ms"),
     "random ÷ falling": _figure("ratio"),
+}
+_MIXED: Cells = {
+    "callers": _figure("callers"),
+    "pictures": _figure("pictures"),
+    "verdict": _figure("verdict"),
+    "": _figure("reason"),
 }
 _AGREEMENT: Cells = {
     "copy": lambda one: one["key"]["of"],

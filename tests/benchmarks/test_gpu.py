@@ -75,7 +75,7 @@ def test_ratios_are_of_one_run_and_the_newest_one_is_drawn(tmp_path: Path) -> No
 def test_every_part_has_a_name_of_its_model_and_backend() -> None:
     for name, part in parts.every().items():
         assert name.startswith(part.model)
-        assert part.does in ("build", "load", "orders", "agreement", "beside")
+        assert part.does in ("build", "load", "orders", "mixed", "agreement", "beside")
 
 
 def test_a_model_of_ones_own_must_have_been_put_there(tmp_path: Path) -> None:

@@ -122,12 +122,22 @@ async def test_a_token_is_asked_for_before_the_message_is_read(connect: Any) -> 
     assert (await error_of(await client.begin(INFER)))[0] == "UNAUTHENTICATED"
 
 
+async def under_way(client: Client, count: int) -> tuple[list[Any], tuple[str, str]]:
+    """So many calls that wait for their message, and the error of one more.
+
+    One that arrives beside the call that asks may be refused itself: another one is begun in its place.
+    """
+    calls, over = list[Any](), ("NOT_FOUND", "")
+    while over[0] == "NOT_FOUND":  # not all of them are there yet
+        calls = [call for call in calls if not call.done()]
+        calls += [await client.begin(INFER) for _ in range(count - len(calls))]
+        over = await client.refused("ModelReady")
+    return calls, over
+
+
 async def test_probes_are_answered_beside_as_many_calls_as_there_may_be(connect: Any) -> None:
     client: Client = await connect(queue_limit=1, max_batch=1)
-    calls = [await client.begin(INFER) for _ in range(3)]
-    over = "NOT_FOUND", ""
-    while over[0] == "NOT_FOUND":  # the three are not there yet
-        over = await client.refused("ModelReady")
+    calls, over = await under_way(client, 3)
     assert over == ("RESOURCE_EXHAUSTED", "3 calls are under way already; the limit is 3")
     assert (await client.call("ServerReady")).ready
     assert await (await client.begin(f"/{INFERENCE}/ServerLive"))  # nothing is waited for
@@ -140,10 +150,7 @@ async def test_probes_are_answered_beside_as_many_calls_as_there_may_be(connect:
 @pytest.mark.skipif(cores.usable() < 2, reason="two workers need two cores")
 async def test_each_worker_may_have_two_batches_of_calls(connect: Any) -> None:
     client: Client = await connect(queue_limit=1, max_batch=1, replicas=2)
-    calls = [await client.begin(INFER) for _ in range(5)]
-    over = "NOT_FOUND", ""
-    while over[0] == "NOT_FOUND":  # the five are not there yet
-        over = await client.refused("ModelReady")
+    calls, over = await under_way(client, 5)
     assert over == ("RESOURCE_EXHAUSTED", "5 calls are under way already; the limit is 5")
     for call in calls:
         await call.done_writing()
