@@ -53,8 +53,9 @@ class Row:
 
 
 def soak(folder: Path, plan: Plan) -> list[Row]:
-    """Start a server whose model stands in `folder`, and do it all."""
-    shutil.copytree(bundled_model() / "1", folder / "1")
+    """Start a server whose model stands in `folder`, or is put there, and do it all."""
+    if not (folder / "1").exists():
+        shutil.copytree(bundled_model() / "1", folder / "1")
     environ = {
         "DETECTOR_MODEL": str(folder),
         "DETECTOR_COPIES": plan.copy,
@@ -82,6 +83,8 @@ class Soak:
         self.requests = Requests(self.photos, copy=self.plan.copy)
         self.expected = Expected(self.server, self.photos, self.plan.copy)
         self.admin = admins.Admin(self.plan.copy, rest_s=max(3.0, self.plan.seconds / 20))
+        if self.plan.seconds < _LONG_S:
+            self.admin.until = 0.0  # its start has no conversion, whose end would be waited for
 
     def rows(self) -> list[Row]:
         """What was found, in the order in which it is done."""

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from benchmarks.serving import copied
 from benchmarks.soak.clients import Client, clients
 from benchmarks.soak.run import Plan, soak
 from benchmarks.soak.watch import slope
@@ -28,7 +29,9 @@ def test_what_a_client_raises_is_not_lost() -> None:
 
 @pytest.mark.heavy
 @pytest.mark.tensorflow
-def test_half_a_minute_of_everything_harms_nothing(tmp_path: Path) -> None:
-    rows = soak(tmp_path, Plan(seconds=30, seed=20261125, copy="frozen", leak=False))
+def test_half_a_minute_of_everything_harms_nothing(model_folder: Path, tmp_path: Path) -> None:
+    rows = soak(
+        copied(model_folder, tmp_path / "yolox_nano"), Plan(seconds=30, seed=20261125, copy="frozen", leak=False)
+    )
     assert [row for row in rows if not row.holds] == []
     assert len(rows) > 10
