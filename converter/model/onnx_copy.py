@@ -35,7 +35,7 @@ class OnnxCopy:
     """The copy in `folder`; `outputs` may be called from several threads at once.
 
     `providers` are names of ONNX Runtime's (None: all that this machine has but TensorRT), `threads` those that compute
-    one operation on a CPU. `share`: what it may use of a GPU; calls beyond its lanes wait.
+    one operation on a CPU. `share`: what it may use of a GPU; calls beyond its lanes prepare their pictures and wait.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""An ONNX copy's network on a GPU: a session of its own for each batch size and each batch in flight.
+"""An ONNX copy's network on a GPU: a session of its own for each batch size and each lane.
 
 With one session for all, cuDNN's plans are made again whenever the batch size changes, which takes 0.4 to 1.3 s (ONNX
 Runtime 1.31.1 on an H200). With sizes fixed, CUDA can replay the whole network as one graph, whose buffers stay where
@@ -81,7 +81,7 @@ class Options:
 
     @property
     def for_pictures(self) -> providers.Asked:
-        """The providers of the session that prepares pictures; what it and the prepared batches take is a quarter."""
+        """The providers of the session that prepares pictures; an eighth is left for prepared batches."""
         memory = self.share.memory_bytes
         return self.asked if memory is None else providers.changed(self.asked, providers.limited(memory // 8))
 
@@ -126,7 +126,7 @@ class Lanes:
         return self._lock.shared()
 
     def run(self, inputs: Batch, values: Values) -> dict[str, NDArray[Any]]:
-        """The network's outputs for a batch; `values` are what its ending may read besides, and the batch's size."""
+        """The network's outputs for a batch; `values` has the batch's size, and what the ending may read besides."""
         batch = int(values[COUNT])
         found = self._on_all(batch, inputs) if self._warming else self._on_one(batch, inputs)
         if self._ending is not None:

@@ -22,7 +22,7 @@ class Pinned:
     def __init__(self, runtime: Any) -> None:
         self._runtime = runtime
         self._idle: list[Place] = []
-        self._held, self._lock = 0, threading.Lock()
+        self._held, self._lock = 0, threading.RLock()  # memory may be freed while this thread asks for more
 
     def take(self) -> "Place":
         """A place, until it is given back."""

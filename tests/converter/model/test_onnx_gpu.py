@@ -1,8 +1,10 @@
 """An ONNX copy as a GPU runs it: here by the same code on the CPU, without CUDA graphs."""
 
+import contextlib
+import gc
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,28 @@ def test_a_file_that_can_not_be_decoded_disturbs_no_other_batch(copy: OnGpu, fol
             each.result()
         for answer in found:
             np.testing.assert_array_equal(answer.result()[SCORES], expected)
+
+
+def test_nor_does_it_leave_pixels_for_the_collector_to_find(copy: OnGpu) -> None:
+    broken = [*FILES, pictures.jpeg()[:40]]
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        with contextlib.suppress(Undecodable):
+            copy.run(broken, counted(broken))
+        gc.collect()
+        assert [each for each in gc.garbage if isinstance(each, Future)] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+
+
+def test_closed_it_keeps_no_batches(copy: OnGpu) -> None:
+    copy.run(FILES, counted(FILES))
+    assert copy._pictures is not None
+    assert copy._pictures._idle
+    copy.close()
+    assert not copy._pictures._idle
 
 
 def test_every_lane_is_warmed(copy: OnGpu) -> None:
