@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from converter.model import sampling
 
-PLACES = {0.8: 3, 0.6: 4, 0.45: 4}  # by the share of each side: so many crops across and down
+PLACES = {0.9: 3, 0.8: 4, 0.6: 4, 0.45: 3}  # by the share of each side: so many crops across and down
 QUALITY = 90
 
 
