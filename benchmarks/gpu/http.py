@@ -101,9 +101,9 @@ def memory(worker: int | None = None) -> dict[str, int]:
 
 
 def _settled(server: Server, backends: tuple[str, ...]) -> bool:
-    told = [server.model()["backends"][name] for name in backends]
-    replicas = [each["state"] for one in told for each in one["replicas"] or ()]
-    return all(one["state"] in _SETTLED for one in told) and "loading" not in replicas
+    states = server.model()["backends"]
+    replicas = [each["state"] for name in backends for each in states[name]["replicas"] or ()]
+    return all(states[name]["state"] in _SETTLED for name in backends) and "loading" not in replicas
 
 
 def _cpu(pids: Mapping[str, int]) -> dict[str, float]:

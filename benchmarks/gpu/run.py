@@ -69,7 +69,7 @@ def run(part: Part, how: How) -> None:
 
 
 def build(part: Part, how: How, model: Model) -> None:
-    """Make the copy if it is not there."""
+    """Make the copy if it is one and is not there."""
     seconds = models.build(model, part.backend)
     if seconds is not None:
         how.points.add(_key(part, how, step="build", sizes=model.sizes), {"seconds": seconds})
@@ -77,8 +77,7 @@ def build(part: Part, how: How, model: Model) -> None:
 
 def load(part: Part, how: How, model: Model) -> None:
     """The raw call, then the same over HTTP."""
-    if part.backend in COPIES:
-        build(part, how, model)
+    build(part, how, model)
     _raw(part, how, model, [_key(part, how, step=layout) for layout in how.layouts])
     asked = how.connections.items()
     keys = {count: _key(part, how, step="http", connections=count, seconds=seconds) for count, seconds in asked}
@@ -100,15 +99,13 @@ def load(part: Part, how: How, model: Model) -> None:
 
 def orders(part: Part, how: How, model: Model) -> None:
     """Batch sizes in random order and in falling order, of one caller."""
-    if part.backend in COPIES:
-        build(part, how, model)
+    build(part, how, model)
     _raw(part, how, model, [_key(part, how, step="orders")], orders_s=how.orders_seconds)
 
 
 def mix(part: Part, how: How, model: Model) -> None:
     """Callers at once, each with batches of any size, against what each photo gets alone."""
-    if part.backend in COPIES:
-        build(part, how, model)
+    build(part, how, model)
     _raw(part, how, model, [_key(part, how, step="mixed")], mixed_s=how.orders_seconds, images=_crops(how))
 
 

@@ -101,6 +101,9 @@ class Lanes:
         self._inputs = _inputs(whole)
         self.assigned = _assigned(whole, parts, options)
         self._ending = None if parts.ending is None else _session(parts.ending, options, _CPU)
+        ends = ((), ()) if self._ending is None else (self._ending.get_inputs(), self._ending.get_outputs())
+        # The values that the ending reads, of the front's and others, and those that it gives.
+        self.ending_reads, self._gives = ([each.name for each in side] for side in ends)
         self._free = queue.SimpleQueue[_Lane]()
         self._lanes = [_Lane() for _ in range(options.share.lanes)]
         for lane in self._lanes:
@@ -130,15 +133,10 @@ class Lanes:
         batch = int(values[COUNT])
         found = self._on_all(batch, inputs) if self._warming else self._on_one(batch, inputs)
         if self._ending is not None:
-            gives = [each.name for each in self._ending.get_outputs()]
             given = {**values, **found}
-            found |= zip(gives, self._ending.run(gives, {name: given[name] for name in self.ending_reads}), strict=True)
+            ended = self._ending.run(self._gives, {name: given[name] for name in self.ending_reads})
+            found |= zip(self._gives, ended, strict=True)
         return found
-
-    @property
-    def ending_reads(self) -> frozenset[str]:
-        """The values that the ending reads, of the front's and others."""
-        return frozenset() if self._ending is None else frozenset(each.name for each in self._ending.get_inputs())
 
     def close(self) -> None:
         """End the threads and let the memory go."""
