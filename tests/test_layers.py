@@ -20,7 +20,7 @@ API_PROCESS = ("app.__main__", "app.main", "app.server")
 MAY_BE_IMPORTED_IN = {
     "tensorflow": {"app.backends.", "converter.comparison.", "converter.graph.", "converter.machine.environment"}
     | {"converter.model.", "converter.tftrt."},
-    "onnxruntime": {"converter.graph.", "converter.model.onnx_lanes", "converter.model.onnx_rows"}
+    "onnxruntime": {"converter.graph.", "converter.model.onnx_lanes", "converter.model.device"}
     | {"converter.model.providers"},
     "simplejpeg": {"converter.model.jpeg"},
     "jinja2": {"app.web."},

@@ -95,7 +95,6 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._stream = connection.makefile("rb", buffering=1 << 20)
         self._sending = threading.Lock()
         self._messages: SimpleQueue[tuple[dict[str, Any], bytes]] = SimpleQueue()
 
@@ -110,11 +109,21 @@ class Channel:
 
     def read_forever(self) -> None:
         """Take messages as they come; end the process at the end of the stream."""
-        with contextlib.suppress(OSError):
-            while prefix := self._stream.read(wire.PREFIX.size):
-                head, size = wire.PREFIX.unpack(prefix)
-                self._messages.put((json.loads(self._stream.read(head)), self._stream.read(size)))
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                head, size = wire.PREFIX.unpack(self._read(wire.PREFIX.size))
+                self._messages.put((json.loads(self._read(head)), self._read(size)))
         os._exit(0)  # threads may be inside the model: nothing to wait for
+
+    def _read(self, size: int) -> bytes:
+        """So many bytes in one call: after each it waits for Python's lock, which the model's threads want too."""
+        read = self._connection.recv(size, socket.MSG_WAITALL)
+        while missing := size - len(read):  # a signal came, or the end of the stream
+            more = self._connection.recv(missing, socket.MSG_WAITALL)
+            if not more:
+                raise EOFError
+            read += more
+        return read
 
 
 class Leftovers:

@@ -120,10 +120,11 @@ class OnnxCopy:
 
 
 def _on_gpu(folder: Path, layout: Layout, asked: providers.Asked, *, threads: int, share: Share) -> "OnGpu":
+    from converter.model.device import Device
     from converter.model.onnx_gpu import OnGpu  # it needs onnx, which is not there where copies are only served on CPUs
     from converter.model.onnx_lanes import Options
 
-    return OnGpu(folder, layout, Options("cuda", asked, folder, threads, share))
+    return OnGpu(folder, layout, Options(Device("cuda"), asked, folder, threads, share))
 
 
 def _pixels(name: str) -> Step:

@@ -10,16 +10,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from converter.machine import cores
-from converter.model import cuda, jpeg, providers
+from converter.model import jpeg, providers
 from converter.model.jpeg import Pixels
 from converter.model.onnx_lanes import Lanes, Options, Values
 from converter.model.onnx_layout import COUNT, NETWORK, PICTURE, Decode, Layout, Part
-from converter.model.onnx_rows import Rows
-from converter.model.pinned import Pinned
+from converter.model.onnx_rows import Batch, Rows
 from converter.model.providers import Assigned
 
 
@@ -30,9 +28,7 @@ class OnGpu:
     """
 
     def __init__(self, folder: Path, layout: Layout, options: Options) -> None:
-        if options.on_gpu:
-            providers.preload()
-            cuda.wait_asleep(cuda.runtime())
+        self._device = options.device
         self._lanes = Lanes(folder / NETWORK, options)
         later = {*self._lanes.ending_reads, *(layout.tail.reads if layout.tail else ()), *layout.outputs}
         self._pictures: Pictures | None = None
@@ -65,7 +61,7 @@ class OnGpu:
             return self._lanes.run(values, values)
         with self._pictures.prepared(jpegs) as inputs:
             with self._lanes.beside():
-                kept = {name: inputs[name].value.numpy() for name in self._kept}
+                kept = {name: self._device.read(inputs[name].value) for name in self._kept}
             return {**self._lanes.run(inputs, {**values, **kept}), **kept}
 
     def close(self) -> None:
@@ -86,10 +82,10 @@ class Pictures:
     def __init__(self, graph: Path, part: Part, decode: Decode, options: Options, lanes: Lanes) -> None:
         jpeg.check(decode)
         self._part, self._decode, self._lanes = part, decode, lanes
+        self._pinned = options.device.pinned
         self._session = providers.session(graph, options.for_pictures, threads=options.threads, any_size=True)
         self._pool = ThreadPoolExecutor(cores.usable(), thread_name_prefix="pictures")
-        self._pinned = Pinned(cuda.runtime() if options.on_gpu else None)
-        self._idle: dict[int, list[list[Rows]]] = {}  # by batch size
+        self._idle: dict[int, list[Batch]] = {}  # by batch size
 
     @contextmanager
     def prepared(self, jpegs: Sequence[bytes]) -> Iterator[Mapping[str, Rows]]:
@@ -100,7 +96,7 @@ class Pictures:
         try:
             with self._lanes.beside():
                 self._write(jpegs, batch)
-            yield {rows.name: rows for rows in batch}
+            yield batch.rows
         finally:
             idle.append(batch)
 
@@ -109,13 +105,13 @@ class Pictures:
         self._pool.shutdown()
         self._idle.clear()
 
-    def _taken(self, idle: list[list[Rows]], size: int) -> list[Rows]:
+    def _taken(self, idle: list[Batch], size: int) -> Batch:
         try:
             return idle.pop()
         except IndexError:
             return self._lanes.inputs(size)
 
-    def _write(self, jpegs: Sequence[bytes], batch: Sequence[Rows]) -> None:
+    def _write(self, jpegs: Sequence[bytes], batch: Batch) -> None:
         places = [self._pinned.take() for _ in jpegs]
         decoded = [
             self._pool.submit(jpeg.decode, data, self._decode, place.room)
@@ -130,9 +126,7 @@ class Pictures:
             for place in places:
                 self._pinned.give_back(place)
 
-    def _prepare(self, pixels: Pixels, batch: Sequence[Rows], row: int) -> None:
+    def _prepare(self, pixels: Pixels, batch: Batch, row: int) -> None:
         binding = self._session.io_binding()
-        binding.bind_cpu_input(self._part.reads[0], np.ascontiguousarray(pixels))
-        for rows in batch:
-            rows.bind(binding, row)
+        batch.bind(binding, row, self._part.reads[0], pixels)
         self._session.run_with_iobinding(binding)

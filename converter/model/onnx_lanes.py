@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from converter.machine.error_text import first_line
 from converter.model import onnx_ending, providers
+from converter.model.device import KINDS, Device
 from converter.model.exclusive import SharedLock
 from converter.model.onnx_layout import COUNT
-from converter.model.onnx_rows import KINDS, Rows, room
+from converter.model.onnx_rows import Batch, Rows, room
 
 Values = Mapping[str, NDArray[Any]]
-Batch = Mapping[str, Rows | NDArray[Any]]  # a session's inputs by name, on the device or not
+Inputs = Mapping[str, Rows | NDArray[Any]]  # a session's inputs by name, on the device or not
 _CAPTURING = {"enable_cuda_graph": "1"}
 # A session for one shape may try all of cuDNN's ways, once; with channels last half-precision units are used best.
 # What it needs is known after one run: an arena that grows by powers of two would take up to twice as much.
@@ -41,7 +42,7 @@ class Sized:
         self._session = _session(onnx_ending.fixed(model, batch, count=COUNT), options, wanted)
         if (first := self._session.get_providers()[0]) != wanted[0][0]:
             raise RuntimeError(f"ONNX Runtime took {first} in place of {wanted[0][0]}")
-        device = options.device
+        self._device = device = options.device
         self.inputs = [Rows(each.name, each.shape, KINDS[each.type], device) for each in self._session.get_inputs()]
         self._binding = self._session.io_binding()
         for rows in self.inputs:
@@ -61,23 +62,19 @@ class Sized:
     def run(self) -> dict[str, NDArray[Any]]:
         """What it makes of its inputs as they are now."""
         self._session.run_with_iobinding(self._binding)
-        return {name: each.numpy() for name, each in zip(self._fixed, self._binding.get_outputs(), strict=True)}
+        made = zip(self._fixed.items(), self._binding.get_outputs(), strict=True)
+        return {name: each.numpy() if place is None else self._device.read(place) for (name, place), each in made}
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How sessions are opened: on which device, by which providers, with weights in which folder."""
 
-    device: str  # as ONNX Runtime calls it: cuda or cpu
+    device: Device
     asked: providers.Asked
     folder: Path
     threads: int
     share: providers.Share = field(default_factory=providers.Share)
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether the device is a GPU, which captures graphs."""
-        return self.device == "cuda"
 
     @property
     def for_pictures(self) -> providers.Asked:
@@ -108,7 +105,7 @@ class Lanes:
         self._lanes = [_Lane() for _ in range(options.share.lanes)]
         for lane in self._lanes:
             self._free.put(lane)
-        self._lock, self._warming, self._capture = SharedLock(), False, options.on_gpu
+        self._lock, self._warming, self._capture = SharedLock(), False, options.device.is_gpu
         self.notes: list[str] = []  # what it could not do, in sentences
 
     @contextmanager
@@ -120,15 +117,16 @@ class Lanes:
         finally:
             self._warming = False
 
-    def inputs(self, batch: int) -> list[Rows]:
+    def inputs(self, batch: int) -> Batch:
         """Memory of the device from which `run` takes a batch of this size; ask for it, and write to it, `beside`."""
-        return [Rows(name, (batch, *sides), kind, self._options.device) for name, sides, kind in self._inputs]
+        device = self._options.device
+        return Batch([Rows(name, (batch, *sides), kind, device) for name, sides, kind in self._inputs], device)
 
     def beside(self) -> AbstractContextManager[None]:
         """Within the block others may use the GPU too."""
         return self._lock.shared()
 
-    def run(self, inputs: Batch, values: Values) -> dict[str, NDArray[Any]]:
+    def run(self, inputs: Inputs, values: Values) -> dict[str, NDArray[Any]]:
         """The network's outputs for a batch; `values` has the batch's size, and what the ending may read besides."""
         batch = int(values[COUNT])
         found = self._on_all(batch, inputs) if self._warming else self._on_one(batch, inputs)
@@ -144,14 +142,14 @@ class Lanes:
             lane.thread.shutdown()
             lane.sized.clear()
 
-    def _on_one(self, batch: int, inputs: Batch) -> dict[str, NDArray[Any]]:
+    def _on_one(self, batch: int, inputs: Inputs) -> dict[str, NDArray[Any]]:
         lane = self._free.get()
         try:
             return lane.thread.submit(self._in_thread, lane, batch, inputs).result()
         finally:
             self._free.put(lane)
 
-    def _on_all(self, batch: int, inputs: Batch) -> dict[str, NDArray[Any]]:
+    def _on_all(self, batch: int, inputs: Inputs) -> dict[str, NDArray[Any]]:
         """Beside each other: sessions are opened so, which is half of what a lane needs before its first batch."""
         lanes = [self._free.get() for _ in self._lanes]
         try:
@@ -163,7 +161,7 @@ class Lanes:
             for lane in lanes:
                 self._free.put(lane)
 
-    def _in_thread(self, lane: "_Lane", batch: int, inputs: Batch) -> dict[str, NDArray[Any]]:
+    def _in_thread(self, lane: "_Lane", batch: int, inputs: Inputs) -> dict[str, NDArray[Any]]:
         if batch not in lane.sized:
             lane.sized[batch] = self._sized(batch)
         with self._lock.shared():

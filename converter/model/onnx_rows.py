@@ -1,56 +1,64 @@
 """Batches of a network's inputs and outputs on a device, where they stay."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-OrtValue: TypeAlias = onnxruntime.OrtValue
-KINDS: dict[str, Any] = {
-    f"tensor({name})": kind
-    for name, kind in {
-        "float": np.float32,
-        "float16": np.float16,
-        "double": np.float64,
-        "uint8": np.uint8,
-        "int8": np.int8,
-        "int32": np.int32,
-        "int64": np.int64,
-        "bool": np.bool_,
-    }.items()
-}
+from converter.model.device import KINDS, Device, OrtValue
+
+_LARGEST = 16 << 20  # bytes of a picture whose room is kept
 
 
 class Rows:
     """A batch of one input on the device, written picture by picture or as a whole."""
 
-    def __init__(self, name: str, shape: Sequence[int], kind: Any, device: str) -> None:
+    def __init__(self, name: str, shape: Sequence[int], kind: Any, device: Device) -> None:
         self.name, self.shape, self.kind = name, tuple(shape), np.dtype(kind)
-        self.value = place(shape, kind, device)
+        self.value = device.place(shape, kind)
         self._device, self._row_bytes = device, int(np.prod(shape[1:], dtype=np.int64)) * self.kind.itemsize
 
     def fill(self, values: "NDArray[Any] | Rows") -> None:
         """Write all of it: values of the CPU, or other rows of this shape."""
         if isinstance(values, Rows):
-            self.value.update_inplace(values.value)
+            self._device.move(values.value, self.value)
         else:
-            self.value.update_inplace(np.ascontiguousarray(values, self.kind))
+            self._device.write(np.ascontiguousarray(values, self.kind), self.value.data_ptr())
 
     def bind(self, binding: Any, row: int) -> None:
         """Have a session write its output of this name into one row."""
         at = self.value.data_ptr() + row * self._row_bytes
-        binding.bind_output(self.name, self._device, 0, self.kind.type, self.shape[1:], at)
+        binding.bind_output(self.name, self._device.name, 0, self.kind.type, self.shape[1:], at)
 
 
-def room(tensor: Any, device: str) -> OrtValue | None:
+class Batch:
+    """Rows of each input, and room for the picture that is being prepared into one of them."""
+
+    def __init__(self, rows: Sequence[Rows], device: Device) -> None:
+        self.rows = {each.name: each for each in rows}
+        self._device, self._room = device, device.place((0,), np.uint8)
+
+    def bind(self, binding: Any, row: int, name: str, pixels: NDArray[np.uint8]) -> None:
+        """Have a session read these pixels as its input `name` and write one row; they are copied here and now."""
+        pixels = np.ascontiguousarray(pixels)
+        if pixels.nbytes > _LARGEST:
+            binding.bind_cpu_input(name, pixels)  # in memory of the session's own
+        else:
+            at = self._place(pixels.nbytes).data_ptr()
+            self._device.write(pixels, at)
+            binding.bind_input(name, self._device.name, 0, np.uint8, pixels.shape, at)
+        for rows in self.rows.values():
+            rows.bind(binding, row)
+
+    def _place(self, size: int) -> OrtValue:
+        if self._room.tensor_size_in_bytes() < size:
+            self._room = self._device.place((min(2 * size, _LARGEST),), np.uint8)
+        return self._room
+
+
+def room(tensor: Any, device: Device) -> OrtValue | None:
     """Where an output of a session is written each time, or None if its size is known only afterwards."""
     if tensor.type in KINDS and all(isinstance(side, int) for side in tensor.shape):
-        return place(tensor.shape, KINDS[tensor.type], device)
+        return device.place(tensor.shape, KINDS[tensor.type])
     return None
-
-
-def place(shape: Sequence[int], kind: Any, device: str) -> OrtValue:
-    """Memory of the device."""
-    return OrtValue.ortvalue_from_shape_and_type(list(shape), kind, device, 0)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.model import cuda
+
 _LARGEST = 16 << 20  # bytes of a picture: such memory can't be swapped out
 _MOST = 512 << 20  # bytes of all places
 
@@ -42,7 +44,7 @@ class Pinned:
                 return None
             at = ctypes.c_void_p()
             if self._runtime.cudaMallocHost(ctypes.byref(at), ctypes.c_size_t(size)) or at.value is None:
-                self._runtime.cudaGetLastError()  # forgets it: ONNX Runtime would take it for one of its next kernel
+                cuda.forget(self._runtime)
                 self._runtime = None
                 return None
             self._held += size

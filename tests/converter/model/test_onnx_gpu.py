@@ -14,6 +14,7 @@ import pytest
 from onnx import ModelProto
 
 from converter.model.detections import SCORES
+from converter.model.device import Device
 from converter.model.exclusive import SharedLock
 from converter.model.jpeg import Undecodable
 from converter.model.onnx_copy import OnnxCopy
@@ -28,7 +29,7 @@ FILES = [pictures.jpeg(), pictures.jpeg(64, 48, 1), pictures.jpeg(9, 5, 4)]
 
 
 def on_gpu(folder: Path, **changes: Any) -> OnGpu:
-    return OnGpu(folder, replace(graphs.LAYOUT, **changes), Options("cpu", [(CPU, {})], folder, 1, Share(2)))
+    return OnGpu(folder, replace(graphs.LAYOUT, **changes), Options(Device("cpu"), [(CPU, {})], folder, 1, Share(2)))
 
 
 def counted(jpegs: list[bytes]) -> dict[str, Any]:

@@ -1,38 +1,9 @@
 """Memory that a GPU reads by itself, from a runtime that stands in for CUDA's."""
 
-import ctypes
-
 import pytest
 
-from converter.model import cuda
 from converter.model.pinned import Pinned
-
-
-class Runtime:
-    """Gives memory as cudaMallocHost does, as long as there is some."""
-
-    def __init__(self, most: int = 1 << 30) -> None:
-        self.most = most
-        self.given: dict[int, ctypes.Array[ctypes.c_char]] = {}
-        self.freed: list[int] = []
-        self.last_error = 0
-
-    def cudaMallocHost(self, place: "ctypes._Pointer[ctypes.c_void_p]", size: ctypes.c_size_t) -> int:
-        if size.value > self.most:
-            self.last_error = 2
-            return 2
-        made = ctypes.create_string_buffer(size.value)
-        self.given[ctypes.addressof(made)] = made
-        ctypes.cast(place, ctypes.POINTER(ctypes.c_void_p))[0] = ctypes.addressof(made)
-        return 0
-
-    def cudaGetLastError(self) -> int:
-        found, self.last_error = self.last_error, 0
-        return found
-
-    def cudaFreeHost(self, place: ctypes.c_void_p) -> int:
-        self.freed.append(place.value or 0)
-        return 0
+from tests.support.converter.cudart import Runtime
 
 
 @pytest.fixture
@@ -93,8 +64,5 @@ def test_what_the_driver_refuses_is_not_asked_for_again() -> None:
     assert place.room(2000) is not None, "what there was is still there"
 
 
-def test_without_cuda_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("converter.model.cuda._LIBRARIES", ("libcudart.so.none",))
-    assert cuda.runtime() is None
-    cuda.wait_asleep(None)
+def test_without_a_runtime_there_is_none() -> None:
     assert Pinned(None).take().room(10) is None
