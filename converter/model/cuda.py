@@ -1,6 +1,7 @@
-"""CUDA's runtime, by itself: the one that ONNX Runtime has loaded."""
+"""CUDA's runtime, by itself: the one that ONNX Runtime has loaded, where it has loaded one."""
 
 import ctypes
+import os
 from typing import Any
 
 _LIBRARIES = ("libcudart.so.13", "libcudart.so.12")
@@ -11,21 +12,25 @@ _OWN_STREAM = 2  # cudaStreamPerThread
 
 def runtime() -> Any:
     """The library; ImportError where there is none."""
-    for name in _LIBRARIES:
-        try:
-            return ctypes.CDLL(name)
-        except OSError:
-            continue
+    for mode in (os.RTLD_NOLOAD, 0):
+        for name in _LIBRARIES:
+            try:
+                return ctypes.CDLL(name, mode | os.RTLD_NOW)
+            except OSError:
+                continue
     raise ImportError(f"none of {', '.join(_LIBRARIES)} is there")
 
 
-def wait_asleep(library: Any) -> None:
-    """Have threads that wait for the GPU sleep; else each takes a core from those that decode.
+def begin(library: Any) -> None:
+    """Begin to use the GPU; ImportError if that fails: the library may be there without a driver.
 
-    A RetinaNet in four lanes on 16 cores took 640 pictures a second while they spun, and 763 so (an H200).
+    Threads that wait for the GPU sleep from now on; else each takes a core from those that decode. A RetinaNet in four
+    lanes on 16 cores took 640 pictures a second while they spun, and 763 so (an H200).
     """
     if library.cudaSetDeviceFlags(_BLOCKING_SYNC):
         forget(library)
+    if error := library.cudaFree(None):  # the usual way to have CUDA begin: it frees nothing
+        raise ImportError(f"CUDA does not work: its error {error}")
 
 
 def copy(library: Any, to: int, source: int, size: int) -> None:

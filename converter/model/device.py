@@ -36,17 +36,17 @@ KINDS: dict[str, Any] = {
 
 
 class Device:
-    """`name` as ONNX Runtime calls it, cuda or cpu. ImportError without CUDA's runtime for the first."""
+    """`name` as ONNX Runtime calls it, cuda or cpu. ImportError for the first where CUDA's runtime does not work."""
 
     def __init__(self, name: str) -> None:
         self.name, runtime = name, None
         if self.is_gpu:
             providers.preload()
             runtime = cuda.runtime()
-            cuda.wait_asleep(runtime)
-        self.pinned = Pinned(runtime)
+            cuda.begin(runtime)
         self._copy = partial(cuda.copy, runtime) if runtime else ctypes.memmove
-        self._idle = defaultdict[int, list[NDArray[np.uint8]]](list)  # for what is read, by size in bytes
+        self.pinned, self._results = Pinned(runtime), Pinned(runtime)
+        self._idle = defaultdict[int, list[NDArray[np.uint8]]](list)  # of the results' memory, by size in bytes
 
     @property
     def is_gpu(self) -> bool:
@@ -72,12 +72,17 @@ class Device:
         found: NDArray[Any] = memory.view(KINDS[value.data_type()]).reshape(value.shape())
         return found
 
+    def close(self) -> None:
+        """Let memory go that nobody holds."""
+        self.pinned.close()
+        self._idle.clear()
+
     def _room(self, size: int) -> NDArray[np.uint8]:
         idle = self._idle[size]
         try:
             memory = idle.pop()
         except IndexError:
-            pinned = self.pinned.memory(size)
+            pinned = self._results.memory(size) if size else None
             if pinned is None:
                 return np.empty(size, np.uint8)
             memory = pinned

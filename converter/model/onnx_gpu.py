@@ -69,6 +69,7 @@ class OnGpu:
         self._lanes.close()
         if self._pictures:
             self._pictures.close()
+        self._device.close()
 
 
 class Pictures:

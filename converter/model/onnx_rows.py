@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.model.device import KINDS, Device, OrtValue
-
-_LARGEST = 16 << 20  # bytes of a picture whose room is kept
+from converter.model.pinned import LARGEST
 
 
 class Rows:
@@ -20,7 +19,9 @@ class Rows:
         self._device, self._row_bytes = device, int(np.prod(shape[1:], dtype=np.int64)) * self.kind.itemsize
 
     def fill(self, values: "NDArray[Any] | Rows") -> None:
-        """Write all of it: values of the CPU, or other rows of this shape."""
+        """Write all of it: values of the CPU, or other rows. ValueError if they have another shape."""
+        if tuple(values.shape) != self.shape:
+            raise ValueError(f"{self.name!r} has the shape {tuple(values.shape)}, and {self.shape} is expected")
         if isinstance(values, Rows):
             self._device.move(values.value, self.value)
         else:
@@ -42,8 +43,8 @@ class Batch:
     def bind(self, binding: Any, row: int, name: str, pixels: NDArray[np.uint8]) -> None:
         """Have a session read these pixels as its input `name` and write one row; they are copied here and now."""
         pixels = np.ascontiguousarray(pixels)
-        if pixels.nbytes > _LARGEST:
-            binding.bind_cpu_input(name, pixels)  # in memory of the session's own
+        if pixels.nbytes > LARGEST:
+            binding.bind_cpu_input(name, pixels)  # in memory of the session, which has a limit
         else:
             at = self._place(pixels.nbytes).data_ptr()
             self._device.write(pixels, at)
@@ -53,7 +54,7 @@ class Batch:
 
     def _place(self, size: int) -> OrtValue:
         if self._room.tensor_size_in_bytes() < size:
-            self._room = self._device.place((min(2 * size, _LARGEST),), np.uint8)
+            self._room = self._device.place((min(2 * size, LARGEST),), np.uint8)
         return self._room
 
 

@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 
 from converter.model import cuda
 
-_LARGEST = 16 << 20  # bytes of a picture: such memory can't be swapped out
-_MOST = 512 << 20  # bytes of all places
+LARGEST = 16 << 20  # bytes of a picture that it is used for: such memory can't be swapped out
+_MOST = 512 << 20  # bytes of one `Pinned`
 
 
 class Pinned:
-    """Places for pictures, which are filled again and again. `runtime`: CUDA's; without it there are none."""
+    """Such memory, and places for pictures in it, which are filled again and again. `runtime`: CUDA's, or None."""
 
     def __init__(self, runtime: Any) -> None:
-        self._runtime = runtime
+        self._budget = _Budget(runtime)
         self._idle: list[Place] = []
-        self._held, self._lock = 0, threading.RLock()  # memory may be freed while this thread asks for more
 
     def take(self) -> "Place":
         """A place, until it is given back."""
@@ -37,24 +36,42 @@ class Pinned:
         """Nobody reads or writes it any more."""
         self._idle.append(place)
 
+    def close(self) -> None:
+        """Let idle places go."""
+        self._idle.clear()
+
     def memory(self, size: int) -> NDArray[np.uint8] | None:
         """So many bytes, which go back to the driver once nobody holds a part of them; None if it gives none."""
+        address = self._budget.take(size)
+        if address is None:
+            return None
+        memory = (ctypes.c_uint8 * size).from_address(address)
+        freed = weakref.finalize(memory, self._budget.give_back, address, size)
+        freed.atexit = False  # then all of it goes back
+        return np.ctypeslib.as_array(memory)
+
+
+class _Budget:
+    """What the driver has given. It holds no memory itself: that would never go back."""
+
+    def __init__(self, runtime: Any) -> None:
+        self._runtime, self._refused = runtime, runtime is None
+        self._held, self._lock = 0, threading.RLock()  # memory may be freed while this thread asks for more
+
+    def take(self, size: int) -> int | None:
         with self._lock:
-            if self._runtime is None or self._held + size > _MOST:
+            if self._refused or self._held + size > _MOST:
                 return None
             at = ctypes.c_void_p()
             if self._runtime.cudaMallocHost(ctypes.byref(at), ctypes.c_size_t(size)) or at.value is None:
                 cuda.forget(self._runtime)
-                self._runtime = None
+                self._refused = True
                 return None
             self._held += size
-        memory = (ctypes.c_uint8 * size).from_address(at.value)
-        freed = weakref.finalize(memory, self._free, self._runtime, at, size)
-        freed.atexit = False  # then all of it goes back
-        return np.ctypeslib.as_array(memory)
+            return at.value
 
-    def _free(self, runtime: Any, at: ctypes.c_void_p, size: int) -> None:
-        runtime.cudaFreeHost(at)
+    def give_back(self, address: int, size: int) -> None:
+        self._runtime.cudaFreeHost(ctypes.c_void_p(address))
         with self._lock:
             self._held -= size
 
@@ -67,7 +84,7 @@ class Place:
 
     def room(self, size: int) -> NDArray[np.uint8] | None:
         """At least so many bytes, until the next call; None if there is no place so large."""
-        if self._memory.nbytes < size <= _LARGEST:
-            grown = self._pinned.memory(min(2 * size, _LARGEST))
+        if self._memory.nbytes < size <= LARGEST:
+            grown = self._pinned.memory(min(2 * size, LARGEST))
             self._memory = self._memory if grown is None else grown
         return self._memory if self._memory.nbytes >= size else None

@@ -22,14 +22,16 @@ from converter.model.onnx_ending import halves
 from converter.model.onnx_gpu import OnGpu
 from converter.model.onnx_lanes import Options
 from converter.model.onnx_layout import COUNT, NETWORK
-from converter.model.providers import CPU, Share
+from converter.model.providers import CPU, CUDA, Share
 from tests.support.converter import graphs, pictures
+from tests.support.converter.cudart import Runtime, gpu
 
 FILES = [pictures.jpeg(), pictures.jpeg(64, 48, 1), pictures.jpeg(9, 5, 4)]
 
 
-def on_gpu(folder: Path, **changes: Any) -> OnGpu:
-    return OnGpu(folder, replace(graphs.LAYOUT, **changes), Options(Device("cpu"), [(CPU, {})], folder, 1, Share(2)))
+def on_gpu(folder: Path, device: Device | None = None, **changes: Any) -> OnGpu:
+    options = Options(device or Device("cpu"), [(CPU, {})], folder, 1, Share(2))
+    return OnGpu(folder, replace(graphs.LAYOUT, **changes), options)
 
 
 def counted(jpegs: list[bytes]) -> dict[str, Any]:
@@ -43,9 +45,10 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return made
 
 
-@pytest.fixture
-def copy(folder: Path) -> Iterator[OnGpu]:
-    opened = on_gpu(folder)
+@pytest.fixture(params=["cpu", "gpu"])
+def copy(folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[OnGpu]:
+    """One whose copies are the CPU's, or those of a GPU that stands in."""
+    opened = on_gpu(folder, gpu(Runtime(), monkeypatch) if request.param == "gpu" else None)
     yield opened
     opened.close()
 
@@ -102,6 +105,15 @@ def test_nor_does_it_leave_pixels_for_the_collector_to_find(copy: OnGpu) -> None
         gc.garbage.clear()
 
 
+def test_memory_for_the_largest_pictures_is_not_kept(copy: OnGpu, folder: Path) -> None:
+    large = [pictures.jpeg(2400, 2400), *FILES]
+    usual = OnnxCopy(folder, providers=[CPU])
+    np.testing.assert_array_equal(copy.run(large, counted(large))[SCORES], usual.outputs(large)[SCORES])
+    assert copy._pictures is not None
+    ((batch,),) = copy._pictures._idle.values()
+    assert 0 < batch._room.tensor_size_in_bytes() < 2400 * 2400 * 3
+
+
 def test_closed_it_keeps_no_batches(copy: OnGpu) -> None:
     copy.run(FILES, counted(FILES))
     assert copy._pictures is not None
@@ -145,6 +157,14 @@ def test_a_network_that_can_not_be_run_so_says_why(change: Any, says: str, tmp_p
     graphs.written(folder / NETWORK, model)
     with pytest.raises(ValueError, match=says):
         on_gpu(folder)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_without_cuda_s_runtime_one_session_runs_all_and_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("converter.model.cuda._LIBRARIES", ("libcudart.so.none",))
+    copy = OnnxCopy(folder, providers=[CUDA, CPU])
+    assert copy.notes == ["one session runs all batch sizes: none of libcudart.so.none is there"]
+    np.testing.assert_array_equal(copy.outputs(FILES)[SCORES], OnnxCopy(folder, providers=[CPU]).outputs(FILES)[SCORES])
 
 
 def test_who_is_alone_waits_for_those_who_share() -> None:
