@@ -52,7 +52,7 @@ def _run(one: Point) -> str:
 def _of_one(points: Sequence[Point]) -> Iterable[str]:
     usual = [each for each in _taken(points, "http") if not each["key"]["settings"]]
     natives = {_connections(each): each["per_s"] for each in usual if each["key"]["backend"] == "native"}
-    raw = [each for each in points if "x" in each["key"]["step"]]
+    raw = [each for each in points if each["key"]["step"][0].isdigit()]  # like 4x8
     best: dict[tuple[str, str], float] = {}
     for each in raw:
         best[_who(each)] = max(each["per_s"], best.get(_who(each), 0.0))

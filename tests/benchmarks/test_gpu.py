@@ -44,6 +44,7 @@ def test_points_become_tables_and_a_plot(tmp_path: Path) -> None:
             points.add(given, {**FIGURES, "per_s": rate * connections})
     points.add(key("onnx", "4x8"), {"per_s": 3000.0, "p50_ms": 9.0})
     points.add(key("onnx", "agreement", of="onnx", batch=3), {"verdict": "agrees", "reason": "all of it"})
+    points.add(key("onnx", "mixed"), {"callers": 8, "pictures": 90, "verdict": "agrees", "reason": "0 of 90"})
     table.render(points.file, page(tmp_path))
     text, picture = (tmp_path / "gpu.md").read_text(), (tmp_path / table.PLOT).read_text()
     assert text.startswith("before\n")
@@ -52,6 +53,7 @@ def test_points_become_tables_and_a_plot(tmp_path: Path) -> None:
     assert "| native |  | 1.00 |  | 1 | 2.0 | 100.0 | 10.0 | 20.0 | yes | 1 |" in text
     assert "| onnx |  | 2.50 | 0.67 | 8 | 2.0 | 2000.0 |" in text
     assert "| onnx | 3 | agrees | all of it |" in text
+    assert "| onnx |  | 8 | 90 | agrees | 0 of 90 |" in text
     assert picture.count("<polyline") == 2
 
 
