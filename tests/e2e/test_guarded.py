@@ -10,6 +10,7 @@ import pytest
 
 from app.settings import bundled_model
 from benchmarks.serving import Server, copied, descendants, free_port, serving
+from tests.support.slower import SLOWER
 
 pytestmark = pytest.mark.tensorflow
 
@@ -44,6 +45,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "DETECTOR_ALLOWED_HOSTS": "detector,public.example",
         "DETECTOR_CHILD_ENVIRONMENT": "WANTED",
         "WANTED": "yes",
+        **SLOWER,
         **SECRETS,
     }
     with serving(environ) as server:

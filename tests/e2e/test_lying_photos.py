@@ -11,6 +11,7 @@ import pytest
 from benchmarks.serving import Server, serving
 from tests.support.converter.pictures import lying
 from tests.support.iou import best_iou, iou
+from tests.support.slower import SLOWER
 from tests.support.zoo import corners, environ, zoo
 
 __all__ = ["zoo"]  # a fixture
@@ -22,11 +23,11 @@ ALL = range(1, 9)
 
 @pytest.fixture(scope="module")
 def both_server() -> Iterator[Server]:
-    environ = {"DETECTOR_SHADOW_SHARE": "0", "DETECTOR_STARTUP_CONVERSION": "blocking", "DETECTOR_GATE_SECONDS": "1"}
+    environ = {**SLOWER, "DETECTOR_SHADOW_SHARE": "0", "DETECTOR_STARTUP_CONVERSION": "blocking"}
     with serving(
-        {**environ, "DETECTOR_COPIES": "onnx", "DETECTOR_MAX_BATCH": "2", "CUDA_VISIBLE_DEVICES": ""}
+        {**environ, "DETECTOR_COPIES": "onnx", "DETECTOR_MAX_BATCH": "1", "CUDA_VISIBLE_DEVICES": ""}
     ) as running:
-        running.wait_until(lambda: running.model()["backends"]["onnx"]["state"] in ("active", "standby"), within_s=300)
+        running.wait_until(lambda: running.model()["backends"]["onnx"]["state"] == "standby", within_s=300)
         yield running
 
 
