@@ -1,9 +1,11 @@
 """A worker's end of the socket: whole messages, however their bytes come."""
 
+import io
 import os
 import socket
 import threading
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
@@ -43,6 +45,19 @@ def test_messages_come_whole(worker: Worker, piece_bytes: int, messages: list[tu
     for at in range(0, len(stream), piece_bytes):
         worker.server.sendall(stream[at : at + piece_bytes])
     assert [worker.channel.next() for _ in messages] == messages
+
+
+def test_a_read_that_a_signal_cuts_short_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.BytesIO(b"".join(piece for header, payload in SENT[:2] for piece in wire.frame(header, [payload])))
+
+    class CutShort:
+        def recv(self, size: int, _: int) -> bytes:
+            return stream.read(min(size, 3))
+
+    monkeypatch.setattr(os, "_exit", lambda _: None)
+    channel = Channel(cast("socket.socket", CutShort()))
+    channel.read_forever()
+    assert [channel.next() for _ in SENT[:2]] == SENT[:2]
 
 
 @pytest.mark.parametrize("missing", [0, 1, 20], ids=["between messages", "in the payload", "in the header"])

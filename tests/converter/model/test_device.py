@@ -1,6 +1,8 @@
 """Memory of a device and copies to it and back: the CPU's own, and a GPU's whose runtime stands in for CUDA's."""
 
+import ctypes
 import gc
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from converter.model import cuda
 from converter.model.device import KINDS, Device
-from converter.model.onnx_rows import Rows
+from converter.model.onnx_rows import Batch, Rows
 from tests.support.converter.cudart import Runtime, gpu
 
 
@@ -50,6 +52,18 @@ def test_rows_of_another_shape_are_not_written(device: Device) -> None:
         with pytest.raises(ValueError, match=r"'boxes' has the shape \(\d, \d\), and \(2, 4\) is expected"):
             rows.fill(wrong)
     assert device.read(rows.value).tolist() == [[0, 2, 4, 6], [8, 10, 12, 14]]
+
+
+def test_pixels_with_gaps_between_them_are_written_without(device: Device) -> None:
+    given: dict[str, Any] = {}
+
+    class Binding:
+        def bind_input(self, name: str, on: str, number: int, kind: Any, shape: tuple[int, ...], at: int) -> None:
+            given.update(name=name, shape=shape, bytes=ctypes.string_at(at, math.prod(shape)))
+
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)[:, ::2]
+    Batch([], device).bind(Binding(), 0, "pixels", pixels)
+    assert given == {"name": "pixels", "shape": (2, 2, 3), "bytes": pixels.tobytes()}
 
 
 def test_memory_of_what_was_read_is_used_again_once_nobody_holds_it(device: Device, runtime: Runtime) -> None:
