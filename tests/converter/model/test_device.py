@@ -55,15 +55,17 @@ def test_rows_of_another_shape_are_not_written(device: Device) -> None:
 
 
 def test_pixels_with_gaps_between_them_are_written_without(device: Device) -> None:
-    given: dict[str, Any] = {}
+    bound: list[Any] = []
 
     class Binding:
-        def bind_input(self, name: str, on: str, number: int, kind: Any, shape: tuple[int, ...], at: int) -> None:
-            given.update(name=name, shape=shape, bytes=ctypes.string_at(at, math.prod(shape)))
+        def bind_input(self, *given: Any) -> None:
+            bound.extend(given)
 
-    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)[:, ::2]
-    Batch([], device).bind(Binding(), 0, "pixels", pixels)
-    assert given == {"name": "pixels", "shape": (2, 2, 3), "bytes": pixels.tobytes()}
+    batch, pixels = Batch([], device), np.arange(24, dtype=np.uint8).reshape(2, 4, 3)[:, ::2]
+    batch.bind(Binding(), 0, "pixels", pixels)
+    name, *_, shape, at = bound
+    assert (name, shape) == ("pixels", (2, 2, 3))
+    assert ctypes.string_at(at, math.prod(shape)) == pixels.tobytes()
 
 
 def test_memory_of_what_was_read_is_used_again_once_nobody_holds_it(device: Device, runtime: Runtime) -> None:
