@@ -1,5 +1,6 @@
 """The named parts: one model and one backend each, and what is measured of it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -26,6 +27,11 @@ class Part:
 def every() -> dict[str, Part]:
     """All parts by name."""
     return {name: part for model in MODELS for name, part in _of(model)}
+
+
+def is_layout(step: str) -> bool:
+    """Whether a step is direct calls: so many callers with batches of so many, like 4x8."""
+    return re.fullmatch(r"\d+x\d+", step) is not None
 
 
 def _of(model: str) -> Iterator[tuple[str, Part]]:

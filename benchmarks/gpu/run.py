@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.gpu import crops, http, models
 from benchmarks.gpu.models import Model
-from benchmarks.gpu.parts import COPIES, Part, Settings
+from benchmarks.gpu.parts import COPIES, Part, Settings, is_layout
 from benchmarks.gpu.points import Points
 from benchmarks.gpu.raw import Request
 from benchmarks.serving import Server
@@ -170,8 +170,7 @@ def _raw(part: Part, how: How, model: Model, keys: list[dict[str, Any]], **more:
     if not left:
         return
     how.check_time()
-    layouts = tuple(step for step in left if "x" in step) if not more else ()
-    request = _request(part, how, model, layouts=layouts, **more)
+    request = _request(part, how, model, layouts=tuple(filter(is_layout, left)), **more)
     for line in _lines([sys.executable, "-m", "benchmarks.gpu.raw", stored.to_json(request)]):
         told = json.loads(line)
         step = told.pop("step")

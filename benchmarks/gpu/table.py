@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu import plot
-from benchmarks.gpu.parts import BACKENDS, MODELS, OWN
+from benchmarks.gpu.parts import BACKENDS, MODELS, OWN, is_layout
 from benchmarks.gpu.points import Point, read
 
 BEGIN, END = "<!-- bench-gpu: begin -->", "<!-- bench-gpu: end -->"
@@ -52,7 +52,7 @@ def _run(one: Point) -> str:
 def _of_one(points: Sequence[Point]) -> Iterable[str]:
     usual = [each for each in _taken(points, "http") if not each["key"]["settings"]]
     natives = {_connections(each): each["per_s"] for each in usual if each["key"]["backend"] == "native"}
-    raw = [each for each in points if each["key"]["step"][0].isdigit()]  # like 4x8
+    raw = [each for each in points if is_layout(each["key"]["step"])]
     best: dict[tuple[str, str], float] = {}
     for each in raw:
         best[_who(each)] = max(each["per_s"], best.get(_who(each), 0.0))

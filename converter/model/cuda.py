@@ -30,6 +30,7 @@ def begin(library: Any) -> None:
     if library.cudaSetDeviceFlags(_BLOCKING_SYNC):
         forget(library)
     if error := library.cudaFree(None):  # the usual way to have CUDA begin: it frees nothing
+        forget(library)
         raise ImportError(f"CUDA does not work: its error {error}")
 
 

@@ -148,5 +148,7 @@ def test_without_cuda_s_runtime_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_nor_is_there_one_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Runtime(driver=False)
     with pytest.raises(ImportError, match="CUDA does not work: its error 35"):
-        gpu(Runtime(driver=False), monkeypatch)
+        gpu(runtime, monkeypatch)
+    assert runtime.last_error == 0, "others would find it"
